@@ -1,0 +1,326 @@
+"""What can go wrong: the exceptions, the named anomalies, and provider failure as data."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from deltafold.response import Response
+
+__all__ = [
+    "ANOMALIES",
+    "Anomaly",
+    "AnomalyCode",
+    "DeltafoldError",
+    "ErrorKind",
+    "LimitExceeded",
+    "ResponseError",
+    "ResponseFailed",
+    "UsageError",
+    "WireError",
+]
+
+
+class AnomalyCode(StrEnum):
+    """The name of a deviation that was met and resolved. `ANOMALIES` says what each one means."""
+
+    # framing
+    INVALID_UTF8 = "invalid_utf8"
+    UNTERMINATED_FINAL_EVENT = "unterminated_final_event"
+    UNFINISHED_FINAL_EVENT = "unfinished_final_event"
+    ERROR_FIELD = "error_field"
+    # the body is no event stream
+    BODY_IS_JSON = "body_is_json"
+    BODY_IS_HTML = "body_is_html"
+    BODY_IS_COMPRESSED = "body_is_compressed"
+    BODY_IS_TEXT = "body_is_text"
+    # payloads
+    MALFORMED_JSON = "malformed_json"
+    SEVERAL_PAYLOADS = "several_payloads"
+    GLUED_FRAME = "glued_frame"
+    DOUBLED_PREFIX = "doubled_prefix"
+    COMMENT_AS_DATA = "comment_as_data"
+    PAYLOAD_IS_NO_OBJECT = "payload_is_no_object"
+    UNREPRESENTABLE_NUMBER = "unrepresentable_number"
+    DUPLICATE_KEY = "duplicate_key"
+    LONE_SURROGATE = "lone_surrogate"
+    # the type and the fields of an event
+    TYPE_ONLY_IN_EVENT_NAME = "type_only_in_event_name"
+    TYPE_MISSING = "type_missing"
+    EVENT_NAME_DIFFERS = "event_name_differs"
+    RESPONSE_NOT_NESTED = "response_not_nested"
+    WRONG_DIALECT = "wrong_dialect"
+    INVALID_FIELD = "invalid_field"
+    # order
+    SEQUENCE_GAP = "sequence_gap"
+    SEQUENCE_NOT_RISING = "sequence_not_rising"
+    RESPONSE_NOT_ANNOUNCED = "response_not_announced"
+    ITEM_NOT_ANNOUNCED = "item_not_announced"
+    PART_NOT_ANNOUNCED = "part_not_announced"
+    ANNOUNCED_TWICE = "announced_twice"
+    DELTA_AFTER_DONE = "delta_after_done"
+    DONE_BEFORE_TERMINAL = "done_before_terminal"
+    EVENT_AFTER_END = "event_after_end"
+    TERMINAL_REPEATED = "terminal_repeated"
+    ERROR_AFTER_FAILURE = "error_after_failure"
+    MISSING_TERMINAL = "missing_terminal"
+    # identity
+    ITEM_ID_CHANGED = "item_id_changed"
+    RESPONSE_ID_CHANGED = "response_id_changed"
+    CALL_ID_CHANGED = "call_id_changed"
+    NAME_CHANGED = "name_changed"
+    INDEX_MISSING = "index_missing"
+    INDEX_CHANGED = "index_changed"
+    INDEX_REUSED = "index_reused"
+    PART_INDEX_CHANGED = "part_index_changed"
+    # evidence
+    VALUE_CONTRADICTED = "value_contradicted"
+    ITEM_MISSING_AT_END = "item_missing_at_end"
+    OUTPUT_EMPTY_AT_END = "output_empty_at_end"
+    STATUS_CONTRADICTED = "status_contradicted"
+
+
+@attrs.frozen
+class Rule:
+    """One row of the table of anomalies."""
+
+    meaning: str
+    """What was met, in one sentence."""
+    lenient: str
+    """What lenient mode makes of it."""
+    strict: bool = True
+    """Whether strict mode raises a `WireError`."""
+
+
+_C = AnomalyCode
+ANOMALIES: dict[AnomalyCode, Rule] = {
+    _C.INVALID_UTF8: Rule(
+        "The data of an event are not UTF-8.", "Each bad sequence becomes U+FFFD, as WHATWG has it."
+    ),
+    _C.UNTERMINATED_FINAL_EVENT: Rule(
+        "The stream ended inside an event whose data are one complete JSON object or `[DONE]`.",
+        "The event counts.",
+    ),
+    _C.UNFINISHED_FINAL_EVENT: Rule(
+        "The stream ended inside an event.", "The fragment is dropped, as WHATWG has it."
+    ),
+    _C.ERROR_FIELD: Rule(
+        "An error came as an SSE field named `error`.", "It is read as an event of type `error`."
+    ),
+    _C.BODY_IS_JSON: Rule(
+        "The body is one JSON document, not an event stream.", "The document is read.", strict=False
+    ),
+    _C.BODY_IS_HTML: Rule("The body is an HTML page.", "It becomes a `server_error`."),
+    _C.BODY_IS_COMPRESSED: Rule("The body is still compressed.", "It becomes an error that says so."),
+    _C.BODY_IS_TEXT: Rule("The body has lines, but no event at all.", "It becomes a `server_error`."),
+    _C.MALFORMED_JSON: Rule("A payload is not JSON.", "It comes as `UnknownEvent` with its text."),
+    _C.SEVERAL_PAYLOADS: Rule("One event holds several JSON objects.", "Each counts, in order."),
+    _C.GLUED_FRAME: Rule(
+        "A whole payload is glued onto a broken one.",
+        "The whole one counts; the broken one comes as `UnknownEvent`.",
+    ),
+    _C.DOUBLED_PREFIX: Rule("The data begin with another `data:`.", "The prefix is dropped."),
+    _C.COMMENT_AS_DATA: Rule("The data are a comment that a gateway sent on.", "It counts as a heartbeat."),
+    _C.PAYLOAD_IS_NO_OBJECT: Rule(
+        "A payload is JSON, but not an object.", "It comes as `UnknownEvent` with its value."
+    ),
+    _C.UNREPRESENTABLE_NUMBER: Rule(
+        "A number is NaN, infinite, too large for a double, or has more digits than Python reads.",
+        "It is read as null.",
+    ),
+    _C.DUPLICATE_KEY: Rule("An object has the same key twice.", "The last one wins."),
+    _C.LONE_SURROGATE: Rule("Half a surrogate pair stands alone.", "It becomes U+FFFD."),
+    _C.TYPE_ONLY_IN_EVENT_NAME: Rule("A payload has no `type`.", "The SSE event name is taken."),
+    _C.TYPE_MISSING: Rule(
+        "A payload has no `type`, nor an event name.", "What it holds decides; else it is unknown."
+    ),
+    _C.EVENT_NAME_DIFFERS: Rule("The SSE event name is not the payload's `type`.", "The `type` counts."),
+    _C.RESPONSE_NOT_NESTED: Rule(
+        "A life cycle event has the response's fields at its top.", "They are read there."
+    ),
+    _C.WRONG_DIALECT: Rule(
+        "A payload belongs to the other wire API.", "The response fails with an error that says so."
+    ),
+    _C.INVALID_FIELD: Rule("A field has the wrong type.", "That field counts as not told."),
+    _C.SEQUENCE_GAP: Rule("Sequence numbers are missing.", "What came is used."),
+    _C.SEQUENCE_NOT_RISING: Rule(
+        "A sequence number is not above the last one (told once).", "Events count in the order they came."
+    ),
+    _C.RESPONSE_NOT_ANNOUNCED: Rule(
+        "The response began without `response.created`.", "It begins with what is known."
+    ),
+    _C.ITEM_NOT_ANNOUNCED: Rule(
+        "Something came for an item before its `output_item.added`.", "The item begins with what is known."
+    ),
+    _C.PART_NOT_ANNOUNCED: Rule(
+        "Something came for a part before its `part.added`.", "The part begins with what is known."
+    ),
+    _C.ANNOUNCED_TWICE: Rule("An item or part was announced again.", "It goes on; its fields are merged."),
+    _C.DELTA_AFTER_DONE: Rule(
+        "A fragment came after its value had been told whole.", "The whole value stands."
+    ),
+    _C.DONE_BEFORE_TERMINAL: Rule("`[DONE]` came before the end of the response.", "It is passed over."),
+    _C.EVENT_AFTER_END: Rule("Something came after the end.", "It changes nothing.", strict=False),
+    _C.TERMINAL_REPEATED: Rule(
+        "The end of the response was told again.", "The first telling stands.", strict=False
+    ),
+    _C.ERROR_AFTER_FAILURE: Rule(
+        "An error came after the response had failed.", "The fuller error becomes the response's."
+    ),
+    _C.MISSING_TERMINAL: Rule(
+        "The transport ended before the server told the end.", "The outcome is `truncated`."
+    ),
+    _C.ITEM_ID_CHANGED: Rule("The id of an item changed.", "`output_index` and `call_id` identify it."),
+    _C.RESPONSE_ID_CHANGED: Rule("The id of the response changed.", "The end's id counts."),
+    _C.CALL_ID_CHANGED: Rule("The `call_id` of a call changed.", "The later one counts."),
+    _C.NAME_CHANGED: Rule("The name of a call changed.", "The later one counts."),
+    _C.INDEX_MISSING: Rule(
+        "An event has no index.", "Its ids, then the open item or part, say where it belongs."
+    ),
+    _C.INDEX_CHANGED: Rule("An item came under another `output_index`.", "Its first index stands."),
+    _C.INDEX_REUSED: Rule(
+        "Another item was announced under an index already taken.", "It gets a free index."
+    ),
+    _C.PART_INDEX_CHANGED: Rule(
+        "A fragment names a part that was never announced while one is open.", "It continues the open part."
+    ),
+    _C.VALUE_CONTRADICTED: Rule(
+        "A value told whole is not what had been streamed.", "`ValueReplaced` tells the later value."
+    ),
+    _C.ITEM_MISSING_AT_END: Rule("The final output lacks an item that was streamed.", "The item is kept."),
+    _C.OUTPUT_EMPTY_AT_END: Rule(
+        "The final output is empty or absent though items were streamed.",
+        "The streamed items stand.",
+        strict=False,
+    ),
+    _C.STATUS_CONTRADICTED: Rule(
+        "The end's type and its status contradict each other.", "The one that is not `completed` counts."
+    ),
+}
+
+
+@attrs.frozen
+class Anomaly:
+    """Something out of order, and where it was met. What was done about it is in `ANOMALIES[code]`."""
+
+    code: AnomalyCode
+    message: str
+    offset: int | None = None
+    """Bytes from the start of the stream to the event; None where payloads are fed."""
+    event_index: int | None = None
+    """Events before this one in the stream."""
+    excerpt: str = ""
+    """The beginning of what was met, at most 120 characters."""
+
+
+class DeltafoldError(Exception):
+    """Everything that this library raises on purpose, but for `TypeError` on wrong argument types."""
+
+
+class UsageError(DeltafoldError):
+    """The caller's mistake: feeding after the end, an unknown dialect, a damaged snapshot."""
+
+
+class WireError(DeltafoldError):
+    """The peer's mistake, in strict mode; and, as `LimitExceeded`, in lenient mode too.
+
+    It surfaces from `next_event()` after every event that came before it, and is the same object on
+    every later call.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        offset: int | None = None,
+        event_index: int | None = None,
+        excerpt: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.offset = offset
+        self.event_index = event_index
+        self.excerpt = excerpt
+
+    def __str__(self) -> str:
+        where = "" if self.event_index is None else f" in event {self.event_index}"
+        if self.offset is not None:
+            where += f" at byte {self.offset}"
+        said = f": {self.excerpt!r}" if self.excerpt else ""
+        return f"{self.code}{where}: {self.message}{said}"
+
+
+class LimitExceeded(WireError):
+    """The stream would make us hold more than `Limits` allows."""
+
+    def __init__(
+        self, limit: str, value: int, *, offset: int | None = None, event_index: int | None = None
+    ) -> None:
+        super().__init__(
+            f"more than the {value} of Limits.{limit}",
+            code="limit_exceeded",
+            offset=offset,
+            event_index=event_index,
+        )
+        self.limit = limit
+        """The name of the field of `Limits`."""
+        self.value = value
+        """What that field allows."""
+
+
+class ErrorKind(StrEnum):
+    """What an error means for the caller, whatever the server calls it."""
+
+    CONTEXT_WINDOW_EXCEEDED = "context_window_exceeded"
+    RATE_LIMITED = "rate_limited"
+    QUOTA_EXCEEDED = "quota_exceeded"
+    USAGE_LIMIT_REACHED = "usage_limit_reached"
+    AUTHENTICATION = "authentication"
+    PERMISSION = "permission"
+    NOT_FOUND = "not_found"
+    INVALID_REQUEST = "invalid_request"
+    CONTENT_POLICY = "content_policy"
+    OVERLOADED = "overloaded"
+    SERVER_ERROR = "server_error"
+    TIMEOUT = "timeout"
+    UNKNOWN = "unknown"
+
+
+@attrs.frozen
+class ResponseError:
+    """A failure that the provider reported."""
+
+    kind: ErrorKind
+    message: str | None = None
+    """The server's own words."""
+    code: str | int | None = None
+    """The server's own code, as it came."""
+    type: str | None = None
+    """The server's own type."""
+    param: str | None = None
+    """The parameter of the request that is at fault."""
+    status: int | None = None
+    """The HTTP status, where it is known: of the response, or told inside the stream."""
+    retryable: bool = False
+    """Whether the same request may succeed if it is sent again."""
+    retry_after: float | None = None
+    """Seconds to wait before that, as the server told; None where it did not, which is not 0."""
+    resets_at: float | None = None
+    """When the limit is lifted, in seconds since the epoch, as the server told."""
+    raw: Any = attrs.field(default=None, repr=False)
+    """The payload as it came."""
+
+
+class ResponseFailed(DeltafoldError):
+    """Raised by `Response.raise_for_error()`, and nowhere else."""
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+        self.error = response.error
+        said = response.error.message if response.error is not None else None
+        super().__init__(f"the response {response.outcome}" + (f": {said}" if said else ""))

@@ -1,0 +1,479 @@
+"""The event stream format: bytes to frames, and back.
+
+The rules are those of the WHATWG HTML Standard, section "Server-sent events" (9.2.5 and 9.2.6), whose
+sentences stand beside the lines that implement them. Everything happens on bytes: a line end is 0x0A or
+0x0D and never part of a UTF-8 sequence, so lines are found first and decoded afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Any
+
+import attrs
+
+from deltafold.errors import LimitExceeded, UsageError
+from deltafold.limits import Limits
+
+__all__ = ["Frame", "SSEDecoder", "encode_frame"]
+
+BOM = b"\xef\xbb\xbf"
+LINE_END = re.compile(rb"\r\n?|\n")
+# The largest integer that a JavaScript client keeps exactly; it has 16 digits.
+MAX_RETRY = 2**53 - 1
+STRAY = 200
+FIELDS = (b"data:", b"event:", b"id:", b"retry:", b"error:", b":")
+
+
+@attrs.frozen
+class Frame:
+    """One dispatched event."""
+
+    event: str
+    """The event type: the `event` field, or "message" where there was none."""
+    data: str
+    """The `data` lines, joined with line feeds."""
+    id: str = ""
+    """The last event ID string at the time of dispatch; it stays from event to event."""
+    retry: int | None = None
+    """The reconnection time in milliseconds, where this block set it."""
+
+
+class Signal(IntEnum):
+    """What `SSEDecoder.advance()` came upon."""
+
+    NOTHING = 0
+    EVENT = 1
+    COMMENT = 2
+    BARE = 3
+    """A named block without data: no event, but a sign of life."""
+    ERROR_FIELD = 4
+    """A field named `error`: ignored by the standard, and used by llama.cpp for errors."""
+
+
+NOTHING, EVENT, COMMENT, BARE, ERROR_FIELD = Signal
+
+
+def as_bytes(data: Any) -> bytes:
+    """The bytes of a bytes-like object. Raises `TypeError` for anything else."""
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
+    raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}")
+
+
+class SSEDecoder:
+    """Decodes one event stream. `feed()` stores, `next_frame()` decodes as much as one frame needs.
+
+    Where a line or the data of an event pass `Limits.line_bytes` or `Limits.event_bytes`, `LimitExceeded`
+    comes from `next_frame()`, after all frames before it, and again at every later call.
+    """
+
+    __slots__ = (
+        "_at_start",
+        "_block",
+        "_buffer",
+        "_chunks",
+        "_closed",
+        "_data",
+        "_end",
+        "_event_limit",
+        "_fault",
+        "_has_returns",
+        "_held",
+        "_line_limit",
+        "_name",
+        "_new_id",
+        "_new_retry",
+        "_position",
+        "_ready",
+        "_skip_line_feed",
+        "_start",
+        "_stray_line",
+        "data",
+        "event_count",
+        "event_name",
+        "event_offset",
+        "last_event_id",
+        "reconnection_time",
+        "retry",
+        "text",
+    )
+
+    def __init__(self, *, limits: Limits | None = None, last_event_id: str = "") -> None:
+        limits = Limits() if limits is None else limits
+        self._line_limit = limits.line_bytes
+        self._event_limit = limits.event_bytes
+        self._fault: LimitExceeded | None = None
+        self._closed = False
+        # Bytes as they were fed. They are joined once a line end is among them, and never before: joining
+        # at each chunk would cost the square of a long line.
+        self._chunks: list[bytes] = []
+        self._held = 0
+        self._ready = False
+        self._at_start = True
+        self._skip_line_feed = False
+        # Joined bytes, read as far as `_position`; up to `_end` they are whole lines. `_start` is where
+        # they begin in the stream.
+        self._buffer = b""
+        self._position = 0
+        self._end = 0
+        self._start = 0
+        self._has_returns = False
+        # The block that is being read: where it begins in the stream, and its fields.
+        self._block = 0
+        self._name = b""
+        self._data: bytes | bytearray | None = None
+        self._new_id: str | None = None
+        self._new_retry: int | None = None
+        self._stray_line = b""
+        # What the last signal was about.
+        self.event_offset = 0
+        self.event_name = b""
+        self.data = b""
+        self.text = b""
+        self.retry: int | None = None
+
+        self.event_count = 0
+        """Events dispatched so far."""
+        self.last_event_id = last_event_id
+        """The last event ID string, to be sent as `Last-Event-ID` on reconnection."""
+        self.reconnection_time: int | None = None
+        """Milliseconds, as the stream last set them; None where it did not."""
+
+    # ------------------------------------------------------------------------------------- the owner
+
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
+        """Stores bytes as the transport gave them. Raises `TypeError`, or `UsageError` after `close()`."""
+        if type(data) is not bytes:
+            data = as_bytes(data)
+        if self._closed:
+            raise UsageError("feed() after close()")
+        if data:
+            self._chunks.append(data)
+            self._held += len(data)
+            if not self._ready and (b"\n" in data or b"\r" in data):
+                self._ready = True
+
+    def close(self) -> None:
+        """The stream has ended. An unfinished event is discarded; `pending` still shows it."""
+        self._closed = True
+
+    def next_frame(self) -> Frame | None:
+        """The next event, or None where no further one is complete."""
+        while signal := self.advance():
+            if signal is EVENT:
+                return self._frame(self.event_name, self.data, self.retry)
+        return None
+
+    def frames(self) -> Iterator[Frame]:
+        """`iter(self.next_frame, None)`: lazy, holds no state, safe to abandon."""
+        return iter(self.next_frame, None)
+
+    @property
+    def pending(self) -> Frame | None:
+        """The event that was begun and not ended, or None. To be asked once `next_frame()` gives None.
+
+        "Once the end of the file is reached, any pending data must be discarded. (If the file ends in the
+        middle of an event, before the final empty line, the incomplete event is not dispatched.)" So this
+        is only for owners who want to see what was discarded.
+        """
+        data = self.pending_data()
+        return None if data is None else self._frame(self._name, data, self._new_retry)
+
+    def _frame(self, name: bytes, data: bytes, retry: int | None) -> Frame:
+        event = name.decode("utf-8", "replace") or "message"
+        return Frame(event, data.decode("utf-8", "replace"), self.last_event_id, retry)
+
+    # -------------------------------------------------------------------------------- the next layer
+
+    @property
+    def ready(self) -> bool:
+        """Whether there may be a line that has not been read."""
+        return self._ready or self._position < self._end
+
+    def advance(self) -> Signal:
+        """Reads on to the next event, comment, block without data, or `error` field.
+
+        After `EVENT`, `data` (undecoded), `event_name` and `retry` are those of the event, and
+        `event_offset` is where its block begins in the stream; after `BARE`, `event_name` is the block's;
+        after `COMMENT` and `ERROR_FIELD`, `text` is the rest of the line.
+        """
+        buffer, position, data = self._buffer, self._position, self._data
+        while True:
+            if position == self._end:
+                self._position = position
+                self._data = data
+                if not self._refill():
+                    return NOTHING
+                buffer, position = self._buffer, 0
+            if self._has_returns:
+                stop, after = line_end(buffer, position)
+            else:
+                stop = buffer.find(b"\n", position)
+                after = stop + 1
+            if stop - position > self._line_limit:
+                self._refuse("line_bytes", self._line_limit, self._start + position)
+            if buffer.startswith(b"data: ", position):
+                line = buffer[position + 6 : stop]
+                data = line if data is None else self._joined(data, line)
+            elif buffer.startswith(b"event: ", position):
+                self._name = buffer[position + 7 : stop]
+            elif stop == position:
+                # "If the line is empty (a blank line): Dispatch the event, as defined below."
+                self.event_offset = self._block
+                self._block = self._start + after
+                if self._new_id is not None or self._new_retry is not None or self.retry is not None:
+                    self._commit()
+                if data is not None:
+                    # "If the data buffer's last character is a U+000A LINE FEED (LF) character, then
+                    # remove the last character from the data buffer."
+                    self.data = data = data if type(data) is bytes else bytes(data[:-1])
+                    if len(data) > self._event_limit:
+                        self._refuse("event_bytes", self._event_limit, self.event_offset)
+                    # "Set the data buffer and the event type buffer to the empty string."
+                    self.event_name = self._name
+                    self._name = b""
+                    self._data = None
+                    self._position = after
+                    self.event_count += 1
+                    return EVENT
+                if self._name:
+                    # "If the data buffer is an empty string, set the data buffer and the event type
+                    # buffer to the empty string and return."
+                    self.event_name = self._name
+                    self._name = b""
+                    self._position = after
+                    return BARE
+            else:
+                self._data = data
+                signal = self._field(buffer[position:stop])
+                data = self._data
+                if signal:
+                    self._position = after
+                    return signal
+            position = after
+
+    def pending_data(self) -> bytes | None:
+        """The data of an unfinished event, its unfinished last line included; None where there are none."""
+        tail = b"".join(self._chunks)
+        if self._at_start:
+            tail = tail.removeprefix(BOM)
+        data = self._data
+        if tail.startswith(b"data:"):
+            line = tail[5:].removeprefix(b" ")
+            data = line if data is None else self._joined(data, line)
+        if data is None:
+            return None
+        return data if type(data) is bytes else bytes(data[:-1])
+
+    def stray_line(self) -> bytes:
+        """The beginning of the first line that is no field, be it unfinished; b"" where there is none."""
+        tail = b"".join(self._chunks)[:STRAY]
+        return self._stray_line or (b"" if not tail or is_field(tail) else tail)
+
+    @property
+    def offset(self) -> int:
+        """Bytes from the start of the stream to what has not been read."""
+        return self._start + self._position
+
+    # ------------------------------------------------------------------------------------- one block
+
+    def _field(self, line: bytes) -> Signal:
+        """A line that is neither blank, nor `data` or `event` in their usual spelling."""
+        # "Collect the characters on the line before the first U+003A COLON character (:), and let field be
+        # that string. Collect the characters on the line after [it], and let value be that string. If value
+        # starts with a U+0020 SPACE character, remove it from value."
+        name, colon, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._data = value if self._data is None else self._joined(self._data, value)
+        elif name == b"event":
+            self._name = value
+        elif not name and colon:
+            self.text = value
+            return COMMENT
+        elif name == b"id":
+            # "If the field value does not contain U+0000 NULL, then set the last event ID buffer to the
+            # field value. Otherwise, ignore the field."
+            if b"\0" not in value:
+                self._new_id = value.decode("utf-8", "replace")
+        elif name == b"retry":
+            # "If the field value consists of only ASCII digits, then interpret the field value as an integer
+            # in base ten, and set the event stream's reconnection time to that integer."
+            digits = value.lstrip(b"0")
+            if value.isdigit() and len(digits) <= 16 and (time := int(digits or b"0")) <= MAX_RETRY:
+                self._new_retry = self.reconnection_time = time
+        elif name == b"error":
+            self.text = value
+            return ERROR_FIELD
+        elif not self._stray_line:
+            # "Otherwise: The field is ignored." The first one is kept, to tell what a body is that has no event.
+            self._stray_line = line[:STRAY]
+        return NOTHING
+
+    def _joined(self, data: bytes | bytearray, line: bytes) -> bytearray:
+        # "Append the field value to the data buffer, then append a single U+000A LINE FEED (LF) character to
+        # the data buffer." A first line alone is kept as it is, for most events have no second one.
+        if isinstance(data, bytes):
+            data = bytearray(data)
+            data += b"\n"
+        data += line
+        data += b"\n"
+        if len(data) - 1 > self._event_limit:
+            self._refuse("event_bytes", self._event_limit, self._block)
+        return data
+
+    def _commit(self) -> None:
+        """What an `id` or `retry` line set takes effect at the blank line, with data or without."""
+        if self._new_id is not None:
+            # "Set the last event ID string of the event source to the value of the last event ID buffer."
+            self.last_event_id = self._new_id
+            self._new_id = None
+        self.retry, self._new_retry = self._new_retry, None
+
+    # ----------------------------------------------------------------------------------------- bytes
+
+    def _refill(self) -> bool:
+        """Joins what was fed since. True where that gives at least one whole line."""
+        if self._fault is not None:
+            raise self._fault
+        if not self._ready:
+            if self._held > self._line_limit:
+                self._check_unfinished_line()
+            return False
+        self._ready = False
+        whole = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._start += self._end
+        if self._at_start:
+            # "The UTF-8 decode algorithm strips one leading UTF-8 Byte Order Mark (BOM), if any."
+            self._at_start = False
+            if whole.startswith(BOM):
+                whole = whole[3:]
+                self._start = self._block = 3
+        if self._skip_line_feed:
+            # The line ended with the CR that was the last byte before: acting on it at once costs nobody
+            # a wait, and this LF is the rest of that CRLF.
+            if whole.startswith(b"\n"):
+                whole = whole[1:]
+                if self._block == self._start:
+                    self._block += 1
+                self._start += 1
+        self._has_returns = b"\r" in whole
+        end = 1 + max(whole.rfind(b"\n"), whole.rfind(b"\r") if self._has_returns else -1)
+        tail = whole[end:]
+        self._chunks = [tail] if tail else []
+        self._held = len(tail)
+        self._skip_line_feed = self._has_returns and not tail and whole.endswith(b"\r")
+        self._buffer = whole
+        self._position = 0
+        self._end = end
+        return end > 0
+
+    def _check_unfinished_line(self) -> None:
+        line = b"".join(self._chunks)
+        skipped = len(BOM) if self._at_start and line.startswith(BOM) else 0
+        if len(line) - skipped > self._line_limit:
+            self._refuse("line_bytes", self._line_limit, self._start + self._end + skipped)
+
+    def _refuse(self, limit: str, value: int, offset: int) -> None:
+        self._fault = LimitExceeded(limit, value, offset=offset, event_index=self.event_count)
+        self._position = self._end
+        raise self._fault
+
+    # -------------------------------------------------------------------------------------- snapshot
+
+    def getstate(self) -> dict[str, Any]:
+        """All that the decoder is, as JSON values."""
+        data = self._data
+        rest = self._buffer[self._position : self._end] + b"".join(self._chunks)
+        return {
+            "closed": self._closed,
+            "at_start": self._at_start,
+            "skip_line_feed": self._skip_line_feed and self._position == self._end,
+            "offset": self._start + self._position,
+            "rest": b64encode(rest).decode(),
+            "block": self._block,
+            "name": b64encode(self._name).decode(),
+            "data": None if data is None else b64encode(data).decode(),
+            "several_lines": isinstance(data, bytearray),
+            "stray_line": b64encode(self._stray_line).decode(),
+            "new_id": self._new_id,
+            "new_retry": self._new_retry,
+            "retry": self.retry,
+            "event_count": self.event_count,
+            "last_event_id": self.last_event_id,
+            "reconnection_time": self.reconnection_time,
+        }
+
+    def setstate(self, state: dict[str, Any]) -> None:
+        """Makes a new decoder go on where another one stood."""
+        rest = b64decode(state["rest"])
+        self._chunks = [rest] if rest else []
+        self._held = len(rest)
+        self._ready = b"\n" in rest or b"\r" in rest
+        self._closed = state["closed"]
+        self._at_start = state["at_start"]
+        self._skip_line_feed = state["skip_line_feed"]
+        self._start = state["offset"]
+        self._block = state["block"]
+        self._name = b64decode(state["name"])
+        data = None if state["data"] is None else b64decode(state["data"])
+        self._data = bytearray(data) if data is not None and state["several_lines"] else data
+        self._stray_line = b64decode(state["stray_line"])
+        self._new_id = state["new_id"]
+        self._new_retry = state["new_retry"]
+        self.retry = state["retry"]
+        self.event_count = state["event_count"]
+        self.last_event_id = state["last_event_id"]
+        self.reconnection_time = state["reconnection_time"]
+
+
+def is_field(line: bytes) -> bool:
+    """Whether an unfinished line may be, or become, a field."""
+    return any(line.startswith(field) or field.startswith(line) for field in FIELDS)
+
+
+def line_end(buffer: bytes, position: int) -> tuple[int, int]:
+    """Where the line at `position` ends, and where the next one begins.
+
+    "Lines must be separated by either a U+000D CARRIAGE RETURN U+000A LINE FEED (CRLF) character pair, a
+    single U+000A LINE FEED (LF) character, or a single U+000D CARRIAGE RETURN (CR) character."
+    """
+    found = LINE_END.search(buffer, position)
+    assert found is not None, "the decoder only asks about whole lines"
+    return found.span()
+
+
+def encode_frame(
+    data: str | Frame, *, event: str = "message", id: str = "", retry: int | None = None
+) -> bytes:
+    """The bytes of one event: what `SSEDecoder` reads as a `Frame` of the same fields.
+
+    Takes a `Frame`, or its fields. Raises `UsageError` where a value cannot be said in the format, or would
+    forge another field or event: CR, LF or NUL in `event` or `id`, CR in `data`, a `retry` (milliseconds)
+    that is negative or above 2**53 - 1, half a surrogate pair anywhere. (CVE-2026-44214 and
+    CVE-2026-44217 are encoders that let line ends through.)
+    """
+    if isinstance(data, Frame):
+        data, event, id, retry = data.data, data.event, data.id, data.retry
+    for name, value, forbidden in (("event", event, "\r\n\0"), ("id", id, "\r\n\0"), ("data", data, "\r")):
+        for character in forbidden:
+            if character in value:
+                raise UsageError(f"{character!r} in {name} would forge another field or event")
+    lines = []
+    if event not in ("", "message"):
+        lines.append(f"event: {event}")
+    if id:
+        lines.append(f"id: {id}")
+    if retry is not None:
+        if not 0 <= retry <= MAX_RETRY:
+            raise UsageError(f"retry must be 0 to {MAX_RETRY} ms, not {retry}")
+        lines.append(f"retry: {retry}")
+    lines += [f"data: {line}" for line in data.split("\n")]
+    try:
+        return "\n".join([*lines, "", ""]).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError("half a surrogate pair has no UTF-8 form") from error
