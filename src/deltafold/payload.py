@@ -1,0 +1,217 @@
+"""JSON in: one policy for every payload, and what can be saved from a broken one.
+
+RFC 8259 leaves the edges to the implementation, and libraries differ on them. Here they are settled once:
+nesting is bounded, NaN, infinities and numbers beyond a double or beyond Python's digit limit are read as
+null, of duplicate keys the last wins, half a surrogate pair becomes U+FFFD. Each is reported.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from deltafold.errors import AnomalyCode, LimitExceeded
+
+__all__ = ["Report", "is_strict_json", "join_surrogates", "mend", "read_payloads"]
+
+Report = Callable[[AnomalyCode, str], None]
+"""Called with what was out of order, and in which words."""
+Scan = Callable[[str, int], tuple[Any, int]]
+
+DONE = "[DONE]"
+WHITESPACE = " \t\n\r"
+STRINGS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+BRACKETS = re.compile(r"[\[\]{}]")
+SURROGATES = re.compile("[\ud800-\udfff]")
+DOUBLED_PREFIX = re.compile(r"(?:data:[ \t]*)+")
+# Where a new frame may be glued onto one that a broken server or proxy had not finished.
+JOINT = re.compile(r"(?:data: ?|\n)(?=\{)")
+# A joint costs one attempt to read what follows, so a payload made of joints must not get one for each.
+MOST_JOINTS = 8
+
+
+class Unrepresentable(ValueError):
+    """A number that JSON or a double cannot hold."""
+
+
+class DuplicateKey(ValueError):
+    """An object that has one key twice."""
+
+
+def refuse_constant(word: str) -> NoReturn:
+    raise Unrepresentable(word)
+
+
+def finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise Unrepresentable(digits[:20])
+    return number
+
+
+def finite_or_none(digits: str) -> float | None:
+    number = float(digits)
+    return None if math.isinf(number) else number
+
+
+def integer_or_none(digits: str) -> int | None:
+    try:
+        return int(digits)
+    except ValueError:  # more than sys.get_int_max_str_digits(), CVE-2020-10735
+        return None
+
+
+def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise DuplicateKey
+    return found
+
+
+# scan_once() reads one value at a position and gives it with its end. It is what json.loads() calls after a
+# few checks of its own, written in C. It raises StopIteration where no value begins.
+scan: Scan = json.JSONDecoder(parse_float=finite, parse_constant=refuse_constant).scan_once
+scan_distinct: Scan = json.JSONDecoder(
+    parse_float=finite, parse_constant=refuse_constant, object_pairs_hook=distinct
+).scan_once
+scan_leniently: Scan = json.JSONDecoder(
+    parse_float=finite_or_none, parse_int=integer_or_none, parse_constant=lambda word: None
+).scan_once
+
+
+def is_strict_json(text: str) -> bool:
+    """Whether a text is one value of RFC 8259, nothing more and nothing less."""
+    try:
+        json.loads(text, parse_constant=refuse_constant)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def join_surrogates(text: str) -> str:
+    """Halves of a pair that meet become the character, and a half alone becomes U+FFFD."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def escape_surrogates(text: str) -> str:
+    """Halves of pairs as JSON escapes, so that the text has a UTF-8 form."""
+    return SURROGATES.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+
+
+def mend(value: Any, report: Report, fragments: frozenset[str], *, key: str = "") -> Any:
+    """A JSON value without lone surrogates.
+
+    The members named in `fragments` are pieces of a longer text. Half a pair at their edge may meet its other
+    half in the next piece, so it is left to those who join them.
+    """
+    if isinstance(value, str):
+        start, stop = 0, len(value)
+        if key in fragments:
+            start = "\udc00" <= value[:1] <= "\udfff"
+            stop -= "\ud800" <= value[-1:] <= "\udbff"
+        inner = value[start:stop]
+        if SURROGATES.search(inner) is None:
+            return value
+        report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair stands alone")
+        return value[:start] + join_surrogates(inner) + value[stop:]
+    if isinstance(value, list):
+        return [mend(entry, report, fragments, key=key) for entry in value]
+    if isinstance(value, dict):
+        return {mend(k, report, fragments): mend(v, report, fragments, key=k) for k, v in value.items()}
+    return value
+
+
+def check_depth(text: str, depth: int) -> None:
+    """Raises `LimitExceeded` where arrays and objects are nested deeper than `depth`."""
+    # The brackets of the whole text bound its depth, and few payloads have more of them than the limit.
+    if text.count("{") + text.count("[") <= depth:
+        return
+    nested = 0
+    for bracket in BRACKETS.findall(STRINGS.sub("", text)):
+        nested += 1 if bracket in "[{" else -1
+        if nested > depth:
+            raise LimitExceeded("json_depth", depth)
+
+
+def read_payloads(
+    text: str, depth: int, fragments: frozenset[str], report: Report, *, strict: bool
+) -> list[Any]:
+    """The payloads of one event: nearly always one object.
+
+    `[DONE]` and what could not be read come as `str`, other JSON as the value it is: what arrived is never
+    dropped. Raises `LimitExceeded`.
+    """
+    check_depth(text, depth)
+    values, end = scan_all(text, 0, report, strict)
+    if end < len(text) or not values:
+        values = rescue(text, values, end, report, strict)
+    elif len(values) > 1:
+        report(AnomalyCode.SEVERAL_PAYLOADS, f"{len(values)} JSON values in one event")
+    if "\\ud" in text or "\\uD" in text:
+        values = [mend(value, report, fragments) for value in values]
+    return values
+
+
+def scan_all(text: str, position: int, report: Report, strict: bool) -> tuple[list[Any], int]:
+    """The values that follow one another from a position, and where that ends."""
+    values = []
+    position = skip_whitespace(text, position)
+    while position < len(text):
+        try:
+            value, position = scan_value(text, position, report, strict)
+        except ValueError:
+            break
+        values.append(value)
+        position = skip_whitespace(text, position)
+    return values, position
+
+
+def skip_whitespace(text: str, position: int) -> int:
+    while position < len(text) and text[position] in WHITESPACE:
+        position += 1
+    return position
+
+
+def scan_value(text: str, position: int, report: Report, strict: bool) -> tuple[Any, int]:
+    """One JSON value and its end. Raises `ValueError` where there is none."""
+    try:
+        try:
+            return (scan_distinct if strict else scan)(text, position)
+        except DuplicateKey:
+            report(AnomalyCode.DUPLICATE_KEY, "one object has the same key twice")
+            return scan(text, position)
+        except ValueError:
+            found = scan_leniently(text, position)
+            report(AnomalyCode.UNREPRESENTABLE_NUMBER, "a number that JSON or a double cannot hold")
+            return found
+    except (StopIteration, RecursionError) as error:
+        # RecursionError: the application has lowered the interpreter's limit below `Limits.json_depth`.
+        raise ValueError("no JSON value") from error
+
+
+def rescue(text: str, values: list[Any], end: int, report: Report, strict: bool) -> list[Any]:
+    """What can be read of data that are not JSON throughout. What cannot comes as text, in its place."""
+    rest = text[end:]
+    if not values:
+        if rest.strip(WHITESPACE) == DONE:
+            return [DONE]
+        if rest.startswith(":"):
+            report(AnomalyCode.COMMENT_AS_DATA, "the data are a comment")
+            return [rest]
+        if prefix := DOUBLED_PREFIX.match(rest):
+            report(AnomalyCode.DOUBLED_PREFIX, "the data begin with another `data:`")
+            inner, stop = scan_all(rest, prefix.end(), report, strict)
+            if stop == len(rest):
+                return inner
+            return rescue(rest[prefix.end() :], inner, stop - prefix.end(), report, strict)
+    joints = [joint.span() for joint in JOINT.finditer(rest)][-MOST_JOINTS:]
+    for start, stop in joints:
+        found, last = scan_all(rest, stop, report, strict)
+        if found and last == len(rest):
+            report(AnomalyCode.GLUED_FRAME, "a whole payload is glued onto a broken one")
+            return [*values, rest[:start], *found]
+    report(AnomalyCode.MALFORMED_JSON, "the data are not JSON")
+    return [*values, rest]
