@@ -1,0 +1,379 @@
+"""What comes out: one class for each kind of event. Data only.
+
+A delta carries its keys and the fragment, nothing cumulative. `output_index` names an item, and on the
+Responses API it is the wire's own; on Chat Completions items are numbered in the order of their appearance.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import attrs
+
+from deltafold.errors import ResponseError
+from deltafold.items import Item, Part, shorten, text_field
+from deltafold.response import Outcome, Response, Usage
+
+__all__ = [
+    "AnnotationAdded",
+    "ArgumentsDelta",
+    "AudioDelta",
+    "CodeDelta",
+    "CommandDelta",
+    "CommandOutputDelta",
+    "DiffDelta",
+    "ErrorReported",
+    "Event",
+    "Heartbeat",
+    "ItemFinished",
+    "ItemProgress",
+    "ItemStarted",
+    "ItemUpdated",
+    "Notice",
+    "OutputDelta",
+    "PartFinished",
+    "PartStarted",
+    "PartialImage",
+    "RateLimitsReported",
+    "ReasoningDelta",
+    "RefusalDelta",
+    "ResponseFinished",
+    "ResponseStarted",
+    "StatusChanged",
+    "TextDelta",
+    "TranscriptDelta",
+    "UnknownEvent",
+    "UsageReported",
+    "ValueFinished",
+    "ValueReplaced",
+]
+
+Group: TypeAlias = Literal["content", "summary"]
+"""Which list of an item a part stands in."""
+
+ValueKind: TypeAlias = Literal[
+    "text", "refusal", "summary", "reasoning", "arguments", "code", "diff", "command", "stdout", "stderr", "output"
+]
+"""What a streamed value is. `arguments` is also the input of a custom tool."""
+
+
+def payload_field() -> Any:
+    return attrs.field(repr=shorten, hash=False)
+
+
+# ------------------------------------------------------------------------------------------ the response
+
+
+@attrs.frozen
+class ResponseStarted:
+    """The response has begun. Comes once, before everything that belongs to the response."""
+
+    response_id: str | None
+    model: str | None
+    data: dict[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    """The response as it was announced, without its output. Not to be changed."""
+
+
+@attrs.frozen
+class StatusChanged:
+    """The server told how far the response is: `queued`, `in_progress`, and what it knows by now."""
+
+    status: str | None
+    data: dict[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    """The response as it was told, without its output. Not to be changed."""
+
+
+@attrs.frozen
+class UsageReported:
+    """Tokens used. A later report takes the place of an earlier one; they are never to be added."""
+
+    usage: Usage
+
+
+@attrs.frozen
+class RateLimitsReported:
+    """The caller's rate limits, as the server told them inside the stream."""
+
+    payload: dict[str, Any] = payload_field()
+
+
+@attrs.frozen
+class ErrorReported:
+    """The provider reported a failure. `ResponseFinished` with the outcome `failed` follows."""
+
+    error: ResponseError
+
+
+@attrs.frozen
+class ResponseFinished:
+    """The end. Comes once, last."""
+
+    outcome: Outcome
+    response: Response
+
+
+# --------------------------------------------------------------------------------------- items and parts
+
+
+@attrs.frozen
+class ItemStarted:
+    """An item has begun. Comes before everything that belongs to the item."""
+
+    output_index: int
+    item: Item
+
+
+@attrs.frozen
+class ItemUpdated:
+    """More is known of an item that had begun: its name, an id."""
+
+    output_index: int
+    item: Item
+
+
+@attrs.frozen
+class ItemProgress:
+    """A hosted tool told how far it is."""
+
+    output_index: int
+    status: str
+    """The last word of the wire's type: `searching`, `interpreting`, `completed`…"""
+
+
+@attrs.frozen
+class ItemFinished:
+    """An item is whole."""
+
+    output_index: int
+    item: Item
+
+
+@attrs.frozen
+class PartStarted:
+    """A part of an item's content or summary has begun."""
+
+    output_index: int
+    part_index: int
+    """`content_index` or `summary_index`, by `group`."""
+    group: Group
+    part: Part
+
+
+@attrs.frozen
+class PartFinished:
+    """A part of an item's content or summary is whole."""
+
+    output_index: int
+    part_index: int
+    group: Group
+    part: Part
+
+
+# ---------------------------------------------------------------------------------------- streamed values
+
+
+@attrs.frozen
+class TextDelta:
+    """A fragment of a message's text."""
+
+    output_index: int
+    content_index: int
+    text: str = text_field()
+    logprobs: tuple[dict[str, Any], ...] = attrs.field(default=(), repr=False, hash=False)
+    """Log probabilities of the fragment's tokens, as the server told them."""
+
+
+@attrs.frozen
+class RefusalDelta:
+    """A fragment of a refusal."""
+
+    output_index: int
+    content_index: int
+    text: str = text_field()
+
+
+@attrs.frozen
+class ReasoningDelta:
+    """A fragment of reasoning: of its summary, or of its raw text."""
+
+    output_index: int
+    part_index: int
+    text: str = text_field()
+    kind: Literal["summary", "text"]
+
+
+@attrs.frozen
+class ArgumentsDelta:
+    """A fragment of a function call's or an MCP call's arguments, or of a custom tool's input."""
+
+    output_index: int
+    text: str = text_field()
+
+
+@attrs.frozen
+class CodeDelta:
+    """A fragment of the code that the code interpreter is to run."""
+
+    output_index: int
+    text: str = text_field()
+
+
+@attrs.frozen
+class DiffDelta:
+    """A fragment of a patch."""
+
+    output_index: int
+    text: str = text_field()
+
+
+@attrs.frozen
+class CommandDelta:
+    """A fragment of a shell command."""
+
+    output_index: int
+    command_index: int
+    text: str = text_field()
+
+
+@attrs.frozen
+class CommandOutputDelta:
+    """A fragment of what a shell command wrote."""
+
+    output_index: int
+    command_index: int
+    stream: Literal["stdout", "stderr"]
+    text: str = text_field()
+
+
+@attrs.frozen
+class OutputDelta:
+    """A fragment of a hosted tool's output."""
+
+    output_index: int
+    text: str = text_field()
+
+
+@attrs.frozen
+class ValueReplaced:
+    """A value told whole contradicts what was handed out: it is `text`, and later deltas go on from there."""
+
+    output_index: int
+    kind: ValueKind
+    text: str = text_field()
+    content_index: int | None = None
+    """Which part, where `kind` is `text` or `refusal`."""
+    part_index: int | None = None
+    """Which part or command, where `kind` has such."""
+
+
+@attrs.frozen
+class ValueFinished:
+    """The server told a value whole; the deltas handed out, joined, are just that."""
+
+    output_index: int
+    kind: ValueKind
+    text: str = text_field()
+    content_index: int | None = None
+    """Which part, where `kind` is `text` or `refusal`."""
+    part_index: int | None = None
+    """Which part or command, where `kind` has such."""
+
+
+@attrs.frozen
+class AnnotationAdded:
+    """A citation or file path that belongs to a text part."""
+
+    output_index: int
+    content_index: int
+    annotation_index: int
+    annotation: dict[str, Any] = payload_field()
+
+
+@attrs.frozen
+class PartialImage:
+    """A preview of an image that is being made. It is not kept in the response."""
+
+    output_index: int
+    partial_image_index: int
+    image: str = text_field()
+    """The image, in base64."""
+    data: dict[str, Any] = attrs.field(repr=False, hash=False)
+    """What else was told of it: its format, size, quality, background."""
+
+
+@attrs.frozen
+class AudioDelta:
+    """A fragment of spoken output, in base64."""
+
+    data: str = text_field()
+
+
+@attrs.frozen
+class TranscriptDelta:
+    """A fragment of the words of spoken output."""
+
+    text: str = text_field()
+
+
+# ---------------------------------------------------------------------------------------- everything else
+
+
+@attrs.frozen
+class Heartbeat:
+    """A sign of life that says nothing: a comment, a keepalive or ping, an event without data."""
+
+    source: str
+    """`comment`, `empty`, or the wire's type or event name: `keepalive`, `ping`…"""
+    text: str = attrs.field(default="", repr=shorten)
+
+
+@attrs.frozen
+class Notice:
+    """An event that is known, and changes nothing in the response: metadata, timing, steering."""
+
+    type: str
+    payload: dict[str, Any] = payload_field()
+
+
+@attrs.frozen
+class UnknownEvent:
+    """Something that this library does not know, or could not read, as it came."""
+
+    type: str
+    """The payload's type, else the SSE event name, else ""."""
+    payload: Any = payload_field()
+    """The JSON value; where it is no JSON, the text as `str`."""
+
+
+Event: TypeAlias = (
+    ResponseStarted
+    | StatusChanged
+    | UsageReported
+    | RateLimitsReported
+    | ErrorReported
+    | ResponseFinished
+    | ItemStarted
+    | ItemUpdated
+    | ItemProgress
+    | ItemFinished
+    | PartStarted
+    | PartFinished
+    | TextDelta
+    | RefusalDelta
+    | ReasoningDelta
+    | ArgumentsDelta
+    | CodeDelta
+    | DiffDelta
+    | CommandDelta
+    | CommandOutputDelta
+    | OutputDelta
+    | ValueReplaced
+    | ValueFinished
+    | AnnotationAdded
+    | PartialImage
+    | AudioDelta
+    | TranscriptDelta
+    | Heartbeat
+    | Notice
+    | UnknownEvent
+)

@@ -1,0 +1,140 @@
+"""The final response, or what is known of it so far. Data only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import attrs
+
+from deltafold.errors import ResponseError, ResponseFailed
+from deltafold.items import CustomToolCall, FunctionCall, Item, Message, OutputText, Reasoning, copied, shorten
+
+__all__ = ["Outcome", "Response", "Usage", "usage_from"]
+
+
+class Outcome(StrEnum):
+    """How a response ended."""
+
+    COMPLETED = "completed"
+    INCOMPLETE = "incomplete"
+    """The server stopped before the model had finished; `Response.incomplete_reason` says why."""
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    """By the caller or by the server."""
+    TRUNCATED = "truncated"
+    """The transport ended before the server told an end."""
+
+
+@attrs.frozen
+class Usage:
+    """Tokens. None means that the server did not tell, which is not 0."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+    cached_tokens: int | None = None
+    """Part of the input that was read from the prompt cache."""
+    cache_write_tokens: int | None = None
+    """Part of the input that was written to the prompt cache."""
+    reasoning_tokens: int | None = None
+    """Part of the output that was reasoning."""
+    data: dict[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    """The usage as the server told it. Not to be changed."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """A copy of `data`."""
+        return dict(copied(self.data))
+
+
+def usage_from(data: dict[str, Any]) -> Usage:
+    """Usage in the words of the Responses API or of Chat Completions."""
+
+    def count(table: Mapping[str, Any], *names: str) -> int | None:
+        for name in names:
+            value = table.get(name)
+            if isinstance(value, int) and not isinstance(value, bool):
+                return value
+        return None
+
+    def details(*names: str) -> Mapping[str, Any]:
+        return next((found for name in names if isinstance(found := data.get(name), dict)), {})
+
+    inputs = details("input_tokens_details", "prompt_tokens_details")
+    outputs = details("output_tokens_details", "completion_tokens_details")
+    return Usage(
+        count(data, "input_tokens", "prompt_tokens"),
+        count(data, "output_tokens", "completion_tokens"),
+        count(data, "total_tokens"),
+        count(inputs, "cached_tokens"),
+        count(inputs, "cache_write_tokens"),
+        count(outputs, "reasoning_tokens"),
+        data,
+    )
+
+
+# The Responses API's reasons in the words of Chat Completions. Others stay as they are.
+FINISH_REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
+
+
+@attrs.frozen
+class Response:
+    """The response folded from the events handed out so far."""
+
+    id: str | None
+    model: str | None
+    status: str | None
+    """The server's own word."""
+    outcome: Outcome | None
+    """How it ended; None while it has not."""
+    output: tuple[Item, ...]
+    """The items, in the order of their `output_index`."""
+    usage: Usage | None
+    error: ResponseError | None
+    incomplete_reason: str | None
+    """Why an incomplete response is so, in the server's own word."""
+    finish_reason: str | None
+    """`stop`, `length`, `tool_calls`, `content_filter`, `error`, `cancelled`, or the server's own word; None
+    while it is not known. `tool_calls` also where complete calls came with a mere `stop`."""
+    data: dict[str, Any] = attrs.field(repr=False, hash=False)
+    """The response as JSON, without its output. Not to be changed."""
+    chat: dict[str, Any] | None = attrs.field(default=None, repr=False, hash=False)
+    """What only Chat Completions tells, for `to_chat_completion()`."""
+
+    @property
+    def output_text(self) -> str:
+        """The text of all messages, joined."""
+        return "".join(
+            part.text
+            for item in self.output
+            if isinstance(item, Message)
+            for part in item.content
+            if isinstance(part, OutputText)
+        )
+
+    @property
+    def reasoning_text(self) -> str:
+        """The raw reasoning, joined; where the server shows none, its summaries, with blank lines between."""
+        items = [item for item in self.output if isinstance(item, Reasoning)]
+        content = "".join(part.to_dict().get("text", "") for item in items for part in item.content)
+        summaries = [part.data.get("text", "") for item in items for part in item.summary]
+        return content or "\n\n".join(text for text in summaries if isinstance(text, str) and text)
+
+    @property
+    def tool_calls(self) -> tuple[FunctionCall | CustomToolCall, ...]:
+        """The calls that the caller is asked to run. Run those alone that are `complete`."""
+        return tuple(item for item in self.output if isinstance(item, (FunctionCall, CustomToolCall)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The response in the Responses API's own JSON shape, with all that the server told."""
+        return {**copied(self.data), "output": [item.to_dict() for item in self.output]}
+
+    def raise_for_error(self) -> Response:
+        """Raises `ResponseFailed` where the outcome is `failed`; else gives the response itself."""
+        if self.outcome is Outcome.FAILED:
+            raise ResponseFailed(self)
+        return self
+
+    def __str__(self) -> str:
+        return f"<Response {self.id} {self.outcome or self.status}: {shorten(self.output_text)}>"

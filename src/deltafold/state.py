@@ -1,0 +1,150 @@
+"""The life cycles of a response, its items and their parts, as tables.
+
+The rules of this file:
+
+1. Everything that says which event may follow which is here, and nothing else is.
+2. This file does not know which provider spoke, nor in which dialect.
+3. The tables are data: state, then event class, then the next state. They are total over the states, and an
+   event class that a row does not name is impossible there. The dialects keep to that, whatever the wire
+   brings; the fold takes every event through these tables before it hands it out.
+4. What no table can say stands below them, each rule once.
+
+An embedder may rely on them as on a grammar: no fragment without its item, no item before the response, one
+end, and nothing after it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from deltafold import events as e
+from deltafold.errors import DeltafoldError
+from deltafold.response import Outcome
+
+__all__ = ["ITEM", "PART", "RESPONSE", "IllegalEvent", "ItemState", "PartState", "ResponseState", "step"]
+
+
+class ResponseState(StrEnum):
+    """Where a response is in its life."""
+
+    IDLE = "idle"
+    """Nothing of the response has come."""
+    IN_PROGRESS = "in_progress"
+    FAILING = "failing"
+    """The provider reported a failure. Its fuller cause, or the response as far as it got, may still come."""
+    FINISHED = "finished"
+
+
+class ItemState(StrEnum):
+    """Where an item is in its life."""
+
+    ABSENT = "absent"
+    OPEN = "open"
+    DONE = "done"
+    """The item was told whole. The end of the response may still add to it or correct it."""
+
+
+class PartState(StrEnum):
+    """Where a part is in its life."""
+
+    ABSENT = "absent"
+    OPEN = "open"
+    DONE = "done"
+    """The part was told whole. The end of the item or response may still add to it or correct it."""
+
+
+class IllegalEvent(DeltafoldError):
+    """A dialect made an event that its life cycle does not allow: a bug of this library."""
+
+
+IDLE, IN_PROGRESS, FAILING, FINISHED = ResponseState
+
+SIGNS = (e.Heartbeat, e.Notice, e.UnknownEvent, e.RateLimitsReported)
+"""Events that belong to the stream, not to the response."""
+
+ITEM_VALUES = (
+    e.ArgumentsDelta,
+    e.CodeDelta,
+    e.DiffDelta,
+    e.CommandDelta,
+    e.CommandOutputDelta,
+    e.OutputDelta,
+)
+PART_VALUES = (e.TextDelta, e.RefusalDelta, e.ReasoningDelta)
+CORRECTIONS = (e.ValueReplaced, e.ValueFinished)
+OF_ITEMS = (
+    e.ItemStarted,
+    e.ItemUpdated,
+    e.ItemProgress,
+    e.ItemFinished,
+    e.PartStarted,
+    e.PartFinished,
+    *ITEM_VALUES,
+    *PART_VALUES,
+    *CORRECTIONS,
+    e.AnnotationAdded,
+    e.PartialImage,
+)
+OF_RESPONSES = (e.StatusChanged, e.UsageReported, e.AudioDelta, e.TranscriptDelta)
+
+RESPONSE: dict[ResponseState, dict[type, ResponseState]] = {
+    IDLE: {
+        **dict.fromkeys(SIGNS, IDLE),
+        e.ResponseStarted: IN_PROGRESS,
+        e.ErrorReported: FAILING,
+        e.ResponseFinished: FINISHED,
+    },
+    IN_PROGRESS: {
+        **dict.fromkeys(SIGNS + OF_RESPONSES + OF_ITEMS, IN_PROGRESS),
+        e.ErrorReported: FAILING,
+        e.ResponseFinished: FINISHED,
+    },
+    FAILING: {
+        **dict.fromkeys(SIGNS + OF_RESPONSES + OF_ITEMS, FAILING),
+        e.ResponseStarted: FAILING,
+        e.ErrorReported: FAILING,
+        e.ResponseFinished: FINISHED,
+    },
+    FINISHED: {},
+}
+
+ITEM: dict[ItemState, dict[type, ItemState]] = {
+    ItemState.ABSENT: {e.ItemStarted: ItemState.OPEN},
+    ItemState.OPEN: {
+        **dict.fromkeys(OF_ITEMS, ItemState.OPEN),
+        e.ItemFinished: ItemState.DONE,
+    },
+    ItemState.DONE: dict.fromkeys(OF_ITEMS, ItemState.DONE),
+}
+for row in (ItemState.OPEN, ItemState.DONE):
+    del ITEM[row][e.ItemStarted]
+del ITEM[ItemState.DONE][e.ItemFinished]
+
+PART: dict[PartState, dict[type, PartState]] = {
+    PartState.ABSENT: {e.PartStarted: PartState.OPEN},
+    PartState.OPEN: {
+        **dict.fromkeys((*PART_VALUES, *CORRECTIONS, e.AnnotationAdded), PartState.OPEN),
+        e.PartFinished: PartState.DONE,
+    },
+    PartState.DONE: dict.fromkeys((*PART_VALUES, *CORRECTIONS, e.AnnotationAdded), PartState.DONE),
+}
+
+
+def step(table: dict[Any, dict[type, Any]], state: Any, event: type) -> Any:
+    """The state after an event. Raises `IllegalEvent`, here and nowhere else."""
+    try:
+        return table[state][event]
+    except KeyError:
+        raise IllegalEvent(f"{event.__name__} cannot come while {type(state).__name__} is {state}") from None
+
+
+# When the server told the end, items that are still open end with it, and so do their values. When the
+# transport or the caller ended the stream, or the response failed, they stay as they were.
+ITEM_STATUS_AT_END: dict[Outcome, str | None] = {
+    Outcome.COMPLETED: "completed",
+    Outcome.INCOMPLETE: "incomplete",
+    Outcome.FAILED: None,
+    Outcome.CANCELLED: None,
+    Outcome.TRUNCATED: None,
+}
