@@ -1,0 +1,155 @@
+"""A sans-I/O state machine for LLM response streams: bytes in, events and one final response out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deltafold.arguments import ArgumentsError, ArgumentsReader
+from deltafold.classify import classify_http_error
+from deltafold.errors import (
+    ANOMALIES,
+    Anomaly,
+    AnomalyCode,
+    DeltafoldError,
+    ErrorKind,
+    LimitExceeded,
+    ResponseError,
+    ResponseFailed,
+    UsageError,
+    WireError,
+)
+from deltafold.events import (
+    AnnotationAdded,
+    ArgumentsDelta,
+    AudioDelta,
+    CodeDelta,
+    CommandDelta,
+    CommandOutputDelta,
+    DiffDelta,
+    ErrorReported,
+    Event,
+    Heartbeat,
+    ItemFinished,
+    ItemProgress,
+    ItemStarted,
+    ItemUpdated,
+    Notice,
+    OutputDelta,
+    PartFinished,
+    PartialImage,
+    PartStarted,
+    RateLimitsReported,
+    ReasoningDelta,
+    RefusalDelta,
+    ResponseFinished,
+    ResponseStarted,
+    StatusChanged,
+    TextDelta,
+    TranscriptDelta,
+    UnknownEvent,
+    UsageReported,
+    ValueFinished,
+    ValueReplaced,
+)
+from deltafold.items import (
+    CustomToolCall,
+    FunctionCall,
+    Item,
+    Message,
+    OtherItem,
+    OtherPart,
+    OutputText,
+    Part,
+    Reasoning,
+    ReasoningText,
+    Refusal,
+    SummaryText,
+)
+from deltafold.lifting import Lift
+from deltafold.limits import Limits
+from deltafold.parser import ResponseParser, parse
+from deltafold.rates import RateLimits, rate_limits_from_event, rate_limits_from_headers
+from deltafold.response import Outcome, Response, Usage
+from deltafold.sse import Frame, SSEDecoder, encode_frame
+from deltafold.state import ResponseState
+
+__all__ = [
+    "ANOMALIES",
+    "AnnotationAdded",
+    "Anomaly",
+    "AnomalyCode",
+    "ArgumentsDelta",
+    "ArgumentsError",
+    "ArgumentsReader",
+    "AudioDelta",
+    "CodeDelta",
+    "CommandDelta",
+    "CommandOutputDelta",
+    "CustomToolCall",
+    "DeltafoldError",
+    "DiffDelta",
+    "ErrorKind",
+    "ErrorReported",
+    "Event",
+    "Frame",
+    "FunctionCall",
+    "Heartbeat",
+    "Item",
+    "ItemFinished",
+    "ItemProgress",
+    "ItemStarted",
+    "ItemUpdated",
+    "Lift",
+    "LimitExceeded",
+    "Limits",
+    "Message",
+    "Notice",
+    "OtherItem",
+    "OtherPart",
+    "Outcome",
+    "OutputDelta",
+    "OutputText",
+    "Part",
+    "PartFinished",
+    "PartStarted",
+    "PartialImage",
+    "RateLimits",
+    "RateLimitsReported",
+    "Reasoning",
+    "ReasoningDelta",
+    "ReasoningText",
+    "Refusal",
+    "RefusalDelta",
+    "Response",
+    "ResponseError",
+    "ResponseFailed",
+    "ResponseFinished",
+    "ResponseParser",
+    "ResponseStarted",
+    "ResponseState",
+    "SSEDecoder",
+    "StatusChanged",
+    "SummaryText",
+    "TextDelta",
+    "TranscriptDelta",
+    "UnknownEvent",
+    "Usage",
+    "UsageError",
+    "UsageReported",
+    "ValueFinished",
+    "ValueReplaced",
+    "WireError",
+    "classify_http_error",
+    "encode_frame",
+    "parse",
+    "rate_limits_from_event",
+    "rate_limits_from_headers",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("deltafold")
+    raise AttributeError(f"module 'deltafold' has no attribute {name!r}")

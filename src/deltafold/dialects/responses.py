@@ -1,0 +1,1034 @@
+"""The Responses API: api.openai.com, Azure, the ChatGPT backend, and whoever follows Open Responses.
+
+The types are those of the API reference ("Streaming events") and of the Open Responses specification, and
+what servers were seen to send beside them. Nothing is required of an event beyond its type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import attrs
+
+from deltafold import events as e
+from deltafold.classify import error_from_payload, is_error_payload
+from deltafold.errors import AnomalyCode, ErrorKind, LimitExceeded, ResponseError
+from deltafold.fold import (
+    GROUPS,
+    ITEM_VALUES,
+    Ending,
+    Fold,
+    ItemRecord,
+    ValueKey,
+    arguments_key,
+    as_part,
+    delta_of,
+    empty,
+    merge_fields,
+    settle_item,
+    settle_part,
+    settle_value,
+    string_or_empty,
+)
+from deltafold.items import copied
+from deltafold.payload import Report, join_surrogates
+from deltafold.response import Outcome, usage_from
+from deltafold.state import ITEM_STATUS_AT_END, ItemState, PartState
+
+__all__ = ["FRAGMENTS", "ResponsesDialect"]
+
+JSON: TypeAlias = dict[str, Any]
+
+FRAGMENTS = frozenset({"delta", "stdout", "stderr"})
+"""Members that hold pieces of a longer text."""
+
+
+@attrs.frozen
+class Streamed:
+    """How the wire streams one kind of value."""
+
+    kind: e.ValueKind
+    item_type: str
+    """The type of the item, where it was not announced."""
+    told: str
+    """The member of the `done` event that holds the whole value."""
+    key: ValueKey
+    """Where it stands in its item. A None is the part's or command's index."""
+    index: str = ""
+    """The member that holds that index."""
+
+
+TEXT = Streamed("text", "message", "text", ("content", -1, "text"), "content_index")
+REFUSAL = Streamed("refusal", "message", "refusal", ("content", -1, "refusal"), "content_index")
+SUMMARY = Streamed("summary", "reasoning", "text", ("summary", -1, "text"), "summary_index")
+REASONING = Streamed("reasoning", "reasoning", "text", ("content", -1, "text"), "content_index")
+COMMAND = Streamed("command", "shell_call", "command", ("action", "commands", -1), "command_index")
+
+STREAMED = {
+    "response.output_text": TEXT,
+    "response.refusal": REFUSAL,
+    "response.reasoning_summary_text": SUMMARY,
+    "response.reasoning_summary": SUMMARY,
+    "response.reasoning_text": REASONING,
+    "response.reasoning": REASONING,  # Open Responses, schema/events.tsp
+    "response.content_part": TEXT,  # only its delta: {"type": "text_delta", "text"}, ChatGPT backend
+    "response.function_call_arguments": Streamed("arguments", "function_call", "arguments", ("arguments",)),
+    "response.mcp_call_arguments": Streamed("arguments", "mcp_call", "arguments", ("arguments",)),
+    "response.custom_tool_call_input": Streamed("arguments", "custom_tool_call", "input", ("input",)),
+    "response.code_interpreter_call_code": Streamed("code", "code_interpreter_call", "code", ("code",)),
+    "response.apply_patch_call_operation_diff": Streamed(
+        "diff", "apply_patch_call", "diff", ("operation", "diff")
+    ),
+    "response.shell_call_command": COMMAND,
+    "response.mcp_call_output": Streamed("output", "mcp_call", "output", ("output",)),  # xAI
+}
+
+PROGRESS = {
+    f"response.{tool}.{status}": (tool, status)
+    for tool, statuses in {
+        "web_search_call": "in_progress searching completed failed",
+        "file_search_call": "in_progress searching completed failed",
+        "image_generation_call": "in_progress generating completed failed",
+        "code_interpreter_call": "in_progress interpreting executing completed failed",
+        "mcp_call": "in_progress executing completed failed",
+        "mcp_list_tools": "in_progress completed failed",
+        "computer_call": "in_progress completed",
+        "shell_call": "in_progress completed",
+        "x_search_call": "in_progress searching completed",  # xAI
+        "code_execution_call": "in_progress executing completed",  # xAI
+        "compaction": "compacting",
+    }.items()
+    for status in statuses.split()
+}
+"""Types that tell nothing but how far a hosted tool is, with its item type and that status."""
+
+HEARTBEATS = ("keepalive", "ping", "response.keep_alive", "response.keepalive")
+NOTICES = (
+    "response.metadata",
+    "codex.response.metadata",
+    "responsesapi.websocket_timing",
+    "response.steer.accepted",
+    "response.steer.pending",
+    "response.steer.failed",
+)
+
+TERMINALS = {
+    "response.completed": Outcome.COMPLETED,
+    "response.done": Outcome.COMPLETED,  # ChatGPT backend and xAI, in place of response.completed
+    "response.incomplete": Outcome.INCOMPLETE,
+    "response.failed": Outcome.FAILED,
+    "response.cancelled": Outcome.CANCELLED,
+}
+LIFE_CYCLE = {"response.created", "response.queued", "response.in_progress", *TERMINALS}
+
+
+@attrs.define
+class ResponsesDialect:
+    """Translates the payloads of one stream."""
+
+    fold: Fold
+    report: Report
+    started: bool = False
+    ended: bool = False
+    ending: Ending | None = None
+    """The end of a failed response, held back for one event: its true cause may follow."""
+    told_by_error: bool = False
+    last_sequence_number: int | None = None
+    sequence_number_before: int | None = None
+    """The one before that of the present payload."""
+
+    # Identity: `output_index` is the key, ids are aliases.
+    places: dict[int, int] = attrs.field(factory=dict)
+    """The wire's index, and ours. They differ only where a server uses one index for two items."""
+    ids: dict[str, int] = attrs.field(factory=dict)
+    """Item ids and call ids, and whose they are."""
+    used: set[int] = attrs.field(factory=set)
+    unannounced: set[int] = attrs.field(factory=set)
+    unannounced_parts: set[tuple[int, str, int]] = attrs.field(factory=set)
+    reported: set[tuple[str, str | int | None]] = attrs.field(factory=set)
+    halves: dict[tuple[int, ValueKey], int] = attrs.field(factory=dict)
+    """High surrogates at the end of a fragment, which wait for their other half: code points."""
+    announced: dict[tuple[int, ValueKey], str] = attrs.field(factory=dict)
+    """Text that came with an announcement. Deltas tell it again, or continue it."""
+
+    # What one payload makes: its events, and the records of items that begin with it.
+    out: list[Any] = attrs.field(factory=list)
+    fresh: dict[int, ItemRecord] = attrs.field(factory=dict)
+
+    # ---------------------------------------------------------------------------------------- the parser
+
+    def getstate(self) -> dict[str, Any]:
+        """All that the translator remembers, by name."""
+        return {name: getattr(self, name) for name in MEMORY}
+
+    def setstate(self, state: dict[str, Any]) -> None:
+        """Makes a new translator remember what another one did."""
+        for name in MEMORY:
+            setattr(self, name, state[name])
+
+    def translate(self, payload: JSON, name: str) -> list[Any]:
+        """The events of one payload. `name` is the SSE event name, "" where there is none."""
+        self._clear()
+        kind = self._type(payload, name)
+        self._sequence(payload)
+        if self.ended:
+            self._after_end(kind)
+        elif self.ending is not None and kind not in ("error", "response.failed", *HEARTBEATS):
+            self._finish()
+            self._after_end(kind)
+        elif (handler := HANDLERS.get(kind)) is not None:
+            handler(self, payload, kind)
+        else:
+            self._other(payload, kind)
+        return self.out
+
+    def done_sentinel(self) -> list[Any]:
+        """`[DONE]` came."""
+        self._clear()
+        if self.ending is not None:
+            self._finish()
+        elif not self.ended:
+            self._once(AnomalyCode.DONE_BEFORE_TERMINAL, None, "[DONE] came, and the response has no end")
+        return self.out
+
+    def end(self, outcome: Outcome) -> list[Any]:
+        """The transport ended, or the caller gave up. Nothing where the end had been told."""
+        self._clear()
+        if self.ending is not None:
+            self._finish()
+        elif not self.ended:
+            if outcome is Outcome.TRUNCATED:
+                self.report(AnomalyCode.MISSING_TERMINAL, "the transport ended before the response did")
+            self._close(Ending(outcome))
+        return self.out
+
+    def fail(self, error: ResponseError) -> list[Any]:
+        """The stream is none of this dialect."""
+        self._clear()
+        if not self.ended:
+            self.out.append(e.ErrorReported(error))
+            self._close(Ending(Outcome.FAILED, {"status": "failed"}))
+        return self.out
+
+    def body(self, payload: JSON) -> list[Any]:
+        """A whole body that is one JSON object."""
+        self._clear()
+        kind = self._type(payload, "")
+        self.reported.add((AnomalyCode.TYPE_MISSING, None))
+        handler = HANDLERS.get(kind)
+        if handler is None:
+            self._other(payload, kind)
+        else:
+            handler(self, payload, kind)
+        return self.out
+
+    # ----------------------------------------------------------------------------------------- one event
+
+    def _clear(self) -> None:
+        self.out = []
+        self.fresh = {}
+
+    def _once(self, code: AnomalyCode, key: str | int | None, message: str) -> None:
+        """Reports what would otherwise come with every fragment."""
+        if (code, key) not in self.reported:
+            self.reported.add((code, key))
+            self.report(code, message)
+
+    def _type(self, payload: JSON, name: str) -> str:
+        kind = payload.get("type")
+        if isinstance(kind, str) and kind:
+            if name and name != kind:
+                self._once(AnomalyCode.EVENT_NAME_DIFFERS, None, f"event {name[:40]!r} has type {kind[:40]!r}")
+            return kind
+        if name:
+            self._once(AnomalyCode.TYPE_ONLY_IN_EVENT_NAME, None, f"no type in event {name[:40]!r}")
+            return name
+        if is_error_payload(payload):
+            return "error"
+        if payload.get("object") == "response" or (payload.get("output") and payload.get("status")):
+            return WHOLE_RESPONSE
+        if "choices" in payload or payload.get("object") == "chat.completion.chunk":
+            return CHAT_CHUNK
+        self._once(AnomalyCode.TYPE_MISSING, None, f"no type among {', '.join(payload)[:80]}")
+        return ""
+
+    def _sequence(self, payload: JSON) -> None:
+        self.sequence_number_before = self.last_sequence_number
+        number = payload.get("sequence_number")
+        if not isinstance(number, int) or isinstance(number, bool):
+            return
+        last = self.last_sequence_number
+        if last is not None and number <= last:
+            self._once(AnomalyCode.SEQUENCE_NOT_RISING, None, f"{number} came after {last}")
+            return
+        if number > (0 if last is None else last + 1):
+            told = "the stream begins" if last is None else f"{last} is followed"
+            if last is not None or number > 1:
+                self.report(AnomalyCode.SEQUENCE_GAP, f"{told} with {number}")
+        self.last_sequence_number = number
+
+    def _after_end(self, kind: str) -> None:
+        if kind in TERMINALS or kind == WHOLE_RESPONSE:
+            self.report(AnomalyCode.TERMINAL_REPEATED, f"{kind} came after the end")
+        elif kind not in HEARTBEATS:
+            self._once(AnomalyCode.EVENT_AFTER_END, kind, f"{kind[:60]} came after the end")
+
+    def _other(self, payload: JSON, kind: str) -> None:
+        """Types without a handler of their own."""
+        if kind in PROGRESS:
+            item_type, status = PROGRESS[kind]
+            index = self._locate(payload, item_type)
+            if (record := self.fold.items.get(index)) is None or record.state is not ItemState.DONE:
+                self.out.append(e.ItemProgress(index, status))
+        elif kind in HEARTBEATS:
+            self.out.append(e.Heartbeat(kind))
+        elif kind in NOTICES:
+            self.out.append(e.Notice(kind, payload))
+        else:
+            self.out.append(e.UnknownEvent(kind, payload))
+
+    # -------------------------------------------------------------------------------------- the response
+
+    def _snapshot(self, payload: JSON, kind: str) -> JSON:
+        """The response object of a life cycle event."""
+        response = payload.get("response")
+        if isinstance(response, dict):
+            return response
+        if payload.get("object") == "response" or "output" in payload or "usage" in payload:
+            # `event: response.completed` with the response itself as data: proxies of the SAP AI core kind.
+            if kind != WHOLE_RESPONSE:
+                self._once(AnomalyCode.RESPONSE_NOT_NESTED, None, f"{kind} holds the response itself")
+            return {k: v for k, v in payload.items() if k not in ("type", "sequence_number")}
+        if response is not None:
+            self._once(AnomalyCode.INVALID_FIELD, "response", "response is no object")
+        return {}
+
+    def _start(self, data: JSON | None = None, *, announced: bool = False) -> None:
+        """The response begins, whatever began it."""
+        if self.started:
+            return
+        self.started = True
+        if not announced:
+            self.report(AnomalyCode.RESPONSE_NOT_ANNOUNCED, "the response began without response.created")
+        data = {k: v for k, v in (data or {}).items() if k != "output"}
+        ident, model = data.get("id"), data.get("model")
+        self.out.append(
+            e.ResponseStarted(
+                ident if isinstance(ident, str) else None, model if isinstance(model, str) else None, data
+            )
+        )
+
+    def _announce(self, payload: JSON, kind: str) -> None:
+        """response.created, response.queued, response.in_progress."""
+        response = self._snapshot(payload, kind)
+        self._check_response_id(response)
+        if not self.started:
+            self._start(response, announced=kind == "response.created")
+        elif kind == "response.created":
+            self._once(AnomalyCode.ANNOUNCED_TWICE, None, "response.created came again")
+        if kind != "response.created" or self.out == []:
+            status = response.get("status", kind.removeprefix("response."))
+            data = {k: v for k, v in response.items() if k != "output"}
+            self.out.append(e.StatusChanged(status if isinstance(status, str) else None, data))
+        self._usage(response)
+        output = response.get("output")
+        if isinstance(output, list) and output:
+            # A stream that is taken up again may begin with a fuller snapshot.
+            self._settle_output(output, whole=False)
+
+    def _check_response_id(self, response: JSON) -> None:
+        known, told = self.fold.data.get("id"), response.get("id")
+        if isinstance(known, str) and isinstance(told, str) and known != told:
+            self._once(AnomalyCode.RESPONSE_ID_CHANGED, None, f"{known[:40]} became {told[:40]}")
+
+    def _usage(self, response: JSON) -> None:
+        usage = response.get("usage")
+        if isinstance(usage, dict) and usage:
+            self.out.append(e.UsageReported(usage_from(copied(usage))))
+
+    def _whole_response(self, payload: JSON, kind: str) -> None:
+        """A response object that is no event: the body of a request that did not stream."""
+        status = payload.get("status")
+        if status in ("queued", "in_progress"):
+            self._start(payload, announced=True)
+            self._settle_output(payload.get("output"), whole=False)
+        else:
+            self._terminal(payload, f"response.{status}" if status in OUTCOMES else "response.completed")
+
+    def _terminal(self, payload: JSON, kind: str) -> None:
+        response = self._snapshot(payload, kind)
+        outcome = self._outcome(response, kind)
+        self._check_response_id(response)
+        self._start(response, announced=kind == WHOLE_RESPONSE or self._type_of_body(payload))
+        order = self._settle_output(response.get("output"), whole=True)
+        self._usage(response)
+        data = {k: copied(v) for k, v in response.items() if k != "output"}
+        data.setdefault("status", str(outcome))
+        if outcome is Outcome.FAILED:
+            self._failed(response, data, order)
+        else:
+            self._close(Ending(outcome, data, order))
+
+    @staticmethod
+    def _type_of_body(payload: JSON) -> bool:
+        return "type" not in payload and "sequence_number" not in payload
+
+    def _outcome(self, response: JSON, kind: str) -> Outcome:
+        outcome = TERMINALS[kind]
+        status = response.get("status")
+        told = OUTCOMES.get(status) if isinstance(status, str) else None
+        if told is None or told is outcome:
+            return outcome
+        if kind != "response.done":
+            self.report(AnomalyCode.STATUS_CONTRADICTED, f"{kind} has status {status}")
+        return told if outcome is Outcome.COMPLETED else outcome
+
+    def _failed(self, response: JSON, data: JSON, order: list[int] | None) -> None:
+        """The end of a failed response is held back for one event: some servers tell the cause after it."""
+        error = error_from_payload(response)
+        if not self.told_by_error or (self.fold.error is not None and self.fold.error.kind is ErrorKind.UNKNOWN):
+            self.out.append(e.ErrorReported(error))
+        elif self.ending is not None and empty(data.get("error")):
+            data["error"] = self.ending.data.get("error")
+        self.ending = Ending(Outcome.FAILED, data, order)
+
+    def _error(self, payload: JSON, kind: str) -> None:
+        error = error_from_payload(payload)
+        if self.ending is None:
+            self.told_by_error = True
+            self.out.append(e.ErrorReported(error))
+            inner = payload.get("error")
+            told = inner if isinstance(inner, dict) else {"code": error.code, "message": error.message}
+            self.ending = Ending(Outcome.FAILED, {"status": "failed", "error": copied(told)})
+            return
+        self.report(AnomalyCode.ERROR_AFTER_FAILURE, "an error came after the response had failed")
+        if error.kind is not ErrorKind.UNKNOWN:
+            self.out.append(e.ErrorReported(error))
+        self._finish()
+
+    def _wrong_dialect(self, payload: JSON, kind: str) -> None:
+        message = "a Chat Completions chunk came where a Responses stream was expected: use dialect='chat'"
+        self.report(AnomalyCode.WRONG_DIALECT, message)
+        error = ResponseError(ErrorKind.INVALID_REQUEST, message, "wrong_dialect", raw=payload)
+        self.out.append(e.ErrorReported(error))
+        self._close(Ending(Outcome.FAILED, {"status": "failed"}))
+
+    def _finish(self) -> None:
+        assert self.ending is not None
+        ending, self.ending = self.ending, None
+        self._close(ending)
+
+    def _close(self, ending: Ending) -> None:
+        """What ends with the response, and its end."""
+        status = ITEM_STATUS_AT_END[ending.outcome]
+        told = {event.output_index for event in self.out if isinstance(event, e.ItemFinished)}
+        for index, record in self.fold.items.items():
+            if record.state is ItemState.OPEN and index not in told:
+                self._close_item(record, status)
+        self.ended = True
+        self.out.append(ending)
+
+    def _close_item(self, record: ItemRecord, status: str | None) -> None:
+        """An item that was never told whole ends with its response: as `status`, or as it stands if None."""
+        pending = {}
+        for key, value in record.values.items():
+            if not value.whole:
+                announced = self.announced.pop((record.index, key), "")
+                pending[key] = announced if not value.text else ""
+                if (record.index, key) in self.halves and status is not None:
+                    self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
+                    pending[key] += "\ufffd"
+        told = record.to_dict(pending)
+        if status is not None and told.get("status") == "in_progress":
+            told["status"] = status
+        merged, events = settle_item(record, told, self.report, whole=status is not None)
+        self.out += events
+        if status is not None:
+            whole = status == "completed"
+            self.out.append(e.ItemFinished(record.index, self.fold.item(record, merged, whole=whole)))
+
+    # --------------------------------------------------------------------------------------------- items
+
+    def _index(self, payload: JSON, name: str) -> int | None:
+        """An index that the wire tells. Raises `LimitExceeded`."""
+        index = payload.get(name)
+        if isinstance(index, int) and not isinstance(index, bool) and index >= 0:
+            if index > self.fold.limits.index:
+                raise LimitExceeded("index", self.fold.limits.index)
+            return index
+        if index is not None:
+            self._once(AnomalyCode.INVALID_FIELD, name, f"{name} is {index!r:.40}")
+        return None
+
+    def _record(self, index: int) -> ItemRecord:
+        return self.fold.items[index] if index in self.fold.items else self.fresh[index]
+
+    def _owner(self, ids: JSON) -> int | None:
+        """Whose id or call id this is."""
+        for name in ("call_id", "item_id", "id"):
+            ident = ids.get(name)
+            if isinstance(ident, str) and ident in self.ids:
+                return self.ids[ident]
+        return None
+
+    def _learn_ids(self, index: int, ids: JSON) -> None:
+        for name in ("call_id", "item_id", "id"):
+            ident = ids.get(name)
+            if isinstance(ident, str) and ident:
+                self.ids.setdefault(ident, index)
+
+    def _free_index(self, wanted: int | None) -> int:
+        if wanted is not None and wanted not in self.used:
+            return wanted
+        return max(self.used, default=-1) + 1
+
+    def _begin(self, place: int | None, told: JSON, *, whole: bool = False) -> int:
+        """An item begins, whatever told of it first. Gives its index."""
+        self._start()
+        index = self._free_index(place)
+        self.used.add(index)
+        if place is not None:
+            self.places[place] = index
+        self._learn_ids(index, told)
+        record = ItemRecord(index, string_or_empty(told.get("type")), None)
+        bare = copied(told)
+        for group in GROUPS:
+            if isinstance(bare.get(group), list):
+                bare[group] = []
+        field = ITEM_VALUES.get(record.type, "")
+        if isinstance(bare.get(field), str):
+            bare[field] = ""
+        record.load(bare, whole=False)
+        self.fresh[index] = record
+        self.out.append(e.ItemStarted(index, self.fold.item(record, copied(bare), whole=False)))
+        if not whole:
+            told = self._hold_text(record, told)
+        merged, events = settle_item(record, told, self.report, whole=whole)
+        self.out += events
+        if whole:
+            self.out.append(e.ItemFinished(index, self.fold.item(record, merged, whole=True)))
+        else:
+            record.load(merged, whole=False)
+        return index
+
+    def _hold_text(self, record: ItemRecord, told: JSON) -> JSON:
+        """An announcement without its text, which is kept until it is known whether deltas tell it again."""
+        blank = copied(told)
+        for group in GROUPS:
+            entries = blank.get(group)
+            for position, entry in enumerate(entries if isinstance(entries, list) else ()):
+                self._hold_part_text(record, group, position, entry)
+        field = ITEM_VALUES.get(record.type, "")
+        if isinstance(text := blank.get(field), str) and text:
+            self.announced[record.index, (field,)] = text
+            blank[field] = ""
+        return blank
+
+    def _hold_part_text(self, record: ItemRecord, group: e.Group, index: int, part: Any) -> None:
+        for field, _ in list(record.part_values(group, part)):
+            if part[field]:
+                self.announced[record.index, (group, index, field)] = part[field]
+                part[field] = ""
+
+    def _locate(self, payload: JSON, wanted: str) -> int:
+        """The item that an event is about; it begins where it was not announced.
+
+        `output_index` is the key. `item_id` and `call_id` are aliases: they decide where the index is
+        missing, or leads to an item that cannot be meant, or where they are another item's for certain.
+        """
+        self._start()
+        place = self._index(payload, "output_index")
+        here = None if place is None else self.places.get(place)
+        owner = self._owner(payload)
+        if owner is not None and not self._fits(owner, wanted, by_name=True):
+            owner = None
+        if here is not None and self._fits(here, wanted, by_name=owner is None):
+            if owner is None or owner == here:
+                self._check_item_id(here, payload)
+                return self._adopted(here, wanted)
+        if owner is not None:
+            if place is None:
+                self._once(AnomalyCode.INDEX_MISSING, owner, f"no output_index for item {owner}")
+            else:
+                self._once(AnomalyCode.INDEX_CHANGED, owner, f"item {owner} came as output_index {place}")
+            return self._adopted(owner, wanted)
+        if place is None or here is not None:
+            code = AnomalyCode.INDEX_MISSING if place is None else AnomalyCode.INDEX_CHANGED
+            open_items = [
+                index
+                for index, record in self.fold.items.items()
+                if record.type == wanted and (record.state is ItemState.OPEN)
+            ]
+            last = [index for index, record in self.fold.items.items() if record.type == wanted][-1:]
+            if found := open_items[-1:] or last:
+                self._once(code, found[0], f"a fragment of item {found[0]} has output_index {place}")
+                return found[0]
+        self._once(AnomalyCode.ITEM_NOT_ANNOUNCED, place, f"a {wanted} was not announced")
+        told: JSON = {"type": wanted}
+        if isinstance(payload.get("item_id"), str):
+            told = {"id": payload["item_id"], **told}
+        if wanted == "message":
+            told |= {"role": "assistant", "status": "in_progress", "content": []}
+        elif wanted == "reasoning":
+            told |= {"summary": []}
+        else:
+            told |= {"status": "in_progress"}
+            if isinstance(payload.get("call_id"), str):
+                told["call_id"] = payload["call_id"]
+        index = self._begin(place, told)
+        self.unannounced.add(index)
+        return index
+
+    def _fits(self, index: int, wanted: str, *, by_name: bool) -> bool:
+        """Whether an item can hold what an event brings. `by_name`: nothing but the index says otherwise."""
+        record = self._record(index)
+        if record.type in ("", wanted):
+            return True
+        if wanted == "message":
+            # vLLM streams reasoning under the names of output text.
+            return by_name and record.type == "reasoning" and record.state is ItemState.OPEN
+        return wanted != "reasoning" and record.type not in ("message", "reasoning")
+
+    def _adopted(self, index: int, wanted: str) -> int:
+        """An item that was announced without a type gets that of what comes for it."""
+        record = self._record(index)
+        if record.type == "":
+            data = {**record.to_dict(), "type": wanted}
+            record.type = wanted
+            self.out.append(e.ItemUpdated(index, self.fold.item(record, data, whole=False)))
+        return index
+
+    def _check_item_id(self, index: int, ids: JSON, name: str = "item_id") -> None:
+        told, known = ids.get(name), self._record(index).data.get("id")
+        if isinstance(told, str) and isinstance(known, str) and told != known and self.ids.get(told) != index:
+            self._once(AnomalyCode.ITEM_ID_CHANGED, index, f"{known[:40]} became {told[:40]}")
+
+    def _item_added(self, payload: JSON, kind: str) -> None:
+        self._start()
+        item = payload.get("item")
+        if not isinstance(item, dict):
+            self.report(AnomalyCode.INVALID_FIELD, f"{kind} has no item")
+            return
+        place = self._index(payload, "output_index")
+        here = None if place is None else self.places.get(place)
+        if place is None:
+            here = self._owner(item)
+            self._once(AnomalyCode.INDEX_MISSING, None, "an item was announced without output_index")
+        if here is None:
+            self._begin(place, item)
+            return
+        record = self.fold.items[here]
+        same_type = string_or_empty(item.get("type")) in ("", record.type) or not record.type
+        named = isinstance(item.get("id"), str) or isinstance(item.get("call_id"), str)
+        if same_type and (
+            here in self.unannounced
+            or self._owner(item) == here
+            or (not named and record.state is ItemState.OPEN)
+        ):
+            if here not in self.unannounced:
+                self._once(AnomalyCode.ANNOUNCED_TWICE, here, f"item {here} was announced again")
+            if record.state is ItemState.OPEN:
+                self._learn_ids(here, item)
+                self._check_item_id(here, item, "id")
+                merged = merge_fields(record.to_dict(), self._hold_text(record, item))
+                if merged != record.to_dict():
+                    self.out.append(e.ItemUpdated(here, self.fold.item(record, merged)))
+            self.unannounced.discard(here)
+        else:
+            self.report(AnomalyCode.INDEX_REUSED, f"output_index {place} announces another item")
+            self._begin(place, item)
+
+    def _item_done(self, payload: JSON, kind: str) -> None:
+        self._start()
+        item = payload.get("item")
+        if not isinstance(item, dict):
+            self.report(AnomalyCode.INVALID_FIELD, f"{kind} has no item")
+            return
+        place = self._index(payload, "output_index")
+        here = None if place is None else self.places.get(place)
+        owner = self._owner(item)
+        if owner is not None and not self._same_type(owner, item):
+            owner = None
+        if here is not None and not self._same_type(here, item):
+            here = None if owner is None else owner
+        elif here is not None and owner is not None and owner != here:
+            self._once(AnomalyCode.INDEX_CHANGED, owner, f"item {owner} was told whole as output_index {place}")
+            here = owner
+        elif here is not None and owner is None and self.fold.items[here].state is ItemState.DONE:
+            if isinstance(item.get("id"), str) and item != self.fold.items[here].to_dict():
+                here = None
+        elif here is None and owner is not None:
+            code = AnomalyCode.INDEX_MISSING if place is None else AnomalyCode.INDEX_CHANGED
+            self._once(code, owner, f"item {owner} was told whole as output_index {place}")
+            here = owner
+        elif place is None:
+            self._once(AnomalyCode.INDEX_MISSING, None, "an item was told whole without output_index")
+            same = [i for i, r in self.fold.items.items() if r.state is ItemState.OPEN and r.type == item.get("type")]
+            here = same[0] if same else None
+        if here is not None:
+            self._finalize(self.fold.items[here], item)
+            return
+        if place in self.places:
+            self.report(AnomalyCode.INDEX_REUSED, f"output_index {place} tells another item")
+        else:
+            self.report(AnomalyCode.ITEM_NOT_ANNOUNCED, "an item was told whole and never announced")
+        self._begin(place, item, whole=True)
+
+    def _same_type(self, index: int, item: JSON) -> bool:
+        told, known = string_or_empty(item.get("type")), self.fold.items[index].type
+        return not told or not known or told == known
+
+    def _finalize(self, record: ItemRecord, told: JSON) -> None:
+        """A known item was told whole."""
+        self._check_item_id(record.index, told, "id")
+        self._learn_ids(record.index, told)
+        if record.type in ("function_call", "custom_tool_call"):
+            for name, code in (("call_id", AnomalyCode.CALL_ID_CHANGED), ("name", AnomalyCode.NAME_CHANGED)):
+                if not empty(told.get(name)) and not empty(record.data.get(name)) and told[name] != record.data[name]:
+                    self._once(code, record.index, f"the {name} of item {record.index} changed")
+        merged, events = settle_item(record, told, self.report, whole=True)
+        self.out += events
+        if record.state is not ItemState.DONE:
+            self.out.append(e.ItemFinished(record.index, self.fold.item(record, merged, whole=True)))
+        elif merged != record.to_dict():
+            self.out.append(e.ItemUpdated(record.index, self.fold.item(record, merged, whole=True)))
+
+    # -------------------------------------------------------------------------------------- whole output
+
+    def _settle_output(self, output: Any, *, whole: bool) -> list[int] | None:
+        """A list of items was told. Gives the order of the items where it is not that of their indexes."""
+        told = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
+        if isinstance(output, list) and len(told) < len(output) or not isinstance(output, (list, type(None))):
+            self._once(AnomalyCode.INVALID_FIELD, "output", "output holds something that is no item")
+        if not told:
+            if whole and self.fold.items:
+                self.report(AnomalyCode.OUTPUT_EMPTY_AT_END, "the output is empty at the end")
+            return None
+        order = []
+        matches = self._matches(told)
+        for position, (item, index) in enumerate(zip(told, matches, strict=True)):
+            if index is None:
+                place = position if position not in self.places else None
+                order.append(self._begin(place, item, whole=whole))
+            else:
+                record = self.fold.items[index]
+                if whole:
+                    self._finalize(record, item)
+                elif record.state is ItemState.OPEN:
+                    merged, events = settle_item(record, item, self.report, whole=False)
+                    self.out += events
+                    if merged != record.to_dict():
+                        self.out.append(e.ItemUpdated(index, self.fold.item(record, merged)))
+                order.append(index)
+        for index in sorted(self.fold.items):
+            if index not in order:
+                if whole:
+                    self.report(AnomalyCode.ITEM_MISSING_AT_END, f"item {index} is not in the final output")
+                later = [position for position, other in enumerate(order) if other > index]
+                order.insert(later[0] if later else len(order), index)
+        return order if order != sorted(order) else None
+
+    def _matches(self, told: list[JSON]) -> list[int | None]:
+        """Which item each of a told list is.
+
+        Ids first; then what they say; then the order among items of one type: some servers give every item
+        a new id at the end, and some leave items out, so that positions shift.
+        """
+        free = dict(sorted(self.fold.items.items()))
+        matches: list[int | None] = [None] * len(told)
+
+        def take(fits: Callable[[ItemRecord, JSON], bool]) -> None:
+            for position, item in enumerate(told):
+                if matches[position] is None:
+                    found = next((i for i, r in free.items() if self._same_type(i, item) and fits(r, item)), None)
+                    if found is not None:
+                        matches[position] = found
+                        del free[found]
+
+        owners = [self._owner(item) for item in told]
+        for position, owner in enumerate(owners):
+            if owner in free and self._same_type(owner, told[position]):
+                matches[position] = owner
+                del free[owner]
+        if None in matches and free:
+            take(lambda record, item: substance(record.to_dict()) == substance(item))
+            take(lambda record, item: True)
+        return matches
+
+    # --------------------------------------------------------------------------------------------- parts
+
+    def _part_index(self, payload: JSON, record: ItemRecord, group: e.Group, *, ends: bool) -> int:
+        """The part that an event is about. `ends`: the event tells an end, not a fragment."""
+        name = "summary_index" if group == "summary" else "content_index"
+        told = self._index(payload, name)
+        if told is not None and (group, told) in record.parts:
+            return told
+        if told is None:
+            self._once(AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}")
+        for index in reversed(record.keys(group)):
+            text = record.values.get((group, index, "text"))
+            if record.parts[group, index].state is PartState.OPEN and (ends or text is None or not text.whole):
+                if told is not None:
+                    self._once(AnomalyCode.PART_INDEX_CHANGED, record.index, f"{name} {told} continues part {index}")
+                return index
+        return (record.keys(group) or [0])[-1] if told is None else told
+
+    def _begin_part(self, record: ItemRecord, group: e.Group, index: int, kind: e.ValueKind) -> None:
+        """A part begins that was not announced."""
+        if group == "summary" or record.type == "message":
+            # Raw reasoning is streamed without announcing its parts.
+            self._once(AnomalyCode.PART_NOT_ANNOUNCED, record.index, f"a part of item {record.index}")
+        part = dict(BLANK_PARTS[kind])
+        self.out.append(e.PartStarted(record.index, index, group, as_part(record, group, part)))
+        self.unannounced_parts.add((record.index, group, index))
+
+    def _part_added(self, payload: JSON, kind: str) -> None:
+        part = payload.get("part")
+        if not isinstance(part, dict):
+            self.report(AnomalyCode.INVALID_FIELD, f"{kind} has no part")
+            return
+        group, name = part_place(kind)
+        record = self._record(self._locate(payload, owner_of(group, part)))
+        told = self._index(payload, name)
+        if told is None:
+            told = (record.keys(group) or [-1])[-1] + 1
+            self._once(AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}")
+        part = copied(part)
+        if (group, told) in record.parts:
+            if (record.index, group, told) in self.unannounced_parts:
+                self.unannounced_parts.discard((record.index, group, told))
+            else:
+                self._once(AnomalyCode.ANNOUNCED_TWICE, record.index, f"part {told} of item {record.index}")
+            return
+        self._hold_part_text(record, group, told, part)
+        self.out.append(e.PartStarted(record.index, told, group, as_part(record, group, part)))
+
+    def _part_done(self, payload: JSON, kind: str) -> None:
+        part = payload.get("part")
+        if not isinstance(part, dict):
+            self.report(AnomalyCode.INVALID_FIELD, f"{kind} has no part")
+            return
+        group, _ = part_place(kind)
+        record = self._record(self._locate(payload, owner_of(group, part)))
+        index = self._part_index(payload, record, group, ends=True)
+        known = record.parts.get((group, index))
+        merged, events = settle_part(record, group, index, part, self.report, whole=True)
+        self.out += events
+        if known is None or known.state is PartState.OPEN:
+            self.out.append(e.PartFinished(record.index, index, group, as_part(record, group, merged)))
+
+    # -------------------------------------------------------------------------------------------- values
+
+    def _value(self, payload: JSON, streamed: Streamed, *, ends: bool = False) -> tuple[ItemRecord, e.ValueKind, ValueKey]:
+        """Which value an event is about."""
+        record = self._record(self._locate(payload, streamed.item_type))
+        kind, key = streamed.kind, streamed.key
+        if key[0] in GROUPS:
+            group: e.Group = "summary" if key[0] == "summary" else "content"
+            if kind != "refusal":
+                kind = record.text_kind(group) or kind
+            index = self._part_index(payload, record, group, ends=ends)
+            if (group, index) not in record.parts:
+                self._begin_part(record, group, index, kind)
+            key = (group, index, key[2])
+        elif kind == "arguments":
+            key = arguments_key(record)
+        elif streamed.index:
+            key = (*key[:2], self._index(payload, streamed.index) or 0)
+        return record, kind, key
+
+    def _delta(self, payload: JSON, kind: str) -> None:
+        streamed = STREAMED[kind.removesuffix(".delta")]
+        text = payload.get("delta")
+        if isinstance(text, dict):
+            text = text.get("text")  # {"type": "text_delta", "text": …}, ChatGPT backend
+        if not isinstance(text, str):
+            if text is not None:  # Bifrost sends null for nothing
+                self._once(AnomalyCode.INVALID_FIELD, "delta", f"delta is {text!r:.40}")
+            return
+        record, value_kind, key = self._value(payload, streamed)
+        logprobs = payload.get("logprobs")
+        self._fragment(record, value_kind, key, text, logprobs if isinstance(logprobs, list) else ())
+
+    def _fragment(
+        self, record: ItemRecord, kind: e.ValueKind, key: ValueKey, text: str, logprobs: Any = ()
+    ) -> None:
+        value = record.values.get(key)
+        if value is not None and value.whole:
+            self._once(
+                AnomalyCode.DELTA_AFTER_DONE, record.index, f"{kind} of item {record.index}: {text!r:.60}"
+            )
+            return
+        place = record.index, key
+        if place in self.announced:
+            told = self.announced.pop(place)
+            again = kind == "arguments" or told.startswith(text) or text.startswith(told)
+            if not again and (value is None or not value.text):
+                self.out.append(delta_of(record.index, kind, key, told))
+        if place in self.halves:
+            text = join_surrogates(chr(self.halves.pop(place)) + text[:1]) + text[1:]
+        if "\ud800" <= text[-1:] <= "\udbff":
+            self.halves[place] = ord(text[-1])
+            text = text[:-1]
+        if "\ud800" <= text[:1] <= "\udfff":
+            self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair begins a fragment")
+            text = "\ufffd" + text[1:]
+        if text:
+            event = delta_of(record.index, kind, key, text)
+            if logprobs and isinstance(event, e.TextDelta):
+                probabilities = tuple(entry for entry in logprobs if isinstance(entry, dict))
+                event = attrs.evolve(event, logprobs=probabilities)
+            self.out.append(event)
+
+    def _done(self, payload: JSON, kind: str) -> None:
+        streamed = STREAMED[kind.removesuffix(".done")]
+        text = payload.get(streamed.told)
+        if not isinstance(text, str):
+            if text is not None:
+                self._once(AnomalyCode.INVALID_FIELD, streamed.told, f"{streamed.told} is {text!r:.40}")
+            return
+        record, value_kind, key = self._value(payload, streamed, ends=True)
+        self._tell(record, value_kind, key, text)
+
+    def _tell(self, record: ItemRecord, kind: e.ValueKind, key: ValueKey, text: str) -> None:
+        if text:
+            self.announced.pop((record.index, key), None)
+            self.halves.pop((record.index, key), None)
+        value = record.values.get(key)
+        self.out += settle_value(record.index, kind, key, value, text, self.report, whole=True)
+
+    def _command_added(self, payload: JSON, kind: str) -> None:
+        record, _, key = self._value(payload, COMMAND)
+        text = payload.get("command")
+        if isinstance(text, str) and text:
+            self.announced[record.index, key] = text
+
+    def _command_output_delta(self, payload: JSON, kind: str) -> None:
+        record = self._record(self._locate(payload, "shell_call_output"))
+        index = self._index(payload, "command_index") or 0
+        pieces = payload.get("delta")
+        for stream in STREAMS:
+            text = pieces.get(stream) if isinstance(pieces, dict) else None
+            if isinstance(text, str) and text:
+                self._fragment(record, stream, ("output", index, stream), text)
+
+    def _command_output_done(self, payload: JSON, kind: str) -> None:
+        record = self._record(self._locate(payload, "shell_call_output"))
+        first = self._index(payload, "command_index") or 0
+        output = payload.get("output")
+        for index, entry in enumerate(output if isinstance(output, list) else (), first):
+            for stream in STREAMS:
+                if isinstance(entry, dict) and isinstance(entry.get(stream), str) and entry[stream]:
+                    self._tell(record, stream, ("output", index, stream), entry[stream])
+
+    def _annotation_added(self, payload: JSON, kind: str) -> None:
+        annotation = payload.get("annotation")
+        if not isinstance(annotation, dict):
+            self._once(AnomalyCode.INVALID_FIELD, "annotation", "annotation is no object")
+            return
+        record = self._record(self._locate(payload, "message"))
+        index = self._part_index(payload, record, "content", ends=True)
+        known: Any = None
+        if ("content", index) not in record.parts:
+            self._begin_part(record, "content", index, "text")
+        elif isinstance(part := record.parts["content", index].data, dict):
+            known = part.get("annotations")
+        known = known if isinstance(known, list) else []
+        at = self._index(payload, "annotation_index")
+        if annotation not in known:
+            self.out.append(e.AnnotationAdded(record.index, index, len(known) if at is None else at, annotation))
+
+    # ----------------------------------------------------------------------------------- everything else
+
+    def _partial_image(self, payload: JSON, kind: str) -> None:
+        image = payload.get("partial_image_b64")
+        if not isinstance(image, str):
+            self._once(AnomalyCode.INVALID_FIELD, "partial_image_b64", "partial_image_b64 is no text")
+            return
+        index = self._locate(payload, "image_generation_call")
+        number = self._index(payload, "partial_image_index")
+        left_out = ("type", "partial_image_b64", "sequence_number", "output_index", "item_id")
+        data = {k: v for k, v in payload.items() if k not in left_out}
+        self.out.append(e.PartialImage(index, number or 0, image, data))
+
+    def _audio(self, payload: JSON, kind: str) -> None:
+        self._start()
+        text = payload.get("delta")
+        if isinstance(text, str):
+            made = e.AudioDelta if kind == "response.audio.delta" else e.TranscriptDelta
+            self.out.append(made(join_surrogates(text)))
+
+    def _audio_done(self, payload: JSON, kind: str) -> None:
+        self._start()
+        self.out.append(e.Notice(kind, payload))
+
+    def _rate_limits(self, payload: JSON, kind: str) -> None:
+        self.out.append(e.RateLimitsReported(payload))
+
+
+MEMORY = tuple(
+    field.name
+    for field in attrs.fields(ResponsesDialect)
+    if field.name not in ("fold", "report", "out", "fresh")
+)
+WHOLE_RESPONSE = "a whole response"
+CHAT_CHUNK = "a chat completion chunk"
+OUTCOMES = {str(outcome): outcome for outcome in Outcome if outcome is not Outcome.TRUNCATED}
+STREAMS: tuple[e.ValueKind, e.ValueKind] = ("stdout", "stderr")
+
+
+BLANK_PARTS: dict[e.ValueKind, JSON] = {
+    "text": {"type": "output_text", "text": ""},
+    "refusal": {"type": "refusal", "refusal": ""},
+    "summary": {"type": "summary_text", "text": ""},
+    "reasoning": {"type": "reasoning_text", "text": ""},
+}
+
+
+def substance(item: JSON) -> Any:
+    """What tells an item from others of its type, its ids aside."""
+    return [item.get(name) for name in ("name", "arguments", "input", "content", "summary", "encrypted_content")]
+
+
+def part_place(kind: str) -> tuple[e.Group, str]:
+    return ("summary", "summary_index") if "summary" in kind else ("content", "content_index")
+
+
+def owner_of(group: e.Group, part: JSON) -> str:
+    """The type of the item that a part belongs to."""
+    return "reasoning" if group == "summary" or part.get("type") == "reasoning_text" else "message"
+
+
+Handler: TypeAlias = Callable[[ResponsesDialect, JSON, str], None]
+HANDLERS: dict[str, Handler] = {
+    "response.created": ResponsesDialect._announce,
+    "response.queued": ResponsesDialect._announce,
+    "response.in_progress": ResponsesDialect._announce,
+    **dict.fromkeys(TERMINALS, ResponsesDialect._terminal),
+    WHOLE_RESPONSE: ResponsesDialect._whole_response,
+    CHAT_CHUNK: ResponsesDialect._wrong_dialect,
+    "error": ResponsesDialect._error,
+    "response.error": ResponsesDialect._error,
+    "response.output_item.added": ResponsesDialect._item_added,
+    "response.output_item.done": ResponsesDialect._item_done,
+    "response.content_part.added": ResponsesDialect._part_added,
+    "response.content_part.done": ResponsesDialect._part_done,
+    "response.reasoning_part.added": ResponsesDialect._part_added,
+    "response.reasoning_part.done": ResponsesDialect._part_done,
+    "response.reasoning_summary_part.added": ResponsesDialect._part_added,
+    "response.reasoning_summary_part.done": ResponsesDialect._part_done,
+    **{f"{kind}.delta": ResponsesDialect._delta for kind in STREAMED},
+    **{f"{kind}.done": ResponsesDialect._done for kind in STREAMED if kind != "response.content_part"},
+    "response.shell_call_command.added": ResponsesDialect._command_added,
+    "response.shell_call_output_content.delta": ResponsesDialect._command_output_delta,
+    "response.shell_call_output_content.done": ResponsesDialect._command_output_done,
+    "response.output_text.annotation.added": ResponsesDialect._annotation_added,
+    "response.image_generation_call.partial_image": ResponsesDialect._partial_image,
+    "image_generation.partial_image": ResponsesDialect._partial_image,
+    "response.audio.delta": ResponsesDialect._audio,
+    "response.audio.transcript.delta": ResponsesDialect._audio,
+    "response.audio.done": ResponsesDialect._audio_done,
+    "response.audio.transcript.done": ResponsesDialect._audio_done,
+    "codex.rate_limits": ResponsesDialect._rate_limits,
+}

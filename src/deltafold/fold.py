@@ -1,0 +1,667 @@
+"""The fold: what the events handed out so far add up to.
+
+`Fold.apply()` is the one place where the response changes, one event at a time. The rest of the file is the
+rule of evidence, for the dialects: one value may be told many times, in fragments, by its own end, by its
+part, its item and the end of the response. The later and fuller telling wins, an empty one never erases a
+fuller one, and a contradiction is an anomaly.
+
+Fragments are kept in lists and joined on demand, for `text += delta` on an attribute copies the whole text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias, cast
+
+import attrs
+
+from deltafold import events as e
+from deltafold.errors import AnomalyCode, LimitExceeded, ResponseError
+from deltafold.items import CustomToolCall, FunctionCall, Item, Part, copied, item_from, part_from
+from deltafold.limits import Limits
+from deltafold.payload import Report
+from deltafold.response import FINISH_REASONS, Outcome, Response, Usage
+from deltafold.state import ITEM, PART, RESPONSE, ItemState, PartState, ResponseState, step
+
+__all__ = ["Ending", "Fold", "ItemRecord", "PartRecord", "Value", "ValueKey"]
+
+JSON: TypeAlias = dict[str, Any]
+ValueKey: TypeAlias = tuple[str | int, ...]
+"""Where a streamed value stands in its item: ("content", 0, "text"), ("arguments",), ("action", "commands", 2)."""
+
+GROUPS: tuple[e.Group, e.Group] = ("content", "summary")
+PART_FIELDS = ("text", "refusal")
+ITEM_VALUES = {
+    "function_call": "arguments",
+    "mcp_call": "arguments",
+    "custom_tool_call": "input",
+    "code_interpreter_call": "code",
+}
+"""The member of an item that is streamed, by the item's type."""
+
+
+def empty(value: Any) -> bool:
+    """Whether a member says nothing: null, "", [] or {}."""
+    return value is None or value == "" or value == [] or value == {}
+
+
+@attrs.define
+class Value:
+    """One streamed string."""
+
+    kind: e.ValueKind
+    fragments: list[str] = attrs.field(factory=list)
+    whole: bool = False
+    """The server told it whole."""
+
+    @property
+    def text(self) -> str:
+        if len(self.fragments) > 1:
+            self.fragments[:] = ["".join(self.fragments)]
+        return self.fragments[0] if self.fragments else ""
+
+
+@attrs.define
+class PartRecord:
+    """One part of an item, without its streamed values."""
+
+    data: Any
+    state: PartState = PartState.OPEN
+
+
+@attrs.define
+class ItemRecord:
+    """One item, without its parts and streamed values."""
+
+    index: int
+    type: str
+    choice_index: int | None
+    data: JSON = attrs.field(factory=dict)
+    state: ItemState = ItemState.OPEN
+    parts: dict[tuple[e.Group, int], PartRecord] = attrs.field(factory=dict)
+    values: dict[ValueKey, Value] = attrs.field(factory=dict)
+
+    def keys(self, group: e.Group) -> list[int]:
+        """The indexes of the parts of a group, rising."""
+        return sorted(index for found, index in self.parts if found == group)
+
+    def part_data(self, group: e.Group, index: int, more: Mapping[ValueKey, str] = MappingProxyType({})) -> Any:
+        """A part as JSON, with its streamed values."""
+        data = copied(self.parts[group, index].data)
+        for field in PART_FIELDS:
+            value = self.values.get((group, index, field))
+            if value is not None:
+                data = data if isinstance(data, dict) else {}
+                data[field] = value.text + more.get((group, index, field), "")
+        return data
+
+    def to_dict(self, more: Mapping[ValueKey, str] = MappingProxyType({})) -> JSON:
+        """The item as JSON, with its parts and streamed values, and what `more` adds to those."""
+        data: JSON = copied(self.data)
+        for group in GROUPS:
+            if keys := self.keys(group):
+                data[group] = [self.part_data(group, index, more) for index in keys]
+        for key, value in self.values.items():
+            if key[0] not in GROUPS:
+                place(data, key, value.text + more.get(key, ""))
+        return data
+
+    def load(self, data: JSON, *, whole: bool) -> None:
+        """Takes the item as it was told and merged: with its parts and values."""
+        told = dict(data)
+        self.type = string_or_empty(told.get("type"))
+        values: dict[ValueKey, Value] = {}
+        for group in GROUPS:
+            entries = told.get(group)
+            if not isinstance(entries, list):
+                continue
+            told[group] = []
+            indexes = align(self.keys(group), len(entries))
+            for index in set(self.keys(group)) - set(indexes):
+                del self.parts[group, index]
+            for index, entry in zip(indexes, entries, strict=True):
+                fields = dict(entry) if isinstance(entry, dict) else entry
+                for field, kind in self.part_values(group, entry):
+                    values[group, index, field] = Value(kind, [fields.pop(field)], whole)
+                record = self.parts.get((group, index))
+                if record is None:
+                    self.parts[group, index] = PartRecord(fields)
+                else:
+                    record.data = fields
+        field = ITEM_VALUES.get(self.type, "")
+        if isinstance(told.get(field), str):
+            values[field,] = Value("code" if field == "code" else "arguments", [told[field]], whole)
+        for key, before in self.values.items():
+            if key in values:
+                values[key].whole |= before.whole
+            elif key[:2] in self.parts or (key[0] not in GROUPS and not whole):
+                values[key] = before
+        self.values = values
+        self.data = told
+
+    def part_values(self, group: e.Group, entry: Any) -> Iterator[tuple[str, e.ValueKind]]:
+        """The streamed members of a part as it was told, with what they are."""
+        if isinstance(entry, dict):
+            if isinstance(entry.get("text"), str) and (kind := self.text_kind(group)) is not None:
+                yield "text", kind
+            if isinstance(entry.get("refusal"), str) and group == "content":
+                yield "refusal", "refusal"
+
+    def text_kind(self, group: e.Group) -> e.ValueKind | None:
+        """What the text of a part is: that follows from the item, whatever the server calls its parts."""
+        if group == "summary":
+            return "summary"
+        if self.type == "reasoning":
+            return "reasoning"
+        return "text" if self.type == "message" else None
+
+
+def string_or_empty(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def align(keys: list[int], count: int) -> list[int]:
+    """Under which part indexes the entries of a told list stand.
+
+    Normally those are their positions. Some servers count their parts from 1, or leave one out: where a
+    fragment came for a part that the list does not reach, the order decides.
+    """
+    if not keys or keys[-1] < count:
+        return list(range(count))
+    return keys[:count] + [keys[-1] + 1 + more for more in range(count - len(keys))]
+
+
+def place(data: Any, key: ValueKey, text: str) -> None:
+    """Puts a value where it stands in its item, making what is missing on the way."""
+    *way, last = key
+    for step_, following in zip(way, key[1:], strict=True):
+        inner: Any = {} if isinstance(following, str) else []
+        if isinstance(step_, int):
+            data += [copied(inner) for _ in range(step_ + 1 - len(data))]
+        elif not isinstance(data.get(step_), type(inner)):
+            data[step_] = inner
+        if not isinstance(data[step_], type(inner)):
+            data[step_] = inner
+        data = data[step_]
+    if isinstance(last, int):
+        data += [""] * (last + 1 - len(data))
+    data[last] = text
+
+
+def find(data: Any, key: ValueKey) -> str | None:
+    """The value that stands at a place in an item as it was told, if it is a string."""
+    for step_ in key:
+        try:
+            data = data[step_]
+        except (LookupError, TypeError):
+            return None
+    return data if isinstance(data, str) else None
+
+
+@attrs.frozen
+class Ending:
+    """How a response ended, before the final response is made. Never handed out: `ResponseFinished` is."""
+
+    outcome: Outcome
+    data: JSON = attrs.field(factory=dict)
+    """The response as the server told it at its end, without its output."""
+    order: list[int] | None = None
+    """The order of the items, where the server's differs from that of their indexes."""
+
+
+@attrs.define
+class Fold:
+    """The response so far."""
+
+    limits: Limits
+    approval_required: frozenset[str] = frozenset()
+    state: ResponseState = ResponseState.IDLE
+    data: JSON = attrs.field(factory=dict)
+    outcome: Outcome | None = None
+    error: ResponseError | None = None
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    """The server's own, where the dialect has such."""
+    items: dict[int, ItemRecord] = attrs.field(factory=dict)
+    order: list[int] | None = None
+    size: int = 0
+    """Characters of streamed values."""
+    audio: dict[str, list[str]] = attrs.field(factory=dict)
+    chat: JSON | None = None
+
+    # ------------------------------------------------------------------------------------------ apply
+
+    def apply(self, event: e.Event) -> None:
+        """One event is handed out."""
+        kind = type(event)
+        self.state = step(RESPONSE, self.state, kind)
+        handler = HANDLERS.get(kind)
+        if handler is not None:
+            handler(self, event)
+
+    def end(self, ending: Ending) -> e.ResponseFinished:
+        """The last event is handed out."""
+        self.state = step(RESPONSE, self.state, e.ResponseFinished)
+        self.data.update(ending.data)
+        self.outcome = ending.outcome
+        self.order = ending.order
+        return e.ResponseFinished(ending.outcome, self.response())
+
+    def _started(self, event: e.ResponseStarted) -> None:
+        self.data.update(event.data)
+
+    def _status(self, event: e.StatusChanged) -> None:
+        self.data.update((k, v) for k, v in event.data.items() if not empty(v) or empty(self.data.get(k)))
+
+    def _usage(self, event: e.UsageReported) -> None:
+        self.usage = event.usage
+
+    def _error(self, event: e.ErrorReported) -> None:
+        self.error = event.error
+
+    def _item_started(self, event: e.ItemStarted) -> None:
+        if len(self.items) >= self.limits.items:
+            raise LimitExceeded("items", self.limits.items)
+        index = event.output_index
+        assert index not in self.items
+        record = ItemRecord(index, event.item.type, event.item.choice_index)
+        record.state = step(ITEM, ItemState.ABSENT, e.ItemStarted)
+        record.load(event.item.data, whole=False)
+        self.items[index] = record
+
+    def _item(self, event: Any) -> ItemRecord:
+        record = self.items.get(event.output_index)
+        state = ItemState.ABSENT if record is None else record.state
+        state = step(ITEM, state, type(event))
+        assert record is not None
+        record.state = state
+        return record
+
+    def _item_updated(self, event: e.ItemUpdated) -> None:
+        self._item(event).load(event.item.data, whole=False)
+
+    def _item_progress(self, event: e.ItemProgress) -> None:
+        self._item(event).data["status"] = event.status
+
+    def _item_finished(self, event: e.ItemFinished) -> None:
+        record = self._item(event)
+        record.load(event.item.data, whole=True)
+        for part in record.parts.values():
+            part.state = PartState.DONE
+
+    def _part(self, event: Any, group: e.Group, index: int) -> tuple[ItemRecord, PartRecord]:
+        item = self._item(event)
+        part = item.parts.get((group, index))
+        state = step(PART, PartState.ABSENT if part is None else part.state, type(event))
+        assert part is not None
+        part.state = state
+        return item, part
+
+    def _part_started(self, event: e.PartStarted) -> None:
+        item = self._item(event)
+        if len(item.parts) >= self.limits.parts:
+            raise LimitExceeded("parts", self.limits.parts)
+        key = event.group, event.part_index
+        step(PART, PartState.ABSENT if key not in item.parts else item.parts[key].state, e.PartStarted)
+        data = dict(event.part.data)
+        item.parts[key] = PartRecord(data)
+        for field, kind in list(item.part_values(event.group, data)):
+            item.values[event.group, event.part_index, field] = Value(kind, [data.pop(field)])
+
+    def _part_finished(self, event: e.PartFinished) -> None:
+        item, part = self._part(event, event.group, event.part_index)
+        data = dict(event.part.data)
+        for field, kind in list(item.part_values(event.group, data)):
+            item.values[event.group, event.part_index, field] = Value(kind, [data.pop(field)], True)
+        part.data = data
+
+    def _grow(self, item: ItemRecord, key: ValueKey, kind: e.ValueKind, text: str) -> None:
+        value = item.values.get(key)
+        if value is None:
+            value = item.values[key] = Value(kind)
+        value.fragments.append(text)
+        self.size += len(text)
+        if self.size > self.limits.text_size:
+            raise LimitExceeded("text_size", self.limits.text_size)
+
+    def _text(self, event: e.TextDelta) -> None:
+        item, part = self._part(event, "content", event.content_index)
+        self._grow(item, ("content", event.content_index, "text"), "text", event.text)
+        if event.logprobs:
+            known = part.data.get("logprobs")
+            part.data["logprobs"] = [*(known if isinstance(known, list) else ()), *event.logprobs]
+
+    def _refusal(self, event: e.RefusalDelta) -> None:
+        item, _ = self._part(event, "content", event.content_index)
+        self._grow(item, ("content", event.content_index, "refusal"), "refusal", event.text)
+
+    def _reasoning(self, event: e.ReasoningDelta) -> None:
+        group: e.Group = "summary" if event.kind == "summary" else "content"
+        item, _ = self._part(event, group, event.part_index)
+        kind: e.ValueKind = "summary" if event.kind == "summary" else "reasoning"
+        self._grow(item, (group, event.part_index, "text"), kind, event.text)
+
+    def _arguments(self, event: e.ArgumentsDelta) -> None:
+        item = self._item(event)
+        self._grow(item, arguments_key(item), "arguments", event.text)
+
+    def _code(self, event: e.CodeDelta) -> None:
+        self._grow(self._item(event), ("code",), "code", event.text)
+
+    def _diff(self, event: e.DiffDelta) -> None:
+        self._grow(self._item(event), ("operation", "diff"), "diff", event.text)
+
+    def _command(self, event: e.CommandDelta) -> None:
+        key = ("action", "commands", event.command_index)
+        self._grow(self._item(event), key, "command", event.text)
+
+    def _command_output(self, event: e.CommandOutputDelta) -> None:
+        key = ("output", event.command_index, event.stream)
+        self._grow(self._item(event), key, event.stream, event.text)
+
+    def _output(self, event: e.OutputDelta) -> None:
+        self._grow(self._item(event), ("output",), "output", event.text)
+
+    def _told(self, event: e.ValueReplaced | e.ValueFinished) -> None:
+        item = self._item(event)
+        key = key_of(item, event)
+        if key[0] in GROUPS:
+            self._part(event, cast(e.Group, key[0]), cast(int, key[1]))
+        item.values[key] = Value(event.kind, [event.text], True)
+
+    def _annotation(self, event: e.AnnotationAdded) -> None:
+        _, part = self._part(event, "content", event.content_index)
+        known = part.data.get("annotations")
+        annotations = list(known) if isinstance(known, list) else []
+        annotations += [None] * (event.annotation_index + 1 - len(annotations))
+        annotations[event.annotation_index] = event.annotation
+        part.data["annotations"] = [entry for entry in annotations if entry is not None]
+
+    def _audio(self, event: e.AudioDelta) -> None:
+        self.audio.setdefault("data", []).append(event.data)
+
+    def _transcript(self, event: e.TranscriptDelta) -> None:
+        self.audio.setdefault("transcript", []).append(event.text)
+
+    # --------------------------------------------------------------------------------------- response
+
+    def item(self, record: ItemRecord, data: JSON | None = None, *, whole: bool | None = None) -> Item:
+        """An item as it stands, or as `data` would have it."""
+        if whole is None:
+            value = record.values.get(arguments_key(record))
+            whole = record.state is ItemState.DONE or (value is not None and value.whole)
+        return item_from(
+            record.to_dict() if data is None else data,
+            whole=whole,
+            choice_index=record.choice_index,
+            approval_required=self.approval_required,
+        )
+
+    def response(self) -> Response:
+        """The response as it stands. Costs its size."""
+        order = sorted(self.items) if self.order is None else self.order
+        output = tuple(self.item(self.items[index]) for index in order)
+        data: JSON = copied(self.data)
+        data.setdefault("id", None)
+        data.setdefault("object", "response")
+        data.setdefault("model", None)
+        data.setdefault("status", None)
+        data.setdefault("error", None)
+        data.setdefault("incomplete_details", None)
+        data.setdefault("usage", None if self.usage is None else self.usage.to_dict())
+        if self.audio:
+            data["audio"] = {name: "".join(pieces) for name, pieces in self.audio.items()}
+        details = data["incomplete_details"]
+        reason = details.get("reason") if isinstance(details, dict) else None
+        response = Response(
+            string_or_none(data["id"]),
+            string_or_none(data["model"]),
+            string_or_none(data["status"]),
+            self.outcome,
+            output,
+            self.usage,
+            self.error,
+            string_or_none(reason),
+            None,
+            data,
+            self.chat,
+        )
+        return attrs.evolve(response, finish_reason=self._finish_reason(response))
+
+    def _finish_reason(self, response: Response) -> str | None:
+        called = any(is_whole(call) for call in response.tool_calls)
+        if self.outcome is Outcome.FAILED:
+            return "error"
+        if self.outcome is Outcome.CANCELLED:
+            return "cancelled"
+        if self.finish_reason is not None:
+            return "tool_calls" if called and self.finish_reason == "stop" else self.finish_reason
+        if self.outcome is Outcome.INCOMPLETE:
+            reason = response.incomplete_reason
+            return None if reason is None else FINISH_REASONS.get(reason, reason)
+        if self.outcome is Outcome.COMPLETED:
+            return "tool_calls" if called else "stop"
+        return None
+
+
+def is_whole(call: FunctionCall | CustomToolCall) -> bool:
+    return call.complete if isinstance(call, FunctionCall) else call.whole
+
+
+def string_or_none(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+HANDLERS: dict[type, Callable[[Fold, Any], None]] = {
+    e.ResponseStarted: Fold._started,
+    e.StatusChanged: Fold._status,
+    e.UsageReported: Fold._usage,
+    e.ErrorReported: Fold._error,
+    e.ItemStarted: Fold._item_started,
+    e.ItemUpdated: Fold._item_updated,
+    e.ItemProgress: Fold._item_progress,
+    e.ItemFinished: Fold._item_finished,
+    e.PartStarted: Fold._part_started,
+    e.PartFinished: Fold._part_finished,
+    e.TextDelta: Fold._text,
+    e.RefusalDelta: Fold._refusal,
+    e.ReasoningDelta: Fold._reasoning,
+    e.ArgumentsDelta: Fold._arguments,
+    e.CodeDelta: Fold._code,
+    e.DiffDelta: Fold._diff,
+    e.CommandDelta: Fold._command,
+    e.CommandOutputDelta: Fold._command_output,
+    e.OutputDelta: Fold._output,
+    e.ValueReplaced: Fold._told,
+    e.ValueFinished: Fold._told,
+    e.AnnotationAdded: Fold._annotation,
+    e.AudioDelta: Fold._audio,
+    e.TranscriptDelta: Fold._transcript,
+}
+
+
+# ------------------------------------------------------------------------------------------ value, event
+
+
+def arguments_key(item: ItemRecord) -> ValueKey:
+    """Where the text of `ArgumentsDelta` stands in an item."""
+    custom = item.type == "custom_tool_call" or ("input" in item.data and item.type not in ITEM_VALUES)
+    return ("input",) if custom else ("arguments",)
+
+
+def key_of(item: ItemRecord, event: e.ValueReplaced | e.ValueFinished) -> ValueKey:
+    """Which value an event is about."""
+    match event.kind:
+        case "text" | "refusal":
+            return ("content", event.content_index or 0, event.kind)
+        case "summary" | "reasoning":
+            return ("summary" if event.kind == "summary" else "content", event.part_index or 0, "text")
+        case "arguments":
+            return arguments_key(item)
+        case "command":
+            return ("action", "commands", event.part_index or 0)
+        case "stdout" | "stderr":
+            return ("output", event.part_index or 0, event.kind)
+        case "diff":
+            return ("operation", "diff")
+        case "code" | "output":
+            return (event.kind,)
+
+
+def delta_of(index: int, kind: e.ValueKind, key: ValueKey, text: str) -> e.Event:
+    """The delta that hands out a fragment of a value."""
+    at = cast(int, key[1]) if len(key) > 1 and isinstance(key[1], int) else cast(int, key[-1])
+    match kind:
+        case "text":
+            return e.TextDelta(index, at, text)
+        case "refusal":
+            return e.RefusalDelta(index, at, text)
+        case "summary":
+            return e.ReasoningDelta(index, at, text, "summary")
+        case "reasoning":
+            return e.ReasoningDelta(index, at, text, "text")
+        case "arguments":
+            return e.ArgumentsDelta(index, text)
+        case "code":
+            return e.CodeDelta(index, text)
+        case "diff":
+            return e.DiffDelta(index, text)
+        case "command":
+            return e.CommandDelta(index, at, text)
+        case "stdout" | "stderr":
+            return e.CommandOutputDelta(index, at, kind, text)
+        case "output":
+            return e.OutputDelta(index, text)
+
+
+def indexes_of(kind: e.ValueKind, key: ValueKey) -> dict[str, int]:
+    """The index fields of an event about a value as a whole."""
+    if kind in ("text", "refusal"):
+        return {"content_index": cast(int, key[1])}
+    if kind in ("summary", "reasoning", "stdout", "stderr"):
+        return {"part_index": cast(int, key[1])}
+    return {"part_index": cast(int, key[2])} if kind == "command" else {}
+
+
+# ---------------------------------------------------------------------------------------------- evidence
+
+
+def settle_value(
+    index: int, kind: e.ValueKind, key: ValueKey, value: Value | None, told: str, report: Report, *, whole: bool
+) -> list[e.Event]:
+    """A value was told whole: what of it has not been handed out, and whether it contradicts what was."""
+    so_far = "" if value is None else value.text
+    if told == so_far:
+        if not whole or (value is not None and value.whole):
+            return []
+        return [e.ValueFinished(index, kind, told, **indexes_of(kind, key))]
+    if not told:
+        return []  # an empty value never erases a fuller one
+    if told.startswith(so_far):
+        events: list[e.Event] = [delta_of(index, kind, key, told[len(so_far) :])]
+        if whole:
+            events.append(e.ValueFinished(index, kind, told, **indexes_of(kind, key)))
+        return events
+    report(AnomalyCode.VALUE_CONTRADICTED, f"{kind} was streamed as {brief(so_far)}, then told as {brief(told)}")
+    return [e.ValueReplaced(index, kind, told, **indexes_of(kind, key))]
+
+
+def brief(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:20]}…{text[-20:]}")
+
+
+def settle_item(
+    record: ItemRecord, told: JSON, report: Report, *, whole: bool
+) -> tuple[JSON, list[e.Event]]:
+    """An item was told: the item as it then is, and the events that lead there."""
+    record.type = record.type or string_or_empty(told.get("type"))
+    before = record.to_dict()
+    merged = merge_fields(before, told)
+    if whole and record.state is not ItemState.DONE:
+        # What an announcement says of these is provisional: the ciphertext of an announced reasoning item is
+        # not the one to send back, and `in_progress` is over.
+        for key in ("encrypted_content", "status"):
+            if key in before and empty(told.get(key)):
+                if key in told:
+                    merged[key] = told[key]
+                else:
+                    del merged[key]
+    events: list[e.Event] = []
+    for group in GROUPS:
+        entries = told.get(group)
+        if isinstance(entries, list) and entries:
+            merged[group] = settle_parts(record, group, entries, report, events, whole=whole)
+    field = ITEM_VALUES.get(record.type)
+    for key in sorted({(field,)} | set(record.values), key=str) if field else sorted(record.values, key=str):
+        if key[0] in GROUPS:
+            continue
+        text = find(told, key)
+        if text is not None:
+            value = record.values.get(key)
+            kind: e.ValueKind = value.kind if value is not None else "code" if key == ("code",) else "arguments"
+            events += settle_value(record.index, kind, key, value, text, report, whole=whole)
+    for key, value in record.values.items():
+        if key[0] not in GROUPS and empty(find(told, key)) and value.text:
+            place(merged, key, value.text)
+    return merged, events
+
+
+def settle_parts(
+    record: ItemRecord,
+    group: e.Group,
+    entries: list[Any],
+    report: Report,
+    events: list[e.Event],
+    *,
+    whole: bool,
+) -> list[Any]:
+    """The parts of an item were told: the parts as they then are, and the events that lead there."""
+    merged: dict[int, Any] = {}
+    for index, entry in zip(align(record.keys(group), len(entries)), entries, strict=True):
+        merged[index], more = settle_part(record, group, index, entry, report, whole=whole)
+        events += more
+    for index in record.keys(group):
+        # Parts that the list does not have stay where they hold something.
+        if index not in merged and any(
+            record.values[key].text for key in record.values if key[:2] == (group, index)
+        ):
+            merged[index] = record.part_data(group, index)
+    return [merged[index] for index in sorted(merged)]
+
+
+def settle_part(
+    record: ItemRecord, group: e.Group, index: int, entry: Any, report: Report, *, whole: bool
+) -> tuple[Any, list[e.Event]]:
+    """A part was told: the part as it then is, and the events that lead there."""
+    events: list[e.Event] = []
+    known = record.parts.get((group, index))
+    if known is None or not isinstance(known.data, dict):
+        merged = copied(entry)
+    else:
+        merged = merge_fields(record.part_data(group, index), entry) if isinstance(entry, dict) else entry
+    values = list(record.part_values(group, merged))
+    if known is None and isinstance(merged, dict):
+        blank = {**merged, **{field: "" for field, _ in values}}
+        events.append(e.PartStarted(record.index, index, group, as_part(record, group, blank)))
+    for field, kind in values:
+        key: ValueKey = (group, index, field)
+        events += settle_value(
+            record.index, kind, key, record.values.get(key), merged[field], report, whole=whole
+        )
+    return merged, events
+
+
+def as_part(record: ItemRecord, group: e.Group, data: JSON) -> Part:
+    return part_from(data, reasoning=record.type == "reasoning", summary=group == "summary")
+
+
+def merge_fields(known: JSON, told: JSON) -> JSON:
+    """What is told wins, but for what is empty; what is not told stays."""
+    merged = {
+        key: known[key] if empty(value) and not empty(known.get(key)) else copied(value)
+        for key, value in told.items()
+    }
+    for key, value in known.items():
+        merged.setdefault(key, value)
+    return merged

@@ -1,0 +1,503 @@
+"""The parser: bytes in, events out. Orchestration only; each thing it calls has a file of its own.
+
+`feed()` stores. Everything else happens in `next_event()`: it hands out the event that is waiting; where none
+is, it reads the next frame and has the dialect translate that. So a translator always sees the state that the
+caller has seen, and the state moves only as events are handed out.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+from typing import Any
+
+from deltafold.dialects.responses import FRAGMENTS, ResponsesDialect
+from deltafold.errors import (
+    ANOMALIES,
+    Anomaly,
+    AnomalyCode,
+    ErrorKind,
+    LimitExceeded,
+    ResponseError,
+    UsageError,
+    WireError,
+)
+from deltafold.events import Event, Heartbeat, UnknownEvent
+from deltafold.fold import Ending, Fold
+from deltafold.limits import Limits
+from deltafold.payload import DONE, escape_surrogates, is_strict_json, read_payloads
+from deltafold.response import Outcome, Response
+from deltafold.sniff import Body, sniff
+from deltafold.snapshot import CLASSES, freeze, seal, thaw, unseal
+from deltafold.sse import BARE, COMMENT, ERROR_FIELD, EVENT, Frame, SSEDecoder, as_bytes
+from deltafold.state import ResponseState
+
+__all__ = ["ResponseParser", "parse"]
+
+EXCERPT = 120
+
+
+class Stage(StrEnum):
+    """How far the reading is."""
+
+    READING = "reading"
+    READ = "read"
+    """All that was fed has been read, and nothing more will come."""
+    ENDED = "ended"
+    """The dialect knows."""
+
+
+CLASSES["Body"] = Body
+CLASSES["Stage"] = Stage
+
+
+class ResponseParser:
+    """Parses one response stream. Feed it what the transport gives, and take what comes out."""
+
+    def __init__(
+        self,
+        dialect: str = "responses",
+        *,
+        strict: bool = False,
+        limits: Limits | None = None,
+        approval_required: Iterable[str] = (),
+    ) -> None:
+        """
+        :param dialect: `"responses"`, `"chat"`, or `"auto"`, which the first payload decides.
+        :param strict: raise a `WireError` at the first anomaly that `ANOMALIES` counts as strict.
+        :param limits: what the stream may make us hold.
+        :param approval_required: names of tools whose calls are marked `needs_approval`.
+        """
+        if dialect != "responses":
+            raise UsageError(f"there is no dialect {dialect!r}")
+        limits = Limits() if limits is None else limits
+        self._strict = strict
+        self._limits = limits
+        self._fold = Fold(limits, frozenset(approval_required))
+        self._dialect = ResponsesDialect(self._fold, self._report)
+        self._decoder = SSEDecoder(limits=limits)
+        # What kind of body this is, None while its first bytes do not tell, and those that were held for it.
+        self._body: Body | None = None
+        self._head: list[bytes] = []
+        self._held = 0
+        self._payloads: deque[str] = deque()
+        self._payload_count = 0
+        self._by_payload = False
+        self._text = ""
+        # Values read from the present frame, and events that are to be handed out.
+        self._values: deque[tuple[Any, str]] = deque()
+        self._pending: deque[Event | Ending] = deque()
+        self._response: Response | None = None
+        self._anomalies: list[Anomaly] = []
+        self._anomalies_dropped = 0
+        self._fault: WireError | None = None
+        self._closed: Outcome | None = None
+        self._stage = Stage.READING
+        # What comes after the end can pass limits as well. No exception may follow ResponseFinished, so that
+        # from there on nothing is read.
+        self._deaf = False
+
+    # ------------------------------------------------------------------------------------------- input
+
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
+        """Stores bytes as the transport gave them.
+
+        Raises `TypeError` for anything but bytes, and `UsageError` after `close()`, `cancel()`, or once a
+        `WireError` has been raised. What the bytes hold never raises here.
+        """
+        if type(data) is not bytes:
+            data = as_bytes(data)
+        if self._closed is not None or self._fault is not None or self._by_payload:
+            self._refuse_input("feed()")
+        if self._deaf:
+            return
+        if self._body is Body.EVENTS:
+            self._decoder.feed(data)
+        elif data:
+            self._hold(data)
+
+    def feed_payload(self, payload: str | bytes | Mapping[str, Any]) -> None:
+        """Stores one event that is already out of its frame: a WebSocket message, an event of an SDK.
+
+        Raises `TypeError` for what is no JSON text or object, and `UsageError` as `feed()` does, or where
+        bytes have been fed before.
+        """
+        if self._closed is not None or self._fault is not None or self._body is not None or self._head:
+            self._refuse_input("feed_payload()")
+        if isinstance(payload, Mapping):
+            try:
+                text = json.dumps(payload)
+            except RecursionError:
+                text = "[" * (self._limits.json_depth + 1)
+            except ValueError as error:
+                raise TypeError(f"the payload is no JSON object: {error}") from error
+        elif isinstance(payload, str):
+            text = escape_surrogates(payload)
+        else:
+            text = as_bytes(payload).decode("utf-8", "replace")
+        self._by_payload = True
+        self._payloads.append(text)
+
+    def close(self) -> None:
+        """The transport ended. Idempotent; raises nothing."""
+        self._stop(Outcome.TRUNCATED)
+
+    def cancel(self) -> None:
+        """The caller gave up. What had arrived is kept. Idempotent; raises nothing."""
+        self._stop(Outcome.CANCELLED)
+
+    def _stop(self, outcome: Outcome) -> None:
+        if self._closed is None:
+            self._closed = outcome
+
+    def _refuse_input(self, call: str) -> None:
+        if self._closed is not None:
+            why = "after " + ("cancel()" if self._closed is Outcome.CANCELLED else "close()")
+        elif self._fault is not None:
+            why = "after a failed parse"
+        else:
+            why = "beside the other way of feeding"
+        raise UsageError(f"{call} {why}")
+
+    # ------------------------------------------------------------------------------------------ output
+
+    def next_event(self) -> Event | None:
+        """The next event, or None where nothing more can be had from what was fed so far.
+
+        Raises `WireError` in strict mode and `LimitExceeded` in both, after all events before the fault,
+        and again at every later call.
+        """
+        if not self._pending and not self._fill():
+            if self._fault is not None:
+                raise self._fault
+            return None
+        event = self._pending.popleft()
+        self._response = None
+        try:
+            if type(event) is Ending:
+                finished = self._fold.end(event)
+                self._response = finished.response
+                return finished
+            self._fold.apply(event)
+        except LimitExceeded as fault:
+            self._pending.clear()
+            self._fail(fault)
+            raise
+        return event
+
+    def events(self) -> Iterator[Event]:
+        """`iter(self.next_event, None)`: lazy, holds no state, safe to abandon and to call again."""
+        return iter(self.next_event, None)
+
+    @property
+    def response(self) -> Response:
+        """The response folded from exactly the events handed out so far.
+
+        Valid at any time, also after an error. Building it costs its size; reading it again nothing.
+        """
+        if self._response is None:
+            self._response = self._fold.response()
+        return self._response
+
+    @property
+    def state(self) -> ResponseState:
+        """Where the response is in its life."""
+        return self._fold.state
+
+    @property
+    def anomalies(self) -> tuple[Anomaly, ...]:
+        """What was out of order, in the order it was met; at most `Limits.anomalies`."""
+        return tuple(self._anomalies)
+
+    @property
+    def anomaly_count(self) -> int:
+        """How many anomalies there were, those included that were not kept."""
+        return len(self._anomalies) + self._anomalies_dropped
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether `next_event()` would give None, and more bytes could change that."""
+        if self._fault is not None or self._closed is not None or self._fold.state is ResponseState.FINISHED:
+            return False
+        return not self._pending and not self._fill() and self._fault is None
+
+    @property
+    def last_sequence_number(self) -> int | None:
+        """The resume cursor (`starting_after`): the last event all of which has been handed out."""
+        dialect = self._dialect
+        unread = self._pending or self._values
+        return dialect.sequence_number_before if unread else dialect.last_sequence_number
+
+    # ---------------------------------------------------------------------------------------- snapshot
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state, with what was fed and not yet read, as a versioned dict of JSON values.
+
+        Raises `UsageError` once a `WireError` has been raised: there is nothing to go on from.
+        """
+        if self._fault is not None:
+            raise UsageError("snapshot() after a failed parse")
+        return seal(
+            {
+                "strict": self._strict,
+                "decoder": self._decoder.getstate(),
+                "fold": freeze(self._fold),
+                "dialect": freeze(self._dialect.getstate()),
+                "parser": {name: freeze(getattr(self, name)) for name in MEMORY},
+                "head": b64encode(b"".join(self._head)).decode(),
+            }
+        )
+
+    @classmethod
+    def resume(cls, snapshot: Mapping[str, Any]) -> ResponseParser:
+        """The parser that goes on exactly where the one of the snapshot stood, in another process if need be.
+
+        Raises `UsageError` where the snapshot is none, of another version, or damaged.
+        """
+        content = unseal(snapshot)
+        try:
+            fold = thaw(content["fold"])
+            parser = cls(strict=content["strict"], limits=fold.limits)
+            parser._fold = parser._dialect.fold = fold
+            parser._decoder.setstate(content["decoder"])
+            parser._dialect.setstate(thaw(content["dialect"]))
+            for name in MEMORY:
+                setattr(parser, name, thaw(content["parser"][name]))
+            head = b64decode(content["head"])
+            parser._head = [head] if head else []
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise UsageError(f"the snapshot is damaged: {error}") from error
+        return parser
+
+    # ------------------------------------------------------------------------------------------- steps
+
+    def _fill(self) -> bool:
+        """Reads on until an event is waiting. False where nothing more can be had."""
+        if self._fault is not None or self._deaf:
+            return False
+        try:
+            while self._read():
+                if self._pending:
+                    return True
+        except WireError as fault:
+            self._pending.clear()
+            if self._fold.state is ResponseState.FINISHED:
+                self._deaf = True
+            else:
+                self._fail(fault)
+        return False
+
+    def _fail(self, fault: WireError) -> None:
+        if fault.event_index is None:
+            fault.offset, fault.event_index = self._position()
+        self._fault = fault
+
+    def _read(self) -> bool:
+        """One step: a value, a frame, the end. False where there is none."""
+        if self._values:
+            value, name = self._values.popleft()
+            self._take(value, name)
+            return True
+        if self._by_payload:
+            if self._payloads:
+                self._text = self._payloads.popleft()
+                self._payload_count += 1
+                self._read_text(self._text, "")
+                return True
+        elif self._body is Body.EVENTS:
+            if self._read_frame():
+                return True
+        elif self._sniffed():
+            return True
+        if self._closed is None or self._stage is Stage.ENDED:
+            return False
+        self._text = ""
+        if self._stage is Stage.READING:
+            self._stage = Stage.READ
+            self._read_rest()
+        else:
+            self._stage = Stage.ENDED
+            self._pending.extend(self._dialect.end(self._closed))
+        return True
+
+    def _read_frame(self) -> bool:
+        decoder = self._decoder
+        signal = decoder.advance()
+        if signal is EVENT:
+            data = decoder.data
+            try:
+                text = data.decode()
+            except UnicodeDecodeError as error:
+                self._text = text = data.decode("utf-8", "replace")
+                self._report(AnomalyCode.INVALID_UTF8, f"byte {error.start} of the data: {error.reason}")
+            self._text = text
+            name = decoder.event_name
+            self._read_text(text, name.decode("utf-8", "replace") if name else "")
+        elif signal is COMMENT:
+            self._alive(Heartbeat("comment", decoder.text.decode("utf-8", "replace")))
+        elif signal is BARE:
+            self._alive(Heartbeat(decoder.event_name.decode("utf-8", "replace")))
+        elif signal is ERROR_FIELD:
+            self._text = text = decoder.text.decode("utf-8", "replace")
+            self._report(AnomalyCode.ERROR_FIELD, "an error came as an SSE field")
+            for value in self._payloads_of(text):
+                self._values.append(({"type": "error", "error": value}, ""))
+        return bool(signal)
+
+    def _alive(self, event: Heartbeat) -> None:
+        if not self._dialect.ended:
+            self._pending.append(event)
+
+    def _payloads_of(self, text: str) -> list[Any]:
+        return read_payloads(text, self._limits.json_depth, FRAGMENTS, self._report, strict=self._strict)
+
+    def _read_text(self, text: str, name: str) -> None:
+        """The data of one event."""
+        if not text or text.isspace():
+            self._alive(Heartbeat(name or "empty"))
+            return
+        values = self._payloads_of(text)
+        if len(values) == 1:
+            self._take(values[0], name)
+        else:
+            self._values.extend((value, name if i == 0 else "") for i, value in enumerate(values))
+
+    def _take(self, value: Any, name: str) -> None:
+        """One value out of the data of an event."""
+        if type(value) is dict:
+            self._pending.extend(self._dialect.translate(value, name))
+        elif value == DONE:
+            self._pending.extend(self._dialect.done_sentinel())
+        elif isinstance(value, str) and value.startswith(":"):
+            self._alive(Heartbeat("comment", value[1:].strip()))
+        else:
+            if not isinstance(value, str):
+                kind = "null" if value is None else type(value).__name__
+                self._report(AnomalyCode.PAYLOAD_IS_NO_OBJECT, f"the payload is {kind}, no object")
+            if not self._dialect.ended:
+                self._pending.append(UnknownEvent(name, value))
+
+    # -------------------------------------------------------------------------------- bodies and the end
+
+    def _hold(self, data: bytes) -> None:
+        """Bytes of a body whose kind is not known, or that is no event stream."""
+        self._head.append(data)
+        self._held += len(data)
+        if self._body in (Body.HTML, Body.COMPRESSED) and self._held > 65_536:
+            self._head = [b"".join(self._head)[:65_536]]
+
+    def _sniffed(self) -> bool:
+        """Finds out what kind of body this is. True where that is an event stream."""
+        if self._body is None and self._head:
+            head = b"".join(self._head)
+            self._head = [head]
+            self._body = sniff(head, closed=self._closed is not None)
+            if self._body is Body.EVENTS:
+                self._head = []
+                self._decoder.feed(head)
+                return True
+        if self._body is Body.JSON and self._held > self._limits.body_bytes:
+            raise LimitExceeded("body_bytes", self._limits.body_bytes)
+        return False
+
+    def _read_rest(self) -> None:
+        """What only the end of the body makes readable."""
+        if self._body is Body.EVENTS:
+            frame = self._decoder.pending
+            if frame is not None and frame.data:
+                self._read_unfinished(frame)
+            elif not self._decoder.event_count and (line := self._decoder.stray_line()):
+                self._refuse_body(AnomalyCode.BODY_IS_TEXT, line.decode("utf-8", "replace"))
+        elif self._body is Body.JSON:
+            self._read_body()
+        elif self._body is Body.HTML:
+            self._refuse_body(AnomalyCode.BODY_IS_HTML, b"".join(self._head).decode("utf-8", "replace"))
+        elif self._body is Body.COMPRESSED:
+            self._refuse_body(AnomalyCode.BODY_IS_COMPRESSED, "")
+
+    def _read_unfinished(self, frame: Frame) -> None:
+        self._text = text = frame.data
+        name = "" if frame.event == "message" else frame.event
+        if text.strip() == DONE or (text.lstrip().startswith("{") and is_strict_json(text)):
+            self._report(AnomalyCode.UNTERMINATED_FINAL_EVENT, "the stream ended before the blank line")
+            self._read_text(text, name)
+        elif self._closed is not Outcome.CANCELLED:
+            self._report(AnomalyCode.UNFINISHED_FINAL_EVENT, "the stream ended inside an event")
+
+    def _read_body(self) -> None:
+        self._text = text = b"".join(self._head).decode("utf-8", "replace")
+        self._report(AnomalyCode.BODY_IS_JSON, "the body is a JSON document, not an event stream")
+        values = self._payloads_of(text)
+        if len(values) == 1:
+            value = values[0]
+            if isinstance(value, list) and value and isinstance(value[0], dict):
+                value = value[0]  # Google wraps errors so
+            if isinstance(value, dict):
+                self._pending.extend(self._dialect.body(value))
+                return
+        self._values.extend((value, "") for value in values)
+
+    def _refuse_body(self, code: AnomalyCode, text: str) -> None:
+        self._text = text
+        rule = ANOMALIES[code]
+        self._report(code, rule.meaning)
+        kind = ErrorKind.INVALID_REQUEST if code is AnomalyCode.BODY_IS_COMPRESSED else ErrorKind.SERVER_ERROR
+        message = f"{rule.meaning} {text[:EXCERPT]}".strip()
+        error = ResponseError(kind, message, str(code), retryable=kind is ErrorKind.SERVER_ERROR, raw=text[:4096])
+        self._pending.extend(self._dialect.fail(error))
+
+    # -------------------------------------------------------------------------------------- anomalies
+
+    def _position(self) -> tuple[int | None, int]:
+        """Where the reading is: bytes from the start, and events before this one."""
+        if self._by_payload:
+            return None, max(self._payload_count - 1, 0)
+        decoder = self._decoder
+        if self._stage is Stage.READING and decoder.event_count:
+            return decoder.event_offset, decoder.event_count - 1
+        return decoder.offset, decoder.event_count
+
+    def _report(self, code: AnomalyCode, message: str) -> None:
+        """Something is out of order: raised in strict mode, kept in lenient mode."""
+        offset, event_index = self._position()
+        excerpt = self._text[:EXCERPT]
+        ended = self._fold.state is ResponseState.FINISHED
+        if self._strict and ANOMALIES[code].strict and not ended:
+            raise WireError(message, code=code, offset=offset, event_index=event_index, excerpt=excerpt)
+        if len(self._anomalies) < self._limits.anomalies:
+            self._anomalies.append(Anomaly(code, message, offset, event_index, excerpt))
+        else:
+            self._anomalies_dropped += 1
+
+
+MEMORY = (
+    "_anomalies",
+    "_anomalies_dropped",
+    "_body",
+    "_by_payload",
+    "_closed",
+    "_deaf",
+    "_held",
+    "_payload_count",
+    "_payloads",
+    "_pending",
+    "_stage",
+    "_text",
+    "_values",
+)
+
+
+def parse(data: bytes | bytearray | memoryview, dialect: str = "auto", **options: Any) -> Response:
+    """The response of a stored body, streamed or not. Options are those of `ResponseParser`.
+
+    Raises what `ResponseParser.next_event()` raises.
+    """
+    parser = ResponseParser(dialect, **options)
+    parser.feed(data)
+    parser.close()
+    for _ in parser.events():
+        pass
+    return parser.response
