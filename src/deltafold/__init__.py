@@ -22,6 +22,7 @@ from deltafold.events import (
     AnnotationAdded,
     ArgumentsDelta,
     AudioDelta,
+    ChoiceUpdated,
     CodeDelta,
     CommandDelta,
     CommandOutputDelta,
@@ -69,7 +70,7 @@ from deltafold.lifting import Lift
 from deltafold.limits import Limits
 from deltafold.parser import ResponseParser, parse
 from deltafold.rates import RateLimits, rate_limits_from_event, rate_limits_from_headers
-from deltafold.response import Outcome, Response, Usage
+from deltafold.response import Choice, Outcome, Response, Usage
 from deltafold.sse import Frame, SSEDecoder, encode_frame
 from deltafold.state import ResponseState
 
@@ -82,6 +83,8 @@ __all__ = [
     "ArgumentsError",
     "ArgumentsReader",
     "AudioDelta",
+    "Choice",
+    "ChoiceUpdated",
     "CodeDelta",
     "CommandDelta",
     "CommandOutputDelta",

@@ -81,6 +81,13 @@ class AnomalyCode(StrEnum):
     ITEM_MISSING_AT_END = "item_missing_at_end"
     OUTPUT_EMPTY_AT_END = "output_empty_at_end"
     STATUS_CONTRADICTED = "status_contradicted"
+    # tool calls of Chat Completions
+    CALL_INDEX_REUSED = "call_index_reused"
+    CALL_ID_MISSING = "call_id_missing"
+    CALL_NAME_MISSING = "call_name_missing"
+    ARGUMENTS_NOT_TEXT = "arguments_not_text"
+    ARGUMENTS_REPEATED = "arguments_repeated"
+    FINISH_REASON_MISSING = "finish_reason_missing"
 
 
 @attrs.frozen
@@ -198,6 +205,18 @@ ANOMALIES: dict[AnomalyCode, Rule] = {
     ),
     _C.STATUS_CONTRADICTED: Rule(
         "The end's type and its status contradict each other.", "The one that is not `completed` counts."
+    ),
+    _C.CALL_INDEX_REUSED: Rule(
+        "Another tool call came under an index already taken.", "Its id and name make it a call of its own."
+    ),
+    _C.CALL_ID_MISSING: Rule("A tool call has no id.", "It gets one, made from its output index."),
+    _C.CALL_NAME_MISSING: Rule("A tool call has no name.", "Its name stays empty."),
+    _C.ARGUMENTS_NOT_TEXT: Rule("The arguments of a call are a JSON value, not text.", "They are written as text."),
+    _C.ARGUMENTS_REPEATED: Rule(
+        "A fragment of arguments tells again what had come.", "Only what is new in it counts."
+    ),
+    _C.FINISH_REASON_MISSING: Rule(
+        "`[DONE]` came, and a choice has no finish reason.", "The server's word that it is done counts."
     ),
 }
 

@@ -18,6 +18,7 @@ __all__ = [
     "AnnotationAdded",
     "ArgumentsDelta",
     "AudioDelta",
+    "ChoiceUpdated",
     "CodeDelta",
     "CommandDelta",
     "CommandOutputDelta",
@@ -76,11 +77,23 @@ class ResponseStarted:
 
 @attrs.frozen
 class StatusChanged:
-    """The server told how far the response is: `queued`, `in_progress`, and what it knows by now."""
+    """The server told how far the response is, or more about it."""
 
     status: str | None
+    """`queued`, `in_progress`; None where only `data` is new."""
     data: dict[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
     """The response as it was told, without its output. Not to be changed."""
+
+
+@attrs.frozen
+class ChoiceUpdated:
+    """Chat Completions told of a choice what is not its text: why it finished, content filters and the like."""
+
+    choice_index: int
+    finish_reason: str | None
+    """The server's own word. It is no end: arguments and usage may follow."""
+    data: dict[str, Any] = payload_field()
+    """What is new, as the server told it."""
 
 
 @attrs.frozen
@@ -348,6 +361,7 @@ class UnknownEvent:
 Event: TypeAlias = (
     ResponseStarted
     | StatusChanged
+    | ChoiceUpdated
     | UsageReported
     | RateLimitsReported
     | ErrorReported

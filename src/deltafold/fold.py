@@ -21,7 +21,7 @@ from deltafold.errors import AnomalyCode, LimitExceeded, ResponseError
 from deltafold.items import CustomToolCall, FunctionCall, Item, Part, copied, item_from, part_from
 from deltafold.limits import Limits
 from deltafold.payload import Report
-from deltafold.response import FINISH_REASONS, Outcome, Response, Usage
+from deltafold.response import FINISH_REASONS, Choice, Outcome, Response, Usage, usage_of_responses
 from deltafold.state import ITEM, PART, RESPONSE, ItemState, PartState, ResponseState, step
 
 __all__ = ["Ending", "Fold", "ItemRecord", "PartRecord", "Value", "ValueKey"]
@@ -133,8 +133,10 @@ class ItemRecord:
         if isinstance(told.get(field), str):
             values[field,] = Value("code" if field == "code" else "arguments", [told[field]], whole)
         for key, before in self.values.items():
-            if key in values:
+            if key in values and whole:
                 values[key].whole |= before.whole
+            elif key in values:
+                values[key] = before
             elif key[:2] in self.parts or (key[0] not in GROUPS and not whole):
                 values[key] = before
         self.values = values
@@ -208,6 +210,8 @@ class Ending:
     """The response as the server told it at its end, without its output."""
     order: list[int] | None = None
     """The order of the items, where the server's differs from that of their indexes."""
+    finish_reason: str | None = None
+    """The server's own, in a dialect that has such."""
 
 
 @attrs.define
@@ -228,7 +232,7 @@ class Fold:
     size: int = 0
     """Characters of streamed values."""
     audio: dict[str, list[str]] = attrs.field(factory=dict)
-    chat: JSON | None = None
+    choices: dict[int, Choice] = attrs.field(factory=dict)
 
     # ------------------------------------------------------------------------------------------ apply
 
@@ -246,6 +250,7 @@ class Fold:
         self.data.update(ending.data)
         self.outcome = ending.outcome
         self.order = ending.order
+        self.finish_reason = ending.finish_reason
         return e.ResponseFinished(ending.outcome, self.response())
 
     def _started(self, event: e.ResponseStarted) -> None:
@@ -259,6 +264,13 @@ class Fold:
 
     def _error(self, event: e.ErrorReported) -> None:
         self.error = event.error
+
+    def _choice(self, event: e.ChoiceUpdated) -> None:
+        known = self.choices.get(event.choice_index)
+        data = {} if known is None else dict(known.data)
+        for name, value in event.data.items():
+            data[name] = merge_logprobs(data.get(name), value) if name == "logprobs" else value
+        self.choices[event.choice_index] = Choice(event.choice_index, event.finish_reason, data)
 
     def _item_started(self, event: e.ItemStarted) -> None:
         if len(self.items) >= self.limits.items:
@@ -409,7 +421,7 @@ class Fold:
         data.setdefault("status", None)
         data.setdefault("error", None)
         data.setdefault("incomplete_details", None)
-        data.setdefault("usage", None if self.usage is None else self.usage.to_dict())
+        data.setdefault("usage", None if self.usage is None else usage_of_responses(self.usage))
         if self.audio:
             data["audio"] = {name: "".join(pieces) for name, pieces in self.audio.items()}
         details = data["incomplete_details"]
@@ -425,7 +437,7 @@ class Fold:
             string_or_none(reason),
             None,
             data,
-            self.chat,
+            tuple(self.choices[index] for index in sorted(self.choices)),
         )
         return attrs.evolve(response, finish_reason=self._finish_reason(response))
 
@@ -458,6 +470,7 @@ HANDLERS: dict[type, Callable[[Fold, Any], None]] = {
     e.StatusChanged: Fold._status,
     e.UsageReported: Fold._usage,
     e.ErrorReported: Fold._error,
+    e.ChoiceUpdated: Fold._choice,
     e.ItemStarted: Fold._item_started,
     e.ItemUpdated: Fold._item_updated,
     e.ItemProgress: Fold._item_progress,
@@ -479,6 +492,15 @@ HANDLERS: dict[type, Callable[[Fold, Any], None]] = {
     e.AudioDelta: Fold._audio,
     e.TranscriptDelta: Fold._transcript,
 }
+
+
+def merge_logprobs(known: Any, told: JSON) -> JSON:
+    """Log probabilities come in pieces, like the text they belong to."""
+    merged: JSON = dict(known) if isinstance(known, dict) else {}
+    for name, value in told.items():
+        before = merged.get(name)
+        merged[name] = [*before, *value] if isinstance(before, list) and isinstance(value, list) else value
+    return merged
 
 
 # ------------------------------------------------------------------------------------------ value, event
@@ -605,6 +627,25 @@ def settle_item(
         if key[0] not in GROUPS and empty(find(told, key)) and value.text:
             place(merged, key, value.text)
     return merged, events
+
+
+def close_item(
+    fold: Fold, record: ItemRecord, status: str | None, more: Mapping[ValueKey, str], late: JSON, report: Report
+) -> list[e.Event]:
+    """An item that was never told whole ends with its response: as `status`, or as it stands if None.
+
+    `more` is text that was held back, `late` are fields that became known since the item began.
+    """
+    told = {**record.to_dict(more), **late}
+    if status is not None and told.get("status") == "in_progress":
+        told["status"] = status
+    merged, events = settle_item(record, told, report, whole=status is not None)
+    if status is not None:
+        item = fold.item(record, merged, whole=status == "completed")
+        events.append(e.ItemFinished(record.index, item))
+    elif late:
+        events.append(e.ItemUpdated(record.index, fold.item(record, merged, whole=False)))
+    return events
 
 
 def settle_parts(

@@ -162,6 +162,14 @@ class Reasoning(Told):
     data: dict[str, Any] = data_field()
     type: str = attrs.field(default="reasoning", kw_only=True)
 
+    @property
+    def text(self) -> str:
+        """The raw reasoning, joined; where the server shows none, its summary, with blank lines between."""
+        content = "".join(part.text for part in self.content if isinstance(part, ReasoningText))
+        return content or "\n\n".join(
+            part.text for part in self.summary if isinstance(part, SummaryText) and part.text
+        )
+
 
 @attrs.frozen
 class FunctionCall(Told):

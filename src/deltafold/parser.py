@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
-from deltafold.dialects.responses import FRAGMENTS, ResponsesDialect
+from deltafold.dialects.chat import ChatDialect
+from deltafold.dialects.responses import ResponsesDialect
 from deltafold.errors import (
     ANOMALIES,
     Anomaly,
@@ -38,6 +39,12 @@ from deltafold.state import ResponseState
 __all__ = ["ResponseParser", "parse"]
 
 EXCERPT = 120
+
+
+DIALECTS: dict[str, type[ResponsesDialect] | type[ChatDialect]] = {
+    "responses": ResponsesDialect,
+    "chat": ChatDialect,
+}
 
 
 class Stage(StrEnum):
@@ -71,13 +78,14 @@ class ResponseParser:
         :param limits: what the stream may make us hold.
         :param approval_required: names of tools whose calls are marked `needs_approval`.
         """
-        if dialect != "responses":
-            raise UsageError(f"there is no dialect {dialect!r}")
+        if dialect not in (*DIALECTS, "auto"):
+            raise UsageError(f"there is no dialect {dialect!r}: use 'responses', 'chat' or 'auto'")
         limits = Limits() if limits is None else limits
         self._strict = strict
         self._limits = limits
         self._fold = Fold(limits, frozenset(approval_required))
-        self._dialect = ResponsesDialect(self._fold, self._report)
+        self._undecided = dialect == "auto"
+        self._use("responses" if self._undecided else dialect)
         self._decoder = SSEDecoder(limits=limits)
         # What kind of body this is, None while its first bytes do not tell, and those that were held for it.
         self._body: Body | None = None
@@ -99,6 +107,9 @@ class ResponseParser:
         # What comes after the end can pass limits as well. No exception may follow ResponseFinished, so that
         # from there on nothing is read.
         self._deaf = False
+
+    def _use(self, dialect: str) -> None:
+        self._dialect = DIALECTS[dialect](self._fold, self._report)
 
     # ------------------------------------------------------------------------------------------- input
 
@@ -245,6 +256,7 @@ class ResponseParser:
                 "strict": self._strict,
                 "decoder": self._decoder.getstate(),
                 "fold": freeze(self._fold),
+                "dialect_name": self._dialect.name,
                 "dialect": freeze(self._dialect.getstate()),
                 "parser": {name: freeze(getattr(self, name)) for name in MEMORY},
                 "head": b64encode(b"".join(self._head)).decode(),
@@ -261,7 +273,8 @@ class ResponseParser:
         try:
             fold = thaw(content["fold"])
             parser = cls(strict=content["strict"], limits=fold.limits)
-            parser._fold = parser._dialect.fold = fold
+            parser._fold = fold
+            parser._use(content["dialect_name"])
             parser._decoder.setstate(content["decoder"])
             parser._dialect.setstate(thaw(content["dialect"]))
             for name in MEMORY:
@@ -352,7 +365,10 @@ class ResponseParser:
             self._pending.append(event)
 
     def _payloads_of(self, text: str) -> list[Any]:
-        return read_payloads(text, self._limits.json_depth, FRAGMENTS, self._report, strict=self._strict)
+        fragments = self._dialect.fragments
+        if self._undecided:
+            fragments = ResponsesDialect.fragments | ChatDialect.fragments
+        return read_payloads(text, self._limits.json_depth, fragments, self._report, strict=self._strict)
 
     def _read_text(self, text: str, name: str) -> None:
         """The data of one event."""
@@ -368,6 +384,8 @@ class ResponseParser:
     def _take(self, value: Any, name: str) -> None:
         """One value out of the data of an event."""
         if type(value) is dict:
+            if self._undecided:
+                self._decide(value)
             self._pending.extend(self._dialect.translate(value, name))
         elif value == DONE:
             self._pending.extend(self._dialect.done_sentinel())
@@ -379,6 +397,15 @@ class ResponseParser:
                 self._report(AnomalyCode.PAYLOAD_IS_NO_OBJECT, f"the payload is {kind}, no object")
             if not self._dialect.ended:
                 self._pending.append(UnknownEvent(name, value))
+
+    def _decide(self, payload: dict[str, Any]) -> None:
+        """The first payload tells the dialect; signs of life and bare errors have none."""
+        kind = payload.get("object")
+        if "choices" in payload or (isinstance(kind, str) and kind.startswith("chat.completion")):
+            self._use("chat")
+            self._undecided = False
+        elif isinstance(payload.get("type"), str) and payload["type"].startswith("response."):
+            self._undecided = False
 
     # -------------------------------------------------------------------------------- bodies and the end
 
@@ -436,6 +463,8 @@ class ResponseParser:
             if isinstance(value, list) and value and isinstance(value[0], dict):
                 value = value[0]  # Google wraps errors so
             if isinstance(value, dict):
+                if self._undecided:
+                    self._decide(value)
                 self._pending.extend(self._dialect.body(value))
                 return
         self._values.extend((value, "") for value in values)
@@ -486,6 +515,7 @@ MEMORY = (
     "_pending",
     "_stage",
     "_text",
+    "_undecided",
     "_values",
 )
 

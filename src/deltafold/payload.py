@@ -96,6 +96,19 @@ def join_surrogates(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
+def join_halves(waiting: dict[Any, int], place: Any, text: str, report: Report) -> str:
+    """A fragment in whole characters. A high surrogate at its end waits for the next fragment of its place."""
+    if place in waiting:
+        text = join_surrogates(chr(waiting.pop(place)) + text[:1]) + text[1:]
+    if "\ud800" <= text[-1:] <= "\udbff":
+        waiting[place] = ord(text[-1])
+        text = text[:-1]
+    if "\ud800" <= text[:1] <= "\udfff":
+        report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair begins a fragment")
+        text = "\ufffd" + text[1:]
+    return text
+
+
 def escape_surrogates(text: str) -> str:
     """Halves of pairs as JSON escapes, so that the text has a UTF-8 form."""
     return SURROGATES.sub(lambda half: f"\\u{ord(half[0]):04x}", text)

@@ -8,10 +8,11 @@ from typing import Any
 
 import attrs
 
+from deltafold.convert.chat import chat_completion
 from deltafold.errors import ResponseError, ResponseFailed
 from deltafold.items import CustomToolCall, FunctionCall, Item, Message, OutputText, Reasoning, copied, shorten
 
-__all__ = ["Outcome", "Response", "Usage", "usage_from"]
+__all__ = ["Choice", "Outcome", "Response", "Usage", "usage_from"]
 
 
 class Outcome(StrEnum):
@@ -74,8 +75,32 @@ def usage_from(data: dict[str, Any]) -> Usage:
     )
 
 
+RENAMED = {
+    "prompt_tokens": "input_tokens",
+    "completion_tokens": "output_tokens",
+    "prompt_tokens_details": "input_tokens_details",
+    "completion_tokens_details": "output_tokens_details",
+}
+
+
+def usage_of_responses(usage: Usage) -> dict[str, Any]:
+    """Usage in the words of the Responses API, whichever API told it."""
+    return {RENAMED.get(key, key): value for key, value in usage.to_dict().items()}
+
+
 # The Responses API's reasons in the words of Chat Completions. Others stay as they are.
 FINISH_REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
+
+
+@attrs.frozen
+class Choice:
+    """What Chat Completions told of a choice beside its items."""
+
+    index: int
+    finish_reason: str | None
+    """The server's own word."""
+    data: dict[str, Any] = attrs.field(repr=False, hash=False)
+    """Its other fields as the server told them, the unknown fields of its message under `message`."""
 
 
 @attrs.frozen
@@ -99,8 +124,8 @@ class Response:
     while it is not known. `tool_calls` also where complete calls came with a mere `stop`."""
     data: dict[str, Any] = attrs.field(repr=False, hash=False)
     """The response as JSON, without its output. Not to be changed."""
-    chat: dict[str, Any] | None = attrs.field(default=None, repr=False, hash=False)
-    """What only Chat Completions tells, for `to_chat_completion()`."""
+    choices: tuple[Choice, ...] = ()
+    """What Chat Completions told of each choice beside its items, in the order of the indexes."""
 
     @property
     def output_text(self) -> str:
@@ -115,11 +140,11 @@ class Response:
 
     @property
     def reasoning_text(self) -> str:
-        """The raw reasoning, joined; where the server shows none, its summaries, with blank lines between."""
+        """What the model thought: the raw reasoning of all items, joined, or else their summaries."""
         items = [item for item in self.output if isinstance(item, Reasoning)]
-        content = "".join(part.to_dict().get("text", "") for item in items for part in item.content)
-        summaries = [part.data.get("text", "") for item in items for part in item.summary]
-        return content or "\n\n".join(text for text in summaries if isinstance(text, str) and text)
+        if any(item.content for item in items):
+            return "".join(item.text for item in items if item.content)
+        return "\n\n".join(item.text for item in items if item.text)
 
     @property
     def tool_calls(self) -> tuple[FunctionCall | CustomToolCall, ...]:
@@ -129,6 +154,10 @@ class Response:
     def to_dict(self) -> dict[str, Any]:
         """The response in the Responses API's own JSON shape, with all that the server told."""
         return {**copied(self.data), "output": [item.to_dict() for item in self.output]}
+
+    def to_chat_completion(self) -> dict[str, Any]:
+        """The response in the shape of an unstreamed Chat Completion, with the server's own finish reasons."""
+        return chat_completion(self)
 
     def raise_for_error(self) -> Response:
         """Raises `ResponseFailed` where the outcome is `failed`; else gives the response itself."""

@@ -309,7 +309,7 @@ class SSEDecoder:
         elif name == b"error":
             self.text = value
             return ERROR_FIELD
-        elif not self._stray_line:
+        elif not self._stray_line and not is_field(line):
             # "Otherwise: The field is ignored." The first one is kept, to tell what a body is that has no event.
             self._stray_line = line[:STRAY]
         return NOTHING
@@ -432,8 +432,9 @@ class SSEDecoder:
 
 
 def is_field(line: bytes) -> bool:
-    """Whether an unfinished line may be, or become, a field."""
-    return any(line.startswith(field) or field.startswith(line) for field in FIELDS)
+    """Whether a line is meant as a field, or may become one."""
+    start = line.lstrip()
+    return any(start.startswith(field) or field.startswith(start) for field in FIELDS)
 
 
 def line_end(buffer: bytes, position: int) -> tuple[int, int]:

@@ -86,7 +86,7 @@ OF_ITEMS = (
     e.AnnotationAdded,
     e.PartialImage,
 )
-OF_RESPONSES = (e.StatusChanged, e.UsageReported, e.AudioDelta, e.TranscriptDelta)
+OF_RESPONSES = (e.StatusChanged, e.ChoiceUpdated, e.UsageReported, e.AudioDelta, e.TranscriptDelta)
 
 RESPONSE: dict[ResponseState, dict[type, ResponseState]] = {
     IDLE: {

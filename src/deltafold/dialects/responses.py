@@ -23,6 +23,7 @@ from deltafold.fold import (
     ValueKey,
     arguments_key,
     as_part,
+    close_item,
     delta_of,
     empty,
     merge_fields,
@@ -32,17 +33,13 @@ from deltafold.fold import (
     string_or_empty,
 )
 from deltafold.items import copied
-from deltafold.payload import Report, join_surrogates
+from deltafold.payload import Report, join_halves, join_surrogates
 from deltafold.response import Outcome, usage_from
 from deltafold.state import ITEM_STATUS_AT_END, ItemState, PartState
 
-__all__ = ["FRAGMENTS", "ResponsesDialect"]
+__all__ = ["ResponsesDialect"]
 
 JSON: TypeAlias = dict[str, Any]
-
-FRAGMENTS = frozenset({"delta", "stdout", "stderr"})
-"""Members that hold pieces of a longer text."""
-
 
 @attrs.frozen
 class Streamed:
@@ -129,6 +126,10 @@ class ResponsesDialect:
 
     fold: Fold
     report: Report
+    name = "responses"
+    fragments = frozenset({"delta", "stdout", "stderr"})
+    """Members that hold pieces of a longer text."""
+
     started: bool = False
     ended: bool = False
     ending: Ending | None = None
@@ -430,23 +431,16 @@ class ResponsesDialect:
         self.out.append(ending)
 
     def _close_item(self, record: ItemRecord, status: str | None) -> None:
-        """An item that was never told whole ends with its response: as `status`, or as it stands if None."""
-        pending = {}
+        """An item that was never told whole, with the text that was held back for it."""
+        more = {}
         for key, value in record.values.items():
             if not value.whole:
                 announced = self.announced.pop((record.index, key), "")
-                pending[key] = announced if not value.text else ""
+                more[key] = announced if not value.text else ""
                 if (record.index, key) in self.halves and status is not None:
                     self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
-                    pending[key] += "\ufffd"
-        told = record.to_dict(pending)
-        if status is not None and told.get("status") == "in_progress":
-            told["status"] = status
-        merged, events = settle_item(record, told, self.report, whole=status is not None)
-        self.out += events
-        if status is not None:
-            whole = status == "completed"
-            self.out.append(e.ItemFinished(record.index, self.fold.item(record, merged, whole=whole)))
+                    more[key] += "\ufffd"
+        self.out += close_item(self.fold, record, status, more, {}, self.report)
 
     # --------------------------------------------------------------------------------------------- items
 
@@ -866,14 +860,7 @@ class ResponsesDialect:
             again = kind == "arguments" or told.startswith(text) or text.startswith(told)
             if not again and (value is None or not value.text):
                 self.out.append(delta_of(record.index, kind, key, told))
-        if place in self.halves:
-            text = join_surrogates(chr(self.halves.pop(place)) + text[:1]) + text[1:]
-        if "\ud800" <= text[-1:] <= "\udbff":
-            self.halves[place] = ord(text[-1])
-            text = text[:-1]
-        if "\ud800" <= text[:1] <= "\udfff":
-            self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair begins a fragment")
-            text = "\ufffd" + text[1:]
+        text = join_halves(self.halves, place, text, self.report)
         if text:
             event = delta_of(record.index, kind, key, text)
             if logprobs and isinstance(event, e.TextDelta):

@@ -1,0 +1,910 @@
+"""Chat Completions, in the accents of OpenAI, Azure, DeepSeek, Mistral, Groq, OpenRouter, Gemini's compatible
+endpoint, Ollama, vLLM, llama.cpp and LM Studio.
+
+The wire has chunks with choices; what comes out are the events of the Responses API. Reasoning, message and
+each tool call of a choice become items, numbered in the order of their appearance. The end is held open until
+`[DONE]` or the end of the transport: usage, arguments and a second finish reason may follow the first.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeAlias
+
+import attrs
+
+from deltafold import events as e
+from deltafold.arguments import ArgumentsReader
+from deltafold.classify import error_from_payload, is_error_payload
+from deltafold.errors import AnomalyCode, ErrorKind, LimitExceeded, ResponseError
+from deltafold.fold import Ending, Fold, ItemRecord, Value, ValueKey, close_item, delta_of, empty, settle_value
+from deltafold.items import copied, item_from, part_from
+from deltafold.payload import Report, is_strict_json, join_halves, join_surrogates
+from deltafold.response import Outcome, usage_from
+from deltafold.state import ITEM_STATUS_AT_END, ItemState
+
+__all__ = ["ChatDialect"]
+
+JSON: TypeAlias = dict[str, Any]
+
+INCOMPLETE = {
+    "length": "max_output_tokens",
+    "max_tokens": "max_output_tokens",
+    "model_length": "max_output_tokens",  # Mistral
+    "content_filter": "content_filter",
+}
+"""Finish reasons of a response that is not whole, in the words of the Responses API."""
+
+FIRST_WINS = ("id", "model", "created")
+OF_CHUNK = {"choices", "usage", "obfuscation", "object", "error", *FIRST_WINS}
+OF_CHOICE = {"index", "delta", "message", "text", "finish_reason", "finishReason", "usage", "logprobs"}
+OF_DELTA = {
+    "role",
+    "content",
+    "refusal",
+    "tool_calls",
+    "function_call",
+    "reasoning_content",
+    "reasoning",
+    "reasoning_details",
+    "annotations",
+}
+OF_CALL = {"index", "id", "type", "function", "custom", "name", "function_name", "tool_name", "arguments", "input"}
+OF_FUNCTION = {"name", "arguments", "input"}
+HEARTBEATS = ("keepalive", "ping")
+KNOWN_CHUNK = {"choices", "usage", "model", "created", "x_groq", "prompt_filter_results", "prompt_annotations"}
+# Whether arguments that begin again tell the same call again is seen by parsing what came so far. Text full of
+# braces must not make that quadratic.
+MOST_CHECKS = 16
+
+
+@attrs.define
+class OpenCall:
+    """One tool call, found among the fragments of its choice."""
+
+    place: int | None
+    """The wire's index."""
+    id: str | None = None
+    name: str = ""
+    custom: bool = False
+    index: int | None = None
+    """The output index, once the name is known and the item has begun."""
+    pieces: list[str] = attrs.field(factory=list)
+    """The arguments so far."""
+    held: str = ""
+    """A leading `{}`, which some servers send before the arguments."""
+    more: JSON = attrs.field(factory=dict)
+    """Fields that this library does not know."""
+    checks: int = 0
+    checked: int = 0
+
+    @property
+    def arguments(self) -> str:
+        if len(self.pieces) > 1:
+            self.pieces[:] = ["".join(self.pieces)]
+        return self.pieces[0] if self.pieces else ""
+
+
+@attrs.define
+class OpenChoice:
+    """What is known of one choice."""
+
+    index: int
+    role: str = "assistant"
+    message: int | None = None
+    reasoning: int | None = None
+    parts: dict[str, int] = attrs.field(factory=dict)
+    """Where text and refusal stand in the message."""
+    calls: list[OpenCall] = attrs.field(factory=list)
+    finish_reason: str | None = None
+    told: JSON = attrs.field(factory=dict)
+    """What was handed on of its other fields."""
+    annotations: int = 0
+    details: list[JSON] = attrs.field(factory=list)
+    """OpenRouter's `reasoning_details`, merged."""
+
+
+@attrs.define
+class ChatDialect:
+    """Translates the payloads of one stream."""
+
+    fold: Fold
+    report: Report
+    name = "chat"
+    fragments = frozenset(
+        {"content", "refusal", "reasoning_content", "reasoning", "arguments", "text", "thinking", "input", "transcript"}
+    )
+    """Members that hold pieces of a longer text."""
+
+    started: bool = False
+    ended: bool = False
+    failing: JSON | None = None
+    """The error that was reported, as it came."""
+    done: bool = False
+    told: JSON = attrs.field(factory=dict)
+    """What was handed on of the chunks' own fields."""
+    usage: JSON = attrs.field(factory=dict)
+    choices: dict[int, OpenChoice] = attrs.field(factory=dict)
+    next_index: int = 0
+    halves: dict[tuple[int, ValueKey], int] = attrs.field(factory=dict)
+    late: dict[int, JSON] = attrs.field(factory=dict)
+    """Fields of items that became known too late for their announcement."""
+    reported: set[tuple[str, str | int | None]] = attrs.field(factory=set)
+    last_sequence_number: int | None = None
+    sequence_number_before: int | None = None
+
+    out: list[Any] = attrs.field(factory=list)
+    texts: dict[tuple[int, ValueKey], str] = attrs.field(factory=dict)
+    """What the present payload adds to the values, beside what the fold holds."""
+
+    # ---------------------------------------------------------------------------------------- the parser
+
+    def translate(self, payload: JSON, name: str) -> list[Any]:
+        """The events of one payload. `name` is the SSE event name, "" where there is none."""
+        self._clear()
+        kind = payload.get("type")
+        if self.ended:
+            self._once(AnomalyCode.EVENT_AFTER_END, None, "a chunk came after the end")
+        elif isinstance(kind, str) and kind.startswith("response."):
+            self._wrong_dialect(payload, kind)
+        elif kind in HEARTBEATS:
+            self.out.append(e.Heartbeat(str(kind)))
+        else:
+            self._chunk(payload, name)
+        return self.out
+
+    def done_sentinel(self) -> list[Any]:
+        """`[DONE]` came."""
+        self._clear()
+        if not self.ended and (self.choices or self.failing is not None):
+            self.done = True
+            self._end(Outcome.TRUNCATED)
+        elif not self.ended:
+            self._once(AnomalyCode.DONE_BEFORE_TERMINAL, None, "[DONE] came before anything else")
+        return self.out
+
+    def end(self, outcome: Outcome) -> list[Any]:
+        """The transport ended, or the caller gave up. Nothing where the end had been told."""
+        self._clear()
+        if not self.ended:
+            self._end(outcome)
+        return self.out
+
+    def fail(self, error: ResponseError) -> list[Any]:
+        """The stream is none of this dialect."""
+        self._clear()
+        if not self.ended:
+            self.out.append(e.ErrorReported(error))
+            self.failing = {}
+            self._end(Outcome.TRUNCATED)
+        return self.out
+
+    def body(self, payload: JSON) -> list[Any]:
+        """A whole body that is one JSON object."""
+        self._clear()
+        if payload.get("object") == "response":
+            self._wrong_dialect(payload, "a response")
+        else:
+            self._chunk(payload, "")
+            self.done = bool(self.choices)
+            for choice, told in zip(self.choices.values(), payload.get("choices") or (), strict=False):
+                if isinstance(told, dict) and told.get("finish_reason") == "":
+                    choice.told["finish_reason"] = ""
+        return self.out
+
+    def getstate(self) -> dict[str, Any]:
+        """All that the translator remembers, by name."""
+        return {name: getattr(self, name) for name in MEMORY}
+
+    def setstate(self, state: dict[str, Any]) -> None:
+        """Makes a new translator remember what another one did."""
+        for name in MEMORY:
+            setattr(self, name, state[name])
+
+    def _clear(self) -> None:
+        self.out = []
+        self.texts = {}
+
+    def _once(self, code: AnomalyCode, key: str | int | None, message: str) -> None:
+        """Reports what would otherwise come with every fragment."""
+        if (code, key) not in self.reported:
+            self.reported.add((code, key))
+            self.report(code, message)
+
+    # ------------------------------------------------------------------------------------------- a chunk
+
+    def _chunk(self, payload: JSON, name: str) -> None:
+        failed = is_error_payload(payload) or (name == "error" and "choices" not in payload)
+        if not failed and not KNOWN_CHUNK & payload.keys() and payload.get("object") != "chat.completion.chunk":
+            kind = payload.get("type")
+            self.out.append(e.UnknownEvent(kind if isinstance(kind, str) else name, payload))
+            return
+        if not failed or KNOWN_CHUNK & payload.keys():
+            self._metadata(payload)
+        choices = payload.get("choices")
+        if isinstance(choices, list):
+            for position, choice in enumerate(choices):
+                if isinstance(choice, dict):
+                    self._choice(choice, position)
+                else:
+                    self._once(AnomalyCode.INVALID_FIELD, "choice", f"a choice is {choice!r:.40}")
+        elif choices is not None:
+            self._once(AnomalyCode.INVALID_FIELD, "choices", f"choices is {choices!r:.40}")
+        groq = payload.get("x_groq")
+        self._usage(groq.get("usage") if isinstance(groq, dict) else None)
+        self._usage(payload.get("usage"))
+        if failed:
+            self._error(payload)
+
+    def _metadata(self, payload: JSON) -> None:
+        """The chunk's own fields. An id names nothing: some servers give each chunk another one."""
+        new: JSON = {}
+        for key in FIRST_WINS:
+            value = payload.get(key)
+            if not empty(value) and value != 0 and key not in self.told:
+                new[key] = value
+        for key, value in payload.items():
+            if key not in OF_CHUNK and not empty(value) and self.told.get(key) != value:
+                new[key] = value
+        if self.started and not new:
+            return
+        self.told.update(new)
+        data = {"created_at" if key == "created" else key: copied(value) for key, value in new.items()}
+        if self.started:
+            self.out.append(e.StatusChanged(None, data))
+            return
+        self.started = True
+        ident, model = data.get("id"), data.get("model")
+        data = {"object": "response", "status": "in_progress", **data}
+        self.out.append(
+            e.ResponseStarted(
+                ident if isinstance(ident, str) else None, model if isinstance(model, str) else None, data
+            )
+        )
+
+    def _usage(self, usage: Any) -> None:
+        if not isinstance(usage, dict):
+            return
+        merged = merge_usage(self.usage, usage)
+        if merged != self.usage:
+            self.usage = merged
+            self.out.append(e.UsageReported(usage_from(copied(merged))))
+
+    def _error(self, payload: JSON) -> None:
+        error = error_from_payload(payload)
+        if self.failing is not None:
+            self.report(AnomalyCode.ERROR_AFTER_FAILURE, "an error came after the response had failed")
+            if error.kind is ErrorKind.UNKNOWN:
+                return
+        told = payload.get("error")
+        self.failing = copied(told) if isinstance(told, dict) else {"code": error.code, "message": error.message}
+        self.out.append(e.ErrorReported(error))
+
+    def _wrong_dialect(self, payload: JSON, kind: str) -> None:
+        message = f"{kind[:60]} came where Chat Completions were expected: use dialect='responses'"
+        self.report(AnomalyCode.WRONG_DIALECT, message)
+        self.out.append(
+            e.ErrorReported(ResponseError(ErrorKind.INVALID_REQUEST, message, "wrong_dialect", raw=payload))
+        )
+        self.failing = {"code": "wrong_dialect", "message": message}
+        self._end(Outcome.TRUNCATED)
+
+    # ------------------------------------------------------------------------------------------ a choice
+
+    def _choice(self, told: JSON, position: int) -> None:
+        index = told.get("index")
+        if not isinstance(index, int) or isinstance(index, bool) or index < 0:
+            if index is not None:
+                self._once(AnomalyCode.INVALID_FIELD, "choice index", f"the index of a choice is {index!r:.40}")
+            index = position
+        if index > self.fold.limits.index:
+            raise LimitExceeded("index", self.fold.limits.index)
+        choice = self.choices.get(index)
+        if choice is None:
+            if len(self.choices) >= self.fold.limits.items:
+                raise LimitExceeded("items", self.fold.limits.items)
+            choice = self.choices[index] = OpenChoice(index)
+        delta = told.get("delta")
+        logprobs = told.get("logprobs")
+        if isinstance(delta, dict):
+            self._delta(choice, delta, logprobs if isinstance(logprobs, dict) else {})
+        elif delta is not None:
+            self._once(AnomalyCode.INVALID_FIELD, "delta", f"delta is {delta!r:.40}")
+        message = told.get("message")
+        if isinstance(message, dict):
+            self._message(choice, message)
+        if isinstance(told.get("text"), str) and delta is None and message is None:
+            self._text(choice, told["text"])
+        self._rest_of_choice(choice, told)
+        self._usage(told.get("usage"))
+
+    def _rest_of_choice(self, choice: OpenChoice, told: JSON) -> None:
+        reason = told.get("finish_reason") or told.get("finishReason")
+        new: JSON = {}
+        for key, value in told.items():
+            if key not in OF_CHOICE and not empty(value) and choice.told.get(key) != value:
+                new[key] = copied(value)
+        logprobs = told.get("logprobs")
+        if isinstance(logprobs, dict):
+            rest = {k: v for k, v in logprobs.items() if not empty(v) and (k != "content" or not self._spoke(told))}
+            if rest:
+                new["logprobs"] = copied(rest)
+        if isinstance(reason, str) and reason and reason != choice.finish_reason:
+            choice.finish_reason = reason
+        elif not new:
+            return
+        choice.told.update({key: value for key, value in new.items() if key != "logprobs"})
+        self.out.append(e.ChoiceUpdated(choice.index, choice.finish_reason, new))
+
+    @staticmethod
+    def _spoke(told: JSON) -> bool:
+        """Whether the log probabilities went with a text."""
+        delta = told.get("delta")
+        return isinstance(delta, dict) and isinstance(delta.get("content"), str) and delta["content"] != ""
+
+    def _delta(self, choice: OpenChoice, delta: JSON, logprobs: JSON) -> None:
+        role = delta.get("role")
+        if isinstance(role, str) and role and choice.message is None:
+            choice.role = role
+        self._reasoning(choice, delta)
+        content = delta.get("content")
+        if isinstance(content, str):
+            self._text(choice, content, logprobs.get("content"))
+        elif content is not None:
+            self._content_list(choice, content)
+        refusal = delta.get("refusal")
+        if isinstance(refusal, str):
+            self._fragment(choice, "refusal", refusal)
+        elif refusal is not None:
+            self._once(AnomalyCode.INVALID_FIELD, "refusal", f"refusal is {refusal!r:.40}")
+        self._calls(choice, delta.get("tool_calls"))
+        legacy = delta.get("function_call")
+        if isinstance(legacy, dict) and any(legacy.values()):
+            self._call(choice, {"index": LEGACY, "type": "function", "function": legacy})
+        self._annotations(choice, delta.get("annotations"))
+        rest = {key: value for key, value in delta.items() if key not in OF_DELTA and not empty(value)}
+        if rest:
+            self._rest_of_message(choice, rest)
+
+    def _audio(self, audio: JSON) -> JSON:
+        """Hands out the pieces of spoken output; gives what else is told of it."""
+        for key, made in (("data", e.AudioDelta), ("transcript", e.TranscriptDelta)):
+            if isinstance(audio.get(key), str) and audio[key]:
+                self.out.append(made(join_surrogates(audio[key])))
+        return {key: value for key, value in audio.items() if key not in ("data", "transcript")}
+
+    def _rest_of_message(self, choice: OpenChoice, rest: JSON) -> None:
+        """Fields of a delta that are none of ours belong to the message."""
+        if isinstance(rest.get("audio"), dict):
+            rest["audio"] = self._audio(rest["audio"])
+        known = choice.told.get("message", {})
+        merged = {**known, **{key: merge_field(known.get(key), value) for key, value in rest.items()}}
+        if merged != known:
+            choice.told["message"] = merged
+            self.out.append(e.ChoiceUpdated(choice.index, choice.finish_reason, {"message": copied(merged)}))
+
+    # ---------------------------------------------------------------------------- text, refusal, reasoning
+
+    def _text(self, choice: OpenChoice, text: str, logprobs: Any = None) -> None:
+        self._fragment(choice, "text", text, logprobs if isinstance(logprobs, list) else ())
+
+    def _fragment(self, choice: OpenChoice, kind: e.ValueKind, text: str, logprobs: Any = ()) -> None:
+        if not text:
+            return
+        index, key = self._place(choice, kind)
+        text = join_halves(self.halves, (index, key), text, self.report)
+        if text:
+            event = delta_of(index, kind, key, text)
+            if logprobs and isinstance(event, e.TextDelta):
+                event = attrs.evolve(event, logprobs=tuple(p for p in logprobs if isinstance(p, dict)))
+            self._say(index, key, text, event)
+
+    def _say(self, index: int, key: ValueKey, text: str, event: e.Event) -> None:
+        self.texts[index, key] = self.texts.get((index, key), "") + text
+        self.out.append(event)
+
+    def _place(self, choice: OpenChoice, kind: e.ValueKind) -> tuple[int, ValueKey]:
+        """Where a text stands; its item and part begin with it."""
+        if kind == "reasoning":
+            if choice.reasoning is None:
+                told = {"type": "reasoning", "summary": [], "content": []}
+                choice.reasoning = self._begin(choice, told)
+                part: JSON = {"type": "reasoning_text", "text": ""}
+                self.out.append(e.PartStarted(choice.reasoning, 0, "content", part_from(part, reasoning=True)))
+            return choice.reasoning, ("content", 0, "text")
+        if choice.message is None:
+            told = {"type": "message", "role": choice.role, "status": "in_progress", "content": []}
+            choice.message = self._begin(choice, told)
+        if kind not in choice.parts:
+            part = {"type": "refusal", "refusal": ""}
+            if kind == "text":
+                part = {"type": "output_text", "text": "", "annotations": []}
+            choice.parts[kind] = self._add_part(choice, part)
+        return choice.message, ("content", choice.parts[kind], kind)
+
+    def _add_part(self, choice: OpenChoice, part: JSON) -> int:
+        assert choice.message is not None
+        at = max(choice.parts.values(), default=-1) + 1
+        self.out.append(e.PartStarted(choice.message, at, "content", part_from(part)))
+        return at
+
+    def _begin(self, choice: OpenChoice, told: JSON) -> int:
+        index = self.next_index
+        self.next_index += 1
+        item = item_from(
+            told, choice_index=choice.index, approval_required=self.fold.approval_required
+        )
+        self.out.append(e.ItemStarted(index, item))
+        return index
+
+    def _reasoning(self, choice: OpenChoice, delta: JSON) -> None:
+        texts = []
+        for key in ("reasoning_content", "reasoning"):
+            text = delta.get(key)
+            if isinstance(text, dict):
+                text = text.get("content") or text.get("text")
+            if isinstance(text, str) and text and text not in texts:
+                # vLLM was renaming the field and sent both.
+                texts.append(text)
+                choice.told.setdefault("reasoning_field", key)
+            elif text is not None and not isinstance(text, str):
+                self._once(AnomalyCode.INVALID_FIELD, key, f"{key} is {text!r:.40}")
+        details = delta.get("reasoning_details")
+        if isinstance(details, list):
+            for detail in details:
+                if isinstance(detail, dict):
+                    merge_detail(choice.details, detail)
+                    text = detail.get("text") or detail.get("summary")
+                    if isinstance(text, str) and not isinstance(delta.get("reasoning"), str) and not texts:
+                        self._fragment(choice, "reasoning", text)
+        for text in texts:
+            self._fragment(choice, "reasoning", text)
+        if isinstance(details, list) and choice.details:
+            self._place(choice, "reasoning")
+
+    def _content_list(self, choice: OpenChoice, content: Any) -> None:
+        """Content in parts: Mistral's, with thinking among them."""
+        if not isinstance(content, list):
+            self._once(AnomalyCode.INVALID_FIELD, "content", f"content is {content!r:.40}")
+            return
+        for part in content:
+            if not isinstance(part, dict):
+                self._once(AnomalyCode.INVALID_FIELD, "content", f"a part of the content is {part!r:.40}")
+            elif isinstance(part.get("text"), str):
+                self._text(choice, part["text"])
+            elif isinstance(thinking := part.get("thinking"), (str, list)):
+                for piece in [thinking] if isinstance(thinking, str) else thinking:
+                    text = piece.get("text") if isinstance(piece, dict) else piece
+                    if isinstance(text, str):
+                        self._fragment(choice, "reasoning", text)
+            elif part:
+                if choice.message is None:
+                    self._place(choice, "text")
+                at = self._add_part(choice, copied(part))
+                choice.parts[f"part {at}"] = at
+
+    def _annotations(self, choice: OpenChoice, annotations: Any) -> None:
+        found = [a for a in annotations if isinstance(a, dict)] if isinstance(annotations, list) else []
+        for annotation in found:
+            index, key = self._place(choice, "text")
+            self.out.append(e.AnnotationAdded(index, int(key[1]), choice.annotations, annotation))
+            choice.annotations += 1
+
+    # ------------------------------------------------------------------------------------------ tool calls
+
+    def _calls(self, choice: OpenChoice, calls: Any) -> None:
+        if isinstance(calls, dict):
+            calls = [calls]
+        if calls is not None and not isinstance(calls, list):
+            self._once(AnomalyCode.INVALID_FIELD, "tool_calls", f"tool_calls is {calls!r:.40}")
+            return
+        for told in calls or ():
+            if isinstance(told, dict):
+                self._call(choice, told)
+            else:
+                self._once(AnomalyCode.INVALID_FIELD, "tool call", f"a tool call is {told!r:.40}")
+
+    def _call(self, choice: OpenChoice, told: JSON) -> None:
+        """A fragment of a call."""
+        function = function_of(told)
+        place, ident = call_place(told), call_id(told)
+        name = call_name(told, function)
+        call = self._find_call(choice, place, ident, name)
+        if call is None:
+            call = OpenCall(place, custom=is_custom(told))
+            choice.calls.append(call)
+        self._learn(choice, call, ident, name, told, function)
+        self._arguments(choice, call, told, function)
+
+    def _find_call(self, choice: OpenChoice, place: int | None, ident: str | None, name: str) -> OpenCall | None:
+        """Which call a fragment belongs to; None where it begins one. This is the whole rule.
+
+        An id that is known decides. Else the index does, unless another id together with a name says that a
+        new call began under an index already taken (Gemini's endpoint gives every call index 0). Without a
+        name a fragment never begins a call while one is open, whatever its id (LM Studio gives each fragment
+        a new one). Without an index the fragment goes on the last call, unless it has a name.
+        """
+        if ident is not None:
+            for call in choice.calls:
+                if call.id == ident and (place is None or call.place in (None, place)):
+                    return call
+        if place is None:
+            last = choice.calls[-1] if choice.calls else None
+        else:
+            last = next((call for call in reversed(choice.calls) if call.place == place), None)
+        if last is None or not name:
+            return last
+        if ident is not None and last.id is not None:
+            begins = True  # another id, and a name
+        elif not last.name:
+            begins = False  # the name comes late
+        elif name == last.name:
+            begins = is_strict_json(last.arguments)  # the name comes with every fragment
+        else:
+            begins = bool(last.pieces)  # the name comes in pieces
+        if not begins:
+            return last
+        if place is not None:
+            self._once(AnomalyCode.CALL_INDEX_REUSED, choice.index, f"tool call index {place} has another call")
+        return None
+
+    def _learn(
+        self, choice: OpenChoice, call: OpenCall, ident: str | None, name: str, told: JSON, function: JSON
+    ) -> None:
+        new: JSON = {}
+        if ident is not None and call.id is None:
+            call.id = new["call_id"] = ident
+        elif ident is not None and ident != call.id:
+            self._once(AnomalyCode.CALL_ID_CHANGED, call.index, f"{call.id!r:.40} became {ident[:40]!r}")
+        if name and name != call.name:
+            if not call.name or name.startswith(call.name):
+                call.name = new["name"] = name
+            elif not call.pieces and not call.name.endswith(name):
+                call.name = new["name"] = call.name + name
+            elif call.pieces:
+                self._once(AnomalyCode.NAME_CHANGED, call.index, f"{call.name[:40]!r} became {name[:40]!r}")
+        for source, known in ((told, OF_CALL), (function, OF_FUNCTION)):
+            for key, value in source.items():
+                if key not in known and not empty(value) and call.more.get(key) != value:
+                    call.more[key] = new[key] = copied(value)
+        if call.index is None and call.name:
+            self._start_call(choice, call)
+        elif call.index is not None and new:
+            self._update(choice, call.index, new)
+
+    def _start_call(self, choice: OpenChoice, call: OpenCall) -> None:
+        """A call becomes an item once its name is known."""
+        field = "input" if call.custom else "arguments"
+        told = {
+            "type": "custom_tool_call" if call.custom else "function_call",
+            "status": "in_progress",
+            "call_id": call.id,
+            "name": call.name,
+            field: "",
+            **call.more,
+        }
+        call.index = self._begin(choice, told)
+        if call.pieces:
+            self._say_arguments(call, call.arguments)
+
+    def _say_arguments(self, call: OpenCall, text: str) -> None:
+        if call.index is not None and text:
+            key = ("input",) if call.custom else ("arguments",)
+            text = join_halves(self.halves, (call.index, key), text, self.report)
+            if text:
+                self._say(call.index, key, text, e.ArgumentsDelta(call.index, text))
+
+    def _arguments(self, choice: OpenChoice, call: OpenCall, told: JSON, function: JSON) -> None:
+        text = first(function, "arguments", "input")
+        if text is None:
+            text = first(told, "arguments", "input")
+        if isinstance(text, (dict, list)):
+            self._once(AnomalyCode.ARGUMENTS_NOT_TEXT, call.index, f"the arguments are a {type(text).__name__}")
+            text = json.dumps(text, ensure_ascii=False, separators=(",", ":"))
+        elif text is not None and not isinstance(text, str):
+            self._once(AnomalyCode.INVALID_FIELD, "arguments", f"arguments is {text!r:.40}")
+            return
+        if not text:
+            return
+        if not call.custom:
+            if not call.pieces and not call.held and text.strip() == "{}":
+                call.held = text
+                return
+            if call.held:
+                held, call.held = call.held, ""
+                if text.lstrip().startswith("{"):
+                    self._once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "`{}` came before the arguments")
+                else:
+                    call.pieces.append(held)
+                    self._say_arguments(call, held)
+            text = self._new_arguments(call, text)
+        if text:
+            call.pieces.append(text)
+            self._say_arguments(call, text)
+
+    def _new_arguments(self, call: OpenCall, text: str) -> str:
+        """What of a fragment is new: some servers send the arguments so far again, or all of them."""
+        if not text.startswith(("{", "[")) or not call.pieces:
+            return text
+        so_far = call.arguments
+        if text.startswith(so_far) and len(text) > len(so_far):
+            if len(so_far) > 1 and (is_strict_json(text) or not is_json_prefix(so_far + text)):
+                self._once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments so far came again")
+                return text[len(so_far) :]
+        elif so_far.startswith(text) and so_far.rstrip().endswith(("}", "]")):
+            if (call.checks < MOST_CHECKS or len(so_far) >= 2 * call.checked) and text.rstrip().endswith(("}", "]")):
+                call.checks += 1
+                call.checked = len(so_far)
+                if so_far == text and is_strict_json(so_far):
+                    self._once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments came again")
+                    return ""
+        return text
+
+    def _update(self, choice: OpenChoice, index: int, more: JSON) -> None:
+        """More is known of an item that had begun."""
+        record = self.fold.items.get(index)
+        if record is None or any(place[0] == index for place in self.texts):
+            self.late.setdefault(index, {}).update(more)
+            return
+        data = {**record.to_dict(), **more}
+        self.out.append(e.ItemUpdated(index, self.fold.item(record, data, whole=False)))
+
+    # ------------------------------------------------------------------------------------ whole messages
+
+    def _message(self, choice: OpenChoice, message: JSON) -> None:
+        """`message` in place of `delta` tells the choice whole: what had come is not told again."""
+        role = message.get("role")
+        if isinstance(role, str) and role and choice.message is None:
+            choice.role = role
+        self._reasoning(choice, {k: self._rest(choice, k, message.get(k)) for k in REASONING if k in message})
+        content = message.get("content")
+        if isinstance(content, str):
+            self._tell(choice, "text", content)
+        elif content is not None:
+            self._content_list(choice, content)
+        if isinstance(message.get("refusal"), str):
+            self._tell(choice, "refusal", message["refusal"])
+        calls = message.get("tool_calls")
+        for position, told in enumerate(calls if isinstance(calls, list) else ()):
+            if isinstance(told, dict):
+                self._tell_call(choice, position, told)
+        legacy = message.get("function_call")
+        if isinstance(legacy, dict) and any(legacy.values()):
+            self._tell_call(choice, LEGACY, {"type": "function", "function": legacy})
+        if choice.annotations == 0:
+            self._annotations(choice, message.get("annotations"))
+        rest = {key: value for key, value in message.items() if key not in OF_DELTA and not empty(value)}
+        if rest:
+            self._rest_of_message(choice, rest)
+
+    def _so_far(self, index: int, key: ValueKey) -> str:
+        record = self.fold.items.get(index)
+        value = None if record is None else record.values.get(key)
+        return ("" if value is None else value.text) + self.texts.get((index, key), "")
+
+    def _rest(self, choice: OpenChoice, name: str, text: Any) -> Any:
+        """What of a reasoning text had not come."""
+        if isinstance(text, str) and choice.reasoning is not None:
+            so_far = self._so_far(choice.reasoning, ("content", 0, "text"))
+            return text[len(so_far) :] if text.startswith(so_far) else None
+        return text
+
+    def _tell(self, choice: OpenChoice, kind: e.ValueKind, text: str) -> None:
+        if not text:
+            return
+        index, key = self._place(choice, kind)
+        value = Value(kind, [self._so_far(index, key)])
+        self.out += settle_value(index, kind, key, value, text, self.report, whole=False)
+        self.texts[index, key] = ""
+
+    def _tell_call(self, choice: OpenChoice, position: int, told: JSON) -> None:
+        function, ident = function_of(told), call_id(told)
+        known = next((call for call in choice.calls if ident is not None and call.id == ident), None)
+        if known is None and 0 <= position < len(choice.calls) and choice.calls[position].id in (None, ident):
+            known = choice.calls[position]
+        if known is None:
+            self._call(choice, {**told, "index": len(choice.calls) if position != LEGACY else LEGACY})
+            return
+        self._learn(choice, known, ident, call_name(told, function), told, function)
+        text = first(function, "arguments", "input")
+        if isinstance(text, str) and text and text != known.arguments:
+            if text.startswith(known.arguments):
+                fresh = text[len(known.arguments) :]
+                known.pieces.append(fresh)
+                self._say_arguments(known, fresh)
+            elif known.index is not None:
+                self.report(AnomalyCode.VALUE_CONTRADICTED, "the message tells other arguments than were streamed")
+                known.pieces = [text]
+                self.out.append(e.ValueReplaced(known.index, "arguments", text))
+
+    # ------------------------------------------------------------------------------------------- the end
+
+    def _end(self, outcome: Outcome) -> None:
+        """Nothing more will come, or `[DONE]` came."""
+        outcome, reason = self._outcome(outcome)
+        closes = ITEM_STATUS_AT_END[outcome]
+        for choice in self.choices.values():
+            self._end_choice(choice, closes, self._end_calls(choice))
+        data: JSON = {}
+        if outcome is not Outcome.TRUNCATED:
+            data["status"] = str(outcome)
+        if outcome is Outcome.INCOMPLETE and reason is not None:
+            data["incomplete_details"] = {"reason": INCOMPLETE[reason]}
+        if self.failing is not None:
+            data["error"] = self.failing
+        self.ended = True
+        choices = sorted(self.choices)
+        own = self.choices[choices[0]].finish_reason if choices else None
+        self.out.append(Ending(outcome, data, None, own))
+
+    def _outcome(self, outcome: Outcome) -> tuple[Outcome, str | None]:
+        """The outcome, and the finish reason that decided it."""
+        reasons = [choice.finish_reason for choice in self.choices.values()]
+        if self.failing is not None:
+            return Outcome.FAILED, None
+        if "error" in reasons:
+            self.failing = {"code": None, "message": None}
+            error = ResponseError(ErrorKind.UNKNOWN, None, retryable=True, raw={"finish_reason": "error"})
+            self.out.append(e.ErrorReported(error))
+            return Outcome.FAILED, None
+        if None in reasons or not reasons:
+            if not self.done:
+                if outcome is Outcome.TRUNCATED:
+                    self.report(AnomalyCode.MISSING_TERMINAL, "the transport ended before the response did")
+                return outcome, None
+            self.report(AnomalyCode.FINISH_REASON_MISSING, "[DONE] came, and a choice has no finish reason")
+        cut = next((reason for reason in reasons if reason in INCOMPLETE), None)
+        return (Outcome.COMPLETED, None) if cut is None else (Outcome.INCOMPLETE, cut)
+
+    def _end_calls(self, choice: OpenChoice) -> dict[tuple[int, ValueKey], str]:
+        """What was held back of the calls: text that has not been handed out."""
+        rest: dict[tuple[int, ValueKey], str] = {}
+        for call in choice.calls:
+            unsaid, call.held = call.held, ""
+            if call.index is None:
+                self.report(AnomalyCode.CALL_NAME_MISSING, "a tool call ended without a name")
+                unsaid = call.arguments + unsaid
+                call.pieces = []
+                self._start_call(choice, call)
+            assert call.index is not None
+            if unsaid:
+                rest[call.index, ("input",) if call.custom else ("arguments",)] = unsaid
+            if call.id is None:
+                call.id = f"call_{call.index}_synthesized"
+                self.late.setdefault(call.index, {})["call_id"] = call.id
+                if call.place == LEGACY:
+                    choice.told["legacy_call_id"] = call.id
+                else:
+                    self.report(AnomalyCode.CALL_ID_MISSING, f"the call of {call.name[:40]!r} has no id")
+        return rest
+
+    def _end_choice(self, choice: OpenChoice, closes: str | None, rest: dict[tuple[int, ValueKey], str]) -> None:
+        """What was cut off is the last thing that began; all before it is whole."""
+        more = {key: choice.told[key] for key in SPELLINGS if key in choice.told}
+        if choice.reasoning is not None:
+            if choice.details:
+                self.late.setdefault(choice.reasoning, {})["reasoning_details"] = joined_details(choice.details)
+        if more or choice.finish_reason is None:
+            self.out.append(e.ChoiceUpdated(choice.index, choice.finish_reason, more))
+        indexes = [choice.reasoning, choice.message, *(call.index for call in choice.calls)]
+        started = sorted(index for index in indexes if index is not None)
+        for index in started:
+            status = closes
+            if closes is not None:
+                cut = choice.finish_reason in INCOMPLETE and index == started[-1]
+                status = "incomplete" if cut else "completed"
+                for item, key in self.halves:
+                    if item == index:
+                        self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
+                        rest[item, key] = rest.get((item, key), "") + "\ufffd"
+            record = self.fold.items.get(index)
+            if record is None:
+                record = fresh_record(self.out, index)
+            texts = {key: text for (item, key), text in rest.items() if item == index}
+            self.out += close_item(self.fold, record, status, texts, self.late.get(index, {}), self.report)
+
+
+SPELLINGS = ("reasoning_field", "legacy_call_id", "finish_reason")
+"""How the server spells what the model of this library does not tell apart."""
+LEGACY = -1
+"""The place of the one call that the old `function_call` field can hold."""
+REASONING = ("reasoning_content", "reasoning", "reasoning_details")
+MEMORY = tuple(
+    field.name for field in attrs.fields(ChatDialect) if field.name not in ("fold", "report", "out", "texts")
+)
+
+
+def first(table: JSON, *names: str) -> Any:
+    return next((table[name] for name in names if table.get(name) is not None), None)
+
+
+def function_of(told: JSON) -> JSON:
+    """What a call says of its function or custom tool. Some servers send both, one of them blank."""
+    found = [inner for key in ("function", "custom") if isinstance(inner := told.get(key), dict)]
+    return next((inner for inner in found if any(inner.values())), {})
+
+
+def is_custom(told: JSON) -> bool:
+    custom = told.get("custom")
+    return told.get("type") == "custom" or (isinstance(custom, dict) and any(custom.values()))
+
+
+def call_place(told: JSON) -> int | None:
+    place = told.get("index")
+    return place if isinstance(place, int) and not isinstance(place, bool) else None
+
+
+def call_id(told: JSON) -> str | None:
+    ident = told.get("id")
+    return ident if isinstance(ident, str) and ident not in ("", "null") else None
+
+
+def call_name(told: JSON, function: JSON) -> str:
+    name = first(function, "name")
+    if name is None:
+        name = first(told, "name", "function_name", "tool_name")
+    return name if isinstance(name, str) else ""
+
+
+def is_json_prefix(text: str) -> bool:
+    """Whether a text may go on to be JSON."""
+    reader = ArgumentsReader()
+    reader.feed(text)
+    return reader.error is None
+
+
+def merge_usage(known: JSON, told: JSON) -> JSON:
+    """The last count that is told wins, field by field."""
+    merged = dict(known)
+    for key, value in told.items():
+        before = merged.get(key)
+        if isinstance(before, dict) and isinstance(value, dict):
+            merged[key] = merge_usage(before, value)
+        elif value is not None or key not in merged:
+            merged[key] = copied(value)
+    return merged
+
+
+def merge_field(known: Any, told: Any) -> Any:
+    """A field of a message that this library does not model: the last telling wins, member by member."""
+    if isinstance(known, dict) and isinstance(told, dict):
+        return {**known, **{key: merge_field(known.get(key), value) for key, value in told.items()}}
+    return copied(told)
+
+
+PIECES = ("text", "summary", "data")
+
+
+def merge_detail(details: list[JSON], told: JSON) -> None:
+    """One of OpenRouter's `reasoning_details`: pieces of one type and index make one entry.
+
+    Until the end the pieces are kept in lists.
+    """
+    index = told.get("index")
+    known = next(
+        (d for d in details if index is not None and d.get("type") == told.get("type") and d.get("index") == index),
+        None,
+    )
+    if known is None:
+        known = {}
+        details.append(known)
+    for key, value in told.items():
+        if key in PIECES and isinstance(value, str):
+            known.setdefault(key, []).append(value)
+        elif not empty(value) or key not in known:
+            known[key] = copied(value)
+
+
+def joined_details(details: list[JSON]) -> list[JSON]:
+    return [
+        {k: "".join(v) if k in PIECES and isinstance(v, list) else copied(v) for k, v in detail.items()}
+        for detail in details
+    ]
+
+
+def fresh_record(out: list[Any], index: int) -> ItemRecord:
+    """The record of an item that begins with the present payload."""
+    event = next(event for event in out if isinstance(event, e.ItemStarted) and event.output_index == index)
+    record = ItemRecord(index, event.item.type, event.item.choice_index)
+    record.load(event.item.data, whole=False)
+    return record

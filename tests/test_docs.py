@@ -1,0 +1,199 @@
+"""README.md: what is made from the code is fresh, and the examples run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import docs
+from deltafold import ResponseFinished, ResponseParser, TextDelta, parse
+from deltafold.__main__ import main
+
+TEXT = docs.README.read_text(encoding="utf-8")
+BODY = docs.code_blocks(TEXT, "sse")[0].encode()
+SHOWCASE = Path(__file__).parent.parent / "fixtures" / "responses" / "showcase.sse"
+
+
+def example(name: str) -> Any:
+    """The function of that name in the README's examples."""
+    block = next(code for code in docs.code_blocks(TEXT, "python") if f"def {name}(" in code)
+    namespace: dict[str, Any] = {}
+    exec(compile(block, "README.md", "exec"), namespace)
+    return namespace[name]
+
+
+# ------------------------------------------------------------------------------------------- sections
+
+
+@pytest.mark.parametrize("name", docs.SECTIONS)
+def test_sections_are_fresh(name: str) -> None:
+    """A generated section is what the code says now; else run `python tests/docs.py`."""
+    found = [match for match in docs.SECTION.finditer(TEXT) if match[2] == name]
+    assert len(found) == 1
+    assert found[0][0] == docs.render(found[0][0])
+
+
+def test_the_renderer_knows_every_section() -> None:
+    """There is no section in the README that nothing writes."""
+    assert set(re.findall(r"<!-- generated: (.*?) -->", TEXT)) == set(docs.SECTIONS)
+
+
+def test_rendering_is_stable() -> None:
+    """What was rendered renders to itself."""
+    once = docs.render(TEXT)
+    assert docs.render(once) == once
+
+
+# ------------------------------------------------------------------------------------------- examples
+
+
+@pytest.mark.parametrize("size", [1, 2, 100, 10_000])
+def test_the_loop_prints_what_it_is_said_to(size: int) -> None:
+    """The main loop, on the bytes above it and at any chunking, prints what stands below it."""
+    printed = docs.run_loop(TEXT, size)
+    assert f"```text\n{printed}```" in TEXT
+    assert printed.endswith("<Response resp_1 completed: 'Café Brasileira'>\n")
+
+
+def test_the_stream_has_the_anomaly_that_the_text_speaks_of() -> None:
+    """The stream is in order but for its empty output."""
+    parser = ResponseParser("responses", strict=True)
+    parser.feed(BODY)
+    assert sum(isinstance(event, ResponseFinished) for event in parser.events()) == 1
+    assert [str(anomaly.code) for anomaly in parser.anomalies] == ["output_empty_at_end"]
+    assert parse(BODY).output_text == "Café Brasileira"
+
+
+def test_every_python_block_compiles() -> None:
+    """No example has gone stale so far that it is no Python."""
+    blocks = docs.code_blocks(TEXT, "python")
+    assert len(blocks) >= 6
+    for block in blocks:
+        compile(block, "README.md", "exec")
+
+
+class Http:
+    """An httpx client and its response, as far as the example uses them."""
+
+    def __init__(self, status_code: int, body: bytes) -> None:
+        self.status_code = status_code
+        self.body = body
+        self.headers = {"retry-after": "7"}
+        self.asked: Any = None
+
+    def stream(self, method: str, url: str, *, json: Any) -> Http:
+        self.asked = (method, url, json)
+        return self
+
+    def __enter__(self) -> Http:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def read(self) -> bytes:
+        return self.body
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        return iter([self.body[:100], self.body[100:]])
+
+
+def test_the_httpx_example(capsys: pytest.CaptureFixture[str]) -> None:
+    """The example prints the text as it comes, gives the response, and says why a request was refused."""
+    ask = example("ask")
+    http = Http(200, BODY)
+    assert ask(http, "https://example.org", {"model": "gpt-5"}).output_text == "Café Brasileira"
+    assert capsys.readouterr().out == "Café Brasileira"
+    assert http.asked == ("POST", "https://example.org", {"model": "gpt-5", "stream": True})
+    refused = Http(429, b'{"error": {"code": "rate_limit_exceeded", "message": "slow down"}}')
+    with pytest.raises(RuntimeError, match="rate_limited: slow down, retryable: True"):
+        ask(refused, "https://example.org", {})
+
+
+def test_the_asyncio_example() -> None:
+    """The example is an asynchronous iterator over the same events."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for at in range(0, len(BODY), 50):
+            yield BODY[at : at + 50]
+
+    async def collect() -> list[Any]:
+        return [event async for event in events_of(chunks(), ResponseParser("responses"))]
+
+    events_of = example("events_of")
+    events = asyncio.run(collect())
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "Café Brasileira"
+    assert isinstance(events[-1], ResponseFinished)
+
+
+def test_the_websocket_example() -> None:
+    """The example reads messages as text or dict, to the end of the response or of the connection."""
+    converse = example("converse")
+    messages = [json.loads(frame) for frame in re.findall(r"(\{.*?\})\n\n", payloads(), re.DOTALL)]
+    assert converse(messages).output_text == "Café Brasileira"
+    assert converse(map(json.dumps, messages)).outcome == "completed"
+    assert converse(messages[:-1]).outcome == "truncated"
+
+
+def payloads() -> str:
+    """The data of the README's stream, a blank line after each."""
+    return BODY.decode().replace("\ndata: ", "\n").replace(": keep-alive\n\n", "")
+
+
+def test_the_match_example(capsys: pytest.CaptureFixture[str]) -> None:
+    """The example shows text, summaries, whole calls, errors and the outcome."""
+    show = example("show")
+    for event in events_of_stream():
+        show(event)
+    out = capsys.readouterr().out
+    assert "(Let me see)" in out
+    assert 'run get_time with {"zone":"UTC"}\n' in out
+    assert "server_error, retry after None s\n" in out
+    assert out.endswith("failed\n")
+
+
+def events_of_stream() -> Iterator[Any]:
+    """Events of a response that reasons, calls a tool, and fails."""
+    parser = ResponseParser("responses")
+    reasoning = {
+        "type": "reasoning",
+        "id": "rs_1",
+        "summary": [{"type": "summary_text", "text": "Let me see"}],
+    }
+    call = {"type": "function_call", "call_id": "call_1", "name": "get_time", "arguments": '{"zone":"UTC"}'}
+    parser.feed_payload({"type": "response.created", "response": {"id": "resp_1"}})
+    parser.feed_payload({"type": "response.output_item.done", "output_index": 0, "item": reasoning})
+    parser.feed_payload({"type": "response.output_item.done", "output_index": 1, "item": call})
+    error = {"code": "server_error", "message": "down"}
+    parser.feed_payload({"type": "response.failed", "response": {"id": "resp_1", "error": error}})
+    parser.close()
+    return parser.events()
+
+
+def test_the_snapshot_example() -> None:
+    """A parser that was put away in the middle goes on to the same response."""
+    put_away, take_up = example("put_away"), example("take_up")
+    for at in range(0, len(BODY), 37):
+        parser = ResponseParser("responses")
+        parser.feed(BODY[:at])
+        for _ in parser.events():
+            pass
+        parser = take_up(put_away(parser))
+        parser.feed(BODY[at:])
+        parser.close()
+        for _ in parser.events():
+            pass
+        assert parser.response.output_text == "Café Brasileira"
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """The README's command shows how its capture ended."""
+    assert "python -m deltafold fixtures/responses/showcase.sse" in TEXT
+    assert main([str(SHOWCASE)]) == 0
+    assert "\noutcome    completed\n" in capsys.readouterr().out

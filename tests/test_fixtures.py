@@ -1,0 +1,443 @@
+"""Every recorded stream of `fixtures/`, run in every way, and held to the laws."""
+
+from __future__ import annotations
+
+import json
+import random
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import attrs
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from deltafold import events as e
+from deltafold.dialects.responses import CHAT_CHUNK, HANDLERS, HEARTBEATS, NOTICES, PROGRESS, WHOLE_RESPONSE
+from deltafold.errors import ANOMALIES, Anomaly, AnomalyCode, UsageError, WireError
+from deltafold.fold import Fold
+from deltafold.limits import Limits
+from deltafold.parser import ResponseParser, parse
+from deltafold.response import Response
+from deltafold.sse import SSEDecoder
+from deltafold.state import ResponseState
+from wire import FIXTURES, Ledger, check_laws, check_response
+
+C = AnomalyCode
+PATHS = sorted((FIXTURES / "responses").glob("*.sse"))
+NAMES = [path.stem for path in PATHS]
+every_fixture = pytest.mark.parametrize("path", PATHS, ids=NAMES)
+
+STRICT_ONLY = {C.DUPLICATE_KEY}
+"""Codes that no lenient run reports: looking for them costs time, and changes nothing in what is read."""
+FRAMING = {
+    C.INVALID_UTF8,
+    C.UNTERMINATED_FINAL_EVENT,
+    C.UNFINISHED_FINAL_EVENT,
+    C.ERROR_FIELD,
+    C.TYPE_ONLY_IN_EVENT_NAME,
+}
+"""Codes that depend on the frame, so that the bare payloads cannot tell the same."""
+
+ITEM_TYPES = set(
+    [
+        "message",
+        "file_search_call",
+        "function_call",
+        "function_call_output",
+        "web_search_call",
+        "computer_call",
+        "computer_call_output",
+        "reasoning",
+        "program",
+        "program_output",
+        "tool_search_call",
+        "tool_search_output",
+        "additional_tools",
+        "compaction",
+        "image_generation_call",
+        "code_interpreter_call",
+        "local_shell_call",
+        "local_shell_call_output",
+        "shell_call",
+        "shell_call_output",
+        "apply_patch_call",
+        "apply_patch_call_output",
+        "mcp_call",
+        "mcp_list_tools",
+        "mcp_approval_request",
+        "mcp_approval_response",
+        "custom_tool_call",
+        "custom_tool_call_output",
+        "ghost_snapshot",
+        "compaction_summary",
+        "x_search_call",
+        "code_execution_call",
+        "view_image_call",
+        "view_x_video_call",
+        "acme:search_result",
+    ]
+)
+"""The union of the API reference, then those that single servers send, and one of the `slug:name` kind."""
+PART_TYPES = set(
+    [
+        "output_text",
+        "refusal",
+        "reasoning_text",
+        "summary_text",
+        "text",
+        "input_text",
+        "input_image",
+        "input_file",
+        "output_smell",
+    ]
+)
+ANNOTATIONS = {"file_citation", "url_citation", "container_file_citation", "file_path"}
+
+
+@attrs.frozen
+class Reading:
+    """What came of a body."""
+
+    events: list[e.Event]
+    anomalies: tuple[Anomaly, ...]
+    response: Response
+    parser: ResponseParser
+
+    @property
+    def codes(self) -> set[AnomalyCode]:
+        return {anomaly.code for anomaly in self.anomalies}
+
+
+def read(chunks: list[bytes], **options: Any) -> Reading:
+    """Feeds chunks, taking what comes after each."""
+    parser = ResponseParser(**options)
+    events: list[e.Event] = []
+    for chunk in chunks:
+        parser.feed(chunk)
+        events += parser.events()
+    parser.close()
+    events += parser.events()
+    return Reading(events, parser.anomalies, parser.response, parser)
+
+
+@cache
+def lenient(path: Path) -> Reading:
+    """The reading to which all others are compared: the whole body at once."""
+    return read([path.read_bytes()])
+
+
+def same(one: Reading, other: Reading) -> None:
+    assert one.events == other.events
+    assert one.anomalies == other.anomalies
+    assert one.response == other.response
+    assert one.response.to_dict() == other.response.to_dict()
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    ends = [*sorted(places), len(data)]
+    return [data[start:stop] for start, stop in zip([0, *ends], ends, strict=False)]
+
+
+# --------------------------------------------------------------------------------------------- the one test
+
+
+@every_fixture
+def test_fixture(path: Path, snapshot: SnapshotAssertion) -> None:
+    """A fixture gives the same however it is fed, keeps every law, and says what it always said."""
+    body = path.read_bytes()
+    dice = random.Random(path.stem)
+    reading = lenient(path)
+
+    check_laws(reading.events, reading.response)
+    same(reading, read([body[i : i + 1] for i in range(len(body))]))
+    for pieces in (2, 3, 7, 20):
+        same(reading, read(cut(body, [dice.randint(0, len(body)) for _ in range(pieces)])))
+    assert parse(body, "responses") == reading.response
+
+    check_every_step(body, reading)
+    check_more_after_the_end(body, reading)
+    check_strict(body, reading)
+    check_resuming(body, reading, dice)
+    check_payloads(body, reading)
+    check_terminal(body, reading)
+
+    assert told(reading) == snapshot
+
+
+def check_every_step(body: bytes, reading: Reading) -> None:
+    """The state moves only as events are handed out, and is their fold, whatever lies waiting."""
+    ahead, behind = ResponseParser(), ResponseParser()
+    ahead.feed(body)
+    ahead.close()
+    fold, ledger = Fold(Limits()), Ledger()
+    fed = 0
+    for expected in reading.events:
+        event = ahead.next_event()
+        assert event == expected
+        while (late := behind.next_event()) is None:
+            assert not behind.needs_input or fed < len(body) or behind.state is not ResponseState.FINISHED
+            if fed == len(body):
+                behind.close()
+            else:
+                behind.feed(body[fed : fed + 64])
+                fed += 64
+        assert late == expected
+        assert ahead.state is behind.state
+        assert ahead.response == behind.response
+        check_response(ahead.response)
+        ledger.add(expected)
+        ledger.check(ahead.response)
+        if isinstance(expected, e.ResponseFinished):
+            assert expected.response == ahead.response
+        else:
+            fold.apply(expected)
+            assert fold.response() == ahead.response
+    assert ahead.next_event() is None
+    assert ahead.state is ResponseState.FINISHED
+    assert not ahead.needs_input
+
+
+def check_more_after_the_end(body: bytes, reading: Reading) -> None:
+    """What comes after the end changes nothing but the anomalies."""
+    parser = ResponseParser()
+    parser.feed(body)
+    events = list(parser.events())
+    if parser.state is not ResponseState.FINISHED:
+        return
+    assert not parser.needs_input
+    for more in (
+        b": ping\n\n",
+        b"data: [DONE]\n\n",
+        b'data: {"type":"response.output_text.delta"}\n\n',
+        b"{" * 80,
+    ):
+        parser.feed(more)
+        assert list(parser.events()) == []
+    parser.close()
+    parser.close()
+    assert list(parser.events()) == []
+    assert events == reading.events
+    assert parser.response == reading.response
+    assert parser.anomalies[: len(reading.anomalies)] == reading.anomalies
+
+
+def check_strict(body: bytes, reading: Reading) -> None:
+    """Strict mode gives the same, or all events before the first fault, and then the fault for good."""
+    parser = ResponseParser(strict=True)
+    parser.feed(body)
+    parser.close()
+    events: list[e.Event] = []
+    fault: WireError | None = None
+    while fault is None:
+        try:
+            event = parser.next_event()
+        except WireError as error:
+            fault = error
+        else:
+            if event is None:
+                break
+            events.append(event)
+    first = next((anomaly for anomaly in reading.anomalies if ANOMALIES[anomaly.code].strict), None)
+    if fault is None:
+        assert first is None or ResponseState.FINISHED is parser.state
+        assert events == reading.events
+        assert parser.response == reading.response
+        return
+    assert events == reading.events[: len(events)]
+    check_laws(events, parser.response, ended=False)
+    with pytest.raises(WireError) as again:
+        parser.next_event()
+    assert again.value is fault
+    with pytest.raises(UsageError):
+        parser.feed(b"more")
+    with pytest.raises(UsageError):
+        parser.snapshot()
+    assert fault.code in str(fault)
+    assert fault.offset is not None
+    assert 0 <= fault.offset <= len(body)
+    assert fault.event_index is not None
+    if fault.code in STRICT_ONLY:
+        return
+    assert first is not None
+    assert (fault.code, fault.offset, fault.event_index) == (first.code, first.offset, first.event_index)
+    assert (fault.message, fault.excerpt) == (first.message, first.excerpt)
+
+
+def check_resuming(body: bytes, reading: Reading, dice: random.Random) -> None:
+    """A parser taken up again from its snapshot goes on as if nothing had been."""
+    places = sorted({0, len(body), *(dice.randint(0, len(body)) for _ in range(12))})
+    for place in places:
+        first = ResponseParser()
+        first.feed(body[:place])
+        events = []
+        for _ in range(dice.choice((0, 3, 1000))):
+            if (event := first.next_event()) is None:
+                break
+            events.append(event)
+        again = resumed(first)
+        assert again.response == first.response
+        assert again.last_sequence_number == first.last_sequence_number
+        again.feed(body[place:])
+        again.close()
+        again = resumed(again)
+        events += again.events()
+        again = resumed(again)
+        assert list(again.events()) == []
+        same(reading, Reading(events, again.anomalies, again.response, again))
+
+
+def resumed(parser: ResponseParser) -> ResponseParser:
+    return ResponseParser.resume(json.loads(json.dumps(parser.snapshot())))
+
+
+def check_payloads(body: bytes, reading: Reading) -> None:
+    """Payloads out of their frames give the same as in them, where the framing is clean."""
+    decoder = SSEDecoder()
+    decoder.feed(body)
+    data = [frame.data for frame in decoder.frames()]
+    if reading.codes & FRAMING or not data or decoder.pending is not None:
+        return
+    data = [text for text in data if text.strip()]
+    differs = {C.EVENT_NAME_DIFFERS}
+    for payloads in (data, [text.encode() for text in data], [as_object(text) for text in data]):
+        parser = ResponseParser()
+        for payload in payloads:
+            parser.feed_payload(payload)
+        parser.close()
+        events = [without_frame(event) for event in parser.events() if not is_alive(event)]
+        assert events == [without_frame(event) for event in reading.events if not is_alive(event)]
+        assert parser.response == reading.response
+        codes = [anomaly.code for anomaly in parser.anomalies]
+        told = [anomaly.code for anomaly in reading.anomalies if anomaly.code not in differs]
+        if not any(isinstance(payload, dict) for payload in payloads):
+            assert codes == told
+        assert set(codes) <= set(told)
+
+
+def is_alive(event: e.Event) -> bool:
+    return isinstance(event, e.Heartbeat) and not event.source.startswith(("keepalive", "ping", "response."))
+
+
+def without_frame(event: e.Event) -> e.Event:
+    """What could not be read has only its event name for a type."""
+    return event if not isinstance(event, e.UnknownEvent) else attrs.evolve(event, type="")
+
+
+def as_object(text: str) -> str | dict[str, Any]:
+    """A payload as an SDK would give it, where it is an object."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, dict) else text
+
+
+def check_terminal(body: bytes, reading: Reading) -> None:
+    """The final response is the server's own, where nothing was out of order."""
+    if reading.anomalies:
+        return
+    decoder = SSEDecoder()
+    decoder.feed(body)
+    payloads = [as_object(frame.data) for frame in decoder.frames()]
+    snapshots = [
+        payload["response"] for payload in payloads if isinstance(payload, dict) and "response" in payload
+    ]
+    terminal = snapshots[-1] if snapshots else {}
+    if terminal.get("output"):
+        final = reading.response.to_dict()
+        assert {key: final[key] for key in terminal} == terminal
+
+
+def told(reading: Reading) -> str:
+    """A reading as text."""
+    return "\n".join(
+        [
+            *(repr(event) for event in reading.events),
+            "",
+            *(
+                f"{anomaly.code} @{anomaly.offset} #{anomaly.event_index}: {anomaly.message}"
+                for anomaly in reading.anomalies
+            ),
+            "",
+            json.dumps(reading.response.to_dict(), indent=1, ensure_ascii=True),
+        ]
+    )
+
+
+# ------------------------------------------------------------------------------------------- what there is
+
+
+def payloads_of(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """The events of a fixture as they stand on the wire, with their types."""
+    decoder = SSEDecoder()
+    decoder.feed(path.read_bytes())
+    found = []
+    for frame in decoder.frames():
+        payload = as_object(frame.data)
+        if isinstance(payload, dict):
+            found.append((payload.get("type", frame.event), payload))
+    return found
+
+
+def test_every_event_class_occurs() -> None:
+    """Each class of event comes out of at least one fixture."""
+    seen = {type(event) for path in PATHS for event in lenient(path).events}
+    assert set(get_args(e.Event)) - seen == CHAT_ONLY
+
+
+CHAT_ONLY: set[type] = set()
+"""Classes that no Responses stream brings."""
+
+
+def test_every_type_occurs() -> None:
+    """Each wire type that the dialect knows stands in at least one fixture."""
+    seen = {kind for path in PATHS for kind, _ in payloads_of(path)}
+    made_up = {WHOLE_RESPONSE, CHAT_CHUNK}  # what the dialect calls payloads that have no type
+    assert {*HANDLERS, *PROGRESS, *HEARTBEATS, *NOTICES} - made_up <= seen
+
+
+def test_every_item_part_and_annotation_occurs() -> None:
+    """Each type of item, part and annotation is among the final responses."""
+    items = [item for path in PATHS for item in lenient(path).response.to_dict()["output"]]
+    assert {item["type"] for item in items} >= ITEM_TYPES
+    parts = [part for item in items for group in ("content", "summary") for part in item.get(group) or []]
+    assert {part["type"] for part in parts} >= PART_TYPES
+    assert {note["type"] for part in parts for note in part.get("annotations") or []} >= ANNOTATIONS
+
+
+def test_every_anomaly_occurs() -> None:
+    """Each code is reported of at least one fixture."""
+    seen = {code for path in PATHS for code in lenient(path).codes}
+    assert set(AnomalyCode) - seen == STRICT_ONLY
+    for path in PATHS:
+        try:
+            parse(path.read_bytes(), "responses", strict=True)
+        except WireError as error:
+            seen.add(C(error.code))
+    assert set(AnomalyCode) - seen == set()
+
+
+def test_every_stop_occurs() -> None:
+    """Each outcome, and each reason to stop, is among the fixtures."""
+    assert {str(lenient(path).response.outcome) for path in PATHS} == {
+        "completed",
+        "incomplete",
+        "failed",
+        "cancelled",
+        "truncated",
+    }
+    assert {lenient(path).response.finish_reason for path in PATHS} >= {
+        "stop",
+        "length",
+        "tool_calls",
+        "content_filter",
+        "error",
+        "cancelled",
+        None,
+    }
+
+
+def test_fixtures_stay_small() -> None:
+    """A fixture shows one thing, and can be read."""
+    assert all(path.stat().st_size < 60_000 for path in PATHS)

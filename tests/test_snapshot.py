@@ -1,0 +1,278 @@
+"""State as JSON values and back: whole, or refused."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from types import ModuleType
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltafold import Limits, Outcome, ResponseParser, ResponseState, UsageError
+from deltafold import snapshot
+from deltafold.snapshot import CLASSES, MARK, VERSION, freeze, seal, thaw, unseal
+from strategies import Stream, drain, streams
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=3)
+    | st.sampled_from(list(Outcome))
+    | st.sampled_from(list(ResponseState)),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.lists(inner, max_size=3).map(deque)
+        | st.dictionaries(st.text(max_size=2) | st.integers() | st.just(MARK), inner, max_size=3)
+        | st.dictionaries(st.tuples(st.integers(), st.text(max_size=2)), inner, max_size=2)
+    ),
+    max_leaves=8,
+) | st.sets(st.integers()) | st.frozensets(st.text(max_size=2))
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal, with the same types all the way down."""
+    if type(one) is not type(other) or one != other:
+        return False
+    if isinstance(one, dict):
+        return all(same(a, b) for a, b in zip(one.items(), other.items(), strict=True))
+    if isinstance(one, (list, tuple, deque)):
+        return all(same(a, b) for a, b in zip(one, other, strict=True))
+    return True
+
+
+@given(values)
+def test_thaw_is_the_inverse(value: Any) -> None:
+    """What was frozen comes back with its types, through JSON."""
+    assert same(thaw(json.loads(json.dumps(freeze(value)))), value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, True, 0, -5, 2**70, 1.5, "x", [], {}, (), set(), frozenset(), deque(), {"$": 1}, {1: 2}, {(1, "a"): [()]}],
+)
+def test_freeze_of_each_kind(value: Any) -> None:
+    """Each kind of value that a state is made of survives."""
+    assert same(thaw(json.loads(json.dumps(freeze(value)))), value)
+
+
+def test_sets_freeze_in_one_order() -> None:
+    """A set's order does not depend on how it was filled."""
+    assert freeze({3, 1, 2}) == freeze({2, 3, 1})
+
+
+def example(kind: type) -> Any:
+    """Some object of a class, with a text for each field: none of them checks."""
+    return kind(**{field.alias: f"${field.name}" for field in attrs.fields(kind)})
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_every_class_of_the_state(name: str) -> None:
+    """Every class that a state may hold comes back equal, field by field."""
+    kind = CLASSES[name]
+    for value in [example(kind)] if attrs.has(kind) else list(kind):  # type: ignore[call-overload]
+        back = thaw(json.loads(json.dumps(freeze(value))))
+        assert type(back) is kind
+        assert back == value
+
+
+def test_class_names_are_unambiguous() -> None:
+    """A class is frozen under its own name, and no other class of any module hides behind that."""
+    modules = [module for module in vars(snapshot).values() if isinstance(module, ModuleType)]
+    for module in modules:
+        for kind in vars(module).values():
+            if isinstance(kind, type) and kind in CLASSES.values():
+                assert CLASSES[kind.__name__] is kind
+            elif isinstance(kind, type) and attrs.has(kind):
+                assert kind.__name__ not in CLASSES
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        ({MARK: "Nothing"}, KeyError),
+        ({MARK: "tuple"}, KeyError),
+        ({MARK: "Outcome", "value": "nowhere"}, ValueError),
+        ({MARK: "Outcome"}, KeyError),
+        ({MARK: "Usage"}, KeyError),
+        ({MARK: ["list"]}, TypeError),
+        ({MARK: "dict", "items": [[1]]}, ValueError),
+        ({MARK: "set", "items": [[]]}, TypeError),
+        ({MARK: "tuple", "items": 5}, TypeError),
+    ],
+)
+def test_thaw_refuses_what_was_never_frozen(value: Any, error: type[Exception]) -> None:
+    """What `freeze()` never gave raises what is said, and nothing is made up."""
+    with pytest.raises(error):
+        thaw(value)
+
+
+# ------------------------------------------------------------------------------------------- the envelope
+
+
+def test_seal_and_unseal() -> None:
+    """The content comes back out of its envelope, through JSON."""
+    content = {"a": [1, {"b": "é日🙂"}], "c": 1.5}
+    sealed = json.loads(json.dumps(seal(content)))
+    assert sealed["deltafold"] == VERSION
+    assert unseal(sealed) == content
+
+
+STREAM = Stream(
+    "responses",
+    (
+        {"type": "response.created", "response": {"id": "r", "model": "m"}},
+        {"type": "response.output_item.added", "output_index": 0, "item": {"type": "message", "id": "i", "content": []}},
+        {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "Hel"},
+        {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "lo"},
+        {"type": "response.completed", "response": {"id": "r", "status": "completed", "output": []}},
+    ),
+    Outcome.COMPLETED,
+)
+
+
+def suspended(events: int = 4, **options: Any) -> dict[str, Any]:
+    """The snapshot of a parser that has handed out a few events."""
+    parser = ResponseParser(**options)
+    parser.feed(STREAM.body)
+    for _ in range(events):
+        parser.next_event()
+    return parser.snapshot()
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "x", [], {}, {"deltafold": None}, {"crc32": 0}, [("deltafold", 1)]])
+def test_what_is_no_snapshot(wrong: Any) -> None:
+    """Anything that is no snapshot is refused."""
+    with pytest.raises(UsageError):
+        ResponseParser.resume(wrong)
+
+
+@pytest.mark.parametrize("version", [0, VERSION + 1, "1", None, 99])
+def test_another_version(version: Any) -> None:
+    """A snapshot of another version is refused, with both versions named."""
+    with pytest.raises(UsageError, match=f"version {version}.*version {VERSION}"):
+        ResponseParser.resume({**suspended(), "deltafold": version})
+
+
+def test_every_member_is_checked() -> None:
+    """A snapshot with any member changed, missing or added is refused."""
+    told = suspended()
+    for name in told:
+        changed = {**told, name: [told[name]]}
+        missing = {key: value for key, value in told.items() if key != name}
+        for damaged in (changed, missing):
+            with pytest.raises(UsageError):
+                ResponseParser.resume(damaged)
+    with pytest.raises(UsageError, match="damaged"):
+        ResponseParser.resume({**told, "added": 1})
+
+
+@given(st.data())
+def test_a_changed_letter_is_noticed(data: st.DataObject) -> None:
+    """A snapshot that was damaged as text is refused, or is no JSON any more, or says what it said."""
+    text = json.dumps(suspended())
+    at = data.draw(st.integers(0, len(text) - 1))
+    damaged = text[:at] + data.draw(st.sampled_from('0"{}[]:,x\\')) + text[at + 1 :]
+    try:
+        told = json.loads(damaged)
+    except ValueError:
+        return
+    if told != json.loads(text):
+        with pytest.raises(UsageError):
+            ResponseParser.resume(told)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "x", [], {}, [[]], {MARK: "nope"}, {MARK: "Usage"}])
+def test_a_forged_snapshot(wrong: Any) -> None:
+    """A snapshot with a right checksum and members that make no sense is refused as well."""
+    told = suspended()
+    content = {key: value for key, value in told.items() if key not in ("deltafold", "crc32")}
+    for name in ("decoder", "fold", "dialect", "parser"):
+        with pytest.raises(UsageError, match="damaged"):
+            ResponseParser.resume(seal({**content, name: wrong}))
+
+
+@pytest.mark.parametrize("wrong", [{"a": object()}, {"a": {1: 2, "b": 3}}, {"a": {1, 2}}])
+def test_what_is_no_json(wrong: Any) -> None:
+    """A snapshot that holds what JSON does not is refused."""
+    with pytest.raises(UsageError, match="damaged"):
+        unseal({"deltafold": VERSION, "crc32": 0, **wrong})
+
+
+def test_what_is_too_deep() -> None:
+    """A snapshot that is nested beyond all measure is refused."""
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(UsageError, match="damaged"):
+        unseal({"deltafold": VERSION, "crc32": 0, "a": deep})
+    while deep:  # the interpreter would take it apart by recursion
+        deep = deep[0]
+
+
+# ---------------------------------------------------------------------------------------------- the parser
+
+
+def test_a_snapshot_is_json_and_stays_as_it_is() -> None:
+    """A snapshot is JSON, is not changed by what the parser does later, and can be taken up many times."""
+    parser = ResponseParser()
+    parser.feed(STREAM.body)
+    for _ in range(4):
+        parser.next_event()
+    told = parser.snapshot()
+    text = json.dumps(snapshot, allow_nan=False)
+    rest = list(parser.events())
+    assert json.dumps(told) == text
+    for _ in range(2):
+        other = ResponseParser.resume(told)
+        assert list(other.events()) == rest
+        assert json.dumps(told) == text
+        assert other.response == parser.response
+
+
+def test_resume_keeps_the_options() -> None:
+    """Strictness, limits and the tools that need approval are part of the state."""
+    limits = Limits(items=3, line_bytes=500_000)
+    options: dict[str, Any] = {"strict": True, "limits": limits, "approval_required": {"rm"}}
+    told = suspended(2, **options)
+    assert ResponseParser.resume(told).snapshot() == told
+    for name in options:
+        assert suspended(2, **{key: value for key, value in options.items() if key != name}) != told
+
+
+def test_snapshot_after_a_fault() -> None:
+    """Once an exception has surfaced there is nothing to go on from."""
+    parser = ResponseParser(limits=Limits(line_bytes=5))
+    parser.feed(b"data: x\n\n")
+    assert drain(parser, []) is not None
+    with pytest.raises(UsageError, match="failed"):
+        parser.snapshot()
+
+
+def test_snapshot_of_a_closed_parser() -> None:
+    """That it was closed or cancelled is part of the state."""
+    for stop, outcome in ((ResponseParser.close, Outcome.TRUNCATED), (ResponseParser.cancel, Outcome.CANCELLED)):
+        parser = ResponseParser()
+        parser.feed(STREAM.frames()[0])
+        stop(parser)
+        other = ResponseParser.resume(json.loads(json.dumps(parser.snapshot())))
+        with pytest.raises(UsageError):
+            other.feed(b"x")
+        assert [*other.events()][-1].outcome is outcome  # type: ignore[union-attr]
+
+
+@given(streams())
+def test_snapshot_of_a_resumed_parser_is_the_same(stream: Stream) -> None:
+    """Suspending and resuming changes nothing that a further snapshot would show."""
+    parser = ResponseParser(stream.dialect)
+    parser.feed(stream.body)
+    for _ in range(len(stream.payloads) // 2):
+        parser.next_event()
+    told = json.loads(json.dumps(parser.snapshot()))
+    assert json.loads(json.dumps(ResponseParser.resume(told).snapshot())) == told

@@ -1,0 +1,354 @@
+"""Builders of Responses payloads, one way to run them, and the laws that every run must keep."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import attrs
+
+from deltafold import events as e
+from deltafold.errors import AnomalyCode
+from deltafold.parser import ResponseParser
+from deltafold.response import Outcome, Response
+
+JSON: TypeAlias = dict[str, Any]
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+
+# ------------------------------------------------------------------------------------------------ the laws
+
+DELTAS = {
+    e.TextDelta: lambda d: ("text", d.output_index, d.content_index),
+    e.RefusalDelta: lambda d: ("refusal", d.output_index, d.content_index),
+    e.ReasoningDelta: lambda d: (
+        "summary" if d.kind == "summary" else "reasoning",
+        d.output_index,
+        d.part_index,
+    ),
+    e.ArgumentsDelta: lambda d: ("arguments", d.output_index, None),
+    e.CodeDelta: lambda d: ("code", d.output_index, None),
+    e.DiffDelta: lambda d: ("diff", d.output_index, None),
+    e.OutputDelta: lambda d: ("output", d.output_index, None),
+    e.CommandDelta: lambda d: ("command", d.output_index, d.command_index),
+    e.CommandOutputDelta: lambda d: (d.stream, d.output_index, d.command_index),
+}
+
+
+class Ledger:
+    """What the deltas handed out add up to."""
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[str, int, int | None], str] = {}
+
+    def add(self, event: e.Event) -> None:
+        if key_of := DELTAS.get(type(event)):
+            key = key_of(event)
+            self.values[key] = self.values.get(key, "") + event.text
+            assert event.text, "an empty delta"
+        elif isinstance(event, e.ValueReplaced | e.ValueFinished):
+            index = event.part_index if event.content_index is None else event.content_index
+            key = (event.kind, event.output_index, index)
+            if isinstance(event, e.ValueReplaced):
+                self.values[key] = event.text
+            assert self.values.get(key, "") == event.text, (
+                "a value was finished that is not what was streamed"
+            )
+
+    def check(self, response: Response) -> None:
+        """The deltas, joined, are the values of the response, and the values are the deltas, joined."""
+        streamed = Counter((kind, text) for (kind, _, _), text in self.values.items() if text)
+        assert not (owed := streamed_values(response) - streamed), f"never handed out: {owed}"
+        assert not (more := streamed - all_values(response)), f"handed out, and not in the response: {more}"
+
+
+def parts_of(item: JSON, group: str) -> list[JSON]:
+    found = item.get(group)
+    return [part for part in found if isinstance(part, dict)] if isinstance(found, list) else []
+
+
+def streamed_values(response: Response) -> Counter[tuple[str, str]]:
+    """Every text, refusal, reasoning, arguments and code of a response."""
+    found: Counter[tuple[str, str]] = Counter()
+    for item in response.to_dict()["output"]:
+        kind = {"message": "text", "reasoning": "reasoning"}.get(item["type"]) if "type" in item else None
+        if kind is not None:
+            found.update((kind, part.get("text")) for part in parts_of(item, "content"))
+        found.update(("refusal", part.get("refusal")) for part in parts_of(item, "content"))
+        found.update(("summary", part.get("text")) for part in parts_of(item, "summary"))
+        for of, field, name in (
+            ("function_call", "arguments", "arguments"),
+            ("mcp_call", "arguments", "arguments"),
+            ("custom_tool_call", "input", "arguments"),
+            ("code_interpreter_call", "code", "code"),
+        ):
+            if item.get("type") == of:
+                found[name, item.get(field)] += 1
+    return Counter({key: n for key, n in found.items() if isinstance(key[1], str) and key[1]})
+
+
+def all_values(response: Response) -> Counter[tuple[str, str]]:
+    """Those, and what only some items stream."""
+    found = streamed_values(response)
+    for item in response.to_dict()["output"]:
+        for field in ("arguments", "input"):
+            found["arguments", item.get(field) if isinstance(item.get(field), str) else ""] += 1
+        for field in ("code", "output"):
+            found[field, item.get(field) if isinstance(item.get(field), str) else ""] += 1
+        operation, action, output = item.get("operation"), item.get("action"), item.get("output")
+        found["diff", operation.get("diff") if isinstance(operation, dict) else ""] += 1
+        for command in (action.get("commands") or []) if isinstance(action, dict) else []:
+            found["command", command] += 1
+        for entry in output if isinstance(output, list) else []:
+            for stream in ("stdout", "stderr"):
+                found[stream, entry.get(stream) if isinstance(entry, dict) else ""] += 1
+    return found
+
+
+def check_response(response: Response) -> None:
+    """A response is strict JSON, and has a UTF-8 form."""
+    text = json.dumps(response.to_dict(), allow_nan=False, ensure_ascii=False)
+    assert json.loads(text) == response.to_dict()
+    text.encode()
+    (response.output_text + response.reasoning_text + repr(response) + str(response)).encode()
+
+
+def check_laws(events: Iterable[e.Event], response: Response, *, ended: bool = True) -> None:
+    """What holds of every stream, whatever it brought."""
+    events = list(events)
+    finished = [event for event in events if isinstance(event, e.ResponseFinished)]
+    if ended:
+        assert events[-1:] == finished, "not one end, or not last"
+        assert finished[0].outcome is response.outcome
+        assert finished[0].response == response
+    else:
+        assert finished == []
+        assert response.outcome is None
+    ledger = Ledger()
+    for event in events:
+        ledger.add(event)
+    ledger.check(response)
+    check_response(response)
+
+
+# ------------------------------------------------------------------------------------------------- one run
+
+
+@attrs.frozen
+class Run:
+    """What came of some payloads."""
+
+    events: list[e.Event]
+    response: Response
+    anomalies: list[AnomalyCode]
+    parser: ResponseParser
+
+    def all(self, *kinds: type) -> list[Any]:
+        """The events of these classes."""
+        return [event for event in self.events if isinstance(event, kinds)]
+
+    def names(self, *, of: int | None = None) -> list[str]:
+        """The names of the events' classes; `of`: those alone that belong to this item."""
+        chosen = [event for event in self.events if of is None or getattr(event, "output_index", None) == of]
+        return [type(event).__name__ for event in chosen]
+
+    def texts(self, kind: type) -> list[str]:
+        """The fragments of one kind, in order."""
+        return [event.text for event in self.all(kind)]
+
+    def output(self) -> list[JSON]:
+        return list(self.response.to_dict()["output"])
+
+
+def run(*payloads: Any, end: str = "close", parser: ResponseParser | None = None, **options: Any) -> Run:
+    """Feeds payloads one by one, ends the stream (`close`, `cancel` or `none`), and checks the laws.
+
+    The payloads must come out of it unchanged.
+    """
+    parser = ResponseParser(**options) if parser is None else parser
+    before = json.dumps(payloads)
+    events: list[e.Event] = []
+    for payload in payloads:
+        parser.feed_payload(payload)
+        events += parser.events()
+    if end == "close":
+        parser.close()
+    elif end == "cancel":
+        parser.cancel()
+    events += parser.events()
+    assert json.dumps(payloads) == before, "a payload was changed"
+    ended = end != "none" or any(isinstance(event, e.ResponseFinished) for event in events)
+    check_laws(events, parser.response, ended=ended)
+    return Run(events, parser.response, [anomaly.code for anomaly in parser.anomalies], parser)
+
+
+def frames(*payloads: Any) -> bytes:
+    """Payloads as an event stream."""
+    return b"".join(b"data: " + json.dumps(payload).encode() + b"\n\n" for payload in payloads)
+
+
+def run_bytes(body: bytes, *, end: str = "close", **options: Any) -> Run:
+    """Feeds a body, ends the stream, and checks the laws."""
+    parser = ResponseParser(**options)
+    parser.feed(body)
+    if end == "close":
+        parser.close()
+    events = list(parser.events())
+    ended = end == "close" or any(isinstance(event, e.ResponseFinished) for event in events)
+    check_laws(events, parser.response, ended=ended)
+    return Run(events, parser.response, [anomaly.code for anomaly in parser.anomalies], parser)
+
+
+# ------------------------------------------------------------------------------------------------ payloads
+
+
+def response(status: str = "in_progress", **fields: Any) -> JSON:
+    """A response object."""
+    return {
+        "id": "resp_6f1d",
+        "object": "response",
+        "created_at": 1765432100,
+        "status": status,
+        "model": "gpt-5.1-2025-11-13",
+        "output": [],
+        "usage": None,
+        **fields,
+    }
+
+
+def created(**fields: Any) -> JSON:
+    return {"type": "response.created", "response": response(**fields)}
+
+
+def in_progress(**fields: Any) -> JSON:
+    return {"type": "response.in_progress", "response": response(**fields)}
+
+
+def completed(*output: JSON, type: str = "response.completed", **fields: Any) -> JSON:
+    """The end. Without items, its output is empty."""
+    status = {"response.incomplete": "incomplete", "response.failed": "failed"}.get(type, "completed")
+    return {"type": type, "response": response(**{"status": status, "output": list(output), **fields})}
+
+
+def added(index: int | None, item: Any, **fields: Any) -> JSON:
+    return {"type": "response.output_item.added", **indexed(index), "item": item, **fields}
+
+
+def done(index: int | None, item: Any, **fields: Any) -> JSON:
+    return {"type": "response.output_item.done", **indexed(index), "item": item, **fields}
+
+
+def indexed(index: int | None) -> JSON:
+    return {} if index is None else {"output_index": index}
+
+
+def message(*texts: str, id: str | None = "msg_1", status: str = "completed", **fields: Any) -> JSON:
+    named = {} if id is None else {"id": id}
+    content = [output_text(text) for text in texts]
+    return {**named, "type": "message", "status": status, "role": "assistant", "content": content, **fields}
+
+
+def output_text(text: str = "", **fields: Any) -> JSON:
+    return {"type": "output_text", "text": text, "annotations": [], **fields}
+
+
+def refusal(text: str = "") -> JSON:
+    return {"type": "refusal", "refusal": text}
+
+
+def summary_text(text: str = "") -> JSON:
+    return {"type": "summary_text", "text": text}
+
+
+def reasoning_text(text: str = "") -> JSON:
+    return {"type": "reasoning_text", "text": text}
+
+
+def reasoning(*summary: str, id: str | None = "rs_1", **fields: Any) -> JSON:
+    named = {} if id is None else {"id": id}
+    return {**named, "type": "reasoning", "summary": [summary_text(text) for text in summary], **fields}
+
+
+def call(
+    arguments: str = "",
+    *,
+    id: str | None = "fc_1",
+    call_id: str = "call_1",
+    name: str = "tick",
+    status: str = "completed",
+    **fields: Any,
+) -> JSON:
+    named = {} if id is None else {"id": id}
+    told = {"call_id": call_id, "name": name, "arguments": arguments}
+    return {**named, "type": "function_call", "status": status, **told, **fields}
+
+
+def custom_call(text: str = "", *, id: str = "ctc_1", call_id: str = "call_1", **fields: Any) -> JSON:
+    told = {"call_id": call_id, "name": "apply_patch", "input": text}
+    return {"id": id, "type": "custom_tool_call", "status": "in_progress", **told, **fields}
+
+
+def value(type: str, index: int | None, **fields: Any) -> JSON:
+    """An event about a value of an item: `value("output_text.delta", 0, content_index=0, delta="Hi")`."""
+    return {"type": f"response.{type}", **indexed(index), **fields}
+
+
+def text(index: int | None, delta: Any, part: int | None = 0, **fields: Any) -> JSON:
+    at = {} if part is None else {"content_index": part}
+    return value("output_text.delta", index, **at, delta=delta, **fields)
+
+
+def text_done(index: int | None, whole: Any, part: int | None = 0, **fields: Any) -> JSON:
+    at = {} if part is None else {"content_index": part}
+    return value("output_text.done", index, **at, text=whole, **fields)
+
+
+def arguments(index: int | None, delta: Any, **fields: Any) -> JSON:
+    return value("function_call_arguments.delta", index, delta=delta, **fields)
+
+
+def arguments_done(index: int | None, whole: Any, **fields: Any) -> JSON:
+    return value("function_call_arguments.done", index, arguments=whole, **fields)
+
+
+def part_added(index: int | None, part: Any, at: int | None = 0, **fields: Any) -> JSON:
+    place = {} if at is None else {"content_index": at}
+    return value("content_part.added", index, **place, part=part, **fields)
+
+
+def part_done(index: int | None, part: Any, at: int | None = 0, **fields: Any) -> JSON:
+    place = {} if at is None else {"content_index": at}
+    return value("content_part.done", index, **place, part=part, **fields)
+
+
+def streamed_message(index: int, *pieces: str, id: str = "msg_1") -> list[JSON]:
+    """All events of one message, as api.openai.com sends them."""
+    whole = "".join(pieces)
+    return [
+        added(index, message(id=id, status="in_progress")),
+        part_added(index, output_text(), item_id=id),
+        *(text(index, piece, item_id=id) for piece in pieces),
+        text_done(index, whole, item_id=id),
+        part_done(index, output_text(whole), item_id=id),
+        done(index, message(whole, id=id)),
+    ]
+
+
+def streamed_call(index: int, *pieces: str, id: str = "fc_1", call_id: str = "call_1") -> list[JSON]:
+    """All events of one function call, as api.openai.com sends them."""
+    whole = "".join(pieces)
+    return [
+        added(index, call(id=id, call_id=call_id, status="in_progress")),
+        *(arguments(index, piece, item_id=id) for piece in pieces),
+        arguments_done(index, whole, item_id=id),
+        done(index, call(whole, id=id, call_id=call_id)),
+    ]
+
+
+def outcome_of(run: Run) -> Outcome:
+    """The outcome that the last event told."""
+    finished = run.events[-1]
+    assert isinstance(finished, e.ResponseFinished)
+    return finished.outcome
