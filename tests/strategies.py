@@ -608,7 +608,7 @@ def streamed_values(output: Sequence[JSON]) -> Iterator[str]:
     """The values of some items that come as deltas for certain."""
     fields = {"function_call": "arguments", "mcp_call": "arguments", "custom_tool_call": "input"}
     for item in output:
-        kind = item.get("type")
+        kind = str(item.get("type"))
         value = item.get(fields.get(kind, ""))
         if isinstance(value, str) and value:
             yield value

@@ -226,7 +226,7 @@ def test_a_snapshot_is_json_and_stays_as_it_is() -> None:
     for _ in range(4):
         parser.next_event()
     told = parser.snapshot()
-    text = json.dumps(snapshot, allow_nan=False)
+    text = json.dumps(told, allow_nan=False)
     rest = list(parser.events())
     assert json.dumps(told) == text
     for _ in range(2):

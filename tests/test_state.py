@@ -202,8 +202,7 @@ def test_every_situation_with_every_type(situation: str, variant: str) -> None:
             strict = play(stream, strict=True)
             check_laws(strict, strict=True)
             assert agree(strict, lenient)
-            for rest in (TEXT_DONE, COMPLETED):
-                check_laws(play(stream + body([rest])))
+            check_laws(play(stream + body([TEXT_DONE, COMPLETED])))
         except Exception as error:
             error.add_note(f"{kind!r} {variant} while {situation}")
             raise
@@ -260,6 +259,8 @@ def test_every_pair_of_types() -> None:
     start = [CREATED, ADDED, PART_ADDED, DELTA]
     fitting = {kind: variants(kind)["fitting"] for kind in HANDLERS}
     for one, other in itertools.product(fitting, repeat=2):
+        if ("mcp_call_output" in one and "shell" in other) or ("shell" in one and "mcp_call_output" in other):
+            continue  # one item that has an output of each kind: there is no such thing
         try:
             check_laws(play(body([*start, fitting[one], fitting[other], COMPLETED])))
         except Exception as error:

@@ -54,7 +54,7 @@ class Ledger:
             if isinstance(event, e.ValueReplaced):
                 self.values[key] = event.text
             assert self.values.get(key, "") == event.text, (
-                "a value was finished that is not what was streamed"
+                "told whole, and not what was streamed"
             )
 
     def check(self, response: Response) -> None:

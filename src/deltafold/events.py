@@ -185,7 +185,7 @@ class PartFinished:
 # ---------------------------------------------------------------------------------------- streamed values
 
 
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class TextDelta:
     """A fragment of a message's text."""
 
@@ -205,7 +205,7 @@ class RefusalDelta:
     text: str = text_field()
 
 
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class ReasoningDelta:
     """A fragment of reasoning: of its summary, or of its raw text."""
 
@@ -215,7 +215,7 @@ class ReasoningDelta:
     kind: Literal["summary", "text"]
 
 
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class ArgumentsDelta:
     """A fragment of a function call's or an MCP call's arguments, or of a custom tool's input."""
 

@@ -396,6 +396,18 @@ class Fold:
     def _transcript(self, event: e.TranscriptDelta) -> None:
         self.audio.setdefault("transcript", []).append(event.text)
 
+    def fragments(self, event: e.TextDelta | e.ReasoningDelta | e.ArgumentsDelta) -> list[str]:
+        """Where the text of a delta went that was handed out."""
+        item = self.items[event.output_index]
+        match event:
+            case e.TextDelta():
+                key: ValueKey = ("content", event.content_index, "text")
+            case e.ReasoningDelta():
+                key = ("summary" if event.kind == "summary" else "content", event.part_index, "text")
+            case e.ArgumentsDelta():
+                key = arguments_key(item)
+        return item.values[key].fragments
+
     # --------------------------------------------------------------------------------------- response
 
     def item(self, record: ItemRecord, data: JSON | None = None, *, whole: bool | None = None) -> Item:

@@ -26,8 +26,9 @@ from deltafold.errors import (
     UsageError,
     WireError,
 )
-from deltafold.events import Event, Heartbeat, UnknownEvent
+from deltafold.events import ArgumentsDelta, Event, Heartbeat, ReasoningDelta, TextDelta, UnknownEvent
 from deltafold.fold import Ending, Fold
+from deltafold.hot import HotPath, decoded
 from deltafold.limits import Limits
 from deltafold.payload import DONE, escape_surrogates, is_strict_json, read_payloads
 from deltafold.response import Outcome, Response
@@ -39,6 +40,8 @@ from deltafold.state import ResponseState
 __all__ = ["ResponseParser", "parse"]
 
 EXCERPT = 120
+HOT = (TextDelta, ReasoningDelta, ArgumentsDelta)
+MOST_MISSES = 32
 
 
 DIALECTS: dict[str, type[ResponsesDialect] | type[ChatDialect]] = {
@@ -98,6 +101,14 @@ class ResponseParser:
         # Values read from the present frame, and events that are to be handed out.
         self._values: deque[tuple[Any, str]] = deque()
         self._pending: deque[Event | Ending] = deque()
+        # Whether nothing can be had before more is fed.
+        self._starved = False
+        # The short cut for hot deltas: a payload that may show what they look like, and how often in a row
+        # that was of no use.
+        self._hot = HotPath()
+        self._candidate: tuple[dict[str, Any], str, bytes] | None = None
+        self._misses = 0
+        self._longest = min(limits.line_bytes, limits.event_bytes)
         self._response: Response | None = None
         self._anomalies: list[Anomaly] = []
         self._anomalies_dropped = 0
@@ -126,9 +137,13 @@ class ResponseParser:
         if self._deaf:
             return
         if self._body is Body.EVENTS:
-            self._decoder.feed(data)
+            decoder = self._decoder
+            decoder.feed(data)
+            if decoder.ready:
+                self._starved = False
         elif data:
             self._hold(data)
+            self._starved = False
 
     def feed_payload(self, payload: str | bytes | Mapping[str, Any]) -> None:
         """Stores one event that is already out of its frame: a WebSocket message, an event of an SDK.
@@ -150,6 +165,7 @@ class ResponseParser:
         else:
             text = as_bytes(payload).decode("utf-8", "replace")
         self._by_payload = True
+        self._starved = False
         self._payloads.append(text)
 
     def close(self) -> None:
@@ -163,6 +179,7 @@ class ResponseParser:
     def _stop(self, outcome: Outcome) -> None:
         if self._closed is None:
             self._closed = outcome
+            self._starved = False
 
     def _refuse_input(self, call: str) -> None:
         if self._closed is not None:
@@ -181,10 +198,15 @@ class ResponseParser:
         Raises `WireError` in strict mode and `LimitExceeded` in both, after all events before the fault,
         and again at every later call.
         """
-        if not self._pending and not self._fill():
-            if self._fault is not None:
-                raise self._fault
-            return None
+        if not self._pending:
+            if self._starved:
+                return None
+            if self._hot.lanes and (hot := self._next_hot()) is not None:
+                return hot
+            if not self._fill():
+                if self._fault is not None:
+                    raise self._fault
+                return None
         event = self._pending.popleft()
         self._response = None
         try:
@@ -197,6 +219,8 @@ class ResponseParser:
             self._pending.clear()
             self._fail(fault)
             raise
+        if self._candidate is not None:
+            self._learn(event)
         return event
 
     def events(self) -> Iterator[Event]:
@@ -285,6 +309,60 @@ class ResponseParser:
             raise UsageError(f"the snapshot is damaged: {error}") from error
         return parser
 
+    # --------------------------------------------------------------------------------------- short cut
+
+    def _next_hot(self) -> Event | None:
+        """The next event, where its block is a plain delta like one that went the long way."""
+        decoder = self._decoder
+        if self._values or not decoder.begins_plainly():
+            return None
+        buffer, position = decoder.buffer, decoder.position
+        for lane in self._hot.lanes:
+            found = lane.match(buffer, position)
+            if found is None:
+                continue
+            target = lane.targets.get(found.group(*lane.identity))
+            end = found.end()
+            if target is None or end - position > self._longest:
+                return None
+            if lane.count:
+                number = int(found[lane.count])
+                if number - 1 != self._dialect.last_sequence_number:
+                    return None
+            text = decoded(found[lane.text])
+            fold = self._fold
+            if not text or text.startswith(target.opens) or fold.size + len(text) > self._limits.text_size:
+                return None
+            decoder.skip(end)
+            if lane.count:
+                self._dialect.last_sequence_number = number
+            target.append(text)
+            fold.size += len(text)
+            self._response = None
+            self._misses = 0
+            event = target.make(text)
+            event.__class__ = target.kind
+            return event  # type: ignore[no-any-return]
+        return None
+
+    def _learn(self, event: Event) -> None:
+        """A block went the long way and made just one event: does it show how the next ones look?"""
+        assert self._candidate is not None
+        payload, name, block = self._candidate
+        self._candidate = None
+        self._misses += 1
+        found = self._dialect.plain_text(payload, event)
+        if found is not None:
+            path, opens = found
+            self._hot.learn(block, name, payload, path, event, self._fold.fragments(event), opens)
+
+    def _cool(self, events: list[Any]) -> None:
+        """What goes the long way may change what hot deltas rely on."""
+        if not events:
+            self._hot.forget(None)
+        for event in events:
+            self._hot.forget(getattr(event, "output_index", None))
+
     # ------------------------------------------------------------------------------------------- steps
 
     def _fill(self) -> bool:
@@ -295,6 +373,7 @@ class ResponseParser:
             while self._read():
                 if self._pending:
                     return True
+            self._starved = self._closed is None
         except WireError as fault:
             self._pending.clear()
             if self._fold.state is ResponseState.FINISHED:
@@ -338,6 +417,8 @@ class ResponseParser:
 
     def _read_frame(self) -> bool:
         decoder = self._decoder
+        if self._hot.lanes and self._closed is None and decoder.begins_plainly() and decoder.waits():
+            return False
         signal = decoder.advance()
         if signal is EVENT:
             data = decoder.data
@@ -377,8 +458,17 @@ class ResponseParser:
             return
         values = self._payloads_of(text)
         if len(values) == 1:
-            self._take(values[0], name)
+            value = values[0]
+            self._take(value, name)
+            pending = self._pending
+            if len(pending) == 1 and type(pending[0]) in HOT and self._misses < MOST_MISSES:
+                if self._by_payload or (block := self._decoder.block()) is None:
+                    return
+                self._candidate = value, name, block
+            elif self._hot.lanes:
+                self._cool(list(pending))
         else:
+            self._hot.forget(None)
             self._values.extend((value, name if i == 0 else "") for i, value in enumerate(values))
 
     def _take(self, value: Any, name: str) -> None:

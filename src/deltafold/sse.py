@@ -24,6 +24,9 @@ BOM = b"\xef\xbb\xbf"
 LINE_END = re.compile(rb"\r\n?|\n")
 # The largest integer that a JavaScript client keeps exactly; it has 16 digits.
 MAX_RETRY = 2**53 - 1
+# Up to how many bytes of an unfinished block are left unread for the sake of reading it at once: they are
+# joined again at each line that comes.
+LONGEST_WAIT = 4096
 STRAY = 200
 FIELDS = (b"data:", b"event:", b"id:", b"retry:", b"error:", b":")
 
@@ -74,11 +77,9 @@ class SSEDecoder:
     __slots__ = (
         "_at_start",
         "_block",
-        "_buffer",
         "_chunks",
         "_closed",
         "_data",
-        "_end",
         "_event_limit",
         "_fault",
         "_has_returns",
@@ -87,16 +88,19 @@ class SSEDecoder:
         "_name",
         "_new_id",
         "_new_retry",
-        "_position",
         "_ready",
         "_skip_line_feed",
         "_start",
         "_stray_line",
+        "buffer",
+        "clean",
         "data",
+        "end",
         "event_count",
         "event_name",
         "event_offset",
         "last_event_id",
+        "position",
         "reconnection_time",
         "retry",
         "text",
@@ -115,13 +119,15 @@ class SSEDecoder:
         self._ready = False
         self._at_start = True
         self._skip_line_feed = False
-        # Joined bytes, read as far as `_position`; up to `_end` they are whole lines. `_start` is where
-        # they begin in the stream.
-        self._buffer = b""
-        self._position = 0
-        self._end = 0
+        # Joined bytes, read as far as `position`; up to `end` they are whole lines. `_start` is where they
+        # begin in the stream.
+        self.buffer = b""
+        self.position = 0
+        self.end = 0
         self._start = 0
         self._has_returns = False
+        # Whether nothing of a block has been read.
+        self.clean = True
         # The block that is being read: where it begins in the stream, and its fields.
         self._block = 0
         self._name = b""
@@ -192,7 +198,7 @@ class SSEDecoder:
     @property
     def ready(self) -> bool:
         """Whether there may be a line that has not been read."""
-        return self._ready or self._position < self._end
+        return self._ready or self.position < self.end
 
     def advance(self) -> Signal:
         """Reads on to the next event, comment, block without data, or `error` field.
@@ -201,14 +207,19 @@ class SSEDecoder:
         `event_offset` is where its block begins in the stream; after `BARE`, `event_name` is the block's;
         after `COMMENT` and `ERROR_FIELD`, `text` is the rest of the line.
         """
-        buffer, position, data = self._buffer, self._position, self._data
+        buffer, position, data = self.buffer, self.position, self._data
+        if self.clean:
+            self._block = self._start + position
         while True:
-            if position == self._end:
-                self._position = position
+            if position == self.end:
+                self.position = position
                 self._data = data
-                if not self._refill():
+                if not self.refill():
                     return NOTHING
-                buffer, position = self._buffer, 0
+                buffer, position = self.buffer, 0
+                if self.clean:
+                    self._block = self._start
+            self.clean = False
             if self._has_returns:
                 stop, after = line_end(buffer, position)
             else:
@@ -237,28 +248,29 @@ class SSEDecoder:
                     self.event_name = self._name
                     self._name = b""
                     self._data = None
-                    self._position = after
+                    self.position = after
                     self.event_count += 1
+                    self.clean = True
                     return EVENT
                 if self._name:
                     # "If the data buffer is an empty string, set the data buffer and the event type
                     # buffer to the empty string and return."
                     self.event_name = self._name
                     self._name = b""
-                    self._position = after
+                    self.position = after
                     return BARE
             else:
                 self._data = data
                 signal = self._field(buffer[position:stop])
                 data = self._data
                 if signal:
-                    self._position = after
+                    self.position = after
                     return signal
             position = after
 
     def pending_data(self) -> bytes | None:
         """The data of an unfinished event, its unfinished last line included; None where there are none."""
-        tail = b"".join(self._chunks)
+        tail = self._unfinished_line()
         if self._at_start:
             tail = tail.removeprefix(BOM)
         data = self._data
@@ -271,13 +283,13 @@ class SSEDecoder:
 
     def stray_line(self) -> bytes:
         """The beginning of the first line that is no field, be it unfinished; b"" where there is none."""
-        tail = b"".join(self._chunks)[:STRAY]
+        tail = self._unfinished_line()[:STRAY]
         return self._stray_line or (b"" if not tail or is_field(tail) else tail)
 
     @property
     def offset(self) -> int:
         """Bytes from the start of the stream to what has not been read."""
-        return self._start + self._position
+        return self._start + self.position
 
     # ------------------------------------------------------------------------------------- one block
 
@@ -336,8 +348,8 @@ class SSEDecoder:
 
     # ----------------------------------------------------------------------------------------- bytes
 
-    def _refill(self) -> bool:
-        """Joins what was fed since. True where that gives at least one whole line."""
+    def refill(self) -> bool:
+        """Joins what was fed since to what has not been read. True where that gives another whole line."""
         if self._fault is not None:
             raise self._fault
         if not self._ready:
@@ -345,8 +357,10 @@ class SSEDecoder:
                 self._check_unfinished_line()
             return False
         self._ready = False
-        whole = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        self._start += self._end
+        rest = self.buffer[self.position :]
+        whole = b"".join((rest, *self._chunks)) if rest or len(self._chunks) > 1 else self._chunks[0]
+        self._chunks = []
+        self._start += self.position
         if self._at_start:
             # "The UTF-8 decode algorithm strips one leading UTF-8 Byte Order Mark (BOM), if any."
             self._at_start = False
@@ -362,25 +376,52 @@ class SSEDecoder:
                     self._block += 1
                 self._start += 1
         self._has_returns = b"\r" in whole
-        end = 1 + max(whole.rfind(b"\n"), whole.rfind(b"\r") if self._has_returns else -1)
-        tail = whole[end:]
-        self._chunks = [tail] if tail else []
-        self._held = len(tail)
-        self._skip_line_feed = self._has_returns and not tail and whole.endswith(b"\r")
-        self._buffer = whole
-        self._position = 0
-        self._end = end
+        self.end = end = 1 + max(whole.rfind(b"\n"), whole.rfind(b"\r") if self._has_returns else -1)
+        self._held = len(whole) - end
+        self._skip_line_feed = self._has_returns and end == len(whole) and whole.endswith(b"\r")
+        self.buffer = whole
+        self.position = 0
         return end > 0
 
+    def begins_plainly(self) -> bool:
+        """Whether a block begins here in the usual spelling, with whole lines and no CR among them."""
+        if self._ready and self.end - self.position < LONGEST_WAIT:
+            if self.clean and self.buffer.find(b"\n\n", self.position) < 0:
+                self.refill()
+        return self.clean and self.position < self.end and not self._has_returns
+
+    def waits(self) -> bool:
+        """Whether the block that begins here is short and has not come to its end."""
+        buffer, position = self.buffer, self.position
+        return (
+            not self._ready
+            and len(buffer) - position < LONGEST_WAIT
+            and buffer.startswith((b"event: ", b"data: "), position)
+            and buffer.find(b"\n\n", position) < 0
+        )
+
+    def skip(self, position: int) -> None:
+        """A block was read in one piece, from here to a position."""
+        self.position = position
+        self.event_count += 1
+
+    def block(self) -> bytes | None:
+        """The bytes of the last event's block; None where they are no longer together."""
+        start = self.event_offset - self._start
+        return self.buffer[start : self.position] if start >= 0 else None
+
     def _check_unfinished_line(self) -> None:
-        line = b"".join(self._chunks)
+        line = self._unfinished_line()
         skipped = len(BOM) if self._at_start and line.startswith(BOM) else 0
         if len(line) - skipped > self._line_limit:
-            self._refuse("line_bytes", self._line_limit, self._start + self._end + skipped)
+            self._refuse("line_bytes", self._line_limit, self._start + self.end + skipped)
+
+    def _unfinished_line(self) -> bytes:
+        return b"".join((self.buffer[self.end :], *self._chunks))
 
     def _refuse(self, limit: str, value: int, offset: int) -> None:
         self._fault = LimitExceeded(limit, value, offset=offset, event_index=self.event_count)
-        self._position = self._end
+        self.position = self.end
         raise self._fault
 
     # -------------------------------------------------------------------------------------- snapshot
@@ -388,14 +429,15 @@ class SSEDecoder:
     def getstate(self) -> dict[str, Any]:
         """All that the decoder is, as JSON values."""
         data = self._data
-        rest = self._buffer[self._position : self._end] + b"".join(self._chunks)
+        rest = b"".join((self.buffer[self.position :], *self._chunks))
         return {
             "closed": self._closed,
             "at_start": self._at_start,
-            "skip_line_feed": self._skip_line_feed and self._position == self._end,
-            "offset": self._start + self._position,
+            "skip_line_feed": self._skip_line_feed and self.position == self.end,
+            "offset": self._start + self.position,
             "rest": b64encode(rest).decode(),
             "block": self._block,
+            "clean": self.clean,
             "name": b64encode(self._name).decode(),
             "data": None if data is None else b64encode(data).decode(),
             "several_lines": isinstance(data, bytearray),
@@ -419,6 +461,7 @@ class SSEDecoder:
         self._skip_line_feed = state["skip_line_feed"]
         self._start = state["offset"]
         self._block = state["block"]
+        self.clean = state["clean"]
         self._name = b64decode(state["name"])
         data = None if state["data"] is None else b64decode(state["data"])
         self._data = bytearray(data) if data is not None and state["several_lines"] else data

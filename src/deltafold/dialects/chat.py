@@ -70,7 +70,7 @@ class OpenCall:
     index: int | None = None
     """The output index, once the name is known and the item has begun."""
     pieces: list[str] = attrs.field(factory=list)
-    """The arguments so far."""
+    """The arguments so far, until the item has begun."""
     held: str = ""
     """A leading `{}`, which some servers send before the arguments."""
     more: JSON = attrs.field(factory=dict)
@@ -79,10 +79,9 @@ class OpenCall:
     checked: int = 0
 
     @property
-    def arguments(self) -> str:
-        if len(self.pieces) > 1:
-            self.pieces[:] = ["".join(self.pieces)]
-        return self.pieces[0] if self.pieces else ""
+    def key(self) -> ValueKey:
+        """Where the arguments stand in the item."""
+        return ("input",) if self.custom else ("arguments",)
 
 
 @attrs.define
@@ -152,6 +151,27 @@ class ChatDialect:
         else:
             self._chunk(payload, name)
         return self.out
+
+    def plain_text(self, payload: JSON, event: Any) -> tuple[tuple[str | int, ...], tuple[str, ...]] | None:
+        """Where the text of an event stands in the payload that made it, if payloads that differ in nothing
+        else make events that differ in nothing else. And how texts begin of which that is not true."""
+        choices = payload.get("choices")
+        if self.halves or not isinstance(choices, list) or len(choices) != 1:
+            return None
+        delta = choices[0].get("delta")
+        if sum(not empty(value) for key, value in delta.items() if key != "role") != 1:
+            return None
+        if isinstance(event, e.ArgumentsDelta):
+            calls = delta.get("tool_calls")
+            if isinstance(calls, list) and len(calls) == 1 and "function" in calls[0]:
+                if calls[0]["function"] == {"arguments": event.text} and calls[0].keys() <= {"index", "function"}:
+                    return ("choices", 0, "delta", "tool_calls", 0, "function", "arguments"), ("{", "[")
+            return None
+        names = ("content",) if isinstance(event, e.TextDelta) else ("reasoning_content", "reasoning")
+        told = [name for name in names if isinstance(delta.get(name), str)]
+        if len(told) != 1 or delta[told[0]] != event.text:
+            return None
+        return ("choices", 0, "delta", told[0]), ()
 
     def done_sentinel(self) -> list[Any]:
         """`[DONE]` came."""
@@ -539,9 +559,9 @@ class ChatDialect:
         elif not last.name:
             begins = False  # the name comes late
         elif name == last.name:
-            begins = is_strict_json(last.arguments)  # the name comes with every fragment
+            begins = self._is_whole(last)  # the name comes with every fragment
         else:
-            begins = bool(last.pieces)  # the name comes in pieces
+            begins = self._has_arguments(last)  # the name comes in pieces
         if not begins:
             return last
         if place is not None:
@@ -559,9 +579,9 @@ class ChatDialect:
         if name and name != call.name:
             if not call.name or name.startswith(call.name):
                 call.name = new["name"] = name
-            elif not call.pieces and not call.name.endswith(name):
+            elif not self._has_arguments(call) and not call.name.endswith(name):
                 call.name = new["name"] = call.name + name
-            elif call.pieces:
+            elif self._has_arguments(call):
                 self._once(AnomalyCode.NAME_CHANGED, call.index, f"{call.name[:40]!r} became {name[:40]!r}")
         for source, known in ((told, OF_CALL), (function, OF_FUNCTION)):
             for key, value in source.items():
@@ -584,15 +604,46 @@ class ChatDialect:
             **call.more,
         }
         call.index = self._begin(choice, told)
-        if call.pieces:
-            self._say_arguments(call, call.arguments)
+        pieces, call.pieces = call.pieces, []
+        self._say_arguments(call, "".join(pieces))
 
     def _say_arguments(self, call: OpenCall, text: str) -> None:
-        if call.index is not None and text:
-            key = ("input",) if call.custom else ("arguments",)
-            text = join_halves(self.halves, (call.index, key), text, self.report)
-            if text:
-                self._say(call.index, key, text, e.ArgumentsDelta(call.index, text))
+        if call.index is None:
+            call.pieces.append(text)
+            return
+        text = join_halves(self.halves, (call.index, call.key), text, self.report)
+        if text:
+            self._say(call.index, call.key, text, e.ArgumentsDelta(call.index, text))
+
+    def _so_far_of(self, call: OpenCall) -> str:
+        return "".join(call.pieces) if call.index is None else self._so_far(call.index, call.key)
+
+    def _has_arguments(self, call: OpenCall) -> bool:
+        return call.held != "" or self._last_piece(call) != ""
+
+    def _last_piece(self, call: OpenCall) -> str:
+        """The end of the arguments so far, without joining them."""
+        if call.index is None:
+            return call.pieces[-1] if call.pieces else ""
+        fresh = self.texts.get((call.index, call.key))
+        if fresh:
+            return fresh
+        record = self.fold.items.get(call.index)
+        value = None if record is None else record.values.get(call.key)
+        return value.fragments[-1] if value is not None and value.fragments else ""
+
+    def _is_whole(self, call: OpenCall) -> bool:
+        """Whether the arguments so far are a whole object or array."""
+        if call.held:
+            return True
+        if not self._last_piece(call).rstrip().endswith(("}", "]")):
+            return False
+        so_far = self._so_far_of(call)
+        if call.checks >= MOST_CHECKS and len(so_far) < 2 * call.checked:
+            return False
+        call.checks += 1
+        call.checked = len(so_far)
+        return is_strict_json(so_far)
 
     def _arguments(self, choice: OpenChoice, call: OpenCall, told: JSON, function: JSON) -> None:
         text = first(function, "arguments", "input")
@@ -607,7 +658,7 @@ class ChatDialect:
         if not text:
             return
         if not call.custom:
-            if not call.pieces and not call.held and text.strip() == "{}":
+            if not self._has_arguments(call) and text.strip() == "{}":
                 call.held = text
                 return
             if call.held:
@@ -615,30 +666,36 @@ class ChatDialect:
                 if text.lstrip().startswith("{"):
                     self._once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "`{}` came before the arguments")
                 else:
-                    call.pieces.append(held)
                     self._say_arguments(call, held)
             text = self._new_arguments(call, text)
         if text:
-            call.pieces.append(text)
             self._say_arguments(call, text)
 
     def _new_arguments(self, call: OpenCall, text: str) -> str:
         """What of a fragment is new: some servers send the arguments so far again, or all of them."""
-        if not text.startswith(("{", "[")) or not call.pieces:
+        if not text.startswith(("{", "[")) or not self._has_arguments(call):
             return text
-        so_far = call.arguments
-        if text.startswith(so_far) and len(text) > len(so_far):
-            if len(so_far) > 1 and (is_strict_json(text) or not is_json_prefix(so_far + text)):
+        if self._is_whole(call):
+            so_far = self._so_far_of(call)
+            if text.startswith(so_far) or text == so_far[: len(text)]:
+                self._once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments came again")
+                return text[len(so_far) :]
+        elif len(text) > 1 and self._first_piece_begins(call, text):
+            so_far = self._so_far_of(call)
+            if text.startswith(so_far) and len(text) > len(so_far) and not is_json_prefix(so_far + text):
                 self._once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments so far came again")
                 return text[len(so_far) :]
-        elif so_far.startswith(text) and so_far.rstrip().endswith(("}", "]")):
-            if (call.checks < MOST_CHECKS or len(so_far) >= 2 * call.checked) and text.rstrip().endswith(("}", "]")):
-                call.checks += 1
-                call.checked = len(so_far)
-                if so_far == text and is_strict_json(so_far):
-                    self._once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments came again")
-                    return ""
         return text
+
+    def _first_piece_begins(self, call: OpenCall, text: str) -> bool:
+        """Whether a fragment begins as the arguments did: a cheap test before the dear one."""
+        if call.index is None:
+            return text.startswith(call.pieces[0])
+        record = self.fold.items.get(call.index)
+        value = None if record is None else record.values.get(call.key)
+        if value is None or not value.fragments:
+            return text.startswith(self.texts.get((call.index, call.key), ""))
+        return text.startswith(value.fragments[0])
 
     def _update(self, choice: OpenChoice, index: int, more: JSON) -> None:
         """More is known of an item that had begun."""
@@ -707,14 +764,14 @@ class ChatDialect:
             return
         self._learn(choice, known, ident, call_name(told, function), told, function)
         text = first(function, "arguments", "input")
-        if isinstance(text, str) and text and text != known.arguments:
-            if text.startswith(known.arguments):
-                fresh = text[len(known.arguments) :]
-                known.pieces.append(fresh)
-                self._say_arguments(known, fresh)
+        so_far = self._so_far_of(known) + known.held
+        if isinstance(text, str) and text and text != so_far:
+            if text.startswith(so_far):
+                self._say_arguments(known, text[len(so_far) - len(known.held) :])
+                known.held = ""
             elif known.index is not None:
+                known.held = ""
                 self.report(AnomalyCode.VALUE_CONTRADICTED, "the message tells other arguments than were streamed")
-                known.pieces = [text]
                 self.out.append(e.ValueReplaced(known.index, "arguments", text))
 
     # ------------------------------------------------------------------------------------------- the end
@@ -763,12 +820,12 @@ class ChatDialect:
             unsaid, call.held = call.held, ""
             if call.index is None:
                 self.report(AnomalyCode.CALL_NAME_MISSING, "a tool call ended without a name")
-                unsaid = call.arguments + unsaid
+                unsaid = "".join(call.pieces) + unsaid
                 call.pieces = []
                 self._start_call(choice, call)
             assert call.index is not None
             if unsaid:
-                rest[call.index, ("input",) if call.custom else ("arguments",)] = unsaid
+                rest[call.index, call.key] = unsaid
             if call.id is None:
                 call.id = f"call_{call.index}_synthesized"
                 self.late.setdefault(call.index, {})["call_id"] = call.id

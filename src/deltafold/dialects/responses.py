@@ -184,6 +184,13 @@ class ResponsesDialect:
             self._other(payload, kind)
         return self.out
 
+    def plain_text(self, payload: JSON, event: Any) -> tuple[tuple[str | int, ...], tuple[str, ...]] | None:
+        """Where the text of an event stands in the payload that made it, if payloads that differ in nothing
+        else make events that differ in nothing else. And how texts begin of which that is not true."""
+        if self.halves or payload.get("delta") != event.text:
+            return None
+        return ("delta",), ()
+
     def done_sentinel(self) -> list[Any]:
         """`[DONE]` came."""
         self._clear()

@@ -1,0 +1,267 @@
+"""The short cut for hot deltas: one strict match in place of framing, JSON, dialect and fold.
+
+Nearly all events of a stream are fragments that differ from the one before in their text, their sequence
+number and their padding. Once such an event has gone the long way and came out as one plain delta, a pattern of
+its exact shape (the same keys in the same order, the same kinds of values) is matched against the bytes that
+follow. A match is the same parse: all that is not text, number or padding is compared with what went the long
+way, byte for byte. Whatever does not match goes the long way itself, so the parser is right without this file.
+
+Patterns depend on the shape alone and are kept for all parsers. What they lead to is kept for one stream, and
+dropped whenever anything but a plain delta comes for the same item.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache, partial
+from json.decoder import scanstring
+from typing import Any, TypeAlias
+
+import attrs
+
+from deltafold import events as e
+
+__all__ = ["HotPath", "decoded"]
+
+Path: TypeAlias = tuple[str | int, ...]
+Shape: TypeAlias = Any
+"""A JSON value with its scalars replaced by what they are, as a hashable value."""
+
+STRING, NUMBER, TEXT, COUNT, PADDING = "string", "number", "text", "count", "padding"
+PATTERNS = {
+    STRING: rb'"[^"\\\x00-\x1f]*+"',
+    NUMBER: rb"-?[0-9]++",
+    TEXT: rb'"((?:[^"\\\x00-\x1f]++|\\["\\/bfnrt])*+)"',
+    COUNT: rb"(0|[1-9][0-9]{0,14}+)",
+    PADDING: rb'"[A-Za-z0-9]*+"',
+}
+MOST_LANES = 4
+MOST_TARGETS = 1024
+
+
+@attrs.frozen(eq=False)
+class Template:
+    """The pattern of a whole block, and its groups."""
+
+    pattern: re.Pattern[bytes]
+    text: int
+    count: int
+    """The group of the sequence number, 0 where there is none."""
+    identity: tuple[int, ...]
+    """The groups of all that must be as it was."""
+
+
+@attrs.frozen(eq=False)
+class Target:
+    """Where the text of a match goes."""
+
+    make: Callable[[str], Any]
+    kind: type
+    append: Callable[[str], None]
+    index: int
+    opens: tuple[str, ...]
+    """How a text begins that must go the long way."""
+
+
+class Lane:
+    """A template in use, and what its matches lead to in this stream."""
+
+    __slots__ = ("count", "identity", "match", "targets", "template", "text")
+
+    def __init__(self, template: Template) -> None:
+        self.template = template
+        self.match = template.pattern.match
+        self.text = template.text
+        self.count = template.count
+        self.identity = template.identity
+        self.targets: dict[Any, Target] = {}
+
+
+class TextDraft:
+    """A `TextDelta` while it is being made: setting the slots of a frozen class takes twice as long."""
+
+    __slots__ = e.TextDelta.__slots__
+
+    def __init__(self, output_index: int, content_index: int, text: str) -> None:
+        self.output_index = output_index
+        self.content_index = content_index
+        self.text = text
+        self.logprobs = ()
+
+
+class ReasoningDraft:
+    """A `ReasoningDelta` while it is being made."""
+
+    __slots__ = e.ReasoningDelta.__slots__
+
+    def __init__(self, output_index: int, part_index: int, kind: str, text: str) -> None:
+        self.output_index = output_index
+        self.part_index = part_index
+        self.text = text
+        self.kind = kind
+
+
+class ArgumentsDraft:
+    """An `ArgumentsDelta` while it is being made."""
+
+    __slots__ = e.ArgumentsDelta.__slots__
+
+    def __init__(self, output_index: int, text: str) -> None:
+        self.output_index = output_index
+        self.text = text
+
+
+def maker(event: e.Event) -> Callable[[str], Any] | None:
+    """Makes events like this one, with another text; None for those that are not hot."""
+    match event:
+        case e.TextDelta(logprobs=()):
+            return partial(TextDraft, event.output_index, event.content_index)
+        case e.ReasoningDelta():
+            return partial(ReasoningDraft, event.output_index, event.part_index, event.kind)
+        case e.ArgumentsDelta():
+            return partial(ArgumentsDraft, event.output_index)
+        case _:
+            return None
+
+
+class HotPath:
+    """What the hot deltas of one stream look like, and where they go."""
+
+    __slots__ = ("lanes",)
+
+    def __init__(self) -> None:
+        self.lanes: list[Lane] = []
+
+    def forget(self, index: int | None) -> None:
+        """Something else came for an item, or for the response as a whole if None."""
+        for lane in self.lanes:
+            if index is None:
+                lane.targets.clear()
+            elif lane.targets:
+                lane.targets = {key: target for key, target in lane.targets.items() if target.index != index}
+
+    def learn(
+        self,
+        block: bytes,
+        name: str,
+        payload: dict[str, Any],
+        text: Path,
+        event: e.Event,
+        fragments: list[str],
+        opens: tuple[str, ...],
+    ) -> None:
+        """A block went the long way and came out as one plain delta, whose text stands at a path in it."""
+        make = maker(event)
+        shape = None if make is None else shape_of(payload, text, top=True)
+        if make is None or shape is None:
+            return
+        template = template_of(name, shape, b'": ' in block)
+        lane = next((lane for lane in self.lanes if lane.template is template), None)
+        if lane is None:
+            lane = Lane(template)
+        found = template.pattern.fullmatch(block)
+        if found is None:
+            return
+        if lane not in self.lanes:
+            self.lanes.insert(0, lane)
+            del self.lanes[MOST_LANES:]
+        if len(lane.targets) >= MOST_TARGETS:
+            lane.targets.clear()
+        key = found.group(*lane.identity)
+        lane.targets[key] = Target(make, type(event), fragments.append, event.output_index, opens)
+
+
+def decoded(raw: bytes) -> str | None:
+    """The text of a JSON string's inside; None where that is not UTF-8."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return None
+    return scanstring(text + '"', 0)[0] if "\\" in text else text
+
+
+def shape_of(value: Any, text: Path, *, top: bool = False) -> Shape | None:
+    """The shape of a payload; None where a plain delta cannot be told by its shape."""
+    if isinstance(value, dict):
+        members = []
+        for key, member in value.items():
+            inner: Shape
+            if text and key == text[0]:
+                inner = shape_of(member, text[1:]) if len(text) > 1 else TEXT
+            elif top and key == "sequence_number" and type(member) is int:
+                inner = COUNT
+            elif top and key == "obfuscation" and isinstance(member, str):
+                inner = PADDING
+            elif top and key == "type" and isinstance(member, str):
+                inner = ("type", member)
+            else:
+                inner = shape_of(member, ())
+            if inner is None:
+                return None
+            members.append((key, inner))
+        return ("object", tuple(members))
+    if isinstance(value, list):
+        entries = [shape_of(entry, text[1:] if text and text[0] == i else ()) for i, entry in enumerate(value)]
+        return None if None in entries else ("array", tuple(entries))
+    if isinstance(value, str):
+        return STRING
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return NUMBER if isinstance(value, int) else None
+
+
+@lru_cache(maxsize=256)
+def template_of(name: str, shape: Shape, spaced: bool) -> Template:
+    """The template of a shape. The cache is for all parsers: it holds nothing of any stream."""
+    head = re.escape(f"event: {name}\n".encode()) if name else b""
+    pieces: list[tuple[str, bytes]] = [("", head + b"data: ")]
+    write(shape, (b", ", b": ") if spaced else (b",", b":"), pieces)
+    pieces.append(("", b"\n\n"))
+    # What stands between the free pieces is one group, if anything in it can differ.
+    pattern, run, differs = b"", b"", False
+    text = count = groups = 0
+    identity = []
+    for kind, piece in [*pieces, (PADDING, b"")]:
+        if kind in ("", STRING, NUMBER):
+            run += piece
+            differs = differs or kind != ""
+            continue
+        if differs:
+            groups += 1
+            identity.append(groups)
+            run = b"(" + run + b")"
+        pattern += run + piece
+        run, differs = b"", False
+        if kind == TEXT:
+            groups += 1
+            text = groups
+        elif kind == COUNT:
+            groups += 1
+            count = groups
+    if not identity:
+        # Nothing but text can differ: the empty group in front stands for what must be as it was.
+        return Template(re.compile(b"()" + pattern), text + 1, count and count + 1, (1,))
+    return Template(re.compile(pattern), text, count, tuple(identity))
+
+
+def write(shape: Shape, separators: tuple[bytes, bytes], pieces: list[tuple[str, bytes]]) -> None:
+    """Writes the pattern of a shape, piece by piece, each with what it is."""
+    comma, colon = separators
+    if isinstance(shape, str):
+        pieces.append((shape, PATTERNS[shape]) if shape in PATTERNS else ("", shape.encode()))
+        return
+    kind, content = shape
+    if kind == "type":
+        pieces.append(("", re.escape(f'"{content}"'.encode())))
+        return
+    opening, closing = (rb"\{", rb"\}") if kind == "object" else (rb"\[", rb"\]")
+    pieces.append(("", opening))
+    for position, member in enumerate(content):
+        if position:
+            pieces.append(("", comma))
+        if kind == "object":
+            key, member = member
+            pieces.append(("", re.escape(f'"{key}"'.encode()) + colon))
+        write(member, separators, pieces)
+    pieces.append(("", closing))
