@@ -94,7 +94,7 @@ class Stream:
 
 
 # Letters of one to four bytes, what JSON escapes, and what other readers take for a line end.
-LETTERS = "aZ09 \t\n\r\"\\/{}[]:,é\u00a0\u0085\u2028日\ufeff\ufffd🙂𝔘"
+LETTERS = 'aZ09 \t\n\r"\\/{}[]:,é\u00a0\u0085\u2028日\ufeff\ufffd🙂𝔘'
 texts = st.text(st.sampled_from(LETTERS), min_size=1, max_size=12)
 plain_texts = st.text(st.sampled_from("abc xyz"), min_size=1, max_size=8)
 
@@ -111,7 +111,9 @@ def pieces(draw: st.DrawFn, text: str) -> list[str]:
     letters = units(text) if draw(st.booleans()) else list(text)
     cuts = sorted(draw(st.sets(st.integers(1, max(1, len(letters) - 1)), max_size=3)))
     made = ["".join(letters[a:b]) for a, b in zip([0, *cuts], [*cuts, len(letters)], strict=True)]
-    joined = [piece.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass") for piece in made]
+    joined = [
+        piece.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass") for piece in made
+    ]
     return [piece for piece in joined if piece]
 
 
@@ -214,7 +216,13 @@ def hosted(draw: st.DrawFn, index: int, ident: str) -> tuple[JSON, list[JSON], J
     key = {"item_id": ident, "output_index": index}
     kind = draw(
         st.sampled_from(
-            ["web_search_call", "image_generation_call", "code_interpreter_call", "shell_call", "hologram_call"]
+            [
+                "web_search_call",
+                "image_generation_call",
+                "code_interpreter_call",
+                "shell_call",
+                "hologram_call",
+            ]
         )
     )
     item: JSON = {"id": ident, "type": kind, "status": "completed"}
@@ -487,7 +495,12 @@ class Run:
     def told(self) -> tuple[Any, ...]:
         """All of it, to be compared: not only by class and key, but by everything that was said."""
         fault = None if self.fault is None else (type(self.fault), str(self.fault))
-        return [whole(event) for event in self.events], self.parser.anomalies, fault, whole(self.parser.response)
+        return (
+            [whole(event) for event in self.events],
+            self.parser.anomalies,
+            fault,
+            whole(self.parser.response),
+        )
 
 
 def whole(value: Any) -> Any:
@@ -497,17 +510,22 @@ def whole(value: Any) -> Any:
     return value
 
 
+def next_fault(parser: ResponseParser) -> WireError | None:
+    """The exception that the next call raises."""
+    try:
+        parser.next_event()
+    except WireError as fault:
+        return fault
+    return None
+
+
 def drain(parser: ResponseParser, events: list[Event]) -> WireError | None:
     """Takes what can be had. Gives the exception that stopped it, which must be a sticky one."""
     try:
         events.extend(parser.events())
     except WireError as fault:
-        try:
-            parser.next_event()
-        except WireError as again:
-            assert again is fault, "the same exception object again"
-        else:
-            raise AssertionError("the exception came but once") from fault
+        again = next_fault(parser)
+        assert again is fault, f"the same exception object again, not {again!r}"  # noqa: PT017
         return fault
     return None
 
@@ -612,13 +630,17 @@ def streamed_values(output: Sequence[JSON]) -> Iterator[str]:
         value = item.get(fields.get(kind, ""))
         if isinstance(value, str) and value:
             yield value
-        for group in ("summary", "content"):
+        fields_of_parts = (
+            [("content", "text"), ("content", "refusal")] if kind in ("message", "reasoning") else []
+        )
+        if kind == "reasoning":
+            fields_of_parts.append(("summary", "text"))
+        for group, field in fields_of_parts:
             entries = item.get(group)
-            for part in entries if isinstance(entries, list) and kind in ("message", "reasoning") else ():
-                for field in ("text", "refusal"):
-                    if isinstance(part, dict) and isinstance(part.get(field), str) and part[field]:
-                        if (group, field) != ("summary", "refusal") and (kind, group) != ("message", "summary"):
-                            yield part[field]
+            for part in entries if isinstance(entries, list) else ():
+                text = part.get(field) if isinstance(part, dict) else None
+                if isinstance(text, str) and text:
+                    yield text
 
 
 def strings(value: Any) -> Iterator[str]:

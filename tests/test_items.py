@@ -53,11 +53,25 @@ ITEMS: list[tuple[type, dict[str, Any]]] = [
     ),
     (
         FunctionCall,
-        {"type": "function_call", "id": "f", "call_id": "c", "name": "n", "arguments": "{}", "status": "completed"},
+        {
+            "type": "function_call",
+            "id": "f",
+            "call_id": "c",
+            "name": "n",
+            "arguments": "{}",
+            "status": "completed",
+        },
     ),
     (
         CustomToolCall,
-        {"type": "custom_tool_call", "id": "t", "call_id": "c", "name": "n", "input": "x", "status": "completed"},
+        {
+            "type": "custom_tool_call",
+            "id": "t",
+            "call_id": "c",
+            "name": "n",
+            "input": "x",
+            "status": "completed",
+        },
     ),
     (OtherItem, {"type": "hologram_call", "id": "h", "status": "completed", "volume": {"cells": [1]}}),
     (OtherItem, {"type": "compaction"}),
@@ -73,7 +87,17 @@ def test_an_item_keeps_all_it_was_told(kind: type, data: dict[str, Any]) -> None
     assert item.to_dict() == data
     assert item.data is data
     assert item.type == data.get("type", "")
-    for name in ("id", "status", "role", "phase", "call_id", "name", "arguments", "input", "encrypted_content"):
+    for name in (
+        "id",
+        "status",
+        "role",
+        "phase",
+        "call_id",
+        "name",
+        "arguments",
+        "input",
+        "encrypted_content",
+    ):
         if hasattr(item, name):
             assert getattr(item, name) == data[name] if name in data else getattr(item, name) is None
     copy = item.to_dict()
@@ -161,9 +185,21 @@ def test_part_from(data: dict[str, Any], options: dict[str, bool], kind: type) -
 @pytest.mark.parametrize(
     ("arguments", "valid"),
     [
-        ('{"a": 1}', True), ("{}", True), ("[]", True), ("null", True), ("5", True),
-        ("", False), ("{", False), ('{"a": 1', False), ("{}{}", False), ('{"a": NaN}', False), ("{'a': 1}", False),
-        ('{"a": 1,}', False), ("nope", False), (None, False), (5, False),
+        ('{"a": 1}', True),
+        ("{}", True),
+        ("[]", True),
+        ("null", True),
+        ("5", True),
+        ("", False),
+        ("{", False),
+        ('{"a": 1', False),
+        ("{}{}", False),
+        ('{"a": NaN}', False),
+        ("{'a': 1}", False),
+        ('{"a": 1,}', False),
+        ("nope", False),
+        (None, False),
+        (5, False),
     ],
 )
 def test_complete(arguments: Any, valid: bool) -> None:
@@ -184,7 +220,9 @@ def test_approval_and_choice() -> None:
     """Calls of the named tools need approval; items know their choice."""
     for kind in ("function_call", "custom_tool_call"):
         for name, needed in (("rm", True), ("ls", False), (None, False)):
-            item = item_from({"type": kind, "name": name}, approval_required=frozenset({"rm"}), choice_index=2)
+            item = item_from(
+                {"type": kind, "name": name}, approval_required=frozenset({"rm"}), choice_index=2
+            )
             assert isinstance(item, (FunctionCall, CustomToolCall))
             assert item.needs_approval is needed
             assert item.choice_index == 2
@@ -197,8 +235,16 @@ def test_repr_stays_short() -> None:
     assert shorten(5) == "5"
     long = "x" * 10_000
     for data in (
-        {"type": "message", "content": [{"type": "output_text", "text": long}, {"type": "refusal", "refusal": long}]},
-        {"type": "reasoning", "encrypted_content": long, "summary": [{"text": long}], "content": [{"text": long}]},
+        {
+            "type": "message",
+            "content": [{"type": "output_text", "text": long}, {"type": "refusal", "refusal": long}],
+        },
+        {
+            "type": "reasoning",
+            "encrypted_content": long,
+            "summary": [{"text": long}],
+            "content": [{"text": long}],
+        },
         {"type": "function_call", "arguments": long},
         {"type": "custom_tool_call", "input": long},
         {"type": "hologram_call", "result": long},

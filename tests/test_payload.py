@@ -38,8 +38,13 @@ def read(text: str, *, depth: int = 64, strict: bool = False) -> tuple[list[Any]
 @pytest.mark.parametrize(
     "value",
     [
-        {}, {"a": 1}, {"a": {"b": [1, 2.5, -0.0, 1e300, True, None, "x"]}}, {"é日🙂": "\u2028"}, {"": ""},
-        {"a": 2**64, "b": -(2**63), "c": 10**4000}, {"a": "\\ \" / \b \f \n \r \t \u0000"},
+        {},
+        {"a": 1},
+        {"a": {"b": [1, 2.5, -0.0, 1e300, True, None, "x"]}},
+        {"é日🙂": "\u2028"},
+        {"": ""},
+        {"a": 2**64, "b": -(2**63), "c": 10**4000},
+        {"a": '\\ " / \b \f \n \r \t \u0000'},
     ],
 )
 @pytest.mark.parametrize("ascii_only", [True, False])
@@ -91,7 +96,17 @@ def test_depth_beyond_a_lowered_recursion_limit() -> None:
 
 @pytest.mark.parametrize(
     "token",
-    ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1" * 4301, "-" + "9" * 5000, "1e99999", "123456789e400"],
+    [
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e400",
+        "-1e400",
+        "1" * 4301,
+        "-" + "9" * 5000,
+        "1e99999",
+        "123456789e400",
+    ],
 )
 @pytest.mark.parametrize("strict", [True, False])
 def test_numbers_that_no_double_holds_are_null(token: str, strict: bool) -> None:
@@ -131,7 +146,17 @@ def test_a_report_may_raise() -> None:
     def refuse(code: A, message: str) -> None:
         raise fault
 
-    for text in ("{} {}", "{", "nope", '{"a":1,"a":2}', '{"a":NaN}', ": c", "data: {}", '{"a\ndata: {}', '{"a":"\\ud800"}'):
+    for text in (
+        "{} {}",
+        "{",
+        "nope",
+        '{"a":1,"a":2}',
+        '{"a":NaN}',
+        ": c",
+        "data: {}",
+        '{"a\ndata: {}',
+        '{"a":"\\ud800"}',
+    ):
         with pytest.raises(WireError) as again:
             read_payloads(text, 64, FRAGMENTS, refuse, strict=True)
         assert again.value is fault
@@ -197,9 +222,23 @@ def test_mend_leaves_the_rest_alone() -> None:
 @pytest.mark.parametrize(
     ("text", "strict"),
     [
-        ("{}", True), (" [1, 2] ", True), ("null", True), ('"x"', True), ("1e5", True), (nested(500), True),
-        ("", False), ("{", False), ("{} {}", False), ("NaN", False), ("[Infinity]", False), ("'x'", False),
-        ("[1,]", False), ("01", False), ('"\n"', False), ("1" * 5000, False), (nested(100_000), False),
+        ("{}", True),
+        (" [1, 2] ", True),
+        ("null", True),
+        ('"x"', True),
+        ("1e5", True),
+        (nested(500), True),
+        ("", False),
+        ("{", False),
+        ("{} {}", False),
+        ("NaN", False),
+        ("[Infinity]", False),
+        ("'x'", False),
+        ("[1,]", False),
+        ("01", False),
+        ('"\n"', False),
+        ("1" * 5000, False),
+        (nested(100_000), False),
         ("\ufeff{}", False),
     ],
 )
@@ -281,7 +320,26 @@ json_texts = st.recursive(
     max_leaves=6,
 ).map(json.dumps)
 scraps = st.sampled_from(
-    ["{", "}", "[", "]", '"', "\\", "\\ud83d", ":", ",", "data: ", "data:", "\n", " ", "[DONE]", "NaN", "1e400", "\x00", "é"]
+    [
+        "{",
+        "}",
+        "[",
+        "]",
+        '"',
+        "\\",
+        "\\ud83d",
+        ":",
+        ",",
+        "data: ",
+        "data:",
+        "\n",
+        " ",
+        "[DONE]",
+        "NaN",
+        "1e400",
+        "\x00",
+        "é",
+    ]
 )
 damaged = st.lists(json_texts | scraps | st.text(max_size=3), max_size=6).map("".join)
 
@@ -302,12 +360,15 @@ def test_only_the_limit_is_raised(text: str, strict: bool) -> None:
         except LimitExceeded:
             continue
         except WireError as found:
-            assert found is fault
+            assert found is fault  # noqa: PT017
             continue
         assert isinstance(values, list)
 
 
-@given(st.lists(st.dictionaries(st.sampled_from("bc"), st.text("xyz", max_size=3), max_size=2), max_size=4), st.data())
+@given(
+    st.lists(st.dictionaries(st.sampled_from("bc"), st.text("xyz", max_size=3), max_size=2), max_size=4),
+    st.data(),
+)
 def test_nothing_is_dropped(objects: list[Any], data: st.DataObject) -> None:
     """Every letter of a broken payload comes out, in a value or as text."""
     text = "".join(json.dumps(value) + data.draw(st.sampled_from(["", " ", "\n"])) for value in objects)

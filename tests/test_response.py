@@ -28,21 +28,40 @@ REASONING = {
     "id": "r",
     "summary": [{"type": "summary_text", "text": "one"}, {"type": "summary_text", "text": "two"}],
 }
-CALL = {"type": "function_call", "id": "f", "call_id": "c", "name": "n", "arguments": "{}", "status": "completed"}
-CUSTOM = {"type": "custom_tool_call", "id": "t", "call_id": "d", "name": "n", "input": "x", "status": "completed"}
+CALL = {
+    "type": "function_call",
+    "id": "f",
+    "call_id": "c",
+    "name": "n",
+    "arguments": "{}",
+    "status": "completed",
+}
+CUSTOM = {
+    "type": "custom_tool_call",
+    "id": "t",
+    "call_id": "d",
+    "name": "n",
+    "input": "x",
+    "status": "completed",
+}
 HOSTED = {"type": "web_search_call", "id": "w", "status": "completed"}
 
 
 def ended(status: str, *output: dict[str, Any], **more: Any) -> Response:
     """The response of a stream that has but a beginning and an end."""
     told = response_object("resp_1", status, list(output), **more)
-    events = [{"type": "response.created", "response": {"id": "resp_1"}}, {"type": f"response.{status}", "response": told}]
+    events = [
+        {"type": "response.created", "response": {"id": "resp_1"}},
+        {"type": f"response.{status}", "response": told},
+    ]
     return play(b"".join(b"data: " + dumps(event) + b"\n\n" for event in events)).parser.response
 
 
 def test_to_dict_is_what_the_server_told() -> None:
     """`to_dict()` is the server's own response, field by field, as a copy."""
-    told = response_object("resp_1", "completed", [REASONING, MESSAGE, CALL, HOSTED], usage={"total_tokens": 3})
+    told = response_object(
+        "resp_1", "completed", [REASONING, MESSAGE, CALL, HOSTED], usage={"total_tokens": 3}
+    )
     response = ended("completed", REASONING, MESSAGE, CALL, HOSTED, usage={"total_tokens": 3})
     assert response.to_dict() == told
     copy = response.to_dict()
@@ -73,10 +92,16 @@ def test_output_text() -> None:
 def test_reasoning_text() -> None:
     """Raw reasoning where there is some; else the summaries, with blank lines between."""
     assert ended("completed", REASONING, MESSAGE).reasoning_text == "one\n\ntwo"
-    raw = {**REASONING, "content": [{"type": "reasoning_text", "text": "a"}, {"type": "reasoning_text", "text": "b"}]}
+    raw = {
+        **REASONING,
+        "content": [{"type": "reasoning_text", "text": "a"}, {"type": "reasoning_text", "text": "b"}],
+    }
     assert ended("completed", raw).reasoning_text == "ab"
     assert ended("completed", MESSAGE).reasoning_text == ""
-    blank = {"type": "reasoning", "summary": [{"type": "summary_text", "text": ""}, {"type": "summary_text", "text": "x"}]}
+    blank = {
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": ""}, {"type": "summary_text", "text": "x"}],
+    }
     assert ended("completed", blank).reasoning_text == "x"
 
 
@@ -96,11 +121,17 @@ def test_tool_calls() -> None:
         ({"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}, Usage(1, 2, 3)),
         ({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}, Usage(1, 2, 3)),
         ({"input_tokens": True, "prompt_tokens": 4}, Usage(4)),
-        ({"input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 5}}, Usage(None, None, None, 0, 5)),
+        (
+            {"input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 5}},
+            Usage(None, None, None, 0, 5),
+        ),
         ({"prompt_tokens_details": {"cached_tokens": 2}}, Usage(None, None, None, 2)),
         ({"output_tokens_details": {"reasoning_tokens": 0}}, Usage(reasoning_tokens=0)),
         ({"completion_tokens_details": {"reasoning_tokens": 7}}, Usage(reasoning_tokens=7)),
-        ({"output_tokens_details": None, "completion_tokens_details": {"reasoning_tokens": 7}}, Usage(reasoning_tokens=7)),
+        (
+            {"output_tokens_details": None, "completion_tokens_details": {"reasoning_tokens": 7}},
+            Usage(reasoning_tokens=7),
+        ),
         ({"output_tokens_details": [], "input_tokens_details": "x"}, Usage()),
     ],
 )

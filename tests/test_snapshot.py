@@ -12,28 +12,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltafold import Limits, Outcome, ResponseParser, ResponseState, UsageError
-from deltafold import snapshot
+from deltafold import Limits, Outcome, ResponseParser, ResponseState, UsageError, snapshot
 from deltafold.snapshot import CLASSES, MARK, VERSION, freeze, seal, thaw, unseal
 from strategies import Stream, drain, streams
 
-values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=3)
-    | st.sampled_from(list(Outcome))
-    | st.sampled_from(list(ResponseState)),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.lists(inner, max_size=3).map(tuple)
-        | st.lists(inner, max_size=3).map(deque)
-        | st.dictionaries(st.text(max_size=2) | st.integers() | st.just(MARK), inner, max_size=3)
-        | st.dictionaries(st.tuples(st.integers(), st.text(max_size=2)), inner, max_size=2)
-    ),
-    max_leaves=8,
-) | st.sets(st.integers()) | st.frozensets(st.text(max_size=2))
+values = (
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(max_size=3)
+        | st.sampled_from(list(Outcome))
+        | st.sampled_from(list(ResponseState)),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.lists(inner, max_size=3).map(tuple)
+            | st.lists(inner, max_size=3).map(deque)
+            | st.dictionaries(st.text(max_size=2) | st.integers() | st.just(MARK), inner, max_size=3)
+            | st.dictionaries(st.tuples(st.integers(), st.text(max_size=2)), inner, max_size=2)
+        ),
+        max_leaves=8,
+    )
+    | st.sets(st.integers())
+    | st.frozensets(st.text(max_size=2))
+)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -55,7 +58,24 @@ def test_thaw_is_the_inverse(value: Any) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, True, 0, -5, 2**70, 1.5, "x", [], {}, (), set(), frozenset(), deque(), {"$": 1}, {1: 2}, {(1, "a"): [()]}],
+    [
+        None,
+        True,
+        0,
+        -5,
+        2**70,
+        1.5,
+        "x",
+        [],
+        {},
+        (),
+        set(),
+        frozenset(),
+        deque(),
+        {"$": 1},
+        {1: 2},
+        {(1, "a"): [()]},
+    ],
 )
 def test_freeze_of_each_kind(value: Any) -> None:
     """Each kind of value that a state is made of survives."""
@@ -128,7 +148,11 @@ STREAM = Stream(
     "responses",
     (
         {"type": "response.created", "response": {"id": "r", "model": "m"}},
-        {"type": "response.output_item.added", "output_index": 0, "item": {"type": "message", "id": "i", "content": []}},
+        {
+            "type": "response.output_item.added",
+            "output_index": 0,
+            "item": {"type": "message", "id": "i", "content": []},
+        },
         {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "Hel"},
         {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "lo"},
         {"type": "response.completed", "response": {"id": "r", "status": "completed", "output": []}},
@@ -146,7 +170,9 @@ def suspended(events: int = 4, **options: Any) -> dict[str, Any]:
     return parser.snapshot()
 
 
-@pytest.mark.parametrize("wrong", [None, 5, "x", [], {}, {"deltafold": None}, {"crc32": 0}, [("deltafold", 1)]])
+@pytest.mark.parametrize(
+    "wrong", [None, 5, "x", [], {}, {"deltafold": None}, {"crc32": 0}, [("deltafold", 1)]]
+)
 def test_what_is_no_snapshot(wrong: Any) -> None:
     """Anything that is no snapshot is refused."""
     with pytest.raises(UsageError):
@@ -257,7 +283,10 @@ def test_snapshot_after_a_fault() -> None:
 
 def test_snapshot_of_a_closed_parser() -> None:
     """That it was closed or cancelled is part of the state."""
-    for stop, outcome in ((ResponseParser.close, Outcome.TRUNCATED), (ResponseParser.cancel, Outcome.CANCELLED)):
+    for stop, outcome in (
+        (ResponseParser.close, Outcome.TRUNCATED),
+        (ResponseParser.cancel, Outcome.CANCELLED),
+    ):
         parser = ResponseParser()
         parser.feed(STREAM.frames()[0])
         stop(parser)

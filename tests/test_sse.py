@@ -32,7 +32,9 @@ class Oracle:
     reconnection_time: int | None = None
     id_buffer: str = ""
     type_buffer: str = ""
-    data_buffer: str | None = None  # None: no data line, which the standard does not tell from an empty buffer
+    data_buffer: str | None = (
+        None  # None: no data line, which the standard does not tell from an empty buffer
+    )
     retry: int | None = None
 
     def read(self, stream: bytes) -> Oracle:
@@ -62,12 +64,10 @@ class Oracle:
             self.type_buffer = value
         elif field == "data":
             self.data_buffer = (self.data_buffer or "") + value + "\n"
-        elif field == "id":
-            if "\0" not in value:
-                self.id_buffer = value
-        elif field == "retry" and re.fullmatch("[0-9]+", value):
-            if len(value.lstrip("0")) <= 16 and int(value) <= 2**53 - 1:
-                self.retry = self.reconnection_time = int(value)
+        elif field == "id" and "\0" not in value:
+            self.id_buffer = value
+        elif field == "retry" and re.fullmatch("0*[0-9]{1,16}", value) and int(value) <= 2**53 - 1:
+            self.retry = self.reconnection_time = int(value)
 
     def dispatch(self) -> None:
         """A blank line."""
@@ -81,7 +81,9 @@ class Oracle:
 # ------------------------------------------------------------------------------------------------ running
 
 
-def decode(chunks: bytes | Iterable[bytes], *, limits: Limits | None = None) -> tuple[list[Frame], SSEDecoder]:
+def decode(
+    chunks: bytes | Iterable[bytes], *, limits: Limits | None = None
+) -> tuple[list[Frame], SSEDecoder]:
     """The frames of a stream and the decoder that read it, drained after each chunk."""
     decoder = SSEDecoder(limits=limits)
     frames = []
@@ -143,8 +145,11 @@ CASES: list[tuple[str, bytes, list[Frame]]] = [
     ("many blank lines after", b"data: x\n\n\n\n\r\n", X),
     ("nothing", b"", []),
     ("blank lines only", b"\n\r\r\n", []),
-    ("u2028, u2029, u0085, vt, ff, gs end no line", "data: a\u2028b\u2029c\x85d\x0be\x0cf\x1dg\n\n".encode(),
-     [frame("a\u2028b\u2029c\x85d\x0be\x0cf\x1dg")]),
+    (
+        "u2028, u2029, u0085, vt, ff, gs end no line",
+        "data: a\u2028b\u2029c\x85d\x0be\x0cf\x1dg\n\n".encode(),
+        [frame("a\u2028b\u2029c\x85d\x0be\x0cf\x1dg")],
+    ),
     ("a line of vt is not blank", b"data: x\n\x0b\n\n", X),
     ("a line of a space is not blank", b"data: x\n \n\n", X),
     ("a line of a tab is not blank", b"data: x\n\t\n\n", X),
@@ -197,8 +202,21 @@ CASES: list[tuple[str, bytes, list[Frame]]] = [
     *(
         (f"retry {value!r} is ignored", b"retry:" + value + b"\ndata: x\n\n", X)
         for value in (
-            b" -1", b" +1", b" 1.0", b" 1e3", b" 0x1", b" 1_0", b" 1 ", b"  1", b" 1\0", b" 1a", b"\t1",
-            " １２".encode(), " ١٢".encode(), " ²".encode(), b" 99999999999999999",
+            b" -1",
+            b" +1",
+            b" 1.0",
+            b" 1e3",
+            b" 0x1",
+            b" 1_0",
+            b" 1 ",
+            b"  1",
+            b" 1\0",
+            b" 1a",
+            b"\t1",
+            " １２".encode(),
+            " ١٢".encode(),
+            " ²".encode(),
+            b" 99999999999999999",
         )
     ),
     # comments, and what is no field
@@ -224,7 +242,11 @@ CASES: list[tuple[str, bytes, list[Frame]]] = [
     ("above U+10FFFF", b"data: \xf4\x90\x80\x80\n\n", [frame("\ufffd\ufffd\ufffd\ufffd")]),
     ("a sequence cut by the line", b"data: \xe6\x97\n\n", [frame("\ufffd")]),
     ("two sequences cut", b"data: \xf0\x9f\x99\xe6\n\n", [frame("\ufffd\ufffd")]),
-    ("bad bytes in event and id", b"event: \xff\nid: \xff\ndata: x\n\n", [frame(event="\ufffd", id="\ufffd")]),
+    (
+        "bad bytes in event and id",
+        b"event: \xff\nid: \xff\ndata: x\n\n",
+        [frame(event="\ufffd", id="\ufffd")],
+    ),
     # the byte order mark
     ("bom", BOM + b"data: x\n\n", X),
     ("bom before a comment", BOM + b": c\ndata: x\n\n", X),
@@ -247,7 +269,11 @@ CASES: list[tuple[str, bytes, list[Frame]]] = [
     ("D2 nor of any length", b"retry: " + b"9" * 300 + b"\ndata: x\n\n", X),
     ("D4 a block of an id is no event", b"id: 1\n\ndata: x\n\n", [frame(id="1")]),
     ("D4 a block of a retry is no event", b"retry: 1\n\ndata: x\n\n", X),
-    ("D6 an id with nul is ignored", b"id: 1\ndata: x\n\nid: 2\x003\ndata: y\n\n", [frame(id="1"), frame("y", id="1")]),
+    (
+        "D6 an id with nul is ignored",
+        b"id: 1\ndata: x\n\nid: 2\x003\ndata: y\n\n",
+        [frame(id="1"), frame("y", id="1")],
+    ),
     ("D6 in its own line alone", b"id: 1\nid: \0\ndata: x\n\n", [frame(id="1")]),
     ("D7 other controls of an id stay", b"id: \x01\x1b\x7f\ndata: x\n\n", [frame(id="\x01\x1b\x7f")]),
     ("D9 cr at the very end ends a line", b"data: x\n\r", X),
@@ -323,7 +349,19 @@ def test_oracle_on_all_short_strings_in_pieces() -> None:
             assert decoder.last_event_id == oracle.last_event_id, body
 
 
-LINES = [b"data: a", b"data:b", b"data", b"id: 1", b"id", b"event: e", b"event", b"retry: 7", b": c", b"", b""]
+LINES = [
+    b"data: a",
+    b"data:b",
+    b"data",
+    b"id: 1",
+    b"id",
+    b"event: e",
+    b"event",
+    b"retry: 7",
+    b": c",
+    b"",
+    b"",
+]
 
 
 def test_oracle_on_all_short_sequences_of_lines() -> None:
@@ -535,7 +573,9 @@ def test_a_long_line_is_never_joined_nor_searched_again(size: int) -> None:
     assert calls["find"] + calls["rfind"] + calls["search"] <= 12
 
 
-@pytest.mark.parametrize("block", [b"data: x\n\n", b"data\n", b"\n", b": c\r\n", b"foo\r", b"event: e\n\n", b"id: 1\n\n"])
+@pytest.mark.parametrize(
+    "block", [b"data: x\n\n", b"data\n", b"\n", b": c\r\n", b"foo\r", b"event: e\n\n", b"id: 1\n\n"]
+)
 @pytest.mark.parametrize("size", [1, 64, 1 << 20])
 def test_work_grows_with_the_input(block: bytes, size: int) -> None:
     """Twice the input takes twice the calls, whatever it is made of and however it is cut."""
@@ -714,7 +754,9 @@ def test_encode_frame_takes_fields() -> None:
     """Fields do as well as a frame, and only those are written that say something."""
     assert encode_frame("x") == b"data: x\n\n"
     assert encode_frame("", event="") == b"data: \n\n"
-    assert encode_frame("a\nb", event="e", id="1", retry=0) == b"event: e\nid: 1\nretry: 0\ndata: a\ndata: b\n\n"
+    assert (
+        encode_frame("a\nb", event="e", id="1", retry=0) == b"event: e\nid: 1\nretry: 0\ndata: a\ndata: b\n\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_an_illegal_event_is_one_of_ours() -> None:
 
 
 def test_every_event_class_has_its_place() -> None:
-    """Each class of event is possible somewhere in the life of a response, and all are in the public union."""
+    """Each class of event is possible somewhere in the life of a response, and is in the public union."""
     assert {kind for row in RESPONSE.values() for kind in row} == set(CLASSES)
     assert {kind.__name__ for kind in CLASSES} == set(e.__all__) - {"Event"}
 
@@ -96,7 +96,14 @@ def test_every_outcome_says_what_becomes_of_open_items() -> None:
 OPEN_MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
 TEXT_PART = {"type": "output_text", "text": "", "annotations": []}
 AT = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
-CALL = {"id": "fc_1", "type": "function_call", "call_id": "call_1", "name": "n", "arguments": "", "status": "in_progress"}
+CALL = {
+    "id": "fc_1",
+    "type": "function_call",
+    "call_id": "call_1",
+    "name": "n",
+    "arguments": "",
+    "status": "in_progress",
+}
 WHOLE_PART = {**TEXT_PART, "text": "Hello"}
 WHOLE_MESSAGE = {**OPEN_MESSAGE, "status": "completed", "content": [WHOLE_PART]}
 
@@ -108,9 +115,17 @@ TEXT_DONE = {"type": "response.output_text.done", **AT, "text": "Hello"}
 PART_DONE = {"type": "response.content_part.done", **AT, "part": WHOLE_PART}
 DONE = {"type": "response.output_item.done", "output_index": 0, "item": WHOLE_MESSAGE}
 CALL_ADDED = {"type": "response.output_item.added", "output_index": 1, "item": CALL}
-CALL_DELTA = {"type": "response.function_call_arguments.delta", "item_id": "fc_1", "output_index": 1, "delta": "{"}
+CALL_DELTA = {
+    "type": "response.function_call_arguments.delta",
+    "item_id": "fc_1",
+    "output_index": 1,
+    "delta": "{",
+}
 ERROR = {"type": "error", "error": {"code": "server_error", "message": "no luck"}}
-FAILED = {"type": "response.failed", "response": response_object("resp_1", "failed", [], error=ERROR["error"])}
+FAILED = {
+    "type": "response.failed",
+    "response": response_object("resp_1", "failed", [], error=ERROR["error"]),
+}
 COMPLETED = {
     "type": "response.completed",
     "response": response_object("resp_1", "completed", [WHOLE_MESSAGE]),
@@ -174,7 +189,12 @@ def variants(kind: str) -> dict[str, dict[str, Any]]:
         "bare": {"type": kind},
         "without index": {k: v for k, v in fitting.items() if not k.endswith(("_index", "_id"))},
         "for another item": {**fitting, "item_id": "other_9", "output_index": 9, "content_index": 4},
-        "for the call": {**fitting, "item_id": "fc_1", "output_index": 1, "item": {**CALL, "arguments": "{}"}},
+        "for the call": {
+            **fitting,
+            "item_id": "fc_1",
+            "output_index": 1,
+            "item": {**CALL, "arguments": "{}"},
+        },
         "of other text": {**fitting, "text": "Bye", "part": {**WHOLE_PART, "text": "Bye"}},
         "of nulls": {k: v if k == "type" else None for k, v in fitting.items()},
         "of numbers": {k: v if k == "type" else 7 for k, v in fitting.items()},
@@ -218,7 +238,10 @@ def agree(strict: Run, lenient: Run) -> bool:
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_every_situation_can_end_in_every_way(situation: str) -> None:
     """From every situation the stream can be closed or cancelled, and ends once and for all."""
-    for stop, outcome in ((ResponseParser.close, Outcome.TRUNCATED), (ResponseParser.cancel, Outcome.CANCELLED)):
+    for stop, outcome in (
+        (ResponseParser.close, Outcome.TRUNCATED),
+        (ResponseParser.cancel, Outcome.CANCELLED),
+    ):
         parser = ResponseParser()
         parser.feed(body(SITUATIONS[situation]))
         events = list(parser.events())

@@ -81,6 +81,8 @@ class ItemRecord:
     state: ItemState = ItemState.OPEN
     parts: dict[tuple[e.Group, int], PartRecord] = attrs.field(factory=dict)
     values: dict[ValueKey, Value] = attrs.field(factory=dict)
+    finished: Item | None = None
+    """The item as it was handed out when it was finished, unless something came since."""
 
     def keys(self, group: e.Group) -> list[int]:
         """The indexes of the parts of a group, rising."""
@@ -88,18 +90,21 @@ class ItemRecord:
 
     def part_data(self, group: e.Group, index: int, more: Mapping[ValueKey, str] = MappingProxyType({})) -> Any:
         """A part as JSON, with its streamed values."""
-        data = copied(self.parts[group, index].data)
+        data = self.parts[group, index].data
         for field in PART_FIELDS:
             value = self.values.get((group, index, field))
             if value is not None:
-                data = data if isinstance(data, dict) else {}
+                data = dict(data) if isinstance(data, dict) else {}
                 data[field] = value.text + more.get((group, index, field), "")
         return data
 
     def to_dict(self, more: Mapping[ValueKey, str] = MappingProxyType({})) -> JSON:
-        """The item as JSON, with its parts and streamed values, and what `more` adds to those."""
-        data: JSON = copied(self.data)
-        for group in GROUPS:
+        """The item as JSON, with its parts and streamed values, and what `more` adds to those.
+
+        What it holds is shared with the record: JSON values are never changed in place here.
+        """
+        data = dict(self.data)
+        for group in GROUPS if self.parts else ():
             if keys := self.keys(group):
                 data[group] = [self.part_data(group, index, more) for index in keys]
         for key, value in self.values.items():
@@ -175,17 +180,20 @@ def align(keys: list[int], count: int) -> list[int]:
 
 
 def place(data: Any, key: ValueKey, text: str) -> None:
-    """Puts a value where it stands in its item, making what is missing on the way."""
-    *way, last = key
-    for step_, following in zip(way, key[1:], strict=True):
+    """Puts a value where it stands in its item, making what is missing on the way.
+
+    Only the outermost object is changed in place; what lies inside is replaced by changed copies.
+    """
+    for here, following in zip(key, key[1:], strict=False):
         inner: Any = {} if isinstance(following, str) else []
-        if isinstance(step_, int):
-            data += [copied(inner) for _ in range(step_ + 1 - len(data))]
-        elif not isinstance(data.get(step_), type(inner)):
-            data[step_] = inner
-        if not isinstance(data[step_], type(inner)):
-            data[step_] = inner
-        data = data[step_]
+        if isinstance(here, int):
+            data += [type(inner)() for _ in range(here + 1 - len(data))]
+            known = data[here]
+        else:
+            known = data.get(here)
+        data[here] = type(inner)(known) if isinstance(known, type(inner)) else inner
+        data = data[here]
+    last = key[-1]
     if isinstance(last, int):
         data += [""] * (last + 1 - len(data))
     data[last] = text
@@ -288,6 +296,7 @@ class Fold:
         state = step(ITEM, state, type(event))
         assert record is not None
         record.state = state
+        record.finished = None
         return record
 
     def _item_updated(self, event: e.ItemUpdated) -> None:
@@ -299,6 +308,7 @@ class Fold:
     def _item_finished(self, event: e.ItemFinished) -> None:
         record = self._item(event)
         record.load(event.item.data, whole=True)
+        record.finished = event.item
         for part in record.parts.values():
             part.state = PartState.DONE
 
@@ -425,8 +435,9 @@ class Fold:
     def response(self) -> Response:
         """The response as it stands. Costs its size."""
         order = sorted(self.items) if self.order is None else self.order
-        output = tuple(self.item(self.items[index]) for index in order)
-        data: JSON = copied(self.data)
+        records = [self.items[index] for index in order]
+        output = tuple(self.item(record) if record.finished is None else record.finished for record in records)
+        data = dict(self.data)
         data.setdefault("id", None)
         data.setdefault("object", "response")
         data.setdefault("model", None)
@@ -690,7 +701,7 @@ def settle_part(
     events: list[e.Event] = []
     known = record.parts.get((group, index))
     if known is None or not isinstance(known.data, dict):
-        merged = copied(entry)
+        merged = entry
     else:
         merged = merge_fields(record.part_data(group, index), entry) if isinstance(entry, dict) else entry
     values = list(record.part_values(group, merged))
@@ -712,7 +723,7 @@ def as_part(record: ItemRecord, group: e.Group, data: JSON) -> Part:
 def merge_fields(known: JSON, told: JSON) -> JSON:
     """What is told wins, but for what is empty; what is not told stays."""
     merged = {
-        key: known[key] if empty(value) and not empty(known.get(key)) else copied(value)
+        key: known[key] if empty(value) and not empty(known.get(key)) else value
         for key, value in told.items()
     }
     for key, value in known.items():

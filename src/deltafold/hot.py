@@ -12,17 +12,19 @@ dropped whenever anything but a plain delta comes for the same item.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from functools import lru_cache, partial
 from json.decoder import scanstring
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import attrs
 
 from deltafold import events as e
 
-__all__ = ["HotPath", "decoded"]
+__all__ = ["HotPath", "unescaped"]
 
 Path: TypeAlias = tuple[str | int, ...]
 Shape: TypeAlias = Any
@@ -42,14 +44,16 @@ MOST_TARGETS = 1024
 
 @attrs.frozen(eq=False)
 class Template:
-    """The pattern of a whole block, and its groups."""
+    """The shape of a whole block: bytes that never differ, then a pattern, and its groups."""
 
+    head: bytes
     pattern: re.Pattern[bytes]
     text: int
-    count: int
-    """The group of the sequence number, 0 where there is none."""
-    identity: tuple[int, ...]
-    """The groups of all that must be as it was."""
+    """The position of the text among the groups."""
+    count: int | None
+    """That of the sequence number, None where there is none."""
+    identity: Callable[[tuple[bytes, ...]], Any]
+    """Takes out of the groups all that must be as it was."""
 
 
 @attrs.frozen(eq=False)
@@ -60,17 +64,18 @@ class Target:
     kind: type
     append: Callable[[str], None]
     index: int
-    opens: tuple[str, ...]
-    """How a text begins that must go the long way."""
+    opens: str | None
+    """First characters of texts that must go the long way."""
 
 
 class Lane:
     """A template in use, and what its matches lead to in this stream."""
 
-    __slots__ = ("count", "identity", "match", "targets", "template", "text")
+    __slots__ = ("count", "head", "identity", "match", "targets", "template", "text")
 
     def __init__(self, template: Template) -> None:
         self.template = template
+        self.head = template.head
         self.match = template.pattern.match
         self.text = template.text
         self.count = template.count
@@ -149,7 +154,7 @@ class HotPath:
         text: Path,
         event: e.Event,
         fragments: list[str],
-        opens: tuple[str, ...],
+        opens: str | None,
     ) -> None:
         """A block went the long way and came out as one plain delta, whose text stands at a path in it."""
         make = maker(event)
@@ -160,25 +165,21 @@ class HotPath:
         lane = next((lane for lane in self.lanes if lane.template is template), None)
         if lane is None:
             lane = Lane(template)
-        found = template.pattern.fullmatch(block)
-        if found is None:
+        found = template.pattern.fullmatch(block, len(template.head))
+        if found is None or not block.startswith(template.head):
             return
         if lane not in self.lanes:
             self.lanes.insert(0, lane)
             del self.lanes[MOST_LANES:]
         if len(lane.targets) >= MOST_TARGETS:
             lane.targets.clear()
-        key = found.group(*lane.identity)
-        lane.targets[key] = Target(make, type(event), fragments.append, event.output_index, opens)
+        lane.targets[lane.identity(found.groups())] = Target(make, type(event), fragments.append, event.output_index, opens)
 
 
-def decoded(raw: bytes) -> str | None:
-    """The text of a JSON string's inside; None where that is not UTF-8."""
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        return None
-    return scanstring(text + '"', 0)[0] if "\\" in text else text
+def unescaped(text: str) -> str:
+    """The text of a JSON string's inside."""
+    found: tuple[str, int] = scanstring(text + '"', 0)
+    return found[0]
 
 
 def shape_of(value: Any, text: Path, *, top: bool = False) -> Shape | None:
@@ -214,35 +215,37 @@ def shape_of(value: Any, text: Path, *, top: bool = False) -> Shape | None:
 @lru_cache(maxsize=256)
 def template_of(name: str, shape: Shape, spaced: bool) -> Template:
     """The template of a shape. The cache is for all parsers: it holds nothing of any stream."""
-    head = re.escape(f"event: {name}\n".encode()) if name else b""
-    pieces: list[tuple[str, bytes]] = [("", head + b"data: ")]
+    pieces: list[tuple[str, bytes]] = [("", (f"event: {name}\n" if name else "").encode() + b"data: ")]
     write(shape, (b", ", b": ") if spaced else (b",", b":"), pieces)
     pieces.append(("", b"\n\n"))
+    head = b""
+    while pieces[0][0] == "":
+        head += pieces.pop(0)[1]
     # What stands between the free pieces is one group, if anything in it can differ.
     pattern, run, differs = b"", b"", False
-    text = count = groups = 0
-    identity = []
+    text, count, groups = 0, None, 0
+    identity: list[int] = []
     for kind, piece in [*pieces, (PADDING, b"")]:
         if kind in ("", STRING, NUMBER):
-            run += piece
+            run += piece if kind else re.escape(piece)
             differs = differs or kind != ""
             continue
         if differs:
-            groups += 1
             identity.append(groups)
+            groups += 1
             run = b"(" + run + b")"
         pattern += run + piece
         run, differs = b"", False
         if kind == TEXT:
-            groups += 1
             text = groups
         elif kind == COUNT:
-            groups += 1
             count = groups
-    if not identity:
-        # Nothing but text can differ: the empty group in front stands for what must be as it was.
-        return Template(re.compile(b"()" + pattern), text + 1, count and count + 1, (1,))
-    return Template(re.compile(pattern), text, count, tuple(identity))
+        groups += kind in (TEXT, COUNT)
+    return Template(head, re.compile(pattern), text, count, itemgetter(*identity) if identity else nothing)
+
+
+def nothing(groups: tuple[bytes, ...]) -> None:
+    """Nothing but text, number and padding can differ."""
 
 
 def write(shape: Shape, separators: tuple[bytes, bytes], pieces: list[tuple[str, bytes]]) -> None:
@@ -253,15 +256,15 @@ def write(shape: Shape, separators: tuple[bytes, bytes], pieces: list[tuple[str,
         return
     kind, content = shape
     if kind == "type":
-        pieces.append(("", re.escape(f'"{content}"'.encode())))
+        pieces.append(("", json.dumps(content).encode()))
         return
-    opening, closing = (rb"\{", rb"\}") if kind == "object" else (rb"\[", rb"\]")
+    opening, closing = (b"{", b"}") if kind == "object" else (b"[", b"]")
     pieces.append(("", opening))
     for position, member in enumerate(content):
         if position:
             pieces.append(("", comma))
         if kind == "object":
             key, member = member
-            pieces.append(("", re.escape(f'"{key}"'.encode()) + colon))
+            pieces.append(("", json.dumps(key).encode() + colon))
         write(member, separators, pieces)
     pieces.append(("", closing))

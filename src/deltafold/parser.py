@@ -8,6 +8,7 @@ caller has seen, and the state moves only as events are handed out.
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode, b64encode
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,7 +29,7 @@ from deltafold.errors import (
 )
 from deltafold.events import ArgumentsDelta, Event, Heartbeat, ReasoningDelta, TextDelta, UnknownEvent
 from deltafold.fold import Ending, Fold
-from deltafold.hot import HotPath, decoded
+from deltafold.hot import HotPath, Lane, unescaped
 from deltafold.limits import Limits
 from deltafold.payload import DONE, escape_surrogates, is_strict_json, read_payloads
 from deltafold.response import Outcome, Response
@@ -106,9 +107,11 @@ class ResponseParser:
         # The short cut for hot deltas: a payload that may show what they look like, and how often in a row
         # that was of no use.
         self._hot = HotPath()
+        self._lanes = self._hot.lanes
         self._candidate: tuple[dict[str, Any], str, bytes] | None = None
         self._misses = 0
         self._longest = min(limits.line_bytes, limits.event_bytes)
+        self._text_limit = limits.text_size
         self._response: Response | None = None
         self._anomalies: list[Anomaly] = []
         self._anomalies_dropped = 0
@@ -198,15 +201,33 @@ class ResponseParser:
         Raises `WireError` in strict mode and `LimitExceeded` in both, after all events before the fault,
         and again at every later call.
         """
-        if not self._pending:
-            if self._starved:
-                return None
-            if self._hot.lanes and (hot := self._next_hot()) is not None:
-                return hot
-            if not self._fill():
-                if self._fault is not None:
-                    raise self._fault
-                return None
+        if self._starved:
+            return None
+        if self._lanes and not self._pending:
+            # The short cut: the next block may be a plain delta like one that went the long way. `hot` says
+            # why a match is enough.
+            decoder = self._decoder
+            if decoder.fresh:
+                decoder.top_up()
+            if decoder.plain and not self._values:
+                buffer, position = decoder.buffer, decoder.position
+                for lane in self._lanes:
+                    if not buffer.startswith(lane.head, position):
+                        continue
+                    found = lane.match(buffer, position + len(lane.head))
+                    if found is None:
+                        continue
+                    event = self._hot_event(decoder, lane, found)
+                    if event is not None:
+                        return event
+                    break
+                if self._closed is None and decoder.waits():
+                    self._starved = True
+                    return None
+        if not self._pending and not self._fill():
+            if self._fault is not None:
+                raise self._fault
+            return None
         event = self._pending.popleft()
         self._response = None
         try:
@@ -311,39 +332,39 @@ class ResponseParser:
 
     # --------------------------------------------------------------------------------------- short cut
 
-    def _next_hot(self) -> Event | None:
-        """The next event, where its block is a plain delta like one that went the long way."""
-        decoder = self._decoder
-        if self._values or not decoder.begins_plainly():
+    def _hot_event(self, decoder: SSEDecoder, lane: Lane, found: re.Match[bytes]) -> Event | None:
+        """The event of a block that matched; None where it has to go the long way after all."""
+        groups = found.groups()
+        target = lane.targets.get(lane.identity(groups))
+        end = found.end()
+        if target is None or end - decoder.position > self._longest:
             return None
-        buffer, position = decoder.buffer, decoder.position
-        for lane in self._hot.lanes:
-            found = lane.match(buffer, position)
-            if found is None:
-                continue
-            target = lane.targets.get(found.group(*lane.identity))
-            end = found.end()
-            if target is None or end - position > self._longest:
+        if lane.count is not None:
+            number = int(groups[lane.count])
+            if number - 1 != self._dialect.last_sequence_number:
                 return None
-            if lane.count:
-                number = int(found[lane.count])
-                if number - 1 != self._dialect.last_sequence_number:
-                    return None
-            text = decoded(found[lane.text])
-            fold = self._fold
-            if not text or text.startswith(target.opens) or fold.size + len(text) > self._limits.text_size:
-                return None
-            decoder.skip(end)
-            if lane.count:
-                self._dialect.last_sequence_number = number
-            target.append(text)
-            fold.size += len(text)
-            self._response = None
-            self._misses = 0
-            event = target.make(text)
-            event.__class__ = target.kind
-            return event  # type: ignore[no-any-return]
-        return None
+        try:
+            text = groups[lane.text].decode()
+        except UnicodeDecodeError:
+            return None
+        if "\\" in text:
+            text = unescaped(text)
+        fold = self._fold
+        size = fold.size + len(text)
+        if not text or size > self._text_limit or (target.opens is not None and text[0] in target.opens):
+            return None
+        # From here on it is as if the event had gone the long way.
+        if lane.count is not None:
+            self._dialect.last_sequence_number = number
+        decoder.position = end
+        decoder.event_count += 1
+        fold.size = size
+        target.append(text)
+        self._response = None
+        self._misses = 0
+        event = target.make(text)
+        event.__class__ = target.kind
+        return event  # type: ignore[no-any-return]
 
     def _learn(self, event: Event) -> None:
         """A block went the long way and made just one event: does it show how the next ones look?"""
@@ -417,8 +438,6 @@ class ResponseParser:
 
     def _read_frame(self) -> bool:
         decoder = self._decoder
-        if self._hot.lanes and self._closed is None and decoder.begins_plainly() and decoder.waits():
-            return False
         signal = decoder.advance()
         if signal is EVENT:
             data = decoder.data
@@ -465,7 +484,7 @@ class ResponseParser:
                 if self._by_payload or (block := self._decoder.block()) is None:
                     return
                 self._candidate = value, name, block
-            elif self._hot.lanes:
+            elif self._lanes:
                 self._cool(list(pending))
         else:
             self._hot.forget(None)

@@ -80,6 +80,7 @@ class SSEDecoder:
         "_chunks",
         "_closed",
         "_data",
+        "_edge",
         "_event_limit",
         "_fault",
         "_has_returns",
@@ -88,7 +89,6 @@ class SSEDecoder:
         "_name",
         "_new_id",
         "_new_retry",
-        "_ready",
         "_skip_line_feed",
         "_start",
         "_stray_line",
@@ -99,7 +99,9 @@ class SSEDecoder:
         "event_count",
         "event_name",
         "event_offset",
+        "fresh",
         "last_event_id",
+        "plain",
         "position",
         "reconnection_time",
         "retry",
@@ -116,9 +118,11 @@ class SSEDecoder:
         # at each chunk would cost the square of a long line.
         self._chunks: list[bytes] = []
         self._held = 0
-        self._ready = False
+        # Whether a line end is among them.
+        self.fresh = False
         self._at_start = True
         self._skip_line_feed = False
+        self._edge = True  # one of the two
         # Joined bytes, read as far as `position`; up to `end` they are whole lines. `_start` is where they
         # begin in the stream.
         self.buffer = b""
@@ -126,8 +130,9 @@ class SSEDecoder:
         self.end = 0
         self._start = 0
         self._has_returns = False
-        # Whether nothing of a block has been read.
+        # Whether nothing of a block has been read, and whether there is no CR in the buffer either.
         self.clean = True
+        self.plain = True
         # The block that is being read: where it begins in the stream, and its fields.
         self._block = 0
         self._name = b""
@@ -160,8 +165,8 @@ class SSEDecoder:
         if data:
             self._chunks.append(data)
             self._held += len(data)
-            if not self._ready and (b"\n" in data or b"\r" in data):
-                self._ready = True
+            if not self.fresh and (b"\n" in data or b"\r" in data):
+                self.fresh = True
 
     def close(self) -> None:
         """The stream has ended. An unfinished event is discarded; `pending` still shows it."""
@@ -198,7 +203,7 @@ class SSEDecoder:
     @property
     def ready(self) -> bool:
         """Whether there may be a line that has not been read."""
-        return self._ready or self.position < self.end
+        return self.fresh or self.position < self.end
 
     def advance(self) -> Signal:
         """Reads on to the next event, comment, block without data, or `error` field.
@@ -219,7 +224,7 @@ class SSEDecoder:
                 buffer, position = self.buffer, 0
                 if self.clean:
                     self._block = self._start
-            self.clean = False
+            self.clean = self.plain = False
             if self._has_returns:
                 stop, after = line_end(buffer, position)
             else:
@@ -251,6 +256,7 @@ class SSEDecoder:
                     self.position = after
                     self.event_count += 1
                     self.clean = True
+                    self.plain = not self._has_returns
                     return EVENT
                 if self._name:
                     # "If the data buffer is an empty string, set the data buffer and the event type
@@ -352,15 +358,29 @@ class SSEDecoder:
         """Joins what was fed since to what has not been read. True where that gives another whole line."""
         if self._fault is not None:
             raise self._fault
-        if not self._ready:
+        if not self.fresh:
             if self._held > self._line_limit:
                 self._check_unfinished_line()
             return False
-        self._ready = False
-        rest = self.buffer[self.position :]
-        whole = b"".join((rest, *self._chunks)) if rest or len(self._chunks) > 1 else self._chunks[0]
-        self._chunks = []
+        self.fresh = False
+        chunks = self._chunks
+        whole = self.buffer[self.position :] + (chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        chunks.clear()
         self._start += self.position
+        if self._edge:
+            whole = self._without_edge(whole)
+        self._has_returns = b"\r" in whole
+        self.plain = self.clean and not self._has_returns
+        self.end = end = 1 + max(whole.rfind(b"\n"), whole.rfind(b"\r") if self._has_returns else -1)
+        self._held = len(whole) - end
+        if self._has_returns and whole.endswith(b"\r"):
+            self._skip_line_feed = self._edge = True
+        self.buffer = whole
+        self.position = 0
+        return end > 0
+
+    def _without_edge(self, whole: bytes) -> bytes:
+        """What was joined, without a byte order mark at its start or the rest of a CRLF."""
         if self._at_start:
             # "The UTF-8 decode algorithm strips one leading UTF-8 Byte Order Mark (BOM), if any."
             self._at_start = False
@@ -370,40 +390,32 @@ class SSEDecoder:
         if self._skip_line_feed:
             # The line ended with the CR that was the last byte before: acting on it at once costs nobody
             # a wait, and this LF is the rest of that CRLF.
+            self._skip_line_feed = False
             if whole.startswith(b"\n"):
                 whole = whole[1:]
                 if self._block == self._start:
                     self._block += 1
                 self._start += 1
-        self._has_returns = b"\r" in whole
-        self.end = end = 1 + max(whole.rfind(b"\n"), whole.rfind(b"\r") if self._has_returns else -1)
-        self._held = len(whole) - end
-        self._skip_line_feed = self._has_returns and end == len(whole) and whole.endswith(b"\r")
-        self.buffer = whole
-        self.position = 0
-        return end > 0
+        self._edge = False
+        return whole
 
-    def begins_plainly(self) -> bool:
-        """Whether a block begins here in the usual spelling, with whole lines and no CR among them."""
-        if self._ready and self.end - self.position < LONGEST_WAIT:
-            if self.clean and self.buffer.find(b"\n\n", self.position) < 0:
+    def top_up(self) -> None:
+        """Joins what was fed since, where the block that begins here has not come to its end."""
+        if self.clean and self.end - self.position < LONGEST_WAIT:
+            if self.buffer.find(b"\n\n", self.position) < 0:
                 self.refill()
-        return self.clean and self.position < self.end and not self._has_returns
 
     def waits(self) -> bool:
         """Whether the block that begins here is short and has not come to its end."""
         buffer, position = self.buffer, self.position
         return (
-            not self._ready
+            self.plain
+            and not self.fresh
+            and position < self.end
             and len(buffer) - position < LONGEST_WAIT
             and buffer.startswith((b"event: ", b"data: "), position)
             and buffer.find(b"\n\n", position) < 0
         )
-
-    def skip(self, position: int) -> None:
-        """A block was read in one piece, from here to a position."""
-        self.position = position
-        self.event_count += 1
 
     def block(self) -> bytes | None:
         """The bytes of the last event's block; None where they are no longer together."""
@@ -455,10 +467,11 @@ class SSEDecoder:
         rest = b64decode(state["rest"])
         self._chunks = [rest] if rest else []
         self._held = len(rest)
-        self._ready = b"\n" in rest or b"\r" in rest
+        self.fresh = b"\n" in rest or b"\r" in rest
         self._closed = state["closed"]
         self._at_start = state["at_start"]
         self._skip_line_feed = state["skip_line_feed"]
+        self._edge = self._at_start or self._skip_line_feed
         self._start = state["offset"]
         self._block = state["block"]
         self.clean = state["clean"]

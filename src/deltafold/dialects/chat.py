@@ -152,9 +152,9 @@ class ChatDialect:
             self._chunk(payload, name)
         return self.out
 
-    def plain_text(self, payload: JSON, event: Any) -> tuple[tuple[str | int, ...], tuple[str, ...]] | None:
+    def plain_text(self, payload: JSON, event: Any) -> tuple[tuple[str | int, ...], str | None] | None:
         """Where the text of an event stands in the payload that made it, if payloads that differ in nothing
-        else make events that differ in nothing else. And how texts begin of which that is not true."""
+        else make events that differ in nothing else; and first characters of texts of which that is not true."""
         choices = payload.get("choices")
         if self.halves or not isinstance(choices, list) or len(choices) != 1:
             return None
@@ -165,13 +165,13 @@ class ChatDialect:
             calls = delta.get("tool_calls")
             if isinstance(calls, list) and len(calls) == 1 and "function" in calls[0]:
                 if calls[0]["function"] == {"arguments": event.text} and calls[0].keys() <= {"index", "function"}:
-                    return ("choices", 0, "delta", "tool_calls", 0, "function", "arguments"), ("{", "[")
+                    return ("choices", 0, "delta", "tool_calls", 0, "function", "arguments"), "{["
             return None
         names = ("content",) if isinstance(event, e.TextDelta) else ("reasoning_content", "reasoning")
         told = [name for name in names if isinstance(delta.get(name), str)]
         if len(told) != 1 or delta[told[0]] != event.text:
             return None
-        return ("choices", 0, "delta", told[0]), ()
+        return ("choices", 0, "delta", told[0]), None
 
     def done_sentinel(self) -> list[Any]:
         """`[DONE]` came."""

@@ -184,12 +184,12 @@ class ResponsesDialect:
             self._other(payload, kind)
         return self.out
 
-    def plain_text(self, payload: JSON, event: Any) -> tuple[tuple[str | int, ...], tuple[str, ...]] | None:
+    def plain_text(self, payload: JSON, event: Any) -> tuple[tuple[str | int, ...], str | None] | None:
         """Where the text of an event stands in the payload that made it, if payloads that differ in nothing
-        else make events that differ in nothing else. And how texts begin of which that is not true."""
+        else make events that differ in nothing else; and first characters of texts of which that is not true."""
         if self.halves or payload.get("delta") != event.text:
             return None
-        return ("delta",), ()
+        return ("delta",), None
 
     def done_sentinel(self) -> list[Any]:
         """`[DONE]` came."""
@@ -353,7 +353,7 @@ class ResponsesDialect:
     def _usage(self, response: JSON) -> None:
         usage = response.get("usage")
         if isinstance(usage, dict) and usage:
-            self.out.append(e.UsageReported(usage_from(copied(usage))))
+            self.out.append(e.UsageReported(usage_from(usage)))
 
     def _whole_response(self, payload: JSON, kind: str) -> None:
         """A response object that is no event: the body of a request that did not stream."""
@@ -371,7 +371,7 @@ class ResponsesDialect:
         self._start(response, announced=kind == WHOLE_RESPONSE or self._type_of_body(payload))
         order = self._settle_output(response.get("output"), whole=True)
         self._usage(response)
-        data = {k: copied(v) for k, v in response.items() if k != "output"}
+        data = {k: v for k, v in response.items() if k != "output"}
         data.setdefault("status", str(outcome))
         if outcome is Outcome.FAILED:
             self._failed(response, data, order)
@@ -682,6 +682,8 @@ class ResponsesDialect:
 
     def _finalize(self, record: ItemRecord, told: JSON) -> None:
         """A known item was told whole."""
+        if record.finished is not None and record.finished.data == told:
+            return
         self._check_item_id(record.index, told, "id")
         self._learn_ids(record.index, told)
         if record.type in ("function_call", "custom_tool_call"):

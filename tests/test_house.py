@@ -1,0 +1,206 @@
+"""The house rules: who may import whom, what the core may not touch, and that nothing is left unsaid."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import sys
+from pathlib import Path
+
+import attrs
+import pytest
+
+import deltafold
+from deltafold import AnomalyCode
+
+ROOT = Path(deltafold.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+TREES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): ast.parse(path.read_text()) for path in FILES
+}
+
+# Each file imports only from files in lines above its own. Files of one line know nothing of one another.
+ORDER = """
+errors limits
+sse payload sniff arguments rates
+lifting classify
+items
+convert.chat
+response
+events
+state
+fold
+dialects.responses dialects.chat
+snapshot
+hot
+parser
+__init__
+__main__
+"""
+FLOOR = {module: number for number, line in enumerate(ORDER.strip().splitlines()) for module in line.split()}
+FLOOR |= {"dialects.__init__": FLOOR["fold"], "convert.__init__": FLOOR["items"]}
+
+FORBIDDEN = {
+    *("socket", "ssl", "select", "selectors", "http", "urllib", "asyncio", "threading", "multiprocessing"),
+    *(
+        "concurrent",
+        "queue",
+        "subprocess",
+        "signal",
+        "time",
+        "random",
+        "secrets",
+        "uuid",
+        "logging",
+        "os",
+        "io",
+    ),
+    *("sys", "pathlib", "tempfile", "pickle", "warnings"),
+}
+"""The world outside: the core has no part in it."""
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    """Whether this is `if TYPE_CHECKING:`."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """The modules that a file imports when it runs, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.iter_child_nodes(tree):
+        if is_type_checking(node):
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            assert node.module is not None
+            found.add(node.module)
+            if node.module == "deltafold" or f"{node.module.removeprefix('deltafold.')}.__init__" in TREES:
+                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        found |= imports(node)
+    return found
+
+
+def ours(tree: ast.AST) -> set[str]:
+    """The files of this package that a file imports."""
+    names = {name.removeprefix("deltafold.") for name in imports(tree) if name.startswith("deltafold.")}
+    return {name for name in names if name in TREES}
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_imports_go_upwards(module: str) -> None:
+    """Each file imports only from those above it in the house's order, in which every file has its place."""
+    if module not in FLOOR and module.startswith("convert."):
+        allowed = set(TREES) - {"__main__", "parser"}
+    else:
+        assert module in FLOOR, f"{module} has no place in the order"
+        allowed = {name for name in TREES if FLOOR.get(name, FLOOR["__main__"]) < FLOOR[module]}
+    assert ours(TREES[module]) <= allowed
+
+
+@pytest.mark.parametrize("module", [module for module in TREES if module != "__main__"])
+def test_the_core_does_no_io(module: str) -> None:
+    """No file but the inspector imports what opens, waits, threads, tells the time, rolls dice, or logs."""
+    roots = {name.split(".")[0] for name in imports(TREES[module])}
+    assert not roots & FORBIDDEN
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in {"open", "print", "input", "exec", "eval", "breakpoint"}
+
+
+@pytest.mark.parametrize("module", [module for module in TREES if module != "__main__"])
+def test_nothing_waits_and_nothing_is_global(module: str) -> None:
+    """Nothing is `async`, and no function changes a global: state is in objects, for a snapshot to take."""
+    for node in ast.walk(TREES[module]):
+        assert not isinstance(node, (ast.AsyncFunctionDef, ast.Await, ast.Global))
+
+
+def test_only_attrs_is_needed() -> None:
+    """Beside the standard library only attrs is imported at run time."""
+    roots = {name.split(".")[0] for tree in TREES.values() for name in imports(tree)}
+    assert roots - set(sys.stdlib_module_names) <= {"attrs", "deltafold"}
+
+
+def test_all_is_sorted_and_can_be_imported() -> None:
+    """`__all__` of the package is sorted, has nothing twice, and every name in it is there."""
+    names = deltafold.__all__
+    assert names == sorted(names)
+    assert len(names) == len(set(names))
+    for name in names:
+        assert getattr(deltafold, name) is not None
+
+
+def test_all_is_complete() -> None:
+    """What the package imports for its users is in `__all__`, and nothing public is beside it."""
+    modules = {module.split(".")[0] for module in TREES}
+    public = {name for name in vars(deltafold) if not name.startswith("_")} - modules - {"annotations", "Any"}
+    assert public == set(deltafold.__all__)
+
+
+def test_every_event_and_item_is_public() -> None:
+    """Every class that can come out of a parser can be imported from the package."""
+    for name in ("errors", "events", "items", "response"):
+        for public in importlib.import_module(f"deltafold.{name}").__all__:
+            if isinstance(getattr(importlib.import_module(f"deltafold.{name}"), public), type):
+                assert public in deltafold.__all__
+
+
+@pytest.mark.parametrize("module", [name for name in TREES if not name.endswith(("__init__", "__main__"))])
+def test_each_file_says_what_is_public(module: str) -> None:
+    """Each file says what is public in it, each name once, and has it."""
+    found = importlib.import_module(f"deltafold.{module}")
+    assert len(found.__all__) == len(set(found.__all__))
+    for name in found.__all__:
+        assert hasattr(found, name)
+
+
+def test_version() -> None:
+    """The version is that of the installed package, and no other name is made up."""
+    assert deltafold.__version__.split(".")
+    with pytest.raises(AttributeError, match="nothing"):
+        deltafold.nothing  # noqa: B018
+
+
+def test_no_anomaly_is_named_for_nothing() -> None:
+    """Every code is reported somewhere in the source, beside its row in the table."""
+    used = {
+        node.attr
+        for module, tree in TREES.items()
+        if module != "errors"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+    }
+    assert {code.name for code in AnomalyCode} <= used
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_everything_public_is_described(module: str) -> None:
+    """Every file, public class and public function has a docstring."""
+    tree = TREES[module]
+    assert ast.get_docstring(tree)
+    for node in tree.body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and not node.name.startswith("_"):
+            public = node.name in getattr(importlib.import_module(module_name(module)), "__all__", ())
+            assert ast.get_docstring(node) or not public, f"{node.name} has no docstring"
+            for member in (
+                node.body if isinstance(node, ast.ClassDef) and node.name in deltafold.__all__ else ()
+            ):
+                if isinstance(member, ast.FunctionDef) and not member.name.startswith("_"):
+                    assert ast.get_docstring(member), f"{node.name}.{member.name} has no docstring"
+
+
+def module_name(module: str) -> str:
+    """The name under which a file is imported."""
+    return f"deltafold.{module}".removesuffix(".__init__")
+
+
+def test_events_are_frozen_and_slotted() -> None:
+    """Events, items and the response cannot be changed, and have no room for more."""
+    for name in ("events", "items", "response"):
+        for kind in vars(importlib.import_module(f"deltafold.{name}")).values():
+            if isinstance(kind, type) and attrs.has(kind):
+                assert kind.__setattr__ is not object.__setattr__
+                assert "__dict__" not in dir(kind)
+                assert len(kind.__match_args__) or not attrs.fields(kind)
