@@ -53,9 +53,7 @@ class Ledger:
             key = (event.kind, event.output_index, index)
             if isinstance(event, e.ValueReplaced):
                 self.values[key] = event.text
-            assert self.values.get(key, "") == event.text, (
-                "told whole, and not what was streamed"
-            )
+            assert self.values.get(key, "") == event.text, "told whole, and not what was streamed"
 
     def check(self, response: Response) -> None:
         """The deltas, joined, are the values of the response, and the values are the deltas, joined."""
@@ -64,47 +62,51 @@ class Ledger:
         assert not (more := streamed - all_values(response)), f"handed out, and not in the response: {more}"
 
 
-def parts_of(item: JSON, group: str) -> list[JSON]:
-    found = item.get(group)
-    return [part for part in found if isinstance(part, dict)] if isinstance(found, list) else []
+def objects(value: Any) -> list[JSON]:
+    """The objects of a list."""
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def streamed_values(response: Response) -> Counter[tuple[str, str]]:
     """Every text, refusal, reasoning, arguments and code of a response."""
-    found: Counter[tuple[str, str]] = Counter()
+    found: list[tuple[str, Any]] = []
     for item in response.to_dict()["output"]:
-        kind = {"message": "text", "reasoning": "reasoning"}.get(item["type"]) if "type" in item else None
-        if kind is not None:
-            found.update((kind, part.get("text")) for part in parts_of(item, "content"))
-        found.update(("refusal", part.get("refusal")) for part in parts_of(item, "content"))
-        found.update(("summary", part.get("text")) for part in parts_of(item, "summary"))
-        for of, field, name in (
-            ("function_call", "arguments", "arguments"),
-            ("mcp_call", "arguments", "arguments"),
-            ("custom_tool_call", "input", "arguments"),
-            ("code_interpreter_call", "code", "code"),
-        ):
-            if item.get("type") == of:
-                found[name, item.get(field)] += 1
-    return Counter({key: n for key, n in found.items() if isinstance(key[1], str) and key[1]})
+        content, summary = objects(item.get("content")), objects(item.get("summary"))
+        match item.get("type"):
+            case "message":
+                found += [("text", part.get("text")) for part in content]
+            case "reasoning":
+                found += [("reasoning", part.get("text")) for part in content]
+            case "function_call" | "mcp_call":
+                found.append(("arguments", item.get("arguments")))
+            case "custom_tool_call":
+                found.append(("arguments", item.get("input")))
+            case "code_interpreter_call":
+                found.append(("code", item.get("code")))
+        found += [("refusal", part.get("refusal")) for part in content]
+        found += [("summary", part.get("text")) for part in summary]
+    return strings(found)
 
 
 def all_values(response: Response) -> Counter[tuple[str, str]]:
     """Those, and what only some items stream."""
-    found = streamed_values(response)
+    found: list[tuple[str, Any]] = []
     for item in response.to_dict()["output"]:
-        for field in ("arguments", "input"):
-            found["arguments", item.get(field) if isinstance(item.get(field), str) else ""] += 1
-        for field in ("code", "output"):
-            found[field, item.get(field) if isinstance(item.get(field), str) else ""] += 1
-        operation, action, output = item.get("operation"), item.get("action"), item.get("output")
-        found["diff", operation.get("diff") if isinstance(operation, dict) else ""] += 1
-        for command in (action.get("commands") or []) if isinstance(action, dict) else []:
-            found["command", command] += 1
-        for entry in output if isinstance(output, list) else []:
-            for stream in ("stdout", "stderr"):
-                found[stream, entry.get(stream) if isinstance(entry, dict) else ""] += 1
-    return found
+        found += [("arguments", item.get("arguments")), ("arguments", item.get("input"))]
+        found += [("code", item.get("code")), ("output", item.get("output"))]
+        operation, action = item.get("operation"), item.get("action")
+        found.append(("diff", operation.get("diff") if isinstance(operation, dict) else None))
+        commands = action.get("commands") if isinstance(action, dict) else None
+        found += [("command", command) for command in commands or () if isinstance(commands, list)]
+        found += [(stream, entry.get(stream)) for entry in objects(item.get("output")) for stream in STREAMS]
+    return streamed_values(response) | strings(found)
+
+
+STREAMS = ("stdout", "stderr")
+
+
+def strings(found: list[tuple[str, Any]]) -> Counter[tuple[str, str]]:
+    return Counter((kind, text) for kind, text in found if isinstance(text, str) and text)
 
 
 def check_response(response: Response) -> None:

@@ -10,7 +10,7 @@ Fragments are kept in lists and joined on demand, for `text += delta` on an attr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias, cast
 
@@ -77,22 +77,45 @@ class ItemRecord:
     index: int
     type: str
     choice_index: int | None
-    data: JSON = attrs.field(factory=dict)
+    _data: JSON = attrs.field(factory=dict)
     state: ItemState = ItemState.OPEN
-    parts: dict[tuple[e.Group, int], PartRecord] = attrs.field(factory=dict)
-    values: dict[ValueKey, Value] = attrs.field(factory=dict)
+    _parts: dict[e.Group, dict[int, PartRecord]] = attrs.field(factory=lambda: {"content": {}, "summary": {}})
+    _values: dict[ValueKey, Value] = attrs.field(factory=dict)
     finished: Item | None = None
     """The item as it was handed out when it was finished, unless something came since."""
+    _told: JSON | None = None
+    """The item as it was told whole, not yet taken apart: for most items nothing more comes."""
+
+    @property
+    def data(self) -> JSON:
+        """The item's own fields."""
+        if self._told is not None:
+            self._take_apart()
+        return self._data
+
+    @property
+    def parts(self) -> dict[e.Group, dict[int, PartRecord]]:
+        """Its parts, by their group and index."""
+        if self._told is not None:
+            self._take_apart()
+        return self._parts
+
+    @property
+    def values(self) -> dict[ValueKey, Value]:
+        """Its streamed values, by where they stand."""
+        if self._told is not None:
+            self._take_apart()
+        return self._values
 
     def keys(self, group: e.Group) -> list[int]:
         """The indexes of the parts of a group, rising."""
-        return sorted(index for found, index in self.parts if found == group)
+        return sorted(self.parts[group])
 
     def part_data(self, group: e.Group, index: int, more: Mapping[ValueKey, str] = MappingProxyType({})) -> Any:
         """A part as JSON, with its streamed values."""
-        data = self.parts[group, index].data
+        data = self.parts[group][index].data
         for field in PART_FIELDS:
-            value = self.values.get((group, index, field))
+            value = self._values.get((group, index, field))
             if value is not None:
                 data = dict(data) if isinstance(data, dict) else {}
                 data[field] = value.text + more.get((group, index, field), "")
@@ -103,57 +126,69 @@ class ItemRecord:
 
         What it holds is shared with the record: JSON values are never changed in place here.
         """
+        if self._told is not None and not more:
+            return dict(self._told)
         data = dict(self.data)
-        for group in GROUPS if self.parts else ():
-            if keys := self.keys(group):
-                data[group] = [self.part_data(group, index, more) for index in keys]
-        for key, value in self.values.items():
+        for group, parts in self._parts.items():
+            if parts:
+                data[group] = [self.part_data(group, index, more) for index in sorted(parts)]
+        for key, value in self._values.items():
             if key[0] not in GROUPS:
                 place(data, key, value.text + more.get(key, ""))
         return data
 
-    def load(self, data: JSON, *, whole: bool) -> None:
-        """Takes the item as it was told and merged: with its parts and values."""
+    def load(self, data: JSON) -> None:
+        """More was told of the item: its fields, and parts that are new. Values go on as they are."""
+        known = self.values
+        self._load(data, whole=False)
+        self._values.update(known)
+
+    def finish(self, item: Item) -> None:
+        """The item was told whole."""
+        if self._told is not None:
+            self._take_apart()
+        self.type = item.type
+        self._told = item.data
+        self.finished = item
+
+    def _take_apart(self) -> None:
+        assert self._told is not None
+        told, self._told = self._told, None
+        self._values = {}
+        self._load(told, whole=True)
+
+    def _load(self, data: JSON, *, whole: bool) -> None:
         told = dict(data)
         self.type = string_or_empty(told.get("type"))
-        values: dict[ValueKey, Value] = {}
-        for group in GROUPS:
+        state = PartState.DONE if whole else PartState.OPEN
+        for group, parts in self._parts.items():
             entries = told.get(group)
             if not isinstance(entries, list):
                 continue
             told[group] = []
-            indexes = align(self.keys(group), len(entries))
-            for index in set(self.keys(group)) - set(indexes):
-                del self.parts[group, index]
+            indexes = align(sorted(parts), len(entries))
+            before = dict(parts)
+            parts.clear()
             for index, entry in zip(indexes, entries, strict=True):
                 fields = dict(entry) if isinstance(entry, dict) else entry
                 for field, kind in self.part_values(group, entry):
-                    values[group, index, field] = Value(kind, [fields.pop(field)], whole)
-                record = self.parts.get((group, index))
-                if record is None:
-                    self.parts[group, index] = PartRecord(fields)
-                else:
-                    record.data = fields
+                    self._values[group, index, field] = Value(kind, [fields.pop(field)], whole)
+                known = before.get(index)
+                parts[index] = PartRecord(fields, state if whole or known is None else known.state)
         field = ITEM_VALUES.get(self.type, "")
         if isinstance(told.get(field), str):
-            values[field,] = Value("code" if field == "code" else "arguments", [told[field]], whole)
-        for key, before in self.values.items():
-            if key in values and whole:
-                values[key].whole |= before.whole
-            elif key in values:
-                values[key] = before
-            elif key[:2] in self.parts or (key[0] not in GROUPS and not whole):
-                values[key] = before
-        self.values = values
-        self.data = told
+            self._values[field,] = Value("code" if field == "code" else "arguments", [told[field]], whole)
+        self._data = told
 
-    def part_values(self, group: e.Group, entry: Any) -> Iterator[tuple[str, e.ValueKind]]:
+    def part_values(self, group: e.Group, entry: Any) -> list[tuple[str, e.ValueKind]]:
         """The streamed members of a part as it was told, with what they are."""
+        found: list[tuple[str, e.ValueKind]] = []
         if isinstance(entry, dict):
             if isinstance(entry.get("text"), str) and (kind := self.text_kind(group)) is not None:
-                yield "text", kind
+                found.append(("text", kind))
             if isinstance(entry.get("refusal"), str) and group == "content":
-                yield "refusal", "refusal"
+                found.append(("refusal", "refusal"))
+        return found
 
     def text_kind(self, group: e.Group) -> e.ValueKind | None:
         """What the text of a part is: that follows from the item, whatever the server calls its parts."""
@@ -265,7 +300,8 @@ class Fold:
         self.data.update(event.data)
 
     def _status(self, event: e.StatusChanged) -> None:
-        self.data.update((k, v) for k, v in event.data.items() if not empty(v) or empty(self.data.get(k)))
+        if event.data != self.data:
+            self.data = merge_fields(self.data, event.data)
 
     def _usage(self, event: e.UsageReported) -> None:
         self.usage = event.usage
@@ -287,7 +323,7 @@ class Fold:
         assert index not in self.items
         record = ItemRecord(index, event.item.type, event.item.choice_index)
         record.state = step(ITEM, ItemState.ABSENT, e.ItemStarted)
-        record.load(event.item.data, whole=False)
+        record.load(event.item.data)
         self.items[index] = record
 
     def _item(self, event: Any) -> ItemRecord:
@@ -300,21 +336,17 @@ class Fold:
         return record
 
     def _item_updated(self, event: e.ItemUpdated) -> None:
-        self._item(event).load(event.item.data, whole=False)
+        self._item(event).load(event.item.data)
 
     def _item_progress(self, event: e.ItemProgress) -> None:
         self._item(event).data["status"] = event.status
 
     def _item_finished(self, event: e.ItemFinished) -> None:
-        record = self._item(event)
-        record.load(event.item.data, whole=True)
-        record.finished = event.item
-        for part in record.parts.values():
-            part.state = PartState.DONE
+        self._item(event).finish(event.item)
 
     def _part(self, event: Any, group: e.Group, index: int) -> tuple[ItemRecord, PartRecord]:
         item = self._item(event)
-        part = item.parts.get((group, index))
+        part = item.parts[group].get(index)
         state = step(PART, PartState.ABSENT if part is None else part.state, type(event))
         assert part is not None
         part.state = state
@@ -322,19 +354,20 @@ class Fold:
 
     def _part_started(self, event: e.PartStarted) -> None:
         item = self._item(event)
-        if len(item.parts) >= self.limits.parts:
+        parts = item.parts[event.group]
+        if len(parts) >= self.limits.parts:
             raise LimitExceeded("parts", self.limits.parts)
-        key = event.group, event.part_index
-        step(PART, PartState.ABSENT if key not in item.parts else item.parts[key].state, e.PartStarted)
+        index = event.part_index
+        step(PART, PartState.ABSENT if index not in parts else parts[index].state, e.PartStarted)
         data = dict(event.part.data)
-        item.parts[key] = PartRecord(data)
-        for field, kind in list(item.part_values(event.group, data)):
-            item.values[event.group, event.part_index, field] = Value(kind, [data.pop(field)])
+        for field, kind in item.part_values(event.group, data):
+            item.values[event.group, index, field] = Value(kind, [data.pop(field)])
+        parts[index] = PartRecord(data)
 
     def _part_finished(self, event: e.PartFinished) -> None:
         item, part = self._part(event, event.group, event.part_index)
         data = dict(event.part.data)
-        for field, kind in list(item.part_values(event.group, data)):
+        for field, kind in item.part_values(event.group, data):
             item.values[event.group, event.part_index, field] = Value(kind, [data.pop(field)], True)
         part.data = data
 
@@ -437,19 +470,14 @@ class Fold:
         order = sorted(self.items) if self.order is None else self.order
         records = [self.items[index] for index in order]
         output = tuple(self.item(record) if record.finished is None else record.finished for record in records)
-        data = dict(self.data)
-        data.setdefault("id", None)
-        data.setdefault("object", "response")
-        data.setdefault("model", None)
-        data.setdefault("status", None)
-        data.setdefault("error", None)
-        data.setdefault("incomplete_details", None)
-        data.setdefault("usage", None if self.usage is None else usage_of_responses(self.usage))
+        data = {**BLANK_RESPONSE, **self.data}
+        if data["usage"] is None and "usage" not in self.data and self.usage is not None:
+            data["usage"] = usage_of_responses(self.usage)
         if self.audio:
             data["audio"] = {name: "".join(pieces) for name, pieces in self.audio.items()}
         details = data["incomplete_details"]
-        reason = details.get("reason") if isinstance(details, dict) else None
-        response = Response(
+        reason = string_or_none(details.get("reason")) if isinstance(details, dict) else None
+        return Response(
             string_or_none(data["id"]),
             string_or_none(data["model"]),
             string_or_none(data["status"]),
@@ -457,31 +485,39 @@ class Fold:
             output,
             self.usage,
             self.error,
-            string_or_none(reason),
-            None,
+            reason,
+            self._finish_reason(output, reason),
             data,
             tuple(self.choices[index] for index in sorted(self.choices)),
         )
-        return attrs.evolve(response, finish_reason=self._finish_reason(response))
 
-    def _finish_reason(self, response: Response) -> str | None:
-        called = any(is_whole(call) for call in response.tool_calls)
+    def _finish_reason(self, output: tuple[Item, ...], incomplete_reason: str | None) -> str | None:
         if self.outcome is Outcome.FAILED:
             return "error"
         if self.outcome is Outcome.CANCELLED:
             return "cancelled"
-        if self.finish_reason is not None:
-            return "tool_calls" if called and self.finish_reason == "stop" else self.finish_reason
-        if self.outcome is Outcome.INCOMPLETE:
-            reason = response.incomplete_reason
-            return None if reason is None else FINISH_REASONS.get(reason, reason)
-        if self.outcome is Outcome.COMPLETED:
-            return "tool_calls" if called else "stop"
-        return None
+        reason = self.finish_reason
+        if reason is None and self.outcome is Outcome.INCOMPLETE and incomplete_reason is not None:
+            return FINISH_REASONS.get(incomplete_reason, incomplete_reason)
+        if reason is None and self.outcome is Outcome.COMPLETED:
+            reason = "stop"
+        return "tool_calls" if reason == "stop" and any(is_whole(item) for item in output) else reason
 
 
-def is_whole(call: FunctionCall | CustomToolCall) -> bool:
-    return call.complete if isinstance(call, FunctionCall) else call.whole
+BLANK_RESPONSE: JSON = {
+    "id": None,
+    "object": "response",
+    "model": None,
+    "status": None,
+    "error": None,
+    "incomplete_details": None,
+    "usage": None,
+}
+
+
+def is_whole(item: Item) -> bool:
+    """Whether an item is a call that can be run."""
+    return item.complete if isinstance(item, FunctionCall) else isinstance(item, CustomToolCall) and item.whole
 
 
 def string_or_none(value: Any) -> str | None:
@@ -622,6 +658,13 @@ def settle_item(
     """An item was told: the item as it then is, and the events that lead there."""
     record.type = record.type or string_or_empty(told.get("type"))
     before = record.to_dict()
+    if whole and {**before, "status": told.get("status")} == told and record.state is not ItemState.DONE:
+        # The usual end: nothing is told but what had been streamed, and the new status.
+        return told, [
+            e.ValueFinished(record.index, value.kind, value.text, **indexes_of(value.kind, key))
+            for key, value in record.values.items()
+            if not value.whole
+        ]
     merged = merge_fields(before, told)
     if whole and record.state is not ItemState.DONE:
         # What an announcement says of these is provisional: the ciphertext of an announced reasoning item is
@@ -699,12 +742,12 @@ def settle_part(
 ) -> tuple[Any, list[e.Event]]:
     """A part was told: the part as it then is, and the events that lead there."""
     events: list[e.Event] = []
-    known = record.parts.get((group, index))
+    known = record.parts[group].get(index)
     if known is None or not isinstance(known.data, dict):
         merged = entry
     else:
         merged = merge_fields(record.part_data(group, index), entry) if isinstance(entry, dict) else entry
-    values = list(record.part_values(group, merged))
+    values = record.part_values(group, merged)
     if known is None and isinstance(merged, dict):
         blank = {**merged, **{field: "" for field, _ in values}}
         events.append(e.PartStarted(record.index, index, group, as_part(record, group, blank)))

@@ -139,9 +139,6 @@ def mend(value: Any, report: Report, fragments: frozenset[str], *, key: str = ""
 
 def check_depth(text: str, depth: int) -> None:
     """Raises `LimitExceeded` where arrays and objects are nested deeper than `depth`."""
-    # The brackets of the whole text bound its depth, and few payloads have more of them than the limit.
-    if text.count("{") + text.count("[") <= depth:
-        return
     nested = 0
     for bracket in BRACKETS.findall(STRINGS.sub("", text)):
         nested += 1 if bracket in "[{" else -1
@@ -157,7 +154,15 @@ def read_payloads(
     `[DONE]` and what could not be read come as `str`, other JSON as the value it is: what arrived is never
     dropped. Raises `LimitExceeded`.
     """
-    check_depth(text, depth)
+    # The brackets of the whole text bound its depth, and few payloads have more of them than the limit.
+    if text.count("{") + text.count("[") > depth:
+        check_depth(text, depth)
+    try:
+        value, end = (scan_distinct if strict else scan)(text, 0)
+        if end == len(text) and "\\ud" not in text and "\\uD" not in text:
+            return [value]  # nearly always
+    except (StopIteration, ValueError, RecursionError):
+        pass
     values, end = scan_all(text, 0, report, strict)
     if end < len(text) or not values:
         values = rescue(text, values, end, report, strict)

@@ -963,5 +963,5 @@ def fresh_record(out: list[Any], index: int) -> ItemRecord:
     """The record of an item that begins with the present payload."""
     event = next(event for event in out if isinstance(event, e.ItemStarted) and event.output_index == index)
     record = ItemRecord(index, event.item.type, event.item.choice_index)
-    record.load(event.item.data, whole=False)
+    record.load(event.item.data)
     return record

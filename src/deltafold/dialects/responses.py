@@ -319,7 +319,7 @@ class ResponsesDialect:
         self.started = True
         if not announced:
             self.report(AnomalyCode.RESPONSE_NOT_ANNOUNCED, "the response began without response.created")
-        data = {k: v for k, v in (data or {}).items() if k != "output"}
+        data = without_output(data or {})
         ident, model = data.get("id"), data.get("model")
         self.out.append(
             e.ResponseStarted(
@@ -337,7 +337,7 @@ class ResponsesDialect:
             self._once(AnomalyCode.ANNOUNCED_TWICE, None, "response.created came again")
         if kind != "response.created" or self.out == []:
             status = response.get("status", kind.removeprefix("response."))
-            data = {k: v for k, v in response.items() if k != "output"}
+            data = without_output(response)
             self.out.append(e.StatusChanged(status if isinstance(status, str) else None, data))
         self._usage(response)
         output = response.get("output")
@@ -371,7 +371,7 @@ class ResponsesDialect:
         self._start(response, announced=kind == WHOLE_RESPONSE or self._type_of_body(payload))
         order = self._settle_output(response.get("output"), whole=True)
         self._usage(response)
-        data = {k: v for k, v in response.items() if k != "output"}
+        data = without_output(response)
         data.setdefault("status", str(outcome))
         if outcome is Outcome.FAILED:
             self._failed(response, data, order)
@@ -493,16 +493,16 @@ class ResponsesDialect:
             self.places[place] = index
         self._learn_ids(index, told)
         record = ItemRecord(index, string_or_empty(told.get("type")), None)
-        bare = copied(told)
-        for group in GROUPS:
-            if isinstance(bare.get(group), list):
-                bare[group] = []
         field = ITEM_VALUES.get(record.type, "")
-        if isinstance(bare.get(field), str):
-            bare[field] = ""
-        record.load(bare, whole=False)
+        blank = {group: [] for group in GROUPS if isinstance(told.get(group), list) and told[group]}
+        if isinstance(told.get(field), str) and told[field]:
+            blank[field] = ""
+        bare = {**told, **blank} if blank else told
+        record.load(bare)
         self.fresh[index] = record
-        self.out.append(e.ItemStarted(index, self.fold.item(record, copied(bare), whole=False)))
+        self.out.append(e.ItemStarted(index, self.fold.item(record, bare, whole=False)))
+        if not blank and not whole:
+            return index
         if not whole:
             told = self._hold_text(record, told)
         merged, events = settle_item(record, told, self.report, whole=whole)
@@ -510,7 +510,7 @@ class ResponsesDialect:
         if whole:
             self.out.append(e.ItemFinished(index, self.fold.item(record, merged, whole=True)))
         else:
-            record.load(merged, whole=False)
+            record.load(merged)
         return index
 
     def _hold_text(self, record: ItemRecord, told: JSON) -> JSON:
@@ -708,6 +708,8 @@ class ResponsesDialect:
             if whole and self.fold.items:
                 self.report(AnomalyCode.OUTPUT_EMPTY_AT_END, "the output is empty at the end")
             return None
+        if [record.finished and record.finished.data for _, record in sorted(self.fold.items.items())] == told:
+            return None  # the usual end: just what had been told item by item
         order = []
         matches = self._matches(told)
         for position, (item, index) in enumerate(zip(told, matches, strict=True)):
@@ -765,13 +767,13 @@ class ResponsesDialect:
         """The part that an event is about. `ends`: the event tells an end, not a fragment."""
         name = "summary_index" if group == "summary" else "content_index"
         told = self._index(payload, name)
-        if told is not None and (group, told) in record.parts:
+        if told is not None and told in record.parts[group]:
             return told
         if told is None:
             self._once(AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}")
         for index in reversed(record.keys(group)):
             text = record.values.get((group, index, "text"))
-            if record.parts[group, index].state is PartState.OPEN and (ends or text is None or not text.whole):
+            if record.parts[group][index].state is PartState.OPEN and (ends or text is None or not text.whole):
                 if told is not None:
                     self._once(AnomalyCode.PART_INDEX_CHANGED, record.index, f"{name} {told} continues part {index}")
                 return index
@@ -798,7 +800,7 @@ class ResponsesDialect:
             told = (record.keys(group) or [-1])[-1] + 1
             self._once(AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}")
         part = copied(part)
-        if (group, told) in record.parts:
+        if told in record.parts[group]:
             if (record.index, group, told) in self.unannounced_parts:
                 self.unannounced_parts.discard((record.index, group, told))
             else:
@@ -815,7 +817,7 @@ class ResponsesDialect:
         group, _ = part_place(kind)
         record = self._record(self._locate(payload, owner_of(group, part)))
         index = self._part_index(payload, record, group, ends=True)
-        known = record.parts.get((group, index))
+        known = record.parts[group].get(index)
         merged, events = settle_part(record, group, index, part, self.report, whole=True)
         self.out += events
         if known is None or known.state is PartState.OPEN:
@@ -832,7 +834,7 @@ class ResponsesDialect:
             if kind != "refusal":
                 kind = record.text_kind(group) or kind
             index = self._part_index(payload, record, group, ends=ends)
-            if (group, index) not in record.parts:
+            if index not in record.parts[group]:
                 self._begin_part(record, group, index, kind)
             key = (group, index, key[2])
         elif kind == "arguments":
@@ -926,9 +928,9 @@ class ResponsesDialect:
         record = self._record(self._locate(payload, "message"))
         index = self._part_index(payload, record, "content", ends=True)
         known: Any = None
-        if ("content", index) not in record.parts:
+        if index not in record.parts["content"]:
             self._begin_part(record, "content", index, "text")
-        elif isinstance(part := record.parts["content", index].data, dict):
+        elif isinstance(part := record.parts["content"][index].data, dict):
             known = part.get("annotations")
         known = known if isinstance(known, list) else []
         at = self._index(payload, "annotation_index")
@@ -980,6 +982,12 @@ BLANK_PARTS: dict[e.ValueKind, JSON] = {
     "summary": {"type": "summary_text", "text": ""},
     "reasoning": {"type": "reasoning_text", "text": ""},
 }
+
+
+def without_output(response: JSON) -> JSON:
+    data = dict(response)
+    data.pop("output", None)
+    return data
 
 
 def substance(item: JSON) -> Any:
