@@ -15,14 +15,13 @@ from syrupy.assertion import SnapshotAssertion
 
 from deltafold import events as e
 from deltafold.dialects.responses import CHAT_CHUNK, HANDLERS, HEARTBEATS, NOTICES, PROGRESS, WHOLE_RESPONSE
-from deltafold.errors import ANOMALIES, Anomaly, AnomalyCode, UsageError, WireError
+from deltafold.errors import ANOMALIES, AnomalyCode, UsageError, WireError
 from deltafold.fold import Fold
 from deltafold.limits import Limits
 from deltafold.parser import ResponseParser, parse
-from deltafold.response import Response
 from deltafold.sse import SSEDecoder
 from deltafold.state import ResponseState
-from wire import FIXTURES, Ledger, check_laws, check_response
+from wire import FIXTURES, Ledger, Reading, check_laws, check_response, cut, read, resumed, same
 
 C = AnomalyCode
 PATHS = sorted((FIXTURES / "responses").glob("*.sse"))
@@ -106,48 +105,10 @@ PART_TYPES = {
 ANNOTATIONS = {"file_citation", "url_citation", "container_file_citation", "file_path"}
 
 
-@attrs.frozen
-class Reading:
-    """What came of a body."""
-
-    events: list[e.Event]
-    anomalies: tuple[Anomaly, ...]
-    response: Response
-    parser: ResponseParser
-
-    @property
-    def codes(self) -> set[AnomalyCode]:
-        return {anomaly.code for anomaly in self.anomalies}
-
-
-def read(chunks: list[bytes], **options: Any) -> Reading:
-    """Feeds chunks, taking what comes after each."""
-    parser = ResponseParser(**options)
-    events: list[e.Event] = []
-    for chunk in chunks:
-        parser.feed(chunk)
-        events += parser.events()
-    parser.close()
-    events += parser.events()
-    return Reading(events, parser.anomalies, parser.response, parser)
-
-
 @cache
 def lenient(path: Path) -> Reading:
     """The reading to which all others are compared: the whole body at once."""
     return read([path.read_bytes()])
-
-
-def same(one: Reading, other: Reading) -> None:
-    assert one.events == other.events
-    assert one.anomalies == other.anomalies
-    assert one.response == other.response
-    assert one.response.to_dict() == other.response.to_dict()
-
-
-def cut(data: bytes, places: list[int]) -> list[bytes]:
-    ends = [*sorted(places), len(data)]
-    return [data[start:stop] for start, stop in zip([0, *ends], ends, strict=False)]
 
 
 # --------------------------------------------------------------------------------------------- the one test
@@ -296,10 +257,6 @@ def check_resuming(body: bytes, reading: Reading, dice: random.Random) -> None:
         same(reading, Reading(events, again.anomalies, again.response, again))
 
 
-def resumed(parser: ResponseParser) -> ResponseParser:
-    return ResponseParser.resume(json.loads(json.dumps(parser.snapshot())))
-
-
 def check_payloads(body: bytes, reading: Reading) -> None:
     """Payloads out of their frames give the same as in them, where the framing is clean."""
     decoder = SSEDecoder()
@@ -364,7 +321,7 @@ def told(reading: Reading) -> str:
             "",
             *(f"{found.code} at {found.offset}: {found.message}" for found in reading.anomalies),
             "",
-            json.dumps(final.to_dict(), indent=1),
+            json.dumps(final.to_dict(), indent=1, sort_keys=True),
         ]
     )
 

@@ -834,6 +834,20 @@ def test_fragments_under_a_new_index() -> None:
     assert C.INDEX_CHANGED in found.anomalies
 
 
+def test_a_fragment_whose_id_is_another_items() -> None:
+    """Where the index and the id of a fragment name two items that can both be meant, the id decides."""
+    found = run(
+        created(),
+        added(0, message(id="a", status="in_progress")),
+        added(1, message(id="b", status="in_progress")),
+        text(1, "one", item_id="a"),
+        text(1, "two", item_id="b"),
+        completed(),
+    )
+    assert [item.content[0].text for item in found.response.output] == ["one", "two"]  # type: ignore[union-attr]
+    assert C.INDEX_CHANGED in found.anomalies
+
+
 def test_fragments_under_the_index_of_another_kind_of_item() -> None:
     """A fragment that the item of its index cannot hold goes to the open item that can."""
     found = run(created(), added(0, OPEN), added(1, OPEN_CALL), arguments(0, "{}"), text(1, "a"), completed())
@@ -892,6 +906,38 @@ def test_an_item_told_whole_twice() -> None:
         created(), *streamed_message(0, "a"), done(0, message("a", phase="final_answer")), end="none"
     )
     assert fuller.names(of=0)[-1] == "ItemUpdated"
+
+
+def test_an_item_told_whole_again_without_an_id() -> None:
+    """An item told whole again is the one of its index, where no id says otherwise."""
+    found = run(created(), *streamed_message(0, "a"), done(0, message("ab", id=None)), completed())
+    assert found.texts(e.TextDelta) == ["a", "b"]
+    assert found.response.output_text == "ab"
+    assert len(found.response.output) == 1
+
+
+def test_a_part_told_whole_twice() -> None:
+    """A part ends once; its second end may still add to it."""
+    ends = [part_done(0, output_text("a")), part_done(0, output_text("a")), part_done(0, output_text("ab"))]
+    found = run(created(), added(0, OPEN), *ends, completed())
+    assert len(found.all(e.PartFinished)) == 1
+    assert found.texts(e.TextDelta) == ["a", "b"]
+
+
+def test_an_item_is_told_more_while_its_values_stream() -> None:
+    """What was streamed for a place inside an item outlasts what else is told of the item meanwhile."""
+    begun = {"id": "sh_1", "type": "shell_call", "status": "in_progress", "action": {"commands": []}}
+    found = run(
+        created(),
+        added(0, begun),
+        value("shell_call_command.delta", 0, command_index=0, delta="l"),
+        added(0, {**begun, "call_id": "call_1"}),
+        value("shell_call_command.delta", 0, command_index=0, delta="s"),
+        completed(),
+    )
+    assert found.texts(e.CommandDelta) == ["l", "s"]
+    assert found.output()[0]["action"] == {"commands": ["ls"]}
+    assert found.output()[0]["call_id"] == "call_1"
 
 
 def test_an_item_of_another_type_with_a_known_id() -> None:
@@ -1645,6 +1691,14 @@ def test_the_delay_in_the_text_of_an_error() -> None:
     assert found.response.error.retryable
 
 
+def test_errors_as_fields_of_the_stream() -> None:
+    """E5: errors that came as fields end the response, and a line that is no field adds no second end."""
+    found = run_bytes(b'error: {"message":"a"}\nerror: {"message":"b"}\nnonsense\n')
+    assert found.names() == ["ErrorReported", "ResponseFinished"]
+    assert found.response.error is not None
+    assert found.response.error.message == "a"
+
+
 def test_an_error_before_anything_else() -> None:
     """E5: an error needs no response before it."""
     found = run({"type": "error", "message": "no"})
@@ -1814,6 +1868,20 @@ def test_a_snapshot_of_items_that_were_told_whole() -> None:
     )
     assert found.response.output_text == "a"
     assert found.output()[1]["phase"] == "final_answer"
+
+
+def test_a_snapshot_that_leaves_items_out() -> None:
+    """F3: a snapshot in the middle of a stream says nothing of the items that it leaves out."""
+    found = run(
+        created(),
+        added(0, reasoning()),
+        added(1, message(id="b", status="in_progress")),
+        in_progress(output=[message(id="b", status="in_progress")]),
+        end="none",
+    )
+    assert found.anomalies == []
+    assert found.all(e.ItemUpdated) == []
+    assert [item.type for item in found.response.output] == ["reasoning", "message"]
 
 
 def test_created_again() -> None:
@@ -2021,12 +2089,11 @@ def test_limits(limits: Limits, payloads: list[JSON], limit: str) -> None:
     parser = ResponseParser(limits=limits)
     for payload in [created(), *payloads]:
         parser.feed_payload(payload)
-    events = []
+    events: list[Any] = []
     with pytest.raises(LimitExceeded) as raised:
-        while (event := parser.next_event()) is not None:
-            events.append(event)
+        events.extend(parser.events())
     assert raised.value.limit == limit
-    assert events[:2] == [events[0], e.ItemStarted(events[1].output_index, events[1].item)]
+    assert isinstance(events[1], e.ItemStarted)
     assert len(parser.response.output) == 1
     with pytest.raises(LimitExceeded) as again:
         parser.next_event()

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from deltafold import events as e
-from deltafold.errors import AnomalyCode
+from deltafold.errors import Anomaly, AnomalyCode
 from deltafold.parser import ResponseParser
 from deltafold.response import Outcome, Response
 
@@ -201,6 +201,51 @@ def run_bytes(body: bytes, *, end: str = "close", **options: Any) -> Run:
     ended = end == "close" or any(isinstance(event, e.ResponseFinished) for event in events)
     check_laws(events, parser.response, ended=ended)
     return Run(events, parser.response, [anomaly.code for anomaly in parser.anomalies], parser)
+
+
+# ------------------------------------------------------------------------------------------ whole bodies
+
+
+@attrs.frozen
+class Reading:
+    """What came of a body."""
+
+    events: list[e.Event]
+    anomalies: tuple[Anomaly, ...]
+    response: Response
+    parser: ResponseParser
+
+    @property
+    def codes(self) -> set[AnomalyCode]:
+        return {anomaly.code for anomaly in self.anomalies}
+
+
+def read(chunks: list[bytes], **options: Any) -> Reading:
+    """Feeds chunks, taking what comes after each."""
+    parser = ResponseParser(**options)
+    events: list[e.Event] = []
+    for chunk in chunks:
+        parser.feed(chunk)
+        events += parser.events()
+    parser.close()
+    events += parser.events()
+    return Reading(events, parser.anomalies, parser.response, parser)
+
+
+def same(one: Reading, other: Reading) -> None:
+    assert one.events == other.events
+    assert one.anomalies == other.anomalies
+    assert one.response == other.response
+    assert one.response.to_dict() == other.response.to_dict()
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    ends = [*sorted(places), len(data)]
+    return [data[start:stop] for start, stop in zip([0, *ends], ends, strict=False)]
+
+
+def resumed(parser: ResponseParser) -> ResponseParser:
+    return ResponseParser.resume(json.loads(json.dumps(parser.snapshot())))
 
 
 # ------------------------------------------------------------------------------------------------ payloads

@@ -69,6 +69,12 @@ class PartRecord:
     data: Any
     state: PartState = PartState.OPEN
 
+    def fields(self) -> JSON:
+        """Its fields, to be changed. A part that is no object has none."""
+        if not isinstance(self.data, dict):
+            self.data = {}
+        return cast(JSON, self.data)
+
 
 @attrs.define
 class ItemRecord:
@@ -145,8 +151,6 @@ class ItemRecord:
 
     def finish(self, item: Item) -> None:
         """The item was told whole."""
-        if self._told is not None:
-            self._take_apart()
         self.type = item.type
         self._told = item.data
         self.finished = item
@@ -282,7 +286,8 @@ class Fold:
     def apply(self, event: e.Event) -> None:
         """One event is handed out."""
         kind = type(event)
-        self.state = step(RESPONSE, self.state, kind)
+        state = RESPONSE[self.state].get(kind)
+        self.state = step(RESPONSE, self.state, kind) if state is None else state
         handler = HANDLERS.get(kind)
         if handler is not None:
             handler(self, event)
@@ -301,7 +306,7 @@ class Fold:
 
     def _status(self, event: e.StatusChanged) -> None:
         if event.data != self.data:
-            self.data = merge_fields(self.data, event.data)
+            self.data = {**self.data, **merge_fields(self.data, event.data)}
 
     def _usage(self, event: e.UsageReported) -> None:
         self.usage = event.usage
@@ -384,8 +389,9 @@ class Fold:
         item, part = self._part(event, "content", event.content_index)
         self._grow(item, ("content", event.content_index, "text"), "text", event.text)
         if event.logprobs:
-            known = part.data.get("logprobs")
-            part.data["logprobs"] = [*(known if isinstance(known, list) else ()), *event.logprobs]
+            fields = part.fields()
+            known = fields.get("logprobs")
+            fields["logprobs"] = [*(known if isinstance(known, list) else ()), *event.logprobs]
 
     def _refusal(self, event: e.RefusalDelta) -> None:
         item, _ = self._part(event, "content", event.content_index)
@@ -427,11 +433,12 @@ class Fold:
 
     def _annotation(self, event: e.AnnotationAdded) -> None:
         _, part = self._part(event, "content", event.content_index)
-        known = part.data.get("annotations")
+        fields = part.fields()
+        known = fields.get("annotations")
         annotations = list(known) if isinstance(known, list) else []
         annotations += [None] * (event.annotation_index + 1 - len(annotations))
         annotations[event.annotation_index] = event.annotation
-        part.data["annotations"] = [entry for entry in annotations if entry is not None]
+        fields["annotations"] = [entry for entry in annotations if entry is not None]
 
     def _audio(self, event: e.AudioDelta) -> None:
         self.audio.setdefault("data", []).append(event.data)
@@ -652,19 +659,26 @@ def brief(text: str) -> str:
     return repr(text if len(text) <= 40 else f"{text[:20]}…{text[-20:]}")
 
 
+def settle_as_streamed(record: ItemRecord, told: JSON) -> list[e.Event] | None:
+    """The usual end of an item: nothing is told but what had been streamed, and its new status.
+
+    Gives None where that is not so: then `settle_item()` has to find out what is new.
+    """
+    if {**record.to_dict(), "status": told.get("status")} != told:
+        return None
+    return [
+        e.ValueFinished(record.index, value.kind, value.text, **indexes_of(value.kind, key))
+        for key, value in record.values.items()
+        if not value.whole
+    ]
+
+
 def settle_item(
     record: ItemRecord, told: JSON, report: Report, *, whole: bool
 ) -> tuple[JSON, list[e.Event]]:
     """An item was told: the item as it then is, and the events that lead there."""
     record.type = record.type or string_or_empty(told.get("type"))
     before = record.to_dict()
-    if whole and {**before, "status": told.get("status")} == told and record.state is not ItemState.DONE:
-        # The usual end: nothing is told but what had been streamed, and the new status.
-        return told, [
-            e.ValueFinished(record.index, value.kind, value.text, **indexes_of(value.kind, key))
-            for key, value in record.values.items()
-            if not value.whole
-        ]
     merged = merge_fields(before, told)
     if whole and record.state is not ItemState.DONE:
         # What an announcement says of these is provisional: the ciphertext of an announced reasoning item is
@@ -674,11 +688,16 @@ def settle_item(
                 if key in told:
                     merged[key] = told[key]
                 else:
-                    del merged[key]
+                    merged.pop(key, None)
+    if record.type and not isinstance(told.get("type"), str):
+        merged["type"] = record.type
     events: list[e.Event] = []
     for group in GROUPS:
         entries = told.get(group)
-        if isinstance(entries, list) and entries:
+        if record.parts[group] and not empty(entries) and not isinstance(entries, list):
+            report(AnomalyCode.INVALID_FIELD, f"{group} is {entries!r:.40}")
+            merged[group] = before[group]
+        elif isinstance(entries, list) and entries:
             merged[group] = settle_parts(record, group, entries, report, events, whole=whole)
     field = ITEM_VALUES.get(record.type)
     for key in sorted({(field,)} | set(record.values), key=str) if field else sorted(record.values, key=str):
@@ -743,10 +762,20 @@ def settle_part(
     """A part was told: the part as it then is, and the events that lead there."""
     events: list[e.Event] = []
     known = record.parts[group].get(index)
-    if known is None or not isinstance(known.data, dict):
+    if known is not None and record.part_data(group, index) == entry:
         merged = entry
+    elif known is None or not isinstance(known.data, dict):
+        merged = entry
+    elif isinstance(entry, dict):
+        merged = merge_fields(record.part_data(group, index), entry)
+        for field in PART_FIELDS:
+            value = record.values.get((group, index, field))
+            if value is not None and field in merged and not isinstance(merged[field], str):
+                report(AnomalyCode.INVALID_FIELD, f"{field} is {merged[field]!r:.40}")
+                merged[field] = value.text
     else:
-        merged = merge_fields(record.part_data(group, index), entry) if isinstance(entry, dict) else entry
+        report(AnomalyCode.INVALID_FIELD, f"a part is {entry!r:.40}")
+        merged = record.part_data(group, index)
     values = record.part_values(group, merged)
     if known is None and isinstance(merged, dict):
         blank = {**merged, **{field: "" for field, _ in values}}
@@ -764,11 +793,12 @@ def as_part(record: ItemRecord, group: e.Group, data: JSON) -> Part:
 
 
 def merge_fields(known: JSON, told: JSON) -> JSON:
-    """What is told wins, but for what is empty; what is not told stays."""
+    """What is told wins, but for what is empty; what is not told stays, but for what is empty."""
     merged = {
         key: known[key] if empty(value) and not empty(known.get(key)) else value
         for key, value in told.items()
     }
     for key, value in known.items():
-        merged.setdefault(key, value)
+        if key not in merged and not empty(value):
+            merged[key] = value
     return merged

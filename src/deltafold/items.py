@@ -66,7 +66,9 @@ def string(data: Mapping[str, Any], key: str) -> str | None:
 def objects(data: Mapping[str, Any], key: str) -> tuple[dict[str, Any], ...]:
     """The objects in a member that is an array."""
     value = data.get(key)
-    return tuple(entry for entry in value if isinstance(entry, dict)) if isinstance(value, list) else ()
+    if not value or not isinstance(value, list):
+        return ()
+    return tuple([entry for entry in value if isinstance(entry, dict)])
 
 
 class Told:
@@ -228,12 +230,12 @@ def part_from(data: dict[str, Any], *, reasoning: bool = False, summary: bool = 
     """A part out of its JSON, which is kept, not copied. Servers name the parts of reasoning as they like."""
     kind = string(data, "type") or ""
     text = string(data, "text")
-    refusal = string(data, "refusal")
-    if summary and text is not None:
-        return SummaryText(text, data, type=kind)
-    if reasoning and text is not None:
-        return ReasoningText(text, data, type=kind)
-    if kind == "refusal" and refusal is not None:
+    if text is not None:
+        if summary:
+            return SummaryText(text, data, type=kind)
+        if reasoning:
+            return ReasoningText(text, data, type=kind)
+    if kind == "refusal" and (refusal := string(data, "refusal")) is not None:
         return Refusal(refusal, data)
     if text is not None:
         return OutputText(text, objects(data, "annotations"), objects(data, "logprobs"), data, type=kind)
@@ -254,7 +256,7 @@ def item_from(
     kind = string(data, "type") or ""
     ident, status = string(data, "id"), string(data, "status")
     if kind == "message":
-        content = tuple(part_from(part) for part in objects(data, "content"))
+        content = tuple([part_from(part) for part in objects(data, "content")])
         return Message(
             ident, content, string(data, "role"), status, string(data, "phase"), choice_index, data
         )

@@ -31,7 +31,7 @@ from deltafold.events import ArgumentsDelta, Event, Heartbeat, ReasoningDelta, T
 from deltafold.fold import Ending, Fold
 from deltafold.hot import HotPath, Lane, unescaped
 from deltafold.limits import Limits
-from deltafold.payload import DONE, escape_surrogates, is_strict_json, read_payloads
+from deltafold.payload import DONE, Unread, escape_surrogates, is_strict_json, read_payloads
 from deltafold.response import Outcome, Response
 from deltafold.sniff import Body, sniff
 from deltafold.snapshot import CLASSES, freeze, seal, thaw, unseal
@@ -61,6 +61,7 @@ class Stage(StrEnum):
     """The dialect knows."""
 
 
+CLASSES["Unread"] = Unread
 CLASSES["Body"] = Body
 CLASSES["Stage"] = Stage
 
@@ -496,16 +497,20 @@ class ResponseParser:
             if self._undecided:
                 self._decide(value)
             self._pending.extend(self._dialect.translate(value, name))
+        elif not isinstance(value, Unread):
+            kind = "null" if value is None else type(value).__name__
+            self._report(AnomalyCode.PAYLOAD_IS_NO_OBJECT, f"the payload is {kind}, no object")
+            self._unknown(name, value)
         elif value == DONE:
             self._pending.extend(self._dialect.done_sentinel())
-        elif isinstance(value, str) and value.startswith(":"):
+        elif value.startswith(":"):
             self._alive(Heartbeat("comment", value[1:].strip()))
         else:
-            if not isinstance(value, str):
-                kind = "null" if value is None else type(value).__name__
-                self._report(AnomalyCode.PAYLOAD_IS_NO_OBJECT, f"the payload is {kind}, no object")
-            if not self._dialect.ended:
-                self._pending.append(UnknownEvent(name, value))
+            self._unknown(name, str(value))
+
+    def _unknown(self, name: str, value: Any) -> None:
+        if not self._dialect.ended:
+            self._pending.append(UnknownEvent(name, value))
 
     def _decide(self, payload: dict[str, Any]) -> None:
         """The first payload tells the dialect; signs of life and bare errors have none."""

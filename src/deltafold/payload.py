@@ -33,6 +33,12 @@ JOINT = re.compile(r"(?:data: ?|\n)(?=\{)")
 MOST_JOINTS = 8
 
 
+class Unread(str):
+    """Data that are no JSON: `[DONE]`, a comment, or what could not be read."""
+
+    __slots__ = ()
+
+
 class Unrepresentable(ValueError):
     """A number that JSON or a double cannot hold."""
 
@@ -99,6 +105,8 @@ def join_surrogates(text: str) -> str:
 def join_halves(waiting: dict[Any, int], place: Any, text: str, report: Report) -> str:
     """A fragment in whole characters. A high surrogate at its end waits for the next fragment of its place."""
     if place in waiting:
+        if not "\udc00" <= text[:1] <= "\udfff":
+            report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a fragment")
         text = join_surrogates(chr(waiting.pop(place)) + text[:1]) + text[1:]
     if "\ud800" <= text[-1:] <= "\udbff":
         waiting[place] = ord(text[-1])
@@ -151,8 +159,8 @@ def read_payloads(
 ) -> list[Any]:
     """The payloads of one event: nearly always one object.
 
-    `[DONE]` and what could not be read come as `str`, other JSON as the value it is: what arrived is never
-    dropped. Raises `LimitExceeded`.
+    What is no JSON comes as `Unread`, JSON that is no object as the value it is: what arrived is never dropped.
+    Raises `LimitExceeded`.
     """
     # The brackets of the whole text bound its depth, and few payloads have more of them than the limit.
     if text.count("{") + text.count("[") > depth:
@@ -215,10 +223,10 @@ def rescue(text: str, values: list[Any], end: int, report: Report, strict: bool)
     rest = text[end:]
     if not values:
         if rest.strip(WHITESPACE) == DONE:
-            return [DONE]
+            return [Unread(DONE)]
         if rest.startswith(":"):
             report(AnomalyCode.COMMENT_AS_DATA, "the data are a comment")
-            return [rest]
+            return [Unread(rest)]
         if prefix := DOUBLED_PREFIX.match(rest):
             report(AnomalyCode.DOUBLED_PREFIX, "the data begin with another `data:`")
             inner, stop = scan_all(rest, prefix.end(), report, strict)
@@ -230,6 +238,6 @@ def rescue(text: str, values: list[Any], end: int, report: Report, strict: bool)
         found, last = scan_all(rest, stop, report, strict)
         if found and last == len(rest):
             report(AnomalyCode.GLUED_FRAME, "a whole payload is glued onto a broken one")
-            return [*values, rest[:start], *found]
+            return [*values, Unread(rest[:start]), *found]
     report(AnomalyCode.MALFORMED_JSON, "the data are not JSON")
-    return [*values, rest]
+    return [*values, Unread(rest)]

@@ -46,8 +46,8 @@ def freeze(value: Any) -> Any:
         return {MARK: kind.__name__, "items": [freeze(entry) for entry in sorted(value, key=repr)]}
     if kind in (tuple, deque):
         return {MARK: kind.__name__, "items": [freeze(entry) for entry in value]}
-    if isinstance(value, StrEnum):
-        return {MARK: kind.__name__, "value": value.value}
+    if isinstance(value, str):
+        return {MARK: kind.__name__, "value": str(value)}
     return {MARK: kind.__name__, **fields(value)}
 
 
@@ -70,7 +70,7 @@ def thaw(value: Any) -> Any:
     if name in CONTAINERS:
         return CONTAINERS[name](thaw(entry) for entry in value["items"])
     found = CLASSES[name]
-    if issubclass(found, StrEnum):
+    if issubclass(found, str):
         return found(value["value"])
     told = {key: thaw(member) for key, member in value.items() if key != MARK}
     return found(**{field.alias: told[field.name] for field in attrs.fields(found)})

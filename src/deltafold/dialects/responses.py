@@ -26,7 +26,9 @@ from deltafold.fold import (
     close_item,
     delta_of,
     empty,
+    find,
     merge_fields,
+    settle_as_streamed,
     settle_item,
     settle_part,
     settle_value,
@@ -214,7 +216,9 @@ class ResponsesDialect:
     def fail(self, error: ResponseError) -> list[Any]:
         """The stream is none of this dialect."""
         self._clear()
-        if not self.ended:
+        if self.ending is not None:
+            self._finish()
+        elif not self.ended:
             self.out.append(e.ErrorReported(error))
             self._close(Ending(Outcome.FAILED, {"status": "failed"}))
         return self.out
@@ -362,13 +366,13 @@ class ResponsesDialect:
             self._start(payload, announced=True)
             self._settle_output(payload.get("output"), whole=False)
         else:
-            self._terminal(payload, f"response.{status}" if status in OUTCOMES else "response.completed")
+            self._terminal(payload, kind)
 
     def _terminal(self, payload: JSON, kind: str) -> None:
         response = self._snapshot(payload, kind)
         outcome = self._outcome(response, kind)
         self._check_response_id(response)
-        self._start(response, announced=kind == WHOLE_RESPONSE or self._type_of_body(payload))
+        self._start(response, announced=kind == WHOLE_RESPONSE)
         order = self._settle_output(response.get("output"), whole=True)
         self._usage(response)
         data = without_output(response)
@@ -378,17 +382,13 @@ class ResponsesDialect:
         else:
             self._close(Ending(outcome, data, order))
 
-    @staticmethod
-    def _type_of_body(payload: JSON) -> bool:
-        return "type" not in payload and "sequence_number" not in payload
-
     def _outcome(self, response: JSON, kind: str) -> Outcome:
-        outcome = TERMINALS[kind]
+        outcome = TERMINALS.get(kind, Outcome.COMPLETED)
         status = response.get("status")
         told = OUTCOMES.get(status) if isinstance(status, str) else None
         if told is None or told is outcome:
             return outcome
-        if kind != "response.done":
+        if kind not in ("response.done", WHOLE_RESPONSE):
             self.report(AnomalyCode.STATUS_CONTRADICTED, f"{kind} has status {status}")
         return told if outcome is Outcome.COMPLETED else outcome
 
@@ -430,10 +430,12 @@ class ResponsesDialect:
     def _close(self, ending: Ending) -> None:
         """What ends with the response, and its end."""
         status = ITEM_STATUS_AT_END[ending.outcome]
-        told = {event.output_index for event in self.out if isinstance(event, e.ItemFinished)}
-        for index, record in self.fold.items.items():
-            if record.state is ItemState.OPEN and index not in told:
-                self._close_item(record, status)
+        opened = [record for record in self.fold.items.values() if record.state is ItemState.OPEN]
+        if opened:
+            told = {event.output_index for event in self.out if isinstance(event, e.ItemFinished)}
+            for record in opened:
+                if record.index not in told:
+                    self._close_item(record, status)
         self.ended = True
         self.out.append(ending)
 
@@ -527,7 +529,7 @@ class ResponsesDialect:
         return blank
 
     def _hold_part_text(self, record: ItemRecord, group: e.Group, index: int, part: Any) -> None:
-        for field, _ in list(record.part_values(group, part)):
+        for field, _ in record.part_values(group, part):
             if part[field]:
                 self.announced[record.index, (group, index, field)] = part[field]
                 part[field] = ""
@@ -538,16 +540,18 @@ class ResponsesDialect:
         `output_index` is the key. `item_id` and `call_id` are aliases: they decide where the index is
         missing, or leads to an item that cannot be meant, or where they are another item's for certain.
         """
+        record = self._usual(payload, payload.get("item_id"), wanted)
+        if record is not None:
+            return record.index
         self._start()
         place = self._index(payload, "output_index")
         here = None if place is None else self.places.get(place)
         owner = self._owner(payload)
         if owner is not None and not self._fits(owner, wanted, by_name=True):
             owner = None
-        if here is not None and self._fits(here, wanted, by_name=owner is None):
-            if owner is None or owner == here:
-                self._check_item_id(here, payload)
-                return self._adopted(here, wanted)
+        if here is not None and owner in (None, here) and self._fits(here, wanted, by_name=True):
+            self._check_item_id(here, payload)
+            return self._adopted(here, wanted)
         if owner is not None:
             if place is None:
                 self._once(AnomalyCode.INDEX_MISSING, owner, f"no output_index for item {owner}")
@@ -580,6 +584,15 @@ class ResponsesDialect:
         index = self._begin(place, told)
         self.unannounced.add(index)
         return index
+
+    def _usual(self, payload: JSON, ident: Any, wanted: Any) -> ItemRecord | None:
+        """The item that an index leads to, where its id and type are just what they should be."""
+        place = payload.get("output_index")
+        if type(place) is int and (index := self.places.get(place)) is not None:
+            record = self.fold.items.get(index)
+            if record is not None and record.type == wanted and record.data.get("id") == ident:
+                return record
+        return None
 
     def _fits(self, index: int, wanted: str, *, by_name: bool) -> bool:
         """Whether an item can hold what an event brings. `by_name`: nothing but the index says otherwise."""
@@ -646,6 +659,10 @@ class ResponsesDialect:
         if not isinstance(item, dict):
             self.report(AnomalyCode.INVALID_FIELD, f"{kind} has no item")
             return
+        record = self._usual(payload, item.get("id"), item.get("type"))
+        if record is not None and record.state is ItemState.OPEN:
+            self._finalize(record, item)
+            return
         place = self._index(payload, "output_index")
         here = None if place is None else self.places.get(place)
         owner = self._owner(item)
@@ -683,6 +700,10 @@ class ResponsesDialect:
     def _finalize(self, record: ItemRecord, told: JSON) -> None:
         """A known item was told whole."""
         if record.finished is not None and record.finished.data == told:
+            return
+        if record.state is ItemState.OPEN and (events := settle_as_streamed(record, told)) is not None:
+            self.out += events
+            self.out.append(e.ItemFinished(record.index, self.fold.item(record, told, whole=True)))
             return
         self._check_item_id(record.index, told, "id")
         self._learn_ids(record.index, told)
@@ -763,8 +784,13 @@ class ResponsesDialect:
 
     # --------------------------------------------------------------------------------------------- parts
 
-    def _part_index(self, payload: JSON, record: ItemRecord, group: e.Group, *, ends: bool) -> int:
-        """The part that an event is about. `ends`: the event tells an end, not a fragment."""
+    def _part_index(
+        self, payload: JSON, record: ItemRecord, group: e.Group, field: str, *, ends: bool
+    ) -> int:
+        """The part that an event is about, whose value is its `field`.
+
+        `ends`: the event tells an end, not a fragment.
+        """
         name = "summary_index" if group == "summary" else "content_index"
         told = self._index(payload, name)
         if told is not None and told in record.parts[group]:
@@ -772,8 +798,8 @@ class ResponsesDialect:
         if told is None:
             self._once(AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}")
         for index in reversed(record.keys(group)):
-            text = record.values.get((group, index, "text"))
-            if record.parts[group][index].state is PartState.OPEN and (ends or text is None or not text.whole):
+            value = record.values.get((group, index, field))
+            if value is not None and (ends or not value.whole) and record.parts[group][index].state is PartState.OPEN:
                 if told is not None:
                     self._once(AnomalyCode.PART_INDEX_CHANGED, record.index, f"{name} {told} continues part {index}")
                 return index
@@ -799,14 +825,15 @@ class ResponsesDialect:
         if told is None:
             told = (record.keys(group) or [-1])[-1] + 1
             self._once(AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}")
-        part = copied(part)
         if told in record.parts[group]:
             if (record.index, group, told) in self.unannounced_parts:
                 self.unannounced_parts.discard((record.index, group, told))
             else:
                 self._once(AnomalyCode.ANNOUNCED_TWICE, record.index, f"part {told} of item {record.index}")
             return
-        self._hold_part_text(record, group, told, part)
+        if part.get("text") or part.get("refusal"):
+            part = dict(part)
+            self._hold_part_text(record, group, told, part)
         self.out.append(e.PartStarted(record.index, told, group, as_part(record, group, part)))
 
     def _part_done(self, payload: JSON, kind: str) -> None:
@@ -816,7 +843,8 @@ class ResponsesDialect:
             return
         group, _ = part_place(kind)
         record = self._record(self._locate(payload, owner_of(group, part)))
-        index = self._part_index(payload, record, group, ends=True)
+        field = "refusal" if part.get("type") == "refusal" else "text"
+        index = self._part_index(payload, record, group, field, ends=True)
         known = record.parts[group].get(index)
         merged, events = settle_part(record, group, index, part, self.report, whole=True)
         self.out += events
@@ -833,7 +861,8 @@ class ResponsesDialect:
             group: e.Group = "summary" if key[0] == "summary" else "content"
             if kind != "refusal":
                 kind = record.text_kind(group) or kind
-            index = self._part_index(payload, record, group, ends=ends)
+            field = "refusal" if kind == "refusal" else "text"
+            index = self._part_index(payload, record, group, field, ends=ends)
             if index not in record.parts[group]:
                 self._begin_part(record, group, index, kind)
             key = (group, index, key[2])
@@ -860,7 +889,8 @@ class ResponsesDialect:
         self, record: ItemRecord, kind: e.ValueKind, key: ValueKey, text: str, logprobs: Any = ()
     ) -> None:
         value = record.values.get(key)
-        if value is not None and value.whole:
+        told = record.state is ItemState.DONE and value is None and find(record.data, key)
+        if told or (value is not None and value.whole):
             self._once(
                 AnomalyCode.DELTA_AFTER_DONE, record.index, f"{kind} of item {record.index}: {text!r:.60}"
             )
@@ -926,7 +956,7 @@ class ResponsesDialect:
             self._once(AnomalyCode.INVALID_FIELD, "annotation", "annotation is no object")
             return
         record = self._record(self._locate(payload, "message"))
-        index = self._part_index(payload, record, "content", ends=True)
+        index = self._part_index(payload, record, "content", "text", ends=True)
         known: Any = None
         if index not in record.parts["content"]:
             self._begin_part(record, "content", index, "text")
