@@ -34,6 +34,7 @@ from deltafold.events import (
     ItemProgress,
     ItemStarted,
     ItemUpdated,
+    LiftedDelta,
     Notice,
     OutputDelta,
     PartFinished,
@@ -70,7 +71,7 @@ from deltafold.lifting import Lift
 from deltafold.limits import Limits
 from deltafold.parser import ResponseParser, parse
 from deltafold.rates import RateLimits, rate_limits_from_event, rate_limits_from_headers
-from deltafold.response import Choice, Outcome, Response, Usage
+from deltafold.response import Choice, EstimatedUsage, LiftedText, Outcome, Response, Usage
 from deltafold.sse import Frame, SSEDecoder, encode_frame
 from deltafold.state import ResponseState
 
@@ -93,6 +94,7 @@ __all__ = [
     "DiffDelta",
     "ErrorKind",
     "ErrorReported",
+    "EstimatedUsage",
     "Event",
     "Frame",
     "FunctionCall",
@@ -103,6 +105,8 @@ __all__ = [
     "ItemStarted",
     "ItemUpdated",
     "Lift",
+    "LiftedDelta",
+    "LiftedText",
     "LimitExceeded",
     "Limits",
     "Message",

@@ -88,6 +88,8 @@ class AnomalyCode(StrEnum):
     ARGUMENTS_NOT_TEXT = "arguments_not_text"
     ARGUMENTS_REPEATED = "arguments_repeated"
     FINISH_REASON_MISSING = "finish_reason_missing"
+    # lifted arguments
+    LIFT_REFUSED = "lift_refused"
 
 
 @attrs.frozen
@@ -217,6 +219,11 @@ ANOMALIES: dict[AnomalyCode, Rule] = {
     ),
     _C.FINISH_REASON_MISSING: Rule(
         "`[DONE]` came, and a choice has no finish reason.", "The server's word that it is done counts."
+    ),
+    _C.LIFT_REFUSED: Rule(
+        "An argument that is to be lifted is no string, or stands there twice.",
+        "It stays in the arguments.",
+        strict=False,
     ),
 }
 

@@ -30,6 +30,7 @@ __all__ = [
     "ItemProgress",
     "ItemStarted",
     "ItemUpdated",
+    "LiftedDelta",
     "Notice",
     "OutputDelta",
     "PartFinished",
@@ -224,6 +225,17 @@ class ArgumentsDelta:
 
 
 @attrs.frozen
+class LiftedDelta:
+    """A fragment of a string inside a call's arguments that was declared to be text or reasoning."""
+
+    output_index: int
+    path: tuple[str | int, ...]
+    """Where in the arguments: object keys and array positions from the top."""
+    into: Literal["text", "reasoning"]
+    text: str = text_field()
+
+
+@attrs.frozen
 class CodeDelta:
     """A fragment of the code that the code interpreter is to run."""
 
@@ -376,6 +388,7 @@ Event: TypeAlias = (
     | RefusalDelta
     | ReasoningDelta
     | ArgumentsDelta
+    | LiftedDelta
     | CodeDelta
     | DiffDelta
     | CommandDelta

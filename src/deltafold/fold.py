@@ -21,7 +21,7 @@ from deltafold.errors import AnomalyCode, LimitExceeded, ResponseError
 from deltafold.items import CustomToolCall, FunctionCall, Item, Part, copied, item_from, part_from
 from deltafold.limits import Limits
 from deltafold.payload import Report
-from deltafold.response import FINISH_REASONS, Choice, Outcome, Response, Usage, usage_of_responses
+from deltafold.response import FINISH_REASONS, Choice, LiftedText, Outcome, Response, Usage, usage_of_responses
 from deltafold.state import ITEM, PART, RESPONSE, ItemState, PartState, ResponseState, step
 
 __all__ = ["Ending", "Fold", "ItemRecord", "PartRecord", "Value", "ValueKey"]
@@ -54,11 +54,14 @@ class Value:
     fragments: list[str] = attrs.field(factory=list)
     whole: bool = False
     """The server told it whole."""
+    joins: int = 0
+    """How often the fragments were joined into one."""
 
     @property
     def text(self) -> str:
         if len(self.fragments) > 1:
             self.fragments[:] = ["".join(self.fragments)]
+            self.joins += 1
         return self.fragments[0] if self.fragments else ""
 
 
@@ -280,6 +283,7 @@ class Fold:
     """Characters of streamed values."""
     audio: dict[str, list[str]] = attrs.field(factory=dict)
     choices: dict[int, Choice] = attrs.field(factory=dict)
+    lifted: dict[tuple[int, tuple[str | int, ...], str], list[str]] = attrs.field(factory=dict)
 
     # ------------------------------------------------------------------------------------------ apply
 
@@ -407,6 +411,10 @@ class Fold:
         item = self._item(event)
         self._grow(item, arguments_key(item), "arguments", event.text)
 
+    def _lifted(self, event: e.LiftedDelta) -> None:
+        self._item(event)
+        self.lifted.setdefault((event.output_index, event.path, event.into), []).append(event.text)
+
     def _code(self, event: e.CodeDelta) -> None:
         self._grow(self._item(event), ("code",), "code", event.text)
 
@@ -496,6 +504,7 @@ class Fold:
             self._finish_reason(output, reason),
             data,
             tuple(self.choices[index] for index in sorted(self.choices)),
+            tuple(LiftedText(*place, "".join(pieces)) for place, pieces in self.lifted.items()),
         )
 
     def _finish_reason(self, output: tuple[Item, ...], incomplete_reason: str | None) -> str | None:
@@ -547,6 +556,7 @@ HANDLERS: dict[type, Callable[[Fold, Any], None]] = {
     e.RefusalDelta: Fold._refusal,
     e.ReasoningDelta: Fold._reasoning,
     e.ArgumentsDelta: Fold._arguments,
+    e.LiftedDelta: Fold._lifted,
     e.CodeDelta: Fold._code,
     e.DiffDelta: Fold._diff,
     e.CommandDelta: Fold._command,

@@ -15,7 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
+from deltafold.arguments import ArgumentsReader
 from deltafold.dialects.chat import ChatDialect
+from deltafold.dialects.lifts import CallLifts
 from deltafold.dialects.responses import ResponsesDialect
 from deltafold.errors import (
     ANOMALIES,
@@ -28,8 +30,9 @@ from deltafold.errors import (
     WireError,
 )
 from deltafold.events import ArgumentsDelta, Event, Heartbeat, ReasoningDelta, TextDelta, UnknownEvent
-from deltafold.fold import Ending, Fold
+from deltafold.fold import Ending, Fold, Value
 from deltafold.hot import HotPath, Lane, unescaped
+from deltafold.lifting import Lift
 from deltafold.limits import Limits
 from deltafold.payload import DONE, Unread, escape_surrogates, is_strict_json, read_payloads
 from deltafold.response import Outcome, Response
@@ -51,6 +54,33 @@ DIALECTS: dict[str, type[ResponsesDialect] | type[ChatDialect]] = {
 }
 
 
+class Watched:
+    """Arguments that somebody asked about: how far they have been read."""
+
+    __slots__ = ("_joins", "_pieces", "_reader", "_size", "value")
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+        self._reader = ArgumentsReader()
+        self._joins = value.joins
+        self._pieces = 0
+        self._size = 0
+
+    def read(self) -> Any:
+        """Reads what has come since, and gives the best present value."""
+        value = self.value
+        if value.joins == self._joins:
+            new = value.fragments[self._pieces :]
+        else:
+            new = [value.text[self._size :]]
+        for text in new:
+            self._reader.feed(text)
+            self._size += len(text)
+        self._joins = value.joins
+        self._pieces = len(value.fragments)
+        return self._reader.value()
+
+
 class Stage(StrEnum):
     """How far the reading is."""
 
@@ -62,6 +92,7 @@ class Stage(StrEnum):
 
 
 CLASSES["Unread"] = Unread
+CLASSES["Lift"] = Lift
 CLASSES["Body"] = Body
 CLASSES["Stage"] = Stage
 
@@ -75,12 +106,14 @@ class ResponseParser:
         *,
         strict: bool = False,
         limits: Limits | None = None,
+        lifts: Iterable[Lift] = (),
         approval_required: Iterable[str] = (),
     ) -> None:
         """
         :param dialect: `"responses"`, `"chat"`, or `"auto"`, which the first payload decides.
         :param strict: raise a `WireError` at the first anomaly that `ANOMALIES` counts as strict.
         :param limits: what the stream may make us hold.
+        :param lifts: strings inside tool arguments that are really text or reasoning.
         :param approval_required: names of tools whose calls are marked `needs_approval`.
         """
         if dialect not in (*DIALECTS, "auto"):
@@ -89,6 +122,7 @@ class ResponseParser:
         self._strict = strict
         self._limits = limits
         self._fold = Fold(limits, frozenset(approval_required))
+        self._lifts = tuple(lifts)
         self._undecided = dialect == "auto"
         self._use("responses" if self._undecided else dialect)
         self._decoder = SSEDecoder(limits=limits)
@@ -113,6 +147,7 @@ class ResponseParser:
         self._misses = 0
         self._longest = min(limits.line_bytes, limits.event_bytes)
         self._text_limit = limits.text_size
+        self._watched: dict[int, Watched] = {}
         self._response: Response | None = None
         self._anomalies: list[Anomaly] = []
         self._anomalies_dropped = 0
@@ -124,7 +159,7 @@ class ResponseParser:
         self._deaf = False
 
     def _use(self, dialect: str) -> None:
-        self._dialect = DIALECTS[dialect](self._fold, self._report)
+        self._dialect = DIALECTS[dialect](self._fold, self._report, CallLifts(self._lifts, self._report))
 
     # ------------------------------------------------------------------------------------------- input
 
@@ -288,6 +323,21 @@ class ResponseParser:
         unread = self._pending or self._values
         return dialect.sequence_number_before if unread else dialect.last_sequence_number
 
+    def partial_arguments(self, output_index: int) -> Any:
+        """The arguments of a call as far as they are known, parsed; None while nothing is.
+
+        Open strings, arrays and objects stand as far as they came. Asking again costs what has come since, and
+        calls that nobody asks about cost nothing. The value grows in place: copy what is to be kept.
+        """
+        record = self._fold.items.get(output_index)
+        value = None if record is None else record.values.get(("arguments",))
+        if value is None:
+            return None
+        watched = self._watched.get(output_index)
+        if watched is None or watched.value is not value:
+            watched = self._watched[output_index] = Watched(value)
+        return watched.read()
+
     # ---------------------------------------------------------------------------------------- snapshot
 
     def snapshot(self) -> dict[str, Any]:
@@ -300,6 +350,7 @@ class ResponseParser:
         return seal(
             {
                 "strict": self._strict,
+                "lifts": freeze(self._lifts),
                 "decoder": self._decoder.getstate(),
                 "fold": freeze(self._fold),
                 "dialect_name": self._dialect.name,
@@ -318,7 +369,7 @@ class ResponseParser:
         content = unseal(snapshot)
         try:
             fold = thaw(content["fold"])
-            parser = cls(strict=content["strict"], limits=fold.limits)
+            parser = cls(strict=content["strict"], limits=fold.limits, lifts=thaw(content["lifts"]))
             parser._fold = fold
             parser._use(content["dialect_name"])
             parser._decoder.setstate(content["decoder"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -12,7 +12,7 @@ from deltafold.convert.chat import chat_completion
 from deltafold.errors import ResponseError, ResponseFailed
 from deltafold.items import CustomToolCall, FunctionCall, Item, Message, OutputText, Reasoning, copied, shorten
 
-__all__ = ["Choice", "Outcome", "Response", "Usage", "usage_from"]
+__all__ = ["Choice", "EstimatedUsage", "LiftedText", "Outcome", "Response", "Usage", "usage_from"]
 
 
 class Outcome(StrEnum):
@@ -104,6 +104,27 @@ class Choice:
 
 
 @attrs.frozen
+class LiftedText:
+    """A string that was lifted out of the arguments of a call."""
+
+    output_index: int
+    path: tuple[str | int, ...]
+    into: str
+    """`text` or `reasoning`."""
+    text: str = attrs.field(repr=shorten)
+
+
+@attrs.frozen
+class EstimatedUsage:
+    """Tokens as the caller's own counter counts them. Never mixed with what a server reports."""
+
+    input_tokens: int | None
+    output_tokens: int
+    reasoning_tokens: int
+    """Part of the output."""
+
+
+@attrs.frozen
 class Response:
     """The response folded from the events handed out so far."""
 
@@ -126,6 +147,8 @@ class Response:
     """The response as JSON, without its output. Not to be changed."""
     choices: tuple[Choice, ...] = ()
     """What Chat Completions told of each choice beside its items, in the order of the indexes."""
+    lifted: tuple[LiftedText, ...] = ()
+    """Strings that were lifted out of the arguments of calls, in the order of their appearance."""
 
     @property
     def output_text(self) -> str:
@@ -150,6 +173,43 @@ class Response:
     def tool_calls(self) -> tuple[FunctionCall | CustomToolCall, ...]:
         """The calls that the caller is asked to run. Run those alone that are `complete`."""
         return tuple(item for item in self.output if isinstance(item, (FunctionCall, CustomToolCall)))
+
+    @property
+    def requires_action(self) -> tuple[Item, ...]:
+        """What waits for the user's approval: calls that need it, and MCP approval requests without answer."""
+        answered = {
+            item.data.get("approval_request_id") for item in self.output if item.type == "mcp_approval_response"
+        }
+        return tuple(
+            item
+            for item in self.output
+            if getattr(item, "needs_approval", False)
+            or (item.type == "mcp_approval_request" and item.id not in answered)
+        )
+
+    @property
+    def hidden_reasoning(self) -> bool:
+        """Whether the model reasoned and the server shows nothing of it: encrypted, or only counted."""
+        if self.reasoning_text:
+            return False
+        counted = self.usage is not None and (self.usage.reasoning_tokens or 0) > 0
+        return counted or any(isinstance(item, Reasoning) for item in self.output)
+
+    def estimated_usage(
+        self, count: Callable[[str], int], *, input_text: str | None = None
+    ) -> EstimatedUsage | None:
+        """Usage by the caller's own counter of tokens; None where the server reported its own."""
+        if self.usage is not None:
+            return None
+        reasoning = count(self.reasoning_text)
+        texts = [self.output_text, *(self._called(call) for call in self.tool_calls)]
+        return EstimatedUsage(
+            None if input_text is None else count(input_text), reasoning + sum(map(count, texts)), reasoning
+        )
+
+    @staticmethod
+    def _called(call: FunctionCall | CustomToolCall) -> str:
+        return call.name + (call.arguments if isinstance(call, FunctionCall) else call.input)
 
     def to_dict(self) -> dict[str, Any]:
         """The response in the Responses API's own JSON shape, with all that the server told."""

@@ -65,6 +65,7 @@ SIGNS = (e.Heartbeat, e.Notice, e.UnknownEvent, e.RateLimitsReported)
 
 ITEM_VALUES = (
     e.ArgumentsDelta,
+    e.LiftedDelta,
     e.CodeDelta,
     e.DiffDelta,
     e.CommandDelta,

@@ -16,6 +16,7 @@ import attrs
 from deltafold import events as e
 from deltafold.arguments import ArgumentsReader
 from deltafold.classify import error_from_payload, is_error_payload
+from deltafold.dialects.lifts import CallLifts
 from deltafold.errors import AnomalyCode, ErrorKind, LimitExceeded, ResponseError
 from deltafold.fold import Ending, Fold, ItemRecord, Value, ValueKey, close_item, delta_of, empty, settle_value
 from deltafold.items import copied, item_from, part_from
@@ -109,6 +110,7 @@ class ChatDialect:
 
     fold: Fold
     report: Report
+    lifts: CallLifts
     name = "chat"
     fragments = frozenset(
         {"content", "refusal", "reasoning_content", "reasoning", "arguments", "text", "thinking", "input", "transcript"}
@@ -162,6 +164,8 @@ class ChatDialect:
         if sum(not empty(value) for key, value in delta.items() if key != "role") != 1:
             return None
         if isinstance(event, e.ArgumentsDelta):
+            if self.lifts:
+                return None
             calls = delta.get("tool_calls")
             if isinstance(calls, list) and len(calls) == 1 and "function" in calls[0]:
                 if calls[0]["function"] == {"arguments": event.text} and calls[0].keys() <= {"index", "function"}:
@@ -214,10 +218,11 @@ class ChatDialect:
 
     def getstate(self) -> dict[str, Any]:
         """All that the translator remembers, by name."""
-        return {name: getattr(self, name) for name in MEMORY}
+        return {"lifts": self.lifts.getstate(), **{name: getattr(self, name) for name in MEMORY}}
 
     def setstate(self, state: dict[str, Any]) -> None:
         """Makes a new translator remember what another one did."""
+        self.lifts.setstate(state["lifts"])
         for name in MEMORY:
             setattr(self, name, state[name])
 
@@ -612,19 +617,27 @@ class ChatDialect:
             call.pieces.append(text)
             return
         text = join_halves(self.halves, (call.index, call.key), text, self.report)
+        if self.lifts and not call.custom:
+            text = self.lifts.fragment(call.index, call.name, text, self.out)
         if text:
             self._say(call.index, call.key, text, e.ArgumentsDelta(call.index, text))
 
     def _so_far_of(self, call: OpenCall) -> str:
-        return "".join(call.pieces) if call.index is None else self._so_far(call.index, call.key)
+        raw = self._raw(call)
+        return self._so_far(call.index, call.key) if raw is None and call.index is not None else "".join(raw or ())
+
+    def _raw(self, call: OpenCall) -> list[str] | None:
+        """The pieces of the arguments as they came, where the fold does not hold them."""
+        return call.pieces if call.index is None else self.lifts.raw(call.index)
 
     def _has_arguments(self, call: OpenCall) -> bool:
         return call.held != "" or self._last_piece(call) != ""
 
     def _last_piece(self, call: OpenCall) -> str:
         """The end of the arguments so far, without joining them."""
-        if call.index is None:
-            return call.pieces[-1] if call.pieces else ""
+        raw = self._raw(call)
+        if raw is not None or call.index is None:
+            return raw[-1] if raw else ""
         fresh = self.texts.get((call.index, call.key))
         if fresh:
             return fresh
@@ -689,8 +702,9 @@ class ChatDialect:
 
     def _first_piece_begins(self, call: OpenCall, text: str) -> bool:
         """Whether a fragment begins as the arguments did: a cheap test before the dear one."""
-        if call.index is None:
-            return text.startswith(call.pieces[0])
+        raw = self._raw(call)
+        if raw is not None or call.index is None:
+            return bool(raw) and text.startswith(raw[0])
         record = self.fold.items.get(call.index)
         value = None if record is None else record.values.get(call.key)
         if value is None or not value.fragments:
@@ -772,6 +786,8 @@ class ChatDialect:
             elif known.index is not None:
                 known.held = ""
                 self.report(AnomalyCode.VALUE_CONTRADICTED, "the message tells other arguments than were streamed")
+                if self.lifts and not known.custom:
+                    text = self.lifts.told(known.index, known.name, text, self.out, whole=True)
                 self.out.append(e.ValueReplaced(known.index, "arguments", text))
 
     # ------------------------------------------------------------------------------------------- the end
@@ -824,6 +840,9 @@ class ChatDialect:
                 call.pieces = []
                 self._start_call(choice, call)
             assert call.index is not None
+            if self.lifts and not call.custom:
+                unsaid = self.lifts.fragment(call.index, call.name, unsaid, self.out)
+                unsaid += self.lifts.close(call.index, self.out)
             if unsaid:
                 rest[call.index, call.key] = unsaid
             if call.id is None:
@@ -867,7 +886,7 @@ LEGACY = -1
 """The place of the one call that the old `function_call` field can hold."""
 REASONING = ("reasoning_content", "reasoning", "reasoning_details")
 MEMORY = tuple(
-    field.name for field in attrs.fields(ChatDialect) if field.name not in ("fold", "report", "out", "texts")
+    field.name for field in attrs.fields(ChatDialect) if field.name not in ("fold", "report", "lifts", "out", "texts")
 )
 
 

@@ -13,6 +13,7 @@ import attrs
 
 from deltafold import events as e
 from deltafold.classify import error_from_payload, is_error_payload
+from deltafold.dialects.lifts import CallLifts
 from deltafold.errors import AnomalyCode, ErrorKind, LimitExceeded, ResponseError
 from deltafold.fold import (
     GROUPS,
@@ -128,6 +129,7 @@ class ResponsesDialect:
 
     fold: Fold
     report: Report
+    lifts: CallLifts
     name = "responses"
     fragments = frozenset({"delta", "stdout", "stderr"})
     """Members that hold pieces of a longer text."""
@@ -163,10 +165,11 @@ class ResponsesDialect:
 
     def getstate(self) -> dict[str, Any]:
         """All that the translator remembers, by name."""
-        return {name: getattr(self, name) for name in MEMORY}
+        return {"lifts": self.lifts.getstate(), **{name: getattr(self, name) for name in MEMORY}}
 
     def setstate(self, state: dict[str, Any]) -> None:
         """Makes a new translator remember what another one did."""
+        self.lifts.setstate(state["lifts"])
         for name in MEMORY:
             setattr(self, name, state[name])
 
@@ -190,6 +193,8 @@ class ResponsesDialect:
         """Where the text of an event stands in the payload that made it, if payloads that differ in nothing
         else make events that differ in nothing else; and first characters of texts of which that is not true."""
         if self.halves or payload.get("delta") != event.text:
+            return None
+        if self.lifts and isinstance(event, e.ArgumentsDelta):
             return None
         return ("delta",), None
 
@@ -446,6 +451,9 @@ class ResponsesDialect:
             if not value.whole:
                 announced = self.announced.pop((record.index, key), "")
                 more[key] = announced if not value.text else ""
+                if self.lifts and key == ("arguments",) and record.type in LIFTABLE:
+                    held = self.lifts.fragment(record.index, tool_of(record), more[key], self.out)
+                    more[key] = held + self.lifts.close(record.index, self.out)
                 if (record.index, key) in self.halves and status is not None:
                     self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
                     more[key] += "\ufffd"
@@ -505,7 +513,9 @@ class ResponsesDialect:
         self.out.append(e.ItemStarted(index, self.fold.item(record, bare, whole=False)))
         if not blank and not whole:
             return index
-        if not whole:
+        if whole:
+            told = self._lifted_item(record, told, whole=True)
+        else:
             told = self._hold_text(record, told)
         merged, events = settle_item(record, told, self.report, whole=whole)
         self.out += events
@@ -693,12 +703,21 @@ class ResponsesDialect:
             self.report(AnomalyCode.ITEM_NOT_ANNOUNCED, "an item was told whole and never announced")
         self._begin(place, item, whole=True)
 
+    def _lifted_item(self, record: ItemRecord, told: JSON, *, whole: bool) -> JSON:
+        """An item as it was told, its arguments as they are handed on."""
+        text = told.get("arguments")
+        if not self.lifts or record.type not in LIFTABLE or not isinstance(text, str) or not text:
+            return told
+        tool = string_or_empty(told.get("name")) or tool_of(record)
+        return {**told, "arguments": self.lifts.told(record.index, tool, text, self.out, whole=whole)}
+
     def _same_type(self, index: int, item: JSON) -> bool:
         told, known = string_or_empty(item.get("type")), self.fold.items[index].type
         return not told or not known or told == known
 
     def _finalize(self, record: ItemRecord, told: JSON) -> None:
         """A known item was told whole."""
+        told = self._lifted_item(record, told, whole=True)
         if record.finished is not None and record.finished.data == told:
             return
         if record.state is ItemState.OPEN and (events := settle_as_streamed(record, told)) is not None:
@@ -742,6 +761,7 @@ class ResponsesDialect:
                 if whole:
                     self._finalize(record, item)
                 elif record.state is ItemState.OPEN:
+                    item = self._lifted_item(record, item, whole=False)
                     merged, events = settle_item(record, item, self.report, whole=False)
                     self.out += events
                     if merged != record.to_dict():
@@ -897,11 +917,13 @@ class ResponsesDialect:
             return
         place = record.index, key
         if place in self.announced:
-            told = self.announced.pop(place)
-            again = kind == "arguments" or told.startswith(text) or text.startswith(told)
+            held = self.announced.pop(place)
+            again = kind == "arguments" or held.startswith(text) or text.startswith(held)
             if not again and (value is None or not value.text):
-                self.out.append(delta_of(record.index, kind, key, told))
+                self.out.append(delta_of(record.index, kind, key, held))
         text = join_halves(self.halves, place, text, self.report)
+        if self.lifts and kind == "arguments" and record.type in LIFTABLE:
+            text = self.lifts.fragment(record.index, tool_of(record), text, self.out)
         if text:
             event = delta_of(record.index, kind, key, text)
             if logprobs and isinstance(event, e.TextDelta):
@@ -923,6 +945,8 @@ class ResponsesDialect:
         if text:
             self.announced.pop((record.index, key), None)
             self.halves.pop((record.index, key), None)
+            if self.lifts and kind == "arguments" and record.type in LIFTABLE:
+                text = self.lifts.told(record.index, tool_of(record), text, self.out, whole=True)
         value = record.values.get(key)
         self.out += settle_value(record.index, kind, key, value, text, self.report, whole=True)
 
@@ -998,8 +1022,10 @@ class ResponsesDialect:
 MEMORY = tuple(
     field.name
     for field in attrs.fields(ResponsesDialect)
-    if field.name not in ("fold", "report", "out", "fresh")
+    if field.name not in ("fold", "report", "lifts", "out", "fresh")
 )
+LIFTABLE = ("function_call", "mcp_call")
+"""Items whose arguments are JSON."""
 WHOLE_RESPONSE = "a whole response"
 CHAT_CHUNK = "a chat completion chunk"
 OUTCOMES = {str(outcome): outcome for outcome in Outcome if outcome is not Outcome.TRUNCATED}
@@ -1012,6 +1038,10 @@ BLANK_PARTS: dict[e.ValueKind, JSON] = {
     "summary": {"type": "summary_text", "text": ""},
     "reasoning": {"type": "reasoning_text", "text": ""},
 }
+
+
+def tool_of(record: ItemRecord) -> str:
+    return string_or_empty(record.data.get("name"))
 
 
 def without_output(response: JSON) -> JSON:
