@@ -167,7 +167,7 @@ def members(cls: type) -> list[tuple[str, str]]:
 
 def options() -> str:
     told = re.findall(r":param (\w+):(.*?)(?=:param|\Z)", ResponseParser.__init__.__doc__ or "", re.DOTALL)
-    texts = {name: sentence(text) for name, text in told}
+    texts = {name: sentence(text[:2].upper() + text[2:]) for name, text in told}
     rows = []
     for name, parameter in inspect.signature(ResponseParser).parameters.items():
         rows.append((code(name), code(repr(parameter.default)), texts[name]))

@@ -176,6 +176,19 @@ def events_of_stream() -> Iterator[Any]:
     return parser.events()
 
 
+def test_the_example_of_lifts() -> None:
+    """The example takes the thinking out of the arguments and reads the message as text."""
+    parser, spoken = example("speaking_parser")(), example("spoken")
+    arguments = '{"thinking":"Be kind.","to":"Ana","message":"Olá"}'
+    call = {"type": "function_call", "call_id": "call_1", "name": "send_message", "arguments": arguments}
+    parser.feed_payload({"type": "response.created", "response": {"id": "resp_1"}})
+    parser.feed_payload({"type": "response.output_item.done", "output_index": 0, "item": call})
+    resumed = ResponseParser.resume(parser.snapshot())
+    assert spoken(parser, "reasoning") == "Be kind."
+    assert spoken(resumed, "text") == "Olá"
+    assert parser.response.tool_calls[0].arguments == '{"to":"Ana","message":"Olá"}'
+
+
 def test_the_snapshot_example() -> None:
     """A parser that was put away in the middle goes on to the same response."""
     put_away, take_up = example("put_away"), example("take_up")

@@ -34,6 +34,7 @@ from deltafold import (
     ItemStarted,
     ItemUpdated,
     Lift,
+    LiftedDelta,
     LimitExceeded,
     Limits,
     Message,
@@ -102,6 +103,7 @@ def every_option() -> ResponseParser:
         "auto",
         strict=True,
         limits=Limits(items=10, text_size=1_000_000),
+        lifts=LIFTS,
         approval_required={"delete_file"},
     )
 
@@ -121,6 +123,7 @@ def every_member(parser: ResponseParser, data: bytearray, view: memoryview) -> N
     assert_type(parser.anomaly_count, int)
     assert_type(parser.needs_input, bool)
     assert_type(parser.last_sequence_number, int | None)
+    assert_type(parser.partial_arguments(0), Any)
     parser.cancel()
 
 
@@ -175,6 +178,9 @@ def handle(event: Event) -> str | None:
             CodeDelta(text=text) | DiffDelta(text=text) | OutputDelta(text=text) | TranscriptDelta(text=text)
         ):
             return text
+        case LiftedDelta(path=path, into=into, text=text):
+            assert_type(path, tuple[str | int, ...])
+            return f"{into} {text}"
         case CommandDelta(command_index=index, text=text):
             return f"{index} {text}"
         case CommandOutputDelta(stream="stdout" | "stderr", text=text):

@@ -224,7 +224,7 @@ class Records:
         told = plain(anomaly)
         print(dumped({"anomaly": told.pop("code"), **told}))
 
-    def end(self, parser: ResponseParser, _size: int, fault: WireError | None) -> None:
+    def end(self, parser: ResponseParser, size: int, fault: WireError | None) -> None:
         if fault is not None:
             told = {name: getattr(fault, name) for name in ("message", "offset", "event_index", "excerpt")}
             print(dumped({"fault": fault.code, **told, "response": parser.response.to_dict()}))
@@ -239,7 +239,7 @@ class Final:
     def anomaly(self, anomaly: Anomaly) -> None:
         pass
 
-    def end(self, parser: ResponseParser, _size: int, fault: WireError | None) -> None:
+    def end(self, parser: ResponseParser, size: int, fault: WireError | None) -> None:
         print(dumped(parser.response.to_dict(), indent=2))
         if fault is not None:
             print(f"deltafold: {type(fault).__name__}: {safe(str(fault))}", file=sys.stderr)

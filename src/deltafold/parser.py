@@ -459,6 +459,8 @@ class ResponseParser:
         if fault.event_index is None:
             fault.offset, fault.event_index = self._position()
         self._fault = fault
+        self._starved = False
+        self._lanes.clear()
 
     def _read(self) -> bool:
         """One step: a value, a frame, the end. False where there is none."""

@@ -118,7 +118,7 @@ class SSEDecoder:
         # at each chunk would cost the square of a long line.
         self._chunks: list[bytes] = []
         self._held = 0
-        # Whether a line end is among them.
+        # Whether a line end is among them, or more than a line may have.
         self.fresh = False
         self._at_start = True
         self._skip_line_feed = False
@@ -165,7 +165,7 @@ class SSEDecoder:
         if data:
             self._chunks.append(data)
             self._held += len(data)
-            if not self.fresh and (b"\n" in data or b"\r" in data):
+            if not self.fresh and (b"\n" in data or b"\r" in data or self._held > self._line_limit):
                 self.fresh = True
 
     def close(self) -> None:
@@ -359,8 +359,7 @@ class SSEDecoder:
         if self._fault is not None:
             raise self._fault
         if not self.fresh:
-            if self._held > self._line_limit:
-                self._check_unfinished_line()
+            self._check_unfinished_line()
             return False
         self.fresh = False
         chunks = self._chunks
@@ -377,6 +376,8 @@ class SSEDecoder:
             self._skip_line_feed = self._edge = True
         self.buffer = whole
         self.position = 0
+        if not end:
+            self._check_unfinished_line()
         return end > 0
 
     def _without_edge(self, whole: bytes) -> bytes:
@@ -423,10 +424,11 @@ class SSEDecoder:
         return self.buffer[start : self.position] if start >= 0 else None
 
     def _check_unfinished_line(self) -> None:
-        line = self._unfinished_line()
-        skipped = len(BOM) if self._at_start and line.startswith(BOM) else 0
-        if len(line) - skipped > self._line_limit:
-            self._refuse("line_bytes", self._line_limit, self._start + self.end + skipped)
+        if self._held > self._line_limit:
+            line = self._unfinished_line()
+            skipped = len(BOM) if self._at_start and line.startswith(BOM) else 0
+            if len(line) - skipped > self._line_limit:
+                self._refuse("line_bytes", self._line_limit, self._start + self.end + skipped)
 
     def _unfinished_line(self) -> bytes:
         return b"".join((self.buffer[self.end :], *self._chunks))
