@@ -184,6 +184,22 @@ def test_finish_reason_of_a_stream_that_broke_off() -> None:
     assert parser.response.finish_reason == "cancelled"
 
 
+def test_usage_of_a_chat() -> None:
+    """What a chat told of its tokens is in `to_dict()` in the words of the Responses API."""
+    chunk = {"id": "c", "object": "chat.completion.chunk", "choices": [], "usage": {"prompt_tokens": 3}}
+    response = play(b"data: " + dumps(chunk) + b"\n\n", "chat").parser.response
+    assert response.usage is not None
+    assert response.usage.input_tokens == 3
+    assert response.to_dict()["usage"] == {"input_tokens": 3}
+
+
+def test_to_chat_completion() -> None:
+    """A response of one API has the other one's shape as well."""
+    told = ended("completed", MESSAGE, CALL).to_chat_completion()
+    assert told["object"] == "chat.completion"
+    assert told["choices"][0]["finish_reason"] == "tool_calls"
+
+
 def test_raise_for_error() -> None:
     """A failed response raises, with itself and its error; any other gives itself."""
     for status in ("completed", "incomplete", "cancelled"):

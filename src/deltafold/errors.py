@@ -213,7 +213,9 @@ ANOMALIES: dict[AnomalyCode, Rule] = {
     ),
     _C.CALL_ID_MISSING: Rule("A tool call has no id.", "It gets one, made from its output index."),
     _C.CALL_NAME_MISSING: Rule("A tool call has no name.", "Its name stays empty."),
-    _C.ARGUMENTS_NOT_TEXT: Rule("The arguments of a call are a JSON value, not text.", "They are written as text."),
+    _C.ARGUMENTS_NOT_TEXT: Rule(
+        "The arguments of a call are a JSON value, not text.", "They are written as text."
+    ),
     _C.ARGUMENTS_REPEATED: Rule(
         "A fragment of arguments tells again what had come.", "Only what is new in it counts."
     ),

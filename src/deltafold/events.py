@@ -54,7 +54,17 @@ Group: TypeAlias = Literal["content", "summary"]
 """Which list of an item a part stands in."""
 
 ValueKind: TypeAlias = Literal[
-    "text", "refusal", "summary", "reasoning", "arguments", "code", "diff", "command", "stdout", "stderr", "output"
+    "text",
+    "refusal",
+    "summary",
+    "reasoning",
+    "arguments",
+    "code",
+    "diff",
+    "command",
+    "stdout",
+    "stderr",
+    "output",
 ]
 """What a streamed value is. `arguments` is also the input of a custom tool."""
 
@@ -88,7 +98,7 @@ class StatusChanged:
 
 @attrs.frozen
 class ChoiceUpdated:
-    """Chat Completions told of a choice what is not its text: why it finished, content filters and the like."""
+    """Chat Completions told of a choice what is not its text: why it finished, content filters…"""
 
     choice_index: int
     finish_reason: str | None
@@ -212,7 +222,7 @@ class ReasoningDelta:
 
     output_index: int
     part_index: int
-    text: str = text_field()
+    text: str = attrs.field(repr=shorten)
     kind: Literal["summary", "text"]
 
 
@@ -320,7 +330,7 @@ class PartialImage:
 
     output_index: int
     partial_image_index: int
-    image: str = text_field()
+    image: str = attrs.field(repr=shorten)
     """The image, in base64."""
     data: dict[str, Any] = attrs.field(repr=False, hash=False)
     """What else was told of it: its format, size, quality, background."""

@@ -11,6 +11,7 @@ Fragments are kept in lists and joined on demand, for `text += delta` on an attr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, TypeAlias, cast
 
@@ -18,17 +19,25 @@ import attrs
 
 from deltafold import events as e
 from deltafold.errors import AnomalyCode, LimitExceeded, ResponseError
-from deltafold.items import CustomToolCall, FunctionCall, Item, Part, copied, item_from, part_from
+from deltafold.items import CustomToolCall, FunctionCall, Item, Part, item_from, part_from
 from deltafold.limits import Limits
 from deltafold.payload import Report
-from deltafold.response import FINISH_REASONS, Choice, LiftedText, Outcome, Response, Usage, usage_of_responses
+from deltafold.response import (
+    FINISH_REASONS,
+    Choice,
+    LiftedText,
+    Outcome,
+    Response,
+    Usage,
+    usage_of_responses,
+)
 from deltafold.state import ITEM, PART, RESPONSE, ItemState, PartState, ResponseState, step
 
 __all__ = ["Ending", "Fold", "ItemRecord", "PartRecord", "Value", "ValueKey"]
 
 JSON: TypeAlias = dict[str, Any]
 ValueKey: TypeAlias = tuple[str | int, ...]
-"""Where a streamed value stands in its item: ("content", 0, "text"), ("arguments",), ("action", "commands", 2)."""
+"""Where a streamed value stands in its item: ("content", 0, "text"), ("arguments",), ("output", 1, "stdout")."""
 
 GROUPS: tuple[e.Group, e.Group] = ("content", "summary")
 PART_FIELDS = ("text", "refusal")
@@ -120,7 +129,9 @@ class ItemRecord:
         """The indexes of the parts of a group, rising."""
         return sorted(self.parts[group])
 
-    def part_data(self, group: e.Group, index: int, more: Mapping[ValueKey, str] = MappingProxyType({})) -> Any:
+    def part_data(
+        self, group: e.Group, index: int, more: Mapping[ValueKey, str] = MappingProxyType({})
+    ) -> Any:
         """A part as JSON, with its streamed values."""
         data = self.parts[group][index].data
         for field in PART_FIELDS:
@@ -226,7 +237,7 @@ def place(data: Any, key: ValueKey, text: str) -> None:
 
     Only the outermost object is changed in place; what lies inside is replaced by changed copies.
     """
-    for here, following in zip(key, key[1:], strict=False):
+    for here, following in pairwise(key):
         inner: Any = {} if isinstance(following, str) else []
         if isinstance(here, int):
             data += [type(inner)() for _ in range(here + 1 - len(data))]
@@ -436,7 +447,7 @@ class Fold:
         item = self._item(event)
         key = key_of(item, event)
         if key[0] in GROUPS:
-            self._part(event, cast(e.Group, key[0]), cast(int, key[1]))
+            self._part(event, "summary" if key[0] == "summary" else "content", cast(int, key[1]))
         item.values[key] = Value(event.kind, [event.text], True)
 
     def _annotation(self, event: e.AnnotationAdded) -> None:
@@ -457,13 +468,13 @@ class Fold:
     def fragments(self, event: e.TextDelta | e.ReasoningDelta | e.ArgumentsDelta) -> list[str]:
         """Where the text of a delta went that was handed out."""
         item = self.items[event.output_index]
-        match event:
-            case e.TextDelta():
-                key: ValueKey = ("content", event.content_index, "text")
-            case e.ReasoningDelta():
-                key = ("summary" if event.kind == "summary" else "content", event.part_index, "text")
-            case e.ArgumentsDelta():
-                key = arguments_key(item)
+        key: ValueKey
+        if isinstance(event, e.TextDelta):
+            key = ("content", event.content_index, "text")
+        elif isinstance(event, e.ReasoningDelta):
+            key = ("summary" if event.kind == "summary" else "content", event.part_index, "text")
+        else:
+            key = arguments_key(item)
         return item.values[key].fragments
 
     # --------------------------------------------------------------------------------------- response
@@ -484,7 +495,9 @@ class Fold:
         """The response as it stands. Costs its size."""
         order = sorted(self.items) if self.order is None else self.order
         records = [self.items[index] for index in order]
-        output = tuple(self.item(record) if record.finished is None else record.finished for record in records)
+        output = tuple(
+            self.item(record) if record.finished is None else record.finished for record in records
+        )
         data = {**BLANK_RESPONSE, **self.data}
         if data["usage"] is None and "usage" not in self.data and self.usage is not None:
             data["usage"] = usage_of_responses(self.usage)
@@ -533,7 +546,9 @@ BLANK_RESPONSE: JSON = {
 
 def is_whole(item: Item) -> bool:
     """Whether an item is a call that can be run."""
-    return item.complete if isinstance(item, FunctionCall) else isinstance(item, CustomToolCall) and item.whole
+    return (
+        item.complete if isinstance(item, FunctionCall) else isinstance(item, CustomToolCall) and item.whole
+    )
 
 
 def string_or_none(value: Any) -> str | None:
@@ -609,7 +624,7 @@ def key_of(item: ItemRecord, event: e.ValueReplaced | e.ValueFinished) -> ValueK
 
 def delta_of(index: int, kind: e.ValueKind, key: ValueKey, text: str) -> e.Event:
     """The delta that hands out a fragment of a value."""
-    at = cast(int, key[1]) if len(key) > 1 and isinstance(key[1], int) else cast(int, key[-1])
+    at = key[1] if len(key) > 1 and isinstance(key[1], int) else cast(int, key[len(key) - 1])
     match kind:
         case "text":
             return e.TextDelta(index, at, text)
@@ -646,7 +661,14 @@ def indexes_of(kind: e.ValueKind, key: ValueKey) -> dict[str, int]:
 
 
 def settle_value(
-    index: int, kind: e.ValueKind, key: ValueKey, value: Value | None, told: str, report: Report, *, whole: bool
+    index: int,
+    kind: e.ValueKind,
+    key: ValueKey,
+    value: Value | None,
+    told: str,
+    report: Report,
+    *,
+    whole: bool,
 ) -> list[e.Event]:
     """A value was told whole: what of it has not been handed out, and whether it contradicts what was."""
     so_far = "" if value is None else value.text
@@ -661,7 +683,9 @@ def settle_value(
         if whole:
             events.append(e.ValueFinished(index, kind, told, **indexes_of(kind, key)))
         return events
-    report(AnomalyCode.VALUE_CONTRADICTED, f"{kind} was streamed as {brief(so_far)}, then told as {brief(told)}")
+    report(
+        AnomalyCode.VALUE_CONTRADICTED, f"{kind} was streamed as {brief(so_far)}, then told as {brief(told)}"
+    )
     return [e.ValueReplaced(index, kind, told, **indexes_of(kind, key))]
 
 
@@ -683,9 +707,7 @@ def settle_as_streamed(record: ItemRecord, told: JSON) -> list[e.Event] | None:
     ]
 
 
-def settle_item(
-    record: ItemRecord, told: JSON, report: Report, *, whole: bool
-) -> tuple[JSON, list[e.Event]]:
+def settle_item(record: ItemRecord, told: JSON, report: Report, *, whole: bool) -> tuple[JSON, list[e.Event]]:
     """An item was told: the item as it then is, and the events that lead there."""
     record.type = record.type or string_or_empty(told.get("type"))
     before = record.to_dict()
@@ -709,23 +731,29 @@ def settle_item(
             merged[group] = before[group]
         elif isinstance(entries, list) and entries:
             merged[group] = settle_parts(record, group, entries, report, events, whole=whole)
+    places: list[ValueKey] = [key for key in record.values if key[0] not in GROUPS]
     field = ITEM_VALUES.get(record.type)
-    for key in sorted({(field,)} | set(record.values), key=str) if field else sorted(record.values, key=str):
-        if key[0] in GROUPS:
-            continue
-        text = find(told, key)
+    if field is not None and (field,) not in places:
+        places.append((field,))
+    for place_ in places:
+        text = find(told, place_)
+        value = record.values.get(place_)
         if text is not None:
-            value = record.values.get(key)
-            kind: e.ValueKind = value.kind if value is not None else "code" if key == ("code",) else "arguments"
-            events += settle_value(record.index, kind, key, value, text, report, whole=whole)
-    for key, value in record.values.items():
-        if key[0] not in GROUPS and empty(find(told, key)) and value.text:
-            place(merged, key, value.text)
+            kind: e.ValueKind = "code" if place_ == ("code",) else "arguments"
+            kind = kind if value is None else value.kind
+            events += settle_value(record.index, kind, place_, value, text, report, whole=whole)
+        if not text and value is not None and value.text:
+            place(merged, place_, value.text)
     return merged, events
 
 
 def close_item(
-    fold: Fold, record: ItemRecord, status: str | None, more: Mapping[ValueKey, str], late: JSON, report: Report
+    fold: Fold,
+    record: ItemRecord,
+    status: str | None,
+    more: Mapping[ValueKey, str],
+    late: JSON,
+    report: Report,
 ) -> list[e.Event]:
     """An item that was never told whole ends with its response: as `status`, or as it stands if None.
 
@@ -772,9 +800,11 @@ def settle_part(
     """A part was told: the part as it then is, and the events that lead there."""
     events: list[e.Event] = []
     known = record.parts[group].get(index)
-    if known is not None and record.part_data(group, index) == entry:
-        merged = entry
-    elif known is None or not isinstance(known.data, dict):
+    if (
+        (known is not None and record.part_data(group, index) == entry)
+        or known is None
+        or not isinstance(known.data, dict)
+    ):
         merged = entry
     elif isinstance(entry, dict):
         merged = merge_fields(record.part_data(group, index), entry)

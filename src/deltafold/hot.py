@@ -1,10 +1,11 @@
 """The short cut for hot deltas: one strict match in place of framing, JSON, dialect and fold.
 
 Nearly all events of a stream are fragments that differ from the one before in their text, their sequence
-number and their padding. Once such an event has gone the long way and came out as one plain delta, a pattern of
-its exact shape (the same keys in the same order, the same kinds of values) is matched against the bytes that
-follow. A match is the same parse: all that is not text, number or padding is compared with what went the long
-way, byte for byte. Whatever does not match goes the long way itself, so the parser is right without this file.
+number and their padding. Once such an event has gone the long way and came out as one plain delta, a pattern
+of its exact shape (the same keys in the same order, the same kinds of values) is matched against the bytes
+that follow. A match is the same parse: all that is not text, number or padding is compared, byte for byte,
+with what went the long way. Whatever does not match goes the long way itself, so the parser is right without
+this file.
 
 Patterns depend on the shape alone and are kept for all parsers. What they lead to is kept for one stream, and
 dropped whenever anything but a plain delta comes for the same item.
@@ -16,7 +17,7 @@ import json
 import re
 from collections.abc import Callable
 from functools import lru_cache, partial
-from json.decoder import scanstring
+from json.decoder import scanstring  # type: ignore[attr-defined]
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -24,8 +25,9 @@ import attrs
 
 from deltafold import events as e
 
-__all__ = ["HotPath", "unescaped"]
+__all__ = ["HotEvent", "HotPath", "Lane", "unescaped"]
 
+HotEvent: TypeAlias = e.TextDelta | e.ReasoningDelta | e.ArgumentsDelta
 Path: TypeAlias = tuple[str | int, ...]
 Shape: TypeAlias = Any
 """A JSON value with its scalars replaced by what they are, as a hashable value."""
@@ -86,7 +88,7 @@ class Lane:
 class TextDraft:
     """A `TextDelta` while it is being made: setting the slots of a frozen class takes twice as long."""
 
-    __slots__ = e.TextDelta.__slots__
+    __slots__ = e.TextDelta.__slots__  # type: ignore[attr-defined]
 
     def __init__(self, output_index: int, content_index: int, text: str) -> None:
         self.output_index = output_index
@@ -98,7 +100,7 @@ class TextDraft:
 class ReasoningDraft:
     """A `ReasoningDelta` while it is being made."""
 
-    __slots__ = e.ReasoningDelta.__slots__
+    __slots__ = e.ReasoningDelta.__slots__  # type: ignore[attr-defined]
 
     def __init__(self, output_index: int, part_index: int, kind: str, text: str) -> None:
         self.output_index = output_index
@@ -110,24 +112,20 @@ class ReasoningDraft:
 class ArgumentsDraft:
     """An `ArgumentsDelta` while it is being made."""
 
-    __slots__ = e.ArgumentsDelta.__slots__
+    __slots__ = e.ArgumentsDelta.__slots__  # type: ignore[attr-defined]
 
     def __init__(self, output_index: int, text: str) -> None:
         self.output_index = output_index
         self.text = text
 
 
-def maker(event: e.Event) -> Callable[[str], Any] | None:
-    """Makes events like this one, with another text; None for those that are not hot."""
-    match event:
-        case e.TextDelta(logprobs=()):
-            return partial(TextDraft, event.output_index, event.content_index)
-        case e.ReasoningDelta():
-            return partial(ReasoningDraft, event.output_index, event.part_index, event.kind)
-        case e.ArgumentsDelta():
-            return partial(ArgumentsDraft, event.output_index)
-        case _:
-            return None
+def maker(event: HotEvent) -> Callable[[str], Any] | None:
+    """Makes events like this one, with another text; None where that cannot be said."""
+    if isinstance(event, e.ArgumentsDelta):
+        return partial(ArgumentsDraft, event.output_index)
+    if isinstance(event, e.ReasoningDelta):
+        return partial(ReasoningDraft, event.output_index, event.part_index, event.kind)
+    return None if event.logprobs else partial(TextDraft, event.output_index, event.content_index)
 
 
 class HotPath:
@@ -152,7 +150,7 @@ class HotPath:
         name: str,
         payload: dict[str, Any],
         text: Path,
-        event: e.Event,
+        event: HotEvent,
         fragments: list[str],
         opens: str | None,
     ) -> None:
@@ -173,7 +171,9 @@ class HotPath:
             del self.lanes[MOST_LANES:]
         if len(lane.targets) >= MOST_TARGETS:
             lane.targets.clear()
-        lane.targets[lane.identity(found.groups())] = Target(make, type(event), fragments.append, event.output_index, opens)
+        lane.targets[lane.identity(found.groups())] = Target(
+            make, type(event), fragments.append, event.output_index, opens
+        )
 
 
 def unescaped(text: str) -> str:
@@ -203,7 +203,9 @@ def shape_of(value: Any, text: Path, *, top: bool = False) -> Shape | None:
             members.append((key, inner))
         return ("object", tuple(members))
     if isinstance(value, list):
-        entries = [shape_of(entry, text[1:] if text and text[0] == i else ()) for i, entry in enumerate(value)]
+        entries = [
+            shape_of(entry, text[1:] if text and text[0] == i else ()) for i, entry in enumerate(value)
+        ]
         return None if None in entries else ("array", tuple(entries))
     if isinstance(value, str):
         return STRING

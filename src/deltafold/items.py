@@ -87,7 +87,7 @@ class Told:
 class OutputText(Told):
     """A part of a message: text."""
 
-    text: str = text_field()
+    text: str = attrs.field(repr=shorten)
     annotations: tuple[dict[str, Any], ...] = attrs.field(hash=False)
     """Citations and file paths, as the server told them."""
     logprobs: tuple[dict[str, Any], ...] = attrs.field(repr=False, hash=False)
@@ -181,7 +181,7 @@ class FunctionCall(Told):
     call_id: str | None
     """What the result has to name."""
     name: str
-    arguments: str = text_field()
+    arguments: str = attrs.field(repr=shorten)
     """The JSON text as it came, never repaired."""
     complete: bool
     """Whether the arguments are whole and one value of strict JSON (RFC 8259). Run nothing else."""
@@ -201,7 +201,7 @@ class CustomToolCall(Told):
     call_id: str | None
     """What the result has to name."""
     name: str
-    input: str = text_field()
+    input: str = attrs.field(repr=shorten)
     whole: bool
     """Whether the server told the whole input. Run nothing else."""
     status: str | None

@@ -31,13 +31,13 @@ from deltafold.errors import (
 )
 from deltafold.events import ArgumentsDelta, Event, Heartbeat, ReasoningDelta, TextDelta, UnknownEvent
 from deltafold.fold import Ending, Fold, Value
-from deltafold.hot import HotPath, Lane, unescaped
+from deltafold.hot import HotEvent, HotPath, Lane, unescaped
 from deltafold.lifting import Lift
 from deltafold.limits import Limits
 from deltafold.payload import DONE, Unread, escape_surrogates, is_strict_json, read_payloads
 from deltafold.response import Outcome, Response
-from deltafold.sniff import Body, sniff
 from deltafold.snapshot import CLASSES, freeze, seal, thaw, unseal
+from deltafold.sniff import Body, sniff
 from deltafold.sse import BARE, COMMENT, ERROR_FIELD, EVENT, Frame, SSEDecoder, as_bytes
 from deltafold.state import ResponseState
 
@@ -264,21 +264,21 @@ class ResponseParser:
             if self._fault is not None:
                 raise self._fault
             return None
-        event = self._pending.popleft()
+        waiting = self._pending.popleft()
         self._response = None
         try:
-            if type(event) is Ending:
-                finished = self._fold.end(event)
+            if isinstance(waiting, Ending):
+                finished = self._fold.end(waiting)
                 self._response = finished.response
                 return finished
-            self._fold.apply(event)
+            self._fold.apply(waiting)
         except LimitExceeded as fault:
             self._pending.clear()
             self._fail(fault)
             raise
-        if self._candidate is not None:
-            self._learn(event)
-        return event
+        if self._candidate is not None and isinstance(waiting, HOT):
+            self._learn(waiting)
+        return waiting
 
     def events(self) -> Iterator[Event]:
         """`iter(self.next_event, None)`: lazy, holds no state, safe to abandon and to call again."""
@@ -326,8 +326,8 @@ class ResponseParser:
     def partial_arguments(self, output_index: int) -> Any:
         """The arguments of a call as far as they are known, parsed; None while nothing is.
 
-        Open strings, arrays and objects stand as far as they came. Asking again costs what has come since, and
-        calls that nobody asks about cost nothing. The value grows in place: copy what is to be kept.
+        Open strings, arrays and objects stand as far as they came. Asking again costs what has come since,
+        and calls that nobody asks about cost nothing. The value grows in place: copy what is to be kept.
         """
         record = self._fold.items.get(output_index)
         value = None if record is None else record.values.get(("arguments",))
@@ -391,6 +391,7 @@ class ResponseParser:
         end = found.end()
         if target is None or end - decoder.position > self._longest:
             return None
+        number = None
         if lane.count is not None:
             number = int(groups[lane.count])
             if number - 1 != self._dialect.last_sequence_number:
@@ -406,7 +407,7 @@ class ResponseParser:
         if not text or size > self._text_limit or (target.opens is not None and text[0] in target.opens):
             return None
         # From here on it is as if the event had gone the long way.
-        if lane.count is not None:
+        if number is not None:
             self._dialect.last_sequence_number = number
         decoder.position = end
         decoder.event_count += 1
@@ -418,7 +419,7 @@ class ResponseParser:
         event.__class__ = target.kind
         return event  # type: ignore[no-any-return]
 
-    def _learn(self, event: Event) -> None:
+    def _learn(self, event: HotEvent) -> None:
         """A block went the long way and made just one event: does it show how the next ones look?"""
         assert self._candidate is not None
         payload, name, block = self._candidate
@@ -642,7 +643,9 @@ class ResponseParser:
         self._report(code, rule.meaning)
         kind = ErrorKind.INVALID_REQUEST if code is AnomalyCode.BODY_IS_COMPRESSED else ErrorKind.SERVER_ERROR
         message = f"{rule.meaning} {text[:EXCERPT]}".strip()
-        error = ResponseError(kind, message, str(code), retryable=kind is ErrorKind.SERVER_ERROR, raw=text[:4096])
+        error = ResponseError(
+            kind, message, str(code), retryable=kind is ErrorKind.SERVER_ERROR, raw=text[:4096]
+        )
         self._pending.extend(self._dialect.fail(error))
 
     # -------------------------------------------------------------------------------------- anomalies

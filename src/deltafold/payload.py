@@ -77,15 +77,21 @@ def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-# scan_once() reads one value at a position and gives it with its end. It is what json.loads() calls after a
-# few checks of its own, written in C. It raises StopIteration where no value begins.
-scan: Scan = json.JSONDecoder(parse_float=finite, parse_constant=refuse_constant).scan_once
-scan_distinct: Scan = json.JSONDecoder(
-    parse_float=finite, parse_constant=refuse_constant, object_pairs_hook=distinct
-).scan_once
-scan_leniently: Scan = json.JSONDecoder(
+def scanner(**hooks: Any) -> Scan:
+    """Reads one value at a position of a text and gives it with its end; C code, as json.loads() uses it.
+
+    Raises `StopIteration` where no value begins.
+    """
+    decoder: Any = json.JSONDecoder(**hooks)
+    scan_once: Scan = decoder.scan_once
+    return scan_once
+
+
+scan = scanner(parse_float=finite, parse_constant=refuse_constant)
+scan_distinct = scanner(parse_float=finite, parse_constant=refuse_constant, object_pairs_hook=distinct)
+scan_leniently = scanner(
     parse_float=finite_or_none, parse_int=integer_or_none, parse_constant=lambda word: None
-).scan_once
+)
 
 
 def is_strict_json(text: str) -> bool:
@@ -103,7 +109,7 @@ def join_surrogates(text: str) -> str:
 
 
 def join_halves(waiting: dict[Any, int], place: Any, text: str, report: Report) -> str:
-    """A fragment in whole characters. A high surrogate at its end waits for the next fragment of its place."""
+    """A fragment in whole characters. A high surrogate at its end waits for the next one of its place."""
     if place in waiting:
         if not "\udc00" <= text[:1] <= "\udfff":
             report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a fragment")
@@ -159,7 +165,7 @@ def read_payloads(
 ) -> list[Any]:
     """The payloads of one event: nearly always one object.
 
-    What is no JSON comes as `Unread`, JSON that is no object as the value it is: what arrived is never dropped.
+    What is no JSON comes as `Unread`, JSON that is no object as the value it is: nothing is ever dropped.
     Raises `LimitExceeded`.
     """
     # The brackets of the whole text bound its depth, and few payloads have more of them than the limit.

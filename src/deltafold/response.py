@@ -10,7 +10,16 @@ import attrs
 
 from deltafold.convert.chat import chat_completion
 from deltafold.errors import ResponseError, ResponseFailed
-from deltafold.items import CustomToolCall, FunctionCall, Item, Message, OutputText, Reasoning, copied, shorten
+from deltafold.items import (
+    CustomToolCall,
+    FunctionCall,
+    Item,
+    Message,
+    OutputText,
+    Reasoning,
+    copied,
+    shorten,
+)
 
 __all__ = ["Choice", "EstimatedUsage", "LiftedText", "Outcome", "Response", "Usage", "usage_from"]
 
@@ -176,9 +185,11 @@ class Response:
 
     @property
     def requires_action(self) -> tuple[Item, ...]:
-        """What waits for the user's approval: calls that need it, and MCP approval requests without answer."""
+        """What waits for approval: calls that need it, and MCP approval requests without an answer."""
         answered = {
-            item.data.get("approval_request_id") for item in self.output if item.type == "mcp_approval_response"
+            item.data.get("approval_request_id")
+            for item in self.output
+            if item.type == "mcp_approval_response"
         }
         return tuple(
             item
@@ -216,7 +227,7 @@ class Response:
         return {**copied(self.data), "output": [item.to_dict() for item in self.output]}
 
     def to_chat_completion(self) -> dict[str, Any]:
-        """The response in the shape of an unstreamed Chat Completion, with the server's own finish reasons."""
+        """The response as an unstreamed Chat Completion, with the server's own finish reasons."""
         return chat_completion(self)
 
     def raise_for_error(self) -> Response:

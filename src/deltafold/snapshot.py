@@ -73,7 +73,8 @@ def thaw(value: Any) -> Any:
     if issubclass(found, str):
         return found(value["value"])
     told = {key: thaw(member) for key, member in value.items() if key != MARK}
-    return found(**{field.alias: told[field.name] for field in attrs.fields(found)})
+    made: Any = found
+    return made(**{field.alias: told[field.name] for field in attrs.fields(made)})
 
 
 def seal(content: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +87,9 @@ def unseal(snapshot: Any) -> dict[str, Any]:
     if not isinstance(snapshot, dict) or "deltafold" not in snapshot:
         raise UsageError("this is no snapshot of a ResponseParser")
     if snapshot["deltafold"] != VERSION:
-        raise UsageError(f"a snapshot of version {snapshot['deltafold']}; this library reads version {VERSION}")
+        raise UsageError(
+            f"a snapshot of version {snapshot['deltafold']}; this library reads version {VERSION}"
+        )
     content = {key: value for key, value in snapshot.items() if key not in ("deltafold", "crc32")}
     if snapshot.get("crc32") != checksum(content):
         raise UsageError("the snapshot is damaged: its checksum is wrong")

@@ -40,4 +40,3 @@ def sniff(head: bytes, *, closed: bool = False) -> Body | None:
     if closed or len(start) >= LONGEST or b"\n" in start or b"\r" in start or len(head) > MOST_BLANKS:
         return Body.EVENTS
     return None
-

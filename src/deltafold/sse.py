@@ -328,7 +328,7 @@ class SSEDecoder:
             self.text = value
             return ERROR_FIELD
         elif not self._stray_line and not is_field(line):
-            # "Otherwise: The field is ignored." The first one is kept, to tell what a body is that has no event.
+            # "Otherwise: The field is ignored." The first is kept, to tell what a body is that has no event.
             self._stray_line = line[:STRAY]
         return NOTHING
 
@@ -402,9 +402,9 @@ class SSEDecoder:
 
     def top_up(self) -> None:
         """Joins what was fed since, where the block that begins here has not come to its end."""
-        if self.clean and self.end - self.position < LONGEST_WAIT:
-            if self.buffer.find(b"\n\n", self.position) < 0:
-                self.refill()
+        short = self.end - self.position < LONGEST_WAIT
+        if self.clean and short and self.buffer.find(b"\n\n", self.position) < 0:
+            self.refill()
 
     def waits(self) -> bool:
         """Whether the block that begins here is short and has not come to its end."""
@@ -517,7 +517,7 @@ def encode_frame(
     CVE-2026-44217 are encoders that let line ends through.)
     """
     if isinstance(data, Frame):
-        data, event, id, retry = data.data, data.event, data.id, data.retry
+        event, id, retry, data = data.event, data.id, data.retry, data.data
     for name, value, forbidden in (("event", event, "\r\n\0"), ("id", id, "\r\n\0"), ("data", data, "\r")):
         for character in forbidden:
             if character in value:

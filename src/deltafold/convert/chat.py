@@ -128,7 +128,12 @@ def message_of(items: list[Item], reasoning_field: str, legacy_call_id: str | No
 def call_of(item: FunctionCall | CustomToolCall) -> JSON:
     more = {key: value for key, value in item.to_dict().items() if key not in OF_ITEM}
     if isinstance(item, CustomToolCall):
-        return {"id": item.call_id, "type": "custom", "custom": {"name": item.name, "input": item.input}, **more}
+        return {
+            "id": item.call_id,
+            "type": "custom",
+            "custom": {"name": item.name, "input": item.input},
+            **more,
+        }
     function = {"name": item.name, "arguments": item.arguments}
     return {"id": item.call_id, "type": "function", "function": function, **more}
 

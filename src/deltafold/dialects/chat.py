@@ -18,11 +18,21 @@ from deltafold.arguments import ArgumentsReader
 from deltafold.classify import error_from_payload, is_error_payload
 from deltafold.dialects.lifts import CallLifts
 from deltafold.errors import AnomalyCode, ErrorKind, LimitExceeded, ResponseError
-from deltafold.fold import Ending, Fold, ItemRecord, Value, ValueKey, close_item, delta_of, empty, settle_value
+from deltafold.fold import (
+    Ending,
+    Fold,
+    ItemRecord,
+    Value,
+    ValueKey,
+    close_item,
+    delta_of,
+    empty,
+    settle_value,
+)
 from deltafold.items import copied, item_from, part_from
 from deltafold.payload import Report, is_strict_json, join_halves, join_surrogates
 from deltafold.response import Outcome, usage_from
-from deltafold.state import ITEM_STATUS_AT_END, ItemState
+from deltafold.state import ITEM_STATUS_AT_END
 
 __all__ = ["ChatDialect"]
 
@@ -50,12 +60,31 @@ OF_DELTA = {
     "reasoning_details",
     "annotations",
 }
-OF_CALL = {"index", "id", "type", "function", "custom", "name", "function_name", "tool_name", "arguments", "input"}
+OF_CALL = {
+    "index",
+    "id",
+    "type",
+    "function",
+    "custom",
+    "name",
+    "function_name",
+    "tool_name",
+    "arguments",
+    "input",
+}
 OF_FUNCTION = {"name", "arguments", "input"}
 HEARTBEATS = ("keepalive", "ping")
-KNOWN_CHUNK = {"choices", "usage", "model", "created", "x_groq", "prompt_filter_results", "prompt_annotations"}
-# Whether arguments that begin again tell the same call again is seen by parsing what came so far. Text full of
-# braces must not make that quadratic.
+KNOWN_CHUNK = {
+    "choices",
+    "usage",
+    "model",
+    "created",
+    "x_groq",
+    "prompt_filter_results",
+    "prompt_annotations",
+}
+# Whether arguments that begin again tell the same call again is seen by parsing what came so far. Text full
+# of braces must not make that quadratic.
 MOST_CHECKS = 16
 
 
@@ -113,7 +142,17 @@ class ChatDialect:
     lifts: CallLifts
     name = "chat"
     fragments = frozenset(
-        {"content", "refusal", "reasoning_content", "reasoning", "arguments", "text", "thinking", "input", "transcript"}
+        {
+            "content",
+            "refusal",
+            "reasoning_content",
+            "reasoning",
+            "arguments",
+            "text",
+            "thinking",
+            "input",
+            "transcript",
+        }
     )
     """Members that hold pieces of a longer text."""
 
@@ -155,8 +194,11 @@ class ChatDialect:
         return self.out
 
     def plain_text(self, payload: JSON, event: Any) -> tuple[tuple[str | int, ...], str | None] | None:
-        """Where the text of an event stands in the payload that made it, if payloads that differ in nothing
-        else make events that differ in nothing else; and first characters of texts of which that is not true."""
+        """Where the text of an event stands in the payload that made it.
+
+        Only if payloads that differ in nothing else make events that differ in nothing else; with the first
+        characters of texts of which that is not true.
+        """
         choices = payload.get("choices")
         if self.halves or not isinstance(choices, list) or len(choices) != 1:
             return None
@@ -167,9 +209,9 @@ class ChatDialect:
             if self.lifts:
                 return None
             calls = delta.get("tool_calls")
-            if isinstance(calls, list) and len(calls) == 1 and "function" in calls[0]:
-                if calls[0]["function"] == {"arguments": event.text} and calls[0].keys() <= {"index", "function"}:
-                    return ("choices", 0, "delta", "tool_calls", 0, "function", "arguments"), "{["
+            call = calls[0] if isinstance(calls, list) and len(calls) == 1 else None
+            if call == {"index": call_place(call or {}), "function": {"arguments": event.text}}:
+                return ("choices", 0, "delta", "tool_calls", 0, "function", "arguments"), "{["
             return None
         names = ("content",) if isinstance(event, e.TextDelta) else ("reasoning_content", "reasoning")
         told = [name for name in names if isinstance(delta.get(name), str)]
@@ -240,7 +282,11 @@ class ChatDialect:
 
     def _chunk(self, payload: JSON, name: str) -> None:
         failed = is_error_payload(payload) or (name == "error" and "choices" not in payload)
-        if not failed and not KNOWN_CHUNK & payload.keys() and payload.get("object") != "chat.completion.chunk":
+        if (
+            not failed
+            and not KNOWN_CHUNK & payload.keys()
+            and payload.get("object") != "chat.completion.chunk"
+        ):
             kind = payload.get("type")
             self.out.append(e.UnknownEvent(kind if isinstance(kind, str) else name, payload))
             return
@@ -302,7 +348,9 @@ class ChatDialect:
             if error.kind is ErrorKind.UNKNOWN:
                 return
         told = payload.get("error")
-        self.failing = copied(told) if isinstance(told, dict) else {"code": error.code, "message": error.message}
+        self.failing = (
+            copied(told) if isinstance(told, dict) else {"code": error.code, "message": error.message}
+        )
         self.out.append(e.ErrorReported(error))
 
     def _wrong_dialect(self, payload: JSON, kind: str) -> None:
@@ -320,7 +368,9 @@ class ChatDialect:
         index = told.get("index")
         if not isinstance(index, int) or isinstance(index, bool) or index < 0:
             if index is not None:
-                self._once(AnomalyCode.INVALID_FIELD, "choice index", f"the index of a choice is {index!r:.40}")
+                self._once(
+                    AnomalyCode.INVALID_FIELD, "choice index", f"the index of a choice is {index!r:.40}"
+                )
             index = position
         if index > self.fold.limits.index:
             raise LimitExceeded("index", self.fold.limits.index)
@@ -351,7 +401,11 @@ class ChatDialect:
                 new[key] = copied(value)
         logprobs = told.get("logprobs")
         if isinstance(logprobs, dict):
-            rest = {k: v for k, v in logprobs.items() if not empty(v) and (k != "content" or not self._spoke(told))}
+            rest = {
+                k: v
+                for k, v in logprobs.items()
+                if not empty(v) and (k != "content" or not self._spoke(told))
+            }
             if rest:
                 new["logprobs"] = copied(rest)
         if isinstance(reason, str) and reason and reason != choice.finish_reason:
@@ -435,7 +489,9 @@ class ChatDialect:
                 told = {"type": "reasoning", "summary": [], "content": []}
                 choice.reasoning = self._begin(choice, told)
                 part: JSON = {"type": "reasoning_text", "text": ""}
-                self.out.append(e.PartStarted(choice.reasoning, 0, "content", part_from(part, reasoning=True)))
+                self.out.append(
+                    e.PartStarted(choice.reasoning, 0, "content", part_from(part, reasoning=True))
+                )
             return choice.reasoning, ("content", 0, "text")
         if choice.message is None:
             told = {"type": "message", "role": choice.role, "status": "in_progress", "content": []}
@@ -456,9 +512,7 @@ class ChatDialect:
     def _begin(self, choice: OpenChoice, told: JSON) -> int:
         index = self.next_index
         self.next_index += 1
-        item = item_from(
-            told, choice_index=choice.index, approval_required=self.fold.approval_required
-        )
+        item = item_from(told, choice_index=choice.index, approval_required=self.fold.approval_required)
         self.out.append(e.ItemStarted(index, item))
         return index
 
@@ -541,7 +595,9 @@ class ChatDialect:
         self._learn(choice, call, ident, name, told, function)
         self._arguments(choice, call, told, function)
 
-    def _find_call(self, choice: OpenChoice, place: int | None, ident: str | None, name: str) -> OpenCall | None:
+    def _find_call(
+        self, choice: OpenChoice, place: int | None, ident: str | None, name: str
+    ) -> OpenCall | None:
         """Which call a fragment belongs to; None where it begins one. This is the whole rule.
 
         An id that is known decides. Else the index does, unless another id together with a name says that a
@@ -570,7 +626,9 @@ class ChatDialect:
         if not begins:
             return last
         if place is not None:
-            self._once(AnomalyCode.CALL_INDEX_REUSED, choice.index, f"tool call index {place} has another call")
+            self._once(
+                AnomalyCode.CALL_INDEX_REUSED, choice.index, f"tool call index {place} has another call"
+            )
         return None
 
     def _learn(
@@ -624,7 +682,11 @@ class ChatDialect:
 
     def _so_far_of(self, call: OpenCall) -> str:
         raw = self._raw(call)
-        return self._so_far(call.index, call.key) if raw is None and call.index is not None else "".join(raw or ())
+        return (
+            self._so_far(call.index, call.key)
+            if raw is None and call.index is not None
+            else "".join(raw or ())
+        )
 
     def _raw(self, call: OpenCall) -> list[str] | None:
         """The pieces of the arguments as they came, where the fold does not hold them."""
@@ -636,8 +698,10 @@ class ChatDialect:
     def _last_piece(self, call: OpenCall) -> str:
         """The end of the arguments so far, without joining them."""
         raw = self._raw(call)
-        if raw is not None or call.index is None:
-            return raw[-1] if raw else ""
+        if raw:
+            return raw[-1]
+        if call.index is None:
+            return ""
         fresh = self.texts.get((call.index, call.key))
         if fresh:
             return fresh
@@ -663,7 +727,9 @@ class ChatDialect:
         if text is None:
             text = first(told, "arguments", "input")
         if isinstance(text, (dict, list)):
-            self._once(AnomalyCode.ARGUMENTS_NOT_TEXT, call.index, f"the arguments are a {type(text).__name__}")
+            self._once(
+                AnomalyCode.ARGUMENTS_NOT_TEXT, call.index, f"the arguments are a {type(text).__name__}"
+            )
             text = json.dumps(text, ensure_ascii=False, separators=(",", ":"))
         elif text is not None and not isinstance(text, str):
             self._once(AnomalyCode.INVALID_FIELD, "arguments", f"arguments is {text!r:.40}")
@@ -703,8 +769,8 @@ class ChatDialect:
     def _first_piece_begins(self, call: OpenCall, text: str) -> bool:
         """Whether a fragment begins as the arguments did: a cheap test before the dear one."""
         raw = self._raw(call)
-        if raw is not None or call.index is None:
-            return bool(raw) and text.startswith(raw[0])
+        if raw or call.index is None:
+            return raw is not None and text.startswith(raw[0])
         record = self.fold.items.get(call.index)
         value = None if record is None else record.values.get(call.key)
         if value is None or not value.fragments:
@@ -785,7 +851,9 @@ class ChatDialect:
                 known.held = ""
             elif known.index is not None:
                 known.held = ""
-                self.report(AnomalyCode.VALUE_CONTRADICTED, "the message tells other arguments than were streamed")
+                self.report(
+                    AnomalyCode.VALUE_CONTRADICTED, "the message tells other arguments than were streamed"
+                )
                 if self.lifts and not known.custom:
                     text = self.lifts.told(known.index, known.name, text, self.out, whole=True)
                 self.out.append(e.ValueReplaced(known.index, "arguments", text))
@@ -854,12 +922,14 @@ class ChatDialect:
                     self.report(AnomalyCode.CALL_ID_MISSING, f"the call of {call.name[:40]!r} has no id")
         return rest
 
-    def _end_choice(self, choice: OpenChoice, closes: str | None, rest: dict[tuple[int, ValueKey], str]) -> None:
+    def _end_choice(
+        self, choice: OpenChoice, closes: str | None, rest: dict[tuple[int, ValueKey], str]
+    ) -> None:
         """What was cut off is the last thing that began; all before it is whole."""
         more = {key: choice.told[key] for key in SPELLINGS if key in choice.told}
-        if choice.reasoning is not None:
-            if choice.details:
-                self.late.setdefault(choice.reasoning, {})["reasoning_details"] = joined_details(choice.details)
+        if choice.reasoning is not None and choice.details:
+            details = joined_details(choice.details)
+            self.late.setdefault(choice.reasoning, {})["reasoning_details"] = details
         if more or choice.finish_reason is None:
             self.out.append(e.ChoiceUpdated(choice.index, choice.finish_reason, more))
         indexes = [choice.reasoning, choice.message, *(call.index for call in choice.calls)]
@@ -886,7 +956,9 @@ LEGACY = -1
 """The place of the one call that the old `function_call` field can hold."""
 REASONING = ("reasoning_content", "reasoning", "reasoning_details")
 MEMORY = tuple(
-    field.name for field in attrs.fields(ChatDialect) if field.name not in ("fold", "report", "lifts", "out", "texts")
+    field.name
+    for field in attrs.fields(ChatDialect)
+    if field.name not in ("fold", "report", "lifts", "out", "texts")
 )
 
 
@@ -958,7 +1030,11 @@ def merge_detail(details: list[JSON], told: JSON) -> None:
     """
     index = told.get("index")
     known = next(
-        (d for d in details if index is not None and d.get("type") == told.get("type") and d.get("index") == index),
+        (
+            d
+            for d in details
+            if index is not None and d.get("type") == told.get("type") and d.get("index") == index
+        ),
         None,
     )
     if known is None:

@@ -122,7 +122,9 @@ class CallLifts:
                 if len(told) > len(so_far):
                     out.append(LiftedDelta(index, lift.path, lift.into, told[len(so_far) :]))
             else:
-                self._report(AnomalyCode.VALUE_CONTRADICTED, "text that was lifted is told otherwise at the end")
+                self._report(
+                    AnomalyCode.VALUE_CONTRADICTED, "text that was lifted is told otherwise at the end"
+                )
         return new.handed_on()
 
     # -------------------------------------------------------------------------------------- snapshot

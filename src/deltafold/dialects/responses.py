@@ -44,6 +44,7 @@ __all__ = ["ResponsesDialect"]
 
 JSON: TypeAlias = dict[str, Any]
 
+
 @attrs.frozen
 class Streamed:
     """How the wire streams one kind of value."""
@@ -190,8 +191,11 @@ class ResponsesDialect:
         return self.out
 
     def plain_text(self, payload: JSON, event: Any) -> tuple[tuple[str | int, ...], str | None] | None:
-        """Where the text of an event stands in the payload that made it, if payloads that differ in nothing
-        else make events that differ in nothing else; and first characters of texts of which that is not true."""
+        """Where the text of an event stands in the payload that made it.
+
+        Only if payloads that differ in nothing else make events that differ in nothing else; with the first
+        characters of texts of which that is not true.
+        """
         if self.halves or payload.get("delta") != event.text:
             return None
         if self.lifts and isinstance(event, e.ArgumentsDelta):
@@ -256,7 +260,9 @@ class ResponsesDialect:
         kind = payload.get("type")
         if isinstance(kind, str) and kind:
             if name and name != kind:
-                self._once(AnomalyCode.EVENT_NAME_DIFFERS, None, f"event {name[:40]!r} has type {kind[:40]!r}")
+                self._once(
+                    AnomalyCode.EVENT_NAME_DIFFERS, None, f"event {name[:40]!r} has type {kind[:40]!r}"
+                )
             return kind
         if name:
             self._once(AnomalyCode.TYPE_ONLY_IN_EVENT_NAME, None, f"no type in event {name[:40]!r}")
@@ -400,7 +406,9 @@ class ResponsesDialect:
     def _failed(self, response: JSON, data: JSON, order: list[int] | None) -> None:
         """The end of a failed response is held back for one event: some servers tell the cause after it."""
         error = error_from_payload(response)
-        if not self.told_by_error or (self.fold.error is not None and self.fold.error.kind is ErrorKind.UNKNOWN):
+        if not self.told_by_error or (
+            self.fold.error is not None and self.fold.error.kind is ErrorKind.UNKNOWN
+        ):
             self.out.append(e.ErrorReported(error))
         elif self.ending is not None and empty(data.get("error")):
             data["error"] = self.ending.data.get("error")
@@ -504,7 +512,7 @@ class ResponsesDialect:
         self._learn_ids(index, told)
         record = ItemRecord(index, string_or_empty(told.get("type")), None)
         field = ITEM_VALUES.get(record.type, "")
-        blank = {group: [] for group in GROUPS if isinstance(told.get(group), list) and told[group]}
+        blank: JSON = {group: [] for group in GROUPS if isinstance(told.get(group), list) and told[group]}
         if isinstance(told.get(field), str) and told[field]:
             blank[field] = ""
         bare = {**told, **blank} if blank else told
@@ -527,7 +535,7 @@ class ResponsesDialect:
 
     def _hold_text(self, record: ItemRecord, told: JSON) -> JSON:
         """An announcement without its text, which is kept until it is known whether deltas tell it again."""
-        blank = copied(told)
+        blank: JSON = copied(told)
         for group in GROUPS:
             entries = blank.get(group)
             for position, entry in enumerate(entries if isinstance(entries, list) else ()):
@@ -681,7 +689,9 @@ class ResponsesDialect:
         if here is not None and not self._same_type(here, item):
             here = None if owner is None else owner
         elif here is not None and owner is not None and owner != here:
-            self._once(AnomalyCode.INDEX_CHANGED, owner, f"item {owner} was told whole as output_index {place}")
+            self._once(
+                AnomalyCode.INDEX_CHANGED, owner, f"item {owner} was told whole as output_index {place}"
+            )
             here = owner
         elif here is not None and owner is None and self.fold.items[here].state is ItemState.DONE:
             if isinstance(item.get("id"), str) and item != self.fold.items[here].to_dict():
@@ -692,7 +702,11 @@ class ResponsesDialect:
             here = owner
         elif place is None:
             self._once(AnomalyCode.INDEX_MISSING, None, "an item was told whole without output_index")
-            same = [i for i, r in self.fold.items.items() if r.state is ItemState.OPEN and r.type == item.get("type")]
+            same = [
+                i
+                for i, r in self.fold.items.items()
+                if r.state is ItemState.OPEN and r.type == item.get("type")
+            ]
             here = same[0] if same else None
         if here is not None:
             self._finalize(self.fold.items[here], item)
@@ -728,7 +742,11 @@ class ResponsesDialect:
         self._learn_ids(record.index, told)
         if record.type in ("function_call", "custom_tool_call"):
             for name, code in (("call_id", AnomalyCode.CALL_ID_CHANGED), ("name", AnomalyCode.NAME_CHANGED)):
-                if not empty(told.get(name)) and not empty(record.data.get(name)) and told[name] != record.data[name]:
+                if (
+                    not empty(told.get(name))
+                    and not empty(record.data.get(name))
+                    and told[name] != record.data[name]
+                ):
                     self._once(code, record.index, f"the {name} of item {record.index} changed")
         merged, events = settle_item(record, told, self.report, whole=True)
         self.out += events
@@ -742,13 +760,17 @@ class ResponsesDialect:
     def _settle_output(self, output: Any, *, whole: bool) -> list[int] | None:
         """A list of items was told. Gives the order of the items where it is not that of their indexes."""
         told = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
-        if isinstance(output, list) and len(told) < len(output) or not isinstance(output, (list, type(None))):
+        if (isinstance(output, list) and len(told) < len(output)) or not isinstance(
+            output, (list, type(None))
+        ):
             self._once(AnomalyCode.INVALID_FIELD, "output", "output holds something that is no item")
         if not told:
             if whole and self.fold.items:
                 self.report(AnomalyCode.OUTPUT_EMPTY_AT_END, "the output is empty at the end")
             return None
-        if [record.finished and record.finished.data for _, record in sorted(self.fold.items.items())] == told:
+        if [
+            record.finished and record.finished.data for _, record in sorted(self.fold.items.items())
+        ] == told:
             return None  # the usual end: just what had been told item by item
         order = []
         matches = self._matches(told)
@@ -787,7 +809,9 @@ class ResponsesDialect:
         def take(fits: Callable[[ItemRecord, JSON], bool]) -> None:
             for position, item in enumerate(told):
                 if matches[position] is None:
-                    found = next((i for i, r in free.items() if self._same_type(i, item) and fits(r, item)), None)
+                    found = next(
+                        (i for i, r in free.items() if self._same_type(i, item) and fits(r, item)), None
+                    )
                     if found is not None:
                         matches[position] = found
                         del free[found]
@@ -816,12 +840,20 @@ class ResponsesDialect:
         if told is not None and told in record.parts[group]:
             return told
         if told is None:
-            self._once(AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}")
+            self._once(
+                AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}"
+            )
         for index in reversed(record.keys(group)):
             value = record.values.get((group, index, field))
-            if value is not None and (ends or not value.whole) and record.parts[group][index].state is PartState.OPEN:
+            if (
+                value is not None
+                and (ends or not value.whole)
+                and record.parts[group][index].state is PartState.OPEN
+            ):
                 if told is not None:
-                    self._once(AnomalyCode.PART_INDEX_CHANGED, record.index, f"{name} {told} continues part {index}")
+                    self._once(
+                        AnomalyCode.PART_INDEX_CHANGED, record.index, f"{name} {told} continues part {index}"
+                    )
                 return index
         return (record.keys(group) or [0])[-1] if told is None else told
 
@@ -844,7 +876,9 @@ class ResponsesDialect:
         told = self._index(payload, name)
         if told is None:
             told = (record.keys(group) or [-1])[-1] + 1
-            self._once(AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}")
+            self._once(
+                AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}"
+            )
         if told in record.parts[group]:
             if (record.index, group, told) in self.unannounced_parts:
                 self.unannounced_parts.discard((record.index, group, told))
@@ -873,7 +907,9 @@ class ResponsesDialect:
 
     # -------------------------------------------------------------------------------------------- values
 
-    def _value(self, payload: JSON, streamed: Streamed, *, ends: bool = False) -> tuple[ItemRecord, e.ValueKind, ValueKey]:
+    def _value(
+        self, payload: JSON, streamed: Streamed, *, ends: bool = False
+    ) -> tuple[ItemRecord, e.ValueKind, ValueKey]:
         """Which value an event is about."""
         record = self._record(self._locate(payload, streamed.item_type))
         kind, key = streamed.kind, streamed.key
@@ -989,7 +1025,9 @@ class ResponsesDialect:
         known = known if isinstance(known, list) else []
         at = self._index(payload, "annotation_index")
         if annotation not in known:
-            self.out.append(e.AnnotationAdded(record.index, index, len(known) if at is None else at, annotation))
+            self.out.append(
+                e.AnnotationAdded(record.index, index, len(known) if at is None else at, annotation)
+            )
 
     # ----------------------------------------------------------------------------------- everything else
 
@@ -1052,7 +1090,9 @@ def without_output(response: JSON) -> JSON:
 
 def substance(item: JSON) -> Any:
     """What tells an item from others of its type, its ids aside."""
-    return [item.get(name) for name in ("name", "arguments", "input", "content", "summary", "encrypted_content")]
+    return [
+        item.get(name) for name in ("name", "arguments", "input", "content", "summary", "encrypted_content")
+    ]
 
 
 def part_place(kind: str) -> tuple[e.Group, str]:
