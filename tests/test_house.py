@@ -30,6 +30,7 @@ response
 events
 state
 fold
+dialects.lifts
 dialects.responses dialects.chat
 snapshot
 hot

@@ -379,7 +379,7 @@ def test_law_4_limits_after_the_end(stream: Stream) -> None:
     body = stream.body
     limits = Limits(line_bytes=len(body))
     assume(stream.outcome is not Outcome.FAILED or stream.done)
-    run = play([body, b"x" * (len(body) + 1), b"\n", b"more\n"], stream.dialect, limits=limits)
+    run = play([body + b"x" * (len(body) + 1) + b"\n", b"more\n"], stream.dialect, limits=limits)
     assert run.fault is None
     check_laws(run)
     again = ResponseParser.resume(run.parser.snapshot())

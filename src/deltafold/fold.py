@@ -37,7 +37,7 @@ __all__ = ["Ending", "Fold", "ItemRecord", "PartRecord", "Value", "ValueKey"]
 
 JSON: TypeAlias = dict[str, Any]
 ValueKey: TypeAlias = tuple[str | int, ...]
-"""Where a streamed value stands in its item: ("content", 0, "text"), ("arguments",), ("output", 1, "stdout")."""
+"""Where a streamed value stands in its item: ("content", 0, "text"), ("arguments",), ("output", 0, "x")."""
 
 GROUPS: tuple[e.Group, e.Group] = ("content", "summary")
 PART_FIELDS = ("text", "refusal")

@@ -130,6 +130,8 @@ class ResponseParser:
         self._body: Body | None = None
         self._head: list[bytes] = []
         self._held = 0
+        # Whether bytes go straight to the decoder: it is an event stream, and nothing has ended it.
+        self._open = False
         self._payloads: deque[str] = deque()
         self._payload_count = 0
         self._by_payload = False
@@ -169,17 +171,16 @@ class ResponseParser:
         Raises `TypeError` for anything but bytes, and `UsageError` after `close()`, `cancel()`, or once a
         `WireError` has been raised. What the bytes hold never raises here.
         """
-        if type(data) is not bytes:
-            data = as_bytes(data)
+        if self._open and type(data) is bytes:
+            if self._decoder.push(data):
+                self._starved = False
+            return
+        data = as_bytes(data)
         if self._closed is not None or self._fault is not None or self._by_payload:
             self._refuse_input("feed()")
-        if self._deaf:
-            return
-        if self._body is Body.EVENTS:
-            decoder = self._decoder
-            decoder.feed(data)
-            if decoder.ready:
-                self._starved = False
+        if self._body is Body.EVENTS and not self._deaf:
+            self._decoder.push(data)
+            self._starved = False
         elif data:
             self._hold(data)
             self._starved = False
@@ -218,7 +219,7 @@ class ResponseParser:
     def _stop(self, outcome: Outcome) -> None:
         if self._closed is None:
             self._closed = outcome
-            self._starved = False
+            self._open = self._starved = False
 
     def _refuse_input(self, call: str) -> None:
         if self._closed is not None:
@@ -245,19 +246,17 @@ class ResponseParser:
             decoder = self._decoder
             if decoder.fresh:
                 decoder.top_up()
-            if decoder.plain and not self._values:
+            if decoder.plain:
                 buffer, position = decoder.buffer, decoder.position
                 for lane in self._lanes:
-                    if not buffer.startswith(lane.head, position):
-                        continue
-                    found = lane.match(buffer, position + len(lane.head))
-                    if found is None:
-                        continue
-                    event = self._hot_event(decoder, lane, found)
-                    if event is not None:
-                        return event
-                    break
-                if self._closed is None and decoder.waits():
+                    if buffer.startswith(lane.head, position):
+                        found = lane.match(buffer, position + lane.skip)
+                        if found is not None:
+                            event = self._hot_event(lane, found)
+                            if event is not None:
+                                return event
+                            break
+                if decoder.waits() and self._closed is None:
                     self._starved = True
                     return None
         if not self._pending and not self._fill():
@@ -384,17 +383,16 @@ class ResponseParser:
 
     # --------------------------------------------------------------------------------------- short cut
 
-    def _hot_event(self, decoder: SSEDecoder, lane: Lane, found: re.Match[bytes]) -> Event | None:
+    def _hot_event(self, lane: Lane, found: re.Match[bytes]) -> Event | None:
         """The event of a block that matched; None where it has to go the long way after all."""
         groups = found.groups()
         target = lane.targets.get(lane.identity(groups))
-        end = found.end()
-        if target is None or end - decoder.position > self._longest:
+        if target is None or self._values:
             return None
-        number = None
-        if lane.count is not None:
-            number = int(groups[lane.count])
-            if number - 1 != self._dialect.last_sequence_number:
+        dialect, count = self._dialect, lane.count
+        if count is not None:
+            number = int(groups[count])
+            if number - 1 != dialect.last_sequence_number:
                 return None
         try:
             text = groups[lane.text].decode()
@@ -402,13 +400,16 @@ class ResponseParser:
             return None
         if "\\" in text:
             text = unescaped(text)
-        fold = self._fold
+        fold, decoder = self._fold, self._decoder
+        end = found.end()
         size = fold.size + len(text)
-        if not text or size > self._text_limit or (target.opens is not None and text[0] in target.opens):
+        if not text or size > self._text_limit or end - decoder.position > self._longest:
+            return None
+        if target.opens is not None and text[0] in target.opens:
             return None
         # From here on it is as if the event had gone the long way.
-        if number is not None:
-            self._dialect.last_sequence_number = number
+        if count is not None:
+            dialect.last_sequence_number = number
         decoder.position = end
         decoder.event_count += 1
         fold.size = size
@@ -452,6 +453,7 @@ class ResponseParser:
             self._pending.clear()
             if self._fold.state is ResponseState.FINISHED:
                 self._deaf = True
+                self._open = False
             else:
                 self._fail(fault)
         return False
@@ -460,7 +462,7 @@ class ResponseParser:
         if fault.event_index is None:
             fault.offset, fault.event_index = self._position()
         self._fault = fault
-        self._starved = False
+        self._open = self._starved = False
         self._lanes.clear()
 
     def _read(self) -> bool:
@@ -579,6 +581,8 @@ class ResponseParser:
 
     def _hold(self, data: bytes) -> None:
         """Bytes of a body whose kind is not known, or that is no event stream."""
+        if self._deaf:
+            return
         self._head.append(data)
         self._held += len(data)
         if self._body in (Body.HTML, Body.COMPRESSED) and self._held > 65_536:
@@ -592,7 +596,8 @@ class ResponseParser:
             self._body = sniff(head, closed=self._closed is not None)
             if self._body is Body.EVENTS:
                 self._head = []
-                self._decoder.feed(head)
+                self._decoder.push(head)
+                self._open = self._closed is None
                 return True
         if self._body is Body.JSON and self._held > self._limits.body_bytes:
             raise LimitExceeded("body_bytes", self._limits.body_bytes)
@@ -680,6 +685,7 @@ MEMORY = (
     "_closed",
     "_deaf",
     "_held",
+    "_open",
     "_payload_count",
     "_payloads",
     "_pending",

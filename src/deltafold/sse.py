@@ -162,11 +162,16 @@ class SSEDecoder:
             data = as_bytes(data)
         if self._closed:
             raise UsageError("feed() after close()")
+        self.push(data)
+
+    def push(self, data: bytes) -> bool:
+        """Stores bytes, unchecked. Whether there is now something to read."""
         if data:
             self._chunks.append(data)
             self._held += len(data)
-            if not self.fresh and (b"\n" in data or b"\r" in data or self._held > self._line_limit):
+            if b"\n" in data or b"\r" in data or self._held > self._line_limit:
                 self.fresh = True
+        return self.fresh
 
     def close(self) -> None:
         """The stream has ended. An unfinished event is discarded; `pending` still shows it."""
@@ -368,12 +373,15 @@ class SSEDecoder:
         self._start += self.position
         if self._edge:
             whole = self._without_edge(whole)
-        self._has_returns = b"\r" in whole
-        self.plain = self.clean and not self._has_returns
-        self.end = end = 1 + max(whole.rfind(b"\n"), whole.rfind(b"\r") if self._has_returns else -1)
+        end = whole.rfind(b"\n") + 1
+        self._has_returns = returns = b"\r" in whole
+        self.plain = self.clean and not returns
+        if returns:
+            end = max(end, whole.rfind(b"\r") + 1)
+            if whole.endswith(b"\r"):
+                self._skip_line_feed = self._edge = True
+        self.end = end
         self._held = len(whole) - end
-        if self._has_returns and whole.endswith(b"\r"):
-            self._skip_line_feed = self._edge = True
         self.buffer = whole
         self.position = 0
         if not end:

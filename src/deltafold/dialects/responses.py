@@ -286,9 +286,9 @@ class ResponsesDialect:
             self._once(AnomalyCode.SEQUENCE_NOT_RISING, None, f"{number} came after {last}")
             return
         if number > (0 if last is None else last + 1):
-            told = "the stream begins" if last is None else f"{last} is followed"
+            told = "the stream begins with" if last is None else f"{last} is followed by"
             if last is not None or number > 1:
-                self.report(AnomalyCode.SEQUENCE_GAP, f"{told} with {number}")
+                self.report(AnomalyCode.SEQUENCE_GAP, f"{told} {number}")
         self.last_sequence_number = number
 
     def _after_end(self, kind: str) -> None:
