@@ -35,6 +35,7 @@ from deltafold.hot import HotEvent, HotPath, Lane, unescaped
 from deltafold.lifting import Lift
 from deltafold.limits import Limits
 from deltafold.payload import DONE, Unread, escape_surrogates, is_strict_json, read_payloads
+from deltafold.report import EXCERPT, Reporter
 from deltafold.response import Outcome, Response
 from deltafold.snapshot import CLASSES, freeze, seal, thaw, unseal
 from deltafold.sniff import Body, sniff
@@ -43,7 +44,6 @@ from deltafold.state import ResponseState
 
 __all__ = ["ResponseParser", "parse"]
 
-EXCERPT = 120
 HOT = (TextDelta, ReasoningDelta, ArgumentsDelta)
 MOST_MISSES = 32
 
@@ -123,9 +123,10 @@ class ResponseParser:
         self._limits = limits
         self._fold = Fold(limits, frozenset(approval_required))
         self._lifts = tuple(lifts)
+        self._decoder = SSEDecoder(limits=limits)
+        self._report = Reporter(self._decoder, self._fold, strict=strict, most=limits.anomalies)
         self._undecided = dialect == "auto"
         self._use("responses" if self._undecided else dialect)
-        self._decoder = SSEDecoder(limits=limits)
         # What kind of body this is, None while its first bytes do not tell, and those that were held for it.
         self._body: Body | None = None
         self._head: list[bytes] = []
@@ -133,9 +134,6 @@ class ResponseParser:
         # Whether bytes go straight to the decoder: it is an event stream, and nothing has ended it.
         self._open = False
         self._payloads: deque[str] = deque()
-        self._payload_count = 0
-        self._by_payload = False
-        self._text = ""
         # Values read from the present frame, and events that are to be handed out.
         self._values: deque[tuple[Any, str]] = deque()
         self._pending: deque[Event | Ending] = deque()
@@ -151,8 +149,6 @@ class ResponseParser:
         self._text_limit = limits.text_size
         self._watched: dict[int, Watched] = {}
         self._response: Response | None = None
-        self._anomalies: list[Anomaly] = []
-        self._anomalies_dropped = 0
         self._fault: WireError | None = None
         self._closed: Outcome | None = None
         self._stage = Stage.READING
@@ -176,7 +172,7 @@ class ResponseParser:
                 self._starved = False
             return
         data = as_bytes(data)
-        if self._closed is not None or self._fault is not None or self._by_payload:
+        if self._closed is not None or self._fault is not None or self._report.by_payload is not None:
             self._refuse_input("feed()")
         if self._body is Body.EVENTS and not self._deaf:
             self._decoder.push(data)
@@ -204,7 +200,8 @@ class ResponseParser:
             text = escape_surrogates(payload)
         else:
             text = as_bytes(payload).decode("utf-8", "replace")
-        self._by_payload = True
+        if self._report.by_payload is None:
+            self._report.by_payload = 0
         self._starved = False
         self._payloads.append(text)
 
@@ -301,12 +298,12 @@ class ResponseParser:
     @property
     def anomalies(self) -> tuple[Anomaly, ...]:
         """What was out of order, in the order it was met; at most `Limits.anomalies`."""
-        return tuple(self._anomalies)
+        return tuple(self._report.anomalies)
 
     @property
     def anomaly_count(self) -> int:
         """How many anomalies there were, those included that were not kept."""
-        return len(self._anomalies) + self._anomalies_dropped
+        return self._report.count
 
     @property
     def needs_input(self) -> bool:
@@ -352,6 +349,7 @@ class ResponseParser:
                 "lifts": freeze(self._lifts),
                 "decoder": self._decoder.getstate(),
                 "fold": freeze(self._fold),
+                "report": freeze(self._report.getstate()),
                 "dialect_name": self._dialect.name,
                 "dialect": freeze(self._dialect.getstate()),
                 "parser": {name: freeze(getattr(self, name)) for name in MEMORY},
@@ -370,6 +368,10 @@ class ResponseParser:
             fold = thaw(content["fold"])
             parser = cls(strict=content["strict"], limits=fold.limits, lifts=thaw(content["lifts"]))
             parser._fold = fold
+            parser._report = Reporter(
+                parser._decoder, fold, strict=content["strict"], most=fold.limits.anomalies
+            )
+            parser._report.setstate(thaw(content["report"]))
             parser._use(content["dialect_name"])
             parser._decoder.setstate(content["decoder"])
             parser._dialect.setstate(thaw(content["dialect"]))
@@ -460,7 +462,7 @@ class ResponseParser:
 
     def _fail(self, fault: WireError) -> None:
         if fault.event_index is None:
-            fault.offset, fault.event_index = self._position()
+            fault.offset, fault.event_index = self._report.position()
         self._fault = fault
         self._open = self._starved = False
         self._lanes.clear()
@@ -471,11 +473,12 @@ class ResponseParser:
             value, name = self._values.popleft()
             self._take(value, name)
             return True
-        if self._by_payload:
+        report = self._report
+        if report.by_payload is not None:
             if self._payloads:
-                self._text = self._payloads.popleft()
-                self._payload_count += 1
-                self._read_text(self._text, "")
+                report.text = self._payloads.popleft()
+                report.by_payload += 1
+                self._read_text(report.text, "")
                 return True
         elif self._body is Body.EVENTS:
             if self._read_frame():
@@ -484,9 +487,10 @@ class ResponseParser:
             return True
         if self._closed is None or self._stage is Stage.ENDED:
             return False
-        self._text = ""
+        report.text = ""
         if self._stage is Stage.READING:
             self._stage = Stage.READ
+            report.at_end = True
             self._read_rest()
         else:
             self._stage = Stage.ENDED
@@ -501,9 +505,9 @@ class ResponseParser:
             try:
                 text = data.decode()
             except UnicodeDecodeError as error:
-                self._text = text = data.decode("utf-8", "replace")
+                self._report.text = text = data.decode("utf-8", "replace")
                 self._report(AnomalyCode.INVALID_UTF8, f"byte {error.start} of the data: {error.reason}")
-            self._text = text
+            self._report.text = text
             name = decoder.event_name
             self._read_text(text, name.decode("utf-8", "replace") if name else "")
         elif signal is COMMENT:
@@ -511,7 +515,7 @@ class ResponseParser:
         elif signal is BARE:
             self._alive(Heartbeat(decoder.event_name.decode("utf-8", "replace")))
         elif signal is ERROR_FIELD:
-            self._text = text = decoder.text.decode("utf-8", "replace")
+            self._report.text = text = decoder.text.decode("utf-8", "replace")
             self._report(AnomalyCode.ERROR_FIELD, "an error came as an SSE field")
             for value in self._payloads_of(text):
                 self._values.append(({"type": "error", "error": value}, ""))
@@ -538,7 +542,7 @@ class ResponseParser:
             self._take(value, name)
             pending = self._pending
             if len(pending) == 1 and type(pending[0]) in HOT and self._misses < MOST_MISSES:
-                if self._by_payload or (block := self._decoder.block()) is None:
+                if self._report.by_payload is not None or (block := self._decoder.block()) is None:
                     return
                 self._candidate = value, name, block
             elif self._lanes:
@@ -619,7 +623,7 @@ class ResponseParser:
             self._refuse_body(AnomalyCode.BODY_IS_COMPRESSED, "")
 
     def _read_unfinished(self, frame: Frame) -> None:
-        self._text = text = frame.data
+        self._report.text = text = frame.data
         name = "" if frame.event == "message" else frame.event
         if text.strip() == DONE or (text.lstrip().startswith("{") and is_strict_json(text)):
             self._report(AnomalyCode.UNTERMINATED_FINAL_EVENT, "the stream ended before the blank line")
@@ -628,7 +632,7 @@ class ResponseParser:
             self._report(AnomalyCode.UNFINISHED_FINAL_EVENT, "the stream ended inside an event")
 
     def _read_body(self) -> None:
-        self._text = text = b"".join(self._head).decode("utf-8", "replace")
+        self._report.text = text = b"".join(self._head).decode("utf-8", "replace")
         self._report(AnomalyCode.BODY_IS_JSON, "the body is a JSON document, not an event stream")
         values = self._payloads_of(text)
         if len(values) == 1:
@@ -643,7 +647,7 @@ class ResponseParser:
         self._values.extend((value, "") for value in values)
 
     def _refuse_body(self, code: AnomalyCode, text: str) -> None:
-        self._text = text
+        self._report.text = text
         rule = ANOMALIES[code]
         self._report(code, rule.meaning)
         kind = ErrorKind.INVALID_REQUEST if code is AnomalyCode.BODY_IS_COMPRESSED else ErrorKind.SERVER_ERROR
@@ -653,44 +657,16 @@ class ResponseParser:
         )
         self._pending.extend(self._dialect.fail(error))
 
-    # -------------------------------------------------------------------------------------- anomalies
-
-    def _position(self) -> tuple[int | None, int]:
-        """Where the reading is: bytes from the start, and events before this one."""
-        if self._by_payload:
-            return None, max(self._payload_count - 1, 0)
-        decoder = self._decoder
-        if self._stage is Stage.READING and decoder.event_count:
-            return decoder.event_offset, decoder.event_count - 1
-        return decoder.offset, decoder.event_count
-
-    def _report(self, code: AnomalyCode, message: str) -> None:
-        """Something is out of order: raised in strict mode, kept in lenient mode."""
-        offset, event_index = self._position()
-        excerpt = self._text[:EXCERPT]
-        ended = self._fold.state is ResponseState.FINISHED
-        if self._strict and ANOMALIES[code].strict and not ended:
-            raise WireError(message, code=code, offset=offset, event_index=event_index, excerpt=excerpt)
-        if len(self._anomalies) < self._limits.anomalies:
-            self._anomalies.append(Anomaly(code, message, offset, event_index, excerpt))
-        else:
-            self._anomalies_dropped += 1
-
 
 MEMORY = (
-    "_anomalies",
-    "_anomalies_dropped",
     "_body",
-    "_by_payload",
     "_closed",
     "_deaf",
     "_held",
     "_open",
-    "_payload_count",
     "_payloads",
     "_pending",
     "_stage",
-    "_text",
     "_undecided",
     "_values",
 )
