@@ -101,7 +101,7 @@ class DisplayMessage:
 class DisplayUpdate:
     """What an event changes in one message. The first update that has an index begins that message.
 
-    Nearly always `text` goes on at the end of the message; else `replaced` is true, or `part` is not the last.
+    Nearly always `text` goes on at the end of the message; else it is `replaced`, or `part` is not the last.
     Where there is no text something else changed, which `DisplayView.message()` tells: its name, its status.
     """
 

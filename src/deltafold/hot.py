@@ -159,10 +159,9 @@ class HotPath:
     ) -> None:
         """A block went the long way and came out as one plain delta, whose text stands at a path in it."""
         make = maker(event)
-        shape = None if make is None else shape_of(payload, text, top=True)
-        if make is None or shape is None:
+        template = None if make is None else template_for(block, name, payload, text)
+        if make is None or template is None:
             return
-        template = template_of(name, shape, b'": ' in block)
         lane = next((lane for lane in self.lanes if lane.template is template), None)
         if lane is None:
             lane = Lane(template)
@@ -177,6 +176,29 @@ class HotPath:
         lane.targets[lane.identity(found.groups())] = Target(
             make, type(event), fragments.append, event.output_index, opens
         )
+
+
+def template_for(block: bytes, name: str, payload: dict[str, Any], text: Path) -> Template | None:
+    """The template of a block; None where it can have none."""
+    # The keys alone nearly always tell the shape, and are at hand.
+    recent = recent_templates(name, tuple(payload), text)
+    for template in recent:
+        if block.startswith(template.head) and template.pattern.fullmatch(block, len(template.head)):
+            return template
+    shape = shape_of(payload, text, top=True)
+    if shape is None:
+        return None
+    template = template_of(name, shape, b'": ' in block)
+    if template not in recent:
+        recent.insert(0, template)
+        del recent[MOST_LANES:]
+    return template
+
+
+@lru_cache(maxsize=64)
+def recent_templates(name: str, keys: tuple[str, ...], text: Path) -> list[Template]:
+    """Templates that were of use for payloads of these keys: a memory for all parsers, of shapes alone."""
+    return []
 
 
 def unescaped(text: str) -> str:

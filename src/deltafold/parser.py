@@ -277,8 +277,10 @@ class ResponseParser:
         return waiting
 
     def events(self) -> Iterator[Event]:
-        """`iter(self.next_event, None)`: lazy, holds no state, safe to abandon and to call again."""
-        return iter(self.next_event, None)
+        """`next_event()` until there is none: lazy, holds no state, safe to abandon and to call again."""
+        # iter(self.next_event, None) would compare each event with None, which costs more than to make it.
+        while (event := self.next_event()) is not None:
+            yield event
 
     @property
     def response(self) -> Response:
@@ -533,20 +535,22 @@ class ResponseParser:
 
     def _read_text(self, text: str, name: str) -> None:
         """The data of one event."""
-        if not text or text.isspace():
-            self._alive(Heartbeat(name or "empty"))
-            return
         values = self._payloads_of(text)
         if len(values) == 1:
             value = values[0]
-            self._take(value, name)
             pending = self._pending
+            if type(value) is dict and not self._undecided:
+                pending.extend(self._dialect.translate(value, name))
+            else:
+                self._take(value, name)
             if len(pending) == 1 and type(pending[0]) in HOT and self._misses < MOST_MISSES:
                 if self._report.by_payload is not None or (block := self._decoder.block()) is None:
                     return
                 self._candidate = value, name, block
             elif self._lanes:
                 self._cool(list(pending))
+        elif not text or text.isspace():
+            self._alive(Heartbeat(name or "empty"))
         else:
             self._hot.forget(None)
             self._values.extend((value, name if i == 0 else "") for i, value in enumerate(values))

@@ -173,11 +173,13 @@ def read_payloads(
         check_depth(text, depth)
     try:
         value, end = (scan_distinct if strict else scan)(text, 0)
-        if end == len(text) and "\\ud" not in text and "\\uD" not in text:
+        if end == len(text) and "\\u" not in text:
             return [value]  # nearly always
     except (StopIteration, ValueError, RecursionError):
         pass
     values, end = scan_all(text, 0, report, strict)
+    if not text.strip(WHITESPACE):
+        return []
     if end < len(text) or not values:
         values = rescue(text, values, end, report, strict)
     elif len(values) > 1:

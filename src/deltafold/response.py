@@ -61,27 +61,27 @@ class Usage:
 def usage_from(data: dict[str, Any]) -> Usage:
     """Usage in the words of the Responses API or of Chat Completions."""
 
-    def count(table: Mapping[str, Any], *names: str) -> int | None:
-        for name in names:
-            value = table.get(name)
-            if isinstance(value, int) and not isinstance(value, bool):
-                return value
-        return None
-
-    def details(*names: str) -> Mapping[str, Any]:
-        return next((found for name in names if isinstance(found := data.get(name), dict)), {})
-
-    inputs = details("input_tokens_details", "prompt_tokens_details")
-    outputs = details("output_tokens_details", "completion_tokens_details")
+    inputs = table(data, "input_tokens_details") or table(data, "prompt_tokens_details")
+    outputs = table(data, "output_tokens_details") or table(data, "completion_tokens_details")
     return Usage(
-        count(data, "input_tokens", "prompt_tokens"),
-        count(data, "output_tokens", "completion_tokens"),
-        count(data, "total_tokens"),
-        count(inputs, "cached_tokens"),
-        count(inputs, "cache_write_tokens"),
-        count(outputs, "reasoning_tokens"),
+        tokens(data, "input_tokens" if "input_tokens" in data else "prompt_tokens"),
+        tokens(data, "output_tokens" if "output_tokens" in data else "completion_tokens"),
+        tokens(data, "total_tokens"),
+        tokens(inputs, "cached_tokens"),
+        tokens(inputs, "cache_write_tokens"),
+        tokens(outputs, "reasoning_tokens"),
         data,
     )
+
+
+def table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = data.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def tokens(data: Mapping[str, Any], name: str) -> int | None:
+    found = data.get(name)
+    return found if type(found) is int else None
 
 
 RENAMED = {

@@ -86,6 +86,7 @@ class SSEDecoder:
         "_has_returns",
         "_held",
         "_line_limit",
+        "_longest_block",
         "_name",
         "_new_id",
         "_new_retry",
@@ -112,6 +113,7 @@ class SSEDecoder:
         limits = Limits() if limits is None else limits
         self._line_limit = limits.line_bytes
         self._event_limit = limits.event_bytes
+        self._longest_block = min(limits.line_bytes, limits.event_bytes)
         self._fault: LimitExceeded | None = None
         self._closed = False
         # Bytes as they were fed. They are joined once a line end is among them, and never before: joining
@@ -217,6 +219,8 @@ class SSEDecoder:
         `event_offset` is where its block begins in the stream; after `BARE`, `event_name` is the block's;
         after `COMMENT` and `ERROR_FIELD`, `text` is the rest of the line.
         """
+        if self.plain and self.position < self.end and self._plain_block():
+            return EVENT
         buffer, position, data = self.buffer, self.position, self._data
         if self.clean:
             self._block = self._start + position
@@ -278,6 +282,33 @@ class SSEDecoder:
                     self.position = after
                     return signal
             position = after
+
+    def _plain_block(self) -> bool:
+        """Reads a block that is just an `event` line, `data` line and blank line, in their usual spelling.
+
+        False where the block is of another kind or not yet whole: then nothing has been read.
+        """
+        buffer = self.buffer
+        start = begin = self.position
+        name = b""
+        if buffer.startswith(b"event: ", start):
+            stop = buffer.find(b"\n", start)
+            name = buffer[start + 7 : stop]
+            begin = stop + 1
+        if not buffer.startswith(b"data: ", begin):
+            return False
+        stop = buffer.find(b"\n", begin)
+        if stop < 0 or not buffer.startswith(b"\n", stop + 1) or stop - start > self._longest_block:
+            return False
+        self.data = buffer[begin + 6 : stop]
+        self.event_name = name
+        self.event_offset = self._start + start
+        self.position = stop + 2
+        self.event_count += 1
+        self._block = self._start + stop + 2
+        if self.retry is not None:
+            self._commit()
+        return True
 
     def pending_data(self) -> bytes | None:
         """The data of an unfinished event, its unfinished last line included; None where there are none."""

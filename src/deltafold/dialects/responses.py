@@ -176,9 +176,18 @@ class ResponsesDialect:
 
     def translate(self, payload: JSON, name: str) -> list[Any]:
         """The events of one payload. `name` is the SSE event name, "" where there is none."""
-        self._clear()
-        kind = self._type(payload, name)
-        self._sequence(payload)
+        self.out = []
+        if self.fresh:
+            self.fresh = {}
+        kind = payload.get("type")
+        if kind != name or not name:
+            kind = self._type(payload, name)
+        self.sequence_number_before = last = self.last_sequence_number
+        number = payload.get("sequence_number")
+        if last is not None and type(number) is int and number == last + 1:
+            self.last_sequence_number = number
+        elif number is not None:
+            self._sequence(number)
         if self.ended:
             self._after_end(kind)
         elif self.ending is not None and kind not in ("error", "response.failed", *HEARTBEATS):
@@ -276,9 +285,8 @@ class ResponsesDialect:
         self._once(AnomalyCode.TYPE_MISSING, None, f"no type among {', '.join(payload)[:80]}")
         return ""
 
-    def _sequence(self, payload: JSON) -> None:
-        self.sequence_number_before = self.last_sequence_number
-        number = payload.get("sequence_number")
+    def _sequence(self, number: Any) -> None:
+        """A sequence number that is not just the next one."""
         if not isinstance(number, int) or isinstance(number, bool):
             return
         last = self.last_sequence_number
