@@ -121,6 +121,7 @@ class ResponseParser:
         limits = Limits() if limits is None else limits
         self._strict = strict
         self._limits = limits
+        self._depth = limits.json_depth
         self._fold = Fold(limits, frozenset(approval_required))
         self._lifts = tuple(lifts)
         self._decoder = SSEDecoder(limits=limits)
@@ -158,6 +159,9 @@ class ResponseParser:
 
     def _use(self, dialect: str) -> None:
         self._dialect = DIALECTS[dialect](self._fold, self._report, CallLifts(self._lifts, self._report))
+        self._fragments = self._dialect.fragments
+        if self._undecided:
+            self._fragments |= ChatDialect.fragments
 
     # ------------------------------------------------------------------------------------------- input
 
@@ -435,11 +439,11 @@ class ResponseParser:
             path, opens = found
             self._hot.learn(block, name, payload, path, event, self._fold.fragments(event), opens)
 
-    def _cool(self, events: list[Any]) -> None:
+    def _cool(self) -> None:
         """What goes the long way may change what hot deltas rely on."""
-        if not events:
+        if not self._pending:
             self._hot.forget(None)
-        for event in events:
+        for event in self._pending:
             self._hot.forget(getattr(event, "output_index", None))
 
     # ------------------------------------------------------------------------------------------- steps
@@ -448,13 +452,19 @@ class ResponseParser:
         """Reads on until an event is waiting. False where nothing more can be had."""
         if self._fault is not None or self._deaf:
             return False
+        pending = self._pending
         try:
-            while self._read():
-                if self._pending:
-                    return True
-            self._starved = self._closed is None
+            while not pending:
+                if self._open and not self._values:
+                    if not self._read_frame():
+                        self._starved = True
+                        return False
+                elif not self._read():
+                    self._starved = self._closed is None
+                    return False
+            return True
         except WireError as fault:
-            self._pending.clear()
+            pending.clear()
             if self._fold.state is ResponseState.FINISHED:
                 self._deaf = True
                 self._open = False
@@ -528,14 +538,11 @@ class ResponseParser:
             self._pending.append(event)
 
     def _payloads_of(self, text: str) -> list[Any]:
-        fragments = self._dialect.fragments
-        if self._undecided:
-            fragments = ResponsesDialect.fragments | ChatDialect.fragments
-        return read_payloads(text, self._limits.json_depth, fragments, self._report, strict=self._strict)
+        return read_payloads(text, self._depth, self._fragments, self._report, strict=self._strict)
 
     def _read_text(self, text: str, name: str) -> None:
         """The data of one event."""
-        values = self._payloads_of(text)
+        values = read_payloads(text, self._depth, self._fragments, self._report, strict=self._strict)
         if len(values) == 1:
             value = values[0]
             pending = self._pending
@@ -544,11 +551,10 @@ class ResponseParser:
             else:
                 self._take(value, name)
             if len(pending) == 1 and type(pending[0]) in HOT and self._misses < MOST_MISSES:
-                if self._report.by_payload is not None or (block := self._decoder.block()) is None:
-                    return
-                self._candidate = value, name, block
+                if self._report.by_payload is None and (block := self._decoder.block()) is not None:
+                    self._candidate = value, name, block
             elif self._lanes:
-                self._cool(list(pending))
+                self._cool()
         elif not text or text.isspace():
             self._alive(Heartbeat(name or "empty"))
         else:
@@ -580,8 +586,8 @@ class ResponseParser:
         """The first payload tells the dialect; signs of life and bare errors have none."""
         kind = payload.get("object")
         if "choices" in payload or (isinstance(kind, str) and kind.startswith("chat.completion")):
-            self._use("chat")
             self._undecided = False
+            self._use("chat")
         elif isinstance(payload.get("type"), str) and payload["type"].startswith("response."):
             self._undecided = False
 

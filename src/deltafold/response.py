@@ -64,8 +64,8 @@ def usage_from(data: dict[str, Any]) -> Usage:
     inputs = table(data, "input_tokens_details") or table(data, "prompt_tokens_details")
     outputs = table(data, "output_tokens_details") or table(data, "completion_tokens_details")
     return Usage(
-        tokens(data, "input_tokens" if "input_tokens" in data else "prompt_tokens"),
-        tokens(data, "output_tokens" if "output_tokens" in data else "completion_tokens"),
+        tokens(data, "input_tokens", "prompt_tokens"),
+        tokens(data, "output_tokens", "completion_tokens"),
         tokens(data, "total_tokens"),
         tokens(inputs, "cached_tokens"),
         tokens(inputs, "cache_write_tokens"),
@@ -79,9 +79,12 @@ def table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def tokens(data: Mapping[str, Any], name: str) -> int | None:
-    found = data.get(name)
-    return found if type(found) is int else None
+def tokens(data: Mapping[str, Any], *names: str) -> int | None:
+    for name in names:
+        found = data.get(name)
+        if type(found) is int:
+            return found
+    return None
 
 
 RENAMED = {
