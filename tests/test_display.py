@@ -742,6 +742,11 @@ def test_a_view_that_comes_late() -> None:
         ("tool_call", "1"),
         ("error", "timeout"),
     ]
+    events = show("chat", [chunk(content="a"), chunk(content="b", finish="stop")]).events
+    late = [event for event in events if not isinstance(event, e.ItemStarted)]
+    told = next(event for event in events if isinstance(event, e.ItemFinished))
+    late.insert(late.index(next(event for event in late if isinstance(event, e.TextDelta))) + 1, told)
+    assert "".join(message.text for message in apply(late)[1].messages) == "ab"
 
 
 # ------------------------------------------------------------------------------------------- any stream

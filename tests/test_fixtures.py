@@ -30,7 +30,7 @@ every_fixture = pytest.mark.parametrize("path", PATHS, ids=NAMES)
 
 STRICT_ONLY = {C.DUPLICATE_KEY}
 """Codes that no lenient run reports: looking for them costs time, and changes nothing in what is read."""
-CHAT_EVENTS = {e.ChoiceUpdated}
+CHAT_EVENTS = {e.ChoiceUpdated, e.LiftedDelta}
 """Classes that no Responses stream brings."""
 CHAT_CODES = {
     C.ARGUMENTS_NOT_TEXT,
@@ -39,6 +39,7 @@ CHAT_CODES = {
     C.CALL_INDEX_REUSED,
     C.CALL_NAME_MISSING,
     C.FINISH_REASON_MISSING,
+    C.LIFT_REFUSED,
 }
 """Codes that no Responses stream brings."""
 FRAMING = {

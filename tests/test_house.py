@@ -28,8 +28,9 @@ items
 convert.chat
 response
 events
-state
+state display
 fold
+report
 dialects.lifts
 dialects.responses dialects.chat
 snapshot

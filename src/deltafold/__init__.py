@@ -6,6 +6,7 @@ from typing import Any
 
 from deltafold.arguments import ArgumentsError, ArgumentsReader
 from deltafold.classify import classify_http_error
+from deltafold.display import DisplayKind, DisplayMessage, DisplayUpdate, DisplayView
 from deltafold.errors import (
     ANOMALIES,
     Anomaly,
@@ -92,6 +93,10 @@ __all__ = [
     "CustomToolCall",
     "DeltafoldError",
     "DiffDelta",
+    "DisplayKind",
+    "DisplayMessage",
+    "DisplayUpdate",
+    "DisplayView",
     "ErrorKind",
     "ErrorReported",
     "EstimatedUsage",

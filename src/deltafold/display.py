@@ -326,7 +326,7 @@ class DisplayView:
         if places is not None:
             at, part = places[-1]
             choice = self._origins[index].choice_index
-            if choice is None or kind not in PROSE or self._newest[choice] == at:
+            if choice is None or kind not in PROSE or self._newest.get(choice) == at:
                 message = self._messages[at]
                 message.pieces[part].fragments.append(text)
                 return (DisplayUpdate(message.id, at, message.kind, text, part),)
