@@ -163,6 +163,10 @@ class ItemRecord:
         self._load(data, whole=False)
         self._values.update(known)
 
+    def change(self, name: str, value: Any) -> None:
+        """One of its own fields has another value. (The JSON may be shared with an item: it is replaced.)"""
+        self._data = {**self.data, name: value}
+
     def finish(self, item: Item) -> None:
         """The item was told whole."""
         self.type = item.type
@@ -295,6 +299,8 @@ class Fold:
     audio: dict[str, list[str]] = attrs.field(factory=dict)
     choices: dict[int, Choice] = attrs.field(factory=dict)
     lifted: dict[tuple[int, tuple[str | int, ...], str], list[str]] = attrs.field(factory=dict)
+    prepared: dict[int, ItemRecord] = attrs.field(factory=dict)
+    """Records that a dialect has made already for items that are about to start."""
 
     # ------------------------------------------------------------------------------------------ apply
 
@@ -341,9 +347,11 @@ class Fold:
             raise LimitExceeded("items", self.limits.items)
         index = event.output_index
         assert index not in self.items
-        record = ItemRecord(index, event.item.type, event.item.choice_index)
+        record = self.prepared.pop(index, None)
+        if record is None:
+            record = ItemRecord(index, event.item.type, event.item.choice_index)
+            record.load(event.item.data)
         record.state = step(ITEM, ItemState.ABSENT, e.ItemStarted)
-        record.load(event.item.data)
         self.items[index] = record
 
     def _item(self, event: Any) -> ItemRecord:
@@ -359,7 +367,8 @@ class Fold:
         self._item(event).load(event.item.data)
 
     def _item_progress(self, event: e.ItemProgress) -> None:
-        self._item(event).data["status"] = event.status
+        record = self._item(event)
+        record.change("status", event.status)
 
     def _item_finished(self, event: e.ItemFinished) -> None:
         self._item(event).finish(event.item)
@@ -448,7 +457,11 @@ class Fold:
         key = key_of(item, event)
         if key[0] in GROUPS:
             self._part(event, "summary" if key[0] == "summary" else "content", cast(int, key[1]))
-        item.values[key] = Value(event.kind, [event.text], True)
+        value = item.values.get(key)
+        if value is not None and type(event) is e.ValueFinished:
+            value.whole = True
+        else:
+            item.values[key] = Value(event.kind, [event.text], True)
 
     def _annotation(self, event: e.AnnotationAdded) -> None:
         _, part = self._part(event, "content", event.content_index)
@@ -530,7 +543,11 @@ class Fold:
             return FINISH_REASONS.get(incomplete_reason, incomplete_reason)
         if reason is None and self.outcome is Outcome.COMPLETED:
             reason = "stop"
-        return "tool_calls" if reason == "stop" and any(is_whole(item) for item in output) else reason
+        if reason == "stop":
+            for item in output:
+                if is_whole(item):
+                    return "tool_calls"
+        return reason
 
 
 BLANK_RESPONSE: JSON = {
@@ -605,9 +622,11 @@ def arguments_key(item: ItemRecord) -> ValueKey:
 
 def key_of(item: ItemRecord, event: e.ValueReplaced | e.ValueFinished) -> ValueKey:
     """Which value an event is about."""
+    if event.content_index is not None:
+        return ("content", event.content_index, event.kind)
     match event.kind:
         case "text" | "refusal":
-            return ("content", event.content_index or 0, event.kind)
+            return ("content", 0, event.kind)
         case "summary" | "reasoning":
             return ("summary" if event.kind == "summary" else "content", event.part_index or 0, "text")
         case "arguments":
@@ -800,11 +819,11 @@ def settle_part(
     """A part was told: the part as it then is, and the events that lead there."""
     events: list[e.Event] = []
     known = record.parts[group].get(index)
-    if (
-        (known is not None and record.part_data(group, index) == entry)
-        or known is None
-        or not isinstance(known.data, dict)
-    ):
+    if known is not None and record.part_data(group, index) == entry:
+        if all([value.whole for key, value in record.values.items() if key[:2] == (group, index)]):
+            return entry, events  # the usual end: nothing is told but what had been streamed
+        merged = entry
+    elif known is None or not isinstance(known.data, dict):
         merged = entry
     elif isinstance(entry, dict):
         merged = merge_fields(record.part_data(group, index), entry)

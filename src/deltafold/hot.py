@@ -59,6 +59,10 @@ class Template:
     identity: Callable[[tuple[bytes, ...]], Any]
     """Takes out of the groups all that must be as it was."""
 
+    def whole(self, block: bytes) -> re.Match[bytes] | None:
+        """The match of a block that is of this shape from its first byte to its last."""
+        return self.pattern.fullmatch(block, len(self.head)) if block.startswith(self.head) else None
+
 
 @attrs.frozen(eq=False)
 class Target:
@@ -159,16 +163,18 @@ class HotPath:
     ) -> None:
         """A block went the long way and came out as one plain delta, whose text stands at a path in it."""
         make = maker(event)
-        template = None if make is None else template_for(block, name, payload, text)
-        if make is None or template is None:
+        if make is None:
             return
-        lane = next((lane for lane in self.lanes if lane.template is template), None)
-        if lane is None:
+        for lane in self.lanes:
+            found = lane.template.whole(block)
+            if found is not None:
+                break
+        else:
+            template = template_for(block, name, payload, text)
+            found = None if template is None else template.whole(block)
+            if template is None or found is None:
+                return
             lane = Lane(template)
-        found = template.pattern.fullmatch(block, len(template.head))
-        if found is None or not block.startswith(template.head):
-            return
-        if lane not in self.lanes:
             self.lanes.insert(0, lane)
             del self.lanes[MOST_LANES:]
         if len(lane.targets) >= MOST_TARGETS:
@@ -183,7 +189,7 @@ def template_for(block: bytes, name: str, payload: dict[str, Any], text: Path) -
     # The keys alone nearly always tell the shape, and are at hand.
     recent = recent_templates(name, tuple(payload), text)
     for template in recent:
-        if block.startswith(template.head) and template.pattern.fullmatch(block, len(template.head)):
+        if template.whole(block) is not None:
             return template
     shape = shape_of(payload, text, top=True)
     if shape is None:

@@ -257,9 +257,8 @@ def item_from(
     ident, status = string(data, "id"), string(data, "status")
     if kind == "message":
         content = tuple([part_from(part) for part in objects(data, "content")])
-        return Message(
-            ident, content, string(data, "role"), status, string(data, "phase"), choice_index, data
-        )
+        role, phase = string(data, "role"), string(data, "phase")
+        return Message(ident, content, role, status, phase, choice_index, data)
     if kind == "reasoning":
         summary = tuple(part_from(part, summary=True) for part in objects(data, "summary"))
         content = tuple(part_from(part, reasoning=True) for part in objects(data, "content"))

@@ -206,7 +206,7 @@ class ChatDialect:
         if sum(not empty(value) for key, value in delta.items() if key != "role") != 1:
             return None
         if isinstance(event, e.ArgumentsDelta):
-            if self.lifts:
+            if self.lifts.declared:
                 return None
             calls = delta.get("tool_calls")
             call = calls[0] if isinstance(calls, list) and len(calls) == 1 else None
@@ -675,7 +675,7 @@ class ChatDialect:
             call.pieces.append(text)
             return
         text = join_halves(self.halves, (call.index, call.key), text, self.report)
-        if self.lifts and not call.custom:
+        if self.lifts.declared and not call.custom:
             text = self.lifts.fragment(call.index, call.name, text, self.out)
         if text:
             self._say(call.index, call.key, text, e.ArgumentsDelta(call.index, text))
@@ -854,7 +854,7 @@ class ChatDialect:
                 self.report(
                     AnomalyCode.VALUE_CONTRADICTED, "the message tells other arguments than were streamed"
                 )
-                if self.lifts and not known.custom:
+                if self.lifts.declared and not known.custom:
                     text = self.lifts.told(known.index, known.name, text, self.out, whole=True)
                 self.out.append(e.ValueReplaced(known.index, "arguments", text))
 
@@ -908,7 +908,7 @@ class ChatDialect:
                 call.pieces = []
                 self._start_call(choice, call)
             assert call.index is not None
-            if self.lifts and not call.custom:
+            if self.lifts.declared and not call.custom:
                 unsaid = self.lifts.fragment(call.index, call.name, unsaid, self.out)
                 unsaid += self.lifts.close(call.index, self.out)
             if unsaid:

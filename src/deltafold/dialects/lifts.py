@@ -43,15 +43,14 @@ class LiftedCall:
 class CallLifts:
     """Lifts declared strings out of the arguments of all calls of a stream."""
 
-    __slots__ = ("_calls", "_lifts", "_report")
+    __slots__ = ("_calls", "_lifts", "_report", "declared")
 
     def __init__(self, lifts: tuple[Lift, ...], report: Report) -> None:
         self._lifts = lifts
         self._report = report
         self._calls: dict[int, LiftedCall] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._lifts)
+        self.declared = bool(lifts)
+        """Whether there is anything to lift."""
 
     def fragment(self, index: int, tool: str, text: str, out: list[Any]) -> str:
         """A fragment of arguments came: what of it is handed on. What is lifted goes to `out`."""

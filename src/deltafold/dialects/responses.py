@@ -207,7 +207,7 @@ class ResponsesDialect:
         """
         if self.halves or payload.get("delta") != event.text:
             return None
-        if self.lifts and isinstance(event, e.ArgumentsDelta):
+        if self.lifts.declared and isinstance(event, e.ArgumentsDelta):
             return None
         return ("delta",), None
 
@@ -467,7 +467,7 @@ class ResponsesDialect:
             if not value.whole:
                 announced = self.announced.pop((record.index, key), "")
                 more[key] = announced if not value.text else ""
-                if self.lifts and key == ("arguments",) and record.type in LIFTABLE:
+                if self.lifts.declared and key == ("arguments",) and record.type in LIFTABLE:
                     held = self.lifts.fragment(record.index, tool_of(record), more[key], self.out)
                     more[key] = held + self.lifts.close(record.index, self.out)
                 if (record.index, key) in self.halves and status is not None:
@@ -528,6 +528,7 @@ class ResponsesDialect:
         self.fresh[index] = record
         self.out.append(e.ItemStarted(index, self.fold.item(record, bare, whole=False)))
         if not blank and not whole:
+            self.fold.prepared[index] = record
             return index
         if whole:
             told = self._lifted_item(record, told, whole=True)
@@ -728,7 +729,7 @@ class ResponsesDialect:
     def _lifted_item(self, record: ItemRecord, told: JSON, *, whole: bool) -> JSON:
         """An item as it was told, its arguments as they are handed on."""
         text = told.get("arguments")
-        if not self.lifts or record.type not in LIFTABLE or not isinstance(text, str) or not text:
+        if not self.lifts.declared or record.type not in LIFTABLE or not isinstance(text, str) or not text:
             return told
         tool = string_or_empty(told.get("name")) or tool_of(record)
         return {**told, "arguments": self.lifts.told(record.index, tool, text, self.out, whole=whole)}
@@ -919,7 +920,9 @@ class ResponsesDialect:
         self, payload: JSON, streamed: Streamed, *, ends: bool = False
     ) -> tuple[ItemRecord, e.ValueKind, ValueKey]:
         """Which value an event is about."""
-        record = self._record(self._locate(payload, streamed.item_type))
+        record = self._usual(payload, payload.get("item_id"), streamed.item_type)
+        if record is None:
+            record = self._record(self._locate(payload, streamed.item_type))
         kind, key = streamed.kind, streamed.key
         if key[0] in GROUPS:
             group: e.Group = "summary" if key[0] == "summary" else "content"
@@ -966,7 +969,7 @@ class ResponsesDialect:
             if not again and (value is None or not value.text):
                 self.out.append(delta_of(record.index, kind, key, held))
         text = join_halves(self.halves, place, text, self.report)
-        if self.lifts and kind == "arguments" and record.type in LIFTABLE:
+        if self.lifts.declared and kind == "arguments" and record.type in LIFTABLE:
             text = self.lifts.fragment(record.index, tool_of(record), text, self.out)
         if text:
             event = delta_of(record.index, kind, key, text)
@@ -987,9 +990,10 @@ class ResponsesDialect:
 
     def _tell(self, record: ItemRecord, kind: e.ValueKind, key: ValueKey, text: str) -> None:
         if text:
-            self.announced.pop((record.index, key), None)
-            self.halves.pop((record.index, key), None)
-            if self.lifts and kind == "arguments" and record.type in LIFTABLE:
+            if self.announced or self.halves:
+                self.announced.pop((record.index, key), None)
+                self.halves.pop((record.index, key), None)
+            if self.lifts.declared and kind == "arguments" and record.type in LIFTABLE:
                 text = self.lifts.told(record.index, tool_of(record), text, self.out, whole=True)
         value = record.values.get(key)
         self.out += settle_value(record.index, kind, key, value, text, self.report, whole=True)
