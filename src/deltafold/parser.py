@@ -241,13 +241,14 @@ class ResponseParser:
         """
         if self._starved:
             return None
-        if self._lanes and not self._pending:
-            # The short cut: the next block may be a plain delta like one that went the long way. `hot` says
-            # why a match is enough.
+        if self._open and not self._pending:
             decoder = self._decoder
-            if decoder.fresh:
-                decoder.top_up()
-            if decoder.plain:
+            if decoder.position >= decoder.complete and not self._values and decoder.waits():
+                self._starved = True
+                return None
+            if self._lanes and decoder.plain:
+                # The short cut: the next block may be a plain delta like one that went the long way. `hot`
+                # says why a match is enough.
                 buffer, position = decoder.buffer, decoder.position
                 for lane in self._lanes:
                     if buffer.startswith(lane.head, position):
@@ -257,9 +258,6 @@ class ResponseParser:
                             if event is not None:
                                 return event
                             break
-                if decoder.waits() and self._closed is None:
-                    self._starved = True
-                    return None
         if not self._pending and not self._fill():
             if self._fault is not None:
                 raise self._fault

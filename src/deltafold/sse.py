@@ -87,6 +87,7 @@ class SSEDecoder:
         "_held",
         "_line_limit",
         "_longest_block",
+        "_longest_wait",
         "_name",
         "_new_id",
         "_new_retry",
@@ -95,6 +96,7 @@ class SSEDecoder:
         "_stray_line",
         "buffer",
         "clean",
+        "complete",
         "data",
         "end",
         "event_count",
@@ -114,6 +116,7 @@ class SSEDecoder:
         self._line_limit = limits.line_bytes
         self._event_limit = limits.event_bytes
         self._longest_block = min(limits.line_bytes, limits.event_bytes)
+        self._longest_wait = min(LONGEST_WAIT, self._longest_block)
         self._fault: LimitExceeded | None = None
         self._closed = False
         # Bytes as they were fed. They are joined once a line end is among them, and never before: joining
@@ -130,6 +133,7 @@ class SSEDecoder:
         self.buffer = b""
         self.position = 0
         self.end = 0
+        self.complete = 0  # up to here there may be whole blocks
         self._start = 0
         self._has_returns = False
         # Whether nothing of a block has been read, and whether there is no CR in the buffer either.
@@ -412,12 +416,11 @@ class SSEDecoder:
             if whole.endswith(b"\r"):
                 self._skip_line_feed = self._edge = True
         self.end = end
+        self.complete = whole.rfind(b"\n\n") + 2
         self._held = len(whole) - end
         self.buffer = whole
         self.position = 0
-        if not end:
-            self._check_unfinished_line()
-        return end > 0
+        return end > 0 or self.refill()
 
     def _without_edge(self, whole: bytes) -> bytes:
         """What was joined, without a byte order mark at its start or the rest of a CRLF."""
@@ -439,22 +442,21 @@ class SSEDecoder:
         self._edge = False
         return whole
 
-    def top_up(self) -> None:
-        """Joins what was fed since, where the block that begins here has not come to its end."""
-        short = self.end - self.position < LONGEST_WAIT
-        if self.clean and short and self.buffer.find(b"\n\n", self.position) < 0:
-            self.refill()
-
     def waits(self) -> bool:
-        """Whether the block that begins here is short and has not come to its end."""
-        buffer, position = self.buffer, self.position
+        """Whether there is nothing to be read but a short beginning of a block in the usual spelling.
+
+        Such a block is left alone until it is whole, to be read in one step.
+        """
+        position = self.position
+        if self.fresh and position >= self.complete:
+            self.refill()
+            position = 0
         return (
-            self.plain
+            position >= self.complete
+            and self.plain
             and not self.fresh
-            and position < self.end
-            and len(buffer) - position < LONGEST_WAIT
-            and buffer.startswith((b"event: ", b"data: "), position)
-            and buffer.find(b"\n\n", position) < 0
+            and len(self.buffer) - position <= self._longest_wait
+            and (position == self.end or self.buffer.startswith((b"event: ", b"data: "), position))
         )
 
     def block(self) -> bytes | None:

@@ -1,0 +1,722 @@
+"""The short cut for hot deltas is the long way, only shorter: with it and without it all is the same."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import wire
+from deltafold import (
+    ArgumentsDelta,
+    Lift,
+    LimitExceeded,
+    Limits,
+    ReasoningDelta,
+    ResponseParser,
+    TextDelta,
+    WireError,
+)
+from deltafold import hot as hot_path
+from deltafold import parser as parser_module
+from deltafold.hot import MOST_LANES, MOST_TARGETS, Template, recent_templates, template_of
+from strategies import dumps
+
+# ------------------------------------------------------------------------------------ with it and without it
+
+
+def without_short_cut(parser: ResponseParser) -> ResponseParser:
+    """A parser that never learns what hot deltas look like."""
+    parser._misses = 1 << 60
+    return parser
+
+
+def told(
+    chunks: list[bytes], dialect: str, *, short: bool, moves: frozenset[int] = frozenset(), **options: Any
+) -> list[Any]:
+    """All that a stream tells, chunk by chunk. `moves`: after which chunks the parser moves elsewhere."""
+    parser = ResponseParser(dialect, **options)
+    said: list[Any] = []
+    for number, chunk in enumerate([*chunks, None]):
+        if not short:
+            without_short_cut(parser)
+        try:
+            if chunk is None:
+                parser.close()
+            else:
+                parser.feed(chunk)
+            said.append([(type(event), event) for event in parser.events()])
+        except WireError as fault:
+            said.append((type(fault), str(fault), fault.offset, fault.event_index))
+            break
+        said.append((parser.last_sequence_number, parser.state, parser.anomaly_count))
+        if number in moves:
+            parser = wire.resumed(parser)
+    assert short or parser._lanes == []
+    return [*said, parser.needs_input, parser.anomalies, parser.response, parser.response.to_dict()]
+
+
+def check_same(
+    chunks: list[bytes], dialect: str = "responses", *, moves: frozenset[int] = frozenset(), **options: Any
+) -> None:
+    """With the short cut and without it, a stream tells the same."""
+    short = told(chunks, dialect, short=True, moves=moves, **options)
+    assert short == told(chunks, dialect, short=False, moves=moves, **options)
+
+
+# ------------------------------------------------------------------------------------- arbitrary payloads
+
+TEXTS = [
+    *(
+        "a",
+        "Hello",
+        " ",
+        "日本",
+        "é",
+        "🙂",
+        "\u2028",
+        "\x7f",
+        "{",
+        "[",
+        "{}",
+        "[1",
+        "}",
+        " {}",
+        "data: x",
+        "null",
+    ),
+    *(r"\n", r"\"", r"\\", r"\/", r"\\n", r"a\tb", r"\u00e9", r"\ud83d\ude00", r"\ude00", r"\u0041", ""),
+    *("\x00", "\x01", "\t", r"\x", r"\u12", "x" * 300),
+]
+"""The insides of JSON strings, not all of them valid."""
+RAW = [*(text.encode() for text in TEXTS), b"\xff", b"a\xc3", b"\xed\xa0\x80", b"\xe2\x82"]
+VALUES = [
+    *(
+        "null",
+        "true",
+        "false",
+        "0",
+        "-0",
+        "7",
+        "-12",
+        "1.5",
+        "1e3",
+        "-0.0",
+        "9" * 40,
+        '""',
+        '"x"',
+        '"é"',
+        '"\\n"',
+    ),
+    *('"\\u00e9"', '"a\\"b"', "[]", "{}", "[1,2]", '["a",null]', '{"text":"t"}', '{"sequence_number":5}'),
+    *('{"obfuscation":"q","type":"y","delta":"z"}', '[{"a":[{}]}]', '"with \\/"', '{"a":1.0}', '{",":":"}'),
+]
+"""JSON values of members that mean nothing."""
+NAMES = ["text", "obfuscation", "type", "note", "a b", "é", 'q"', ",", "index", "summary"]
+COUNTED = ["{n}", "{n}", "{n}", "{n}", "0{n}", "{n}.0", "-{n}", '"{n}"', "null", "1" * 20]
+
+
+@attrs.frozen
+class Form:
+    """How a server spells one kind of delta: all but text, number and padding is the same each time."""
+
+    lines: bytes
+    """The block, with @T@, @N@ and @P@ in their places."""
+
+    def block(self, text: bytes, number: int, padding: bytes) -> bytes:
+        filled = self.lines.replace(b"@N@", str(number).encode()).replace(b"@P@", padding)
+        return filled.replace(b"@T@", text)
+
+
+def responses_members(kind: str) -> list[tuple[str, str]]:
+    """The members of a delta of the Responses API, as JSON."""
+    base, index, ident, part = {
+        "text": ("output_text", 0, "msg_0", "content_index"),
+        "arguments": ("function_call_arguments", 1, "fc_1", ""),
+        "summary": ("reasoning_summary_text", 2, "rs_2", "summary_index"),
+        "reasoning": ("reasoning_text", 2, "rs_2", "content_index"),
+        "refusal": ("refusal", 0, "msg_0", "content_index"),
+        "other text": ("output_text", 3, "msg_3", "content_index"),
+    }[kind]
+    named = [("type", f'"response.{base}.delta"'), ("item_id", f'"{ident}"'), ("output_index", str(index))]
+    return [*named, *([(part, "0")] if part else []), ("delta", '"@T@"')]
+
+
+def chat_members(kind: str, choice: int) -> list[tuple[str, str]]:
+    """The members of a chunk of Chat Completions, as JSON."""
+    delta = {
+        "text": '{"content":"@T@"}',
+        "reasoning": '{"reasoning_content":"@T@"}',
+        "other reasoning": '{"role":"assistant","content":null,"reasoning":"@T@"}',
+        "call": '{"tool_calls":[{"index":0,"function":{"arguments":"@T@"}}]}',
+        "other call": '{"tool_calls":[{"index":1,"function":{"arguments":"@T@"}}]}',
+        "two": '{"content":"@T@","refusal":"no"}',
+        "named call": '{"tool_calls":[{"index":0,"type":"function","function":{"arguments":"@T@"}}]}',
+    }[kind]
+    choices = f'[{{"index":{choice},"delta":{delta},"finish_reason":null}}]'
+    return [("id", '"c1"'), ("object", '"chat.completion.chunk"'), ("created", "7"), ("choices", choices)]
+
+
+@st.composite
+def forms(draw: st.DrawFn, dialect: str) -> Form:
+    """A way to spell deltas: mostly the usual one."""
+    if dialect == "responses":
+        kinds = ["text", "text", "arguments", "summary", "reasoning", "refusal", "other text"]
+        kind = draw(st.sampled_from(kinds))
+        members = responses_members(kind)
+        name = members[0][1][1:-1].encode()
+    else:
+        kinds = ["text", "text", "reasoning", "other reasoning", "call", "other call", "two", "named call"]
+        members = chat_members(draw(st.sampled_from(kinds)), draw(st.sampled_from([0, 0, 0, 1])))
+        name = b""
+    number = draw(st.sampled_from(COUNTED))
+    if draw(st.integers(0, 3)):
+        members.append(("sequence_number", number.format(n="@N@")))
+    if draw(st.booleans()):
+        members.append(("obfuscation", '"@P@"'))
+    if draw(st.integers(0, 3)) == 0:
+        members.append(("logprobs", draw(st.sampled_from(["[]", "null", "[5]", '[{"token":"a"}]', '["x"]']))))
+    if draw(st.integers(0, 2)) == 0:
+        members.append((draw(st.sampled_from(NAMES)), draw(st.sampled_from(VALUES))))
+    if draw(st.integers(0, 9)) == 0:
+        members.append(draw(st.sampled_from(members)))
+    if draw(st.booleans()):
+        members = draw(st.permutations(members))
+    comma, colon = draw(st.sampled_from([(",", ":"), (",", ":"), (", ", ": "), (" , ", " :"), (",", ": ")]))
+    inside = comma.join(json.dumps(key, ensure_ascii=False) + colon + told for key, told in members)
+    data = ("{" + inside + "}").encode()
+    lines = {
+        "named": b"event: " + name + b"\ndata: " + data + b"\n\n",
+        "bare": b"data: " + data + b"\n\n",
+        "tight": b"data:" + data + b"\n\n",
+        "other name": b"event: other\ndata: " + data + b"\n\n",
+        "bad name": b"event: \xff\ndata: " + data + b"\n\n",
+        "returns": b"event: " + name + b"\r\ndata: " + data + b"\r\n\r\n",
+        "several lines": b"data: " + data.replace(b",", b",\ndata: ", 1) + b"\n\n",
+        "with id": b"id: 5\ndata: " + data + b"\n\n",
+        "retry": b"retry: 50\ndata: " + data + b"\n\n",
+        "comment inside": b": c\ndata: " + data + b"\n\n",
+        "name after": b"data: " + data + b"\nevent: " + name + b"\n\n",
+        "spaced": b"data: " + data + b" \n\n",
+        "late comment": b"data: " + data + b"\n\n: late\n\n",
+    }
+    if not name:
+        lines["named"] = lines["bare"]
+    usual = ["named"] * 6 + ["bare"] * 4
+    return Form(lines[draw(st.sampled_from([*usual, *lines]))])
+
+
+def event(payload: Any) -> bytes:
+    """One block, as api.openai.com spells it."""
+    name = f"event: {payload['type']}\n".encode() if "type" in payload else b""
+    return name + b"data: " + dumps(payload) + b"\n\n"
+
+
+PRELUDE = b"".join(
+    event({**payload, "sequence_number": number})
+    for number, payload in enumerate(
+        [
+            wire.created(),
+            wire.added(0, wire.message(id="msg_0", status="in_progress")),
+            wire.part_added(0, wire.output_text(), item_id="msg_0"),
+            wire.added(1, wire.call(id="fc_1", status="in_progress")),
+            wire.added(2, wire.reasoning(id="rs_2")),
+            wire.value("reasoning_summary_part.added", 2, summary_index=0, part=wire.summary_text()),
+            wire.added(3, wire.message(id="msg_3", status="in_progress")),
+        ]
+    )
+)
+LAST = 6
+OTHERS = [
+    *(b": comment\n\n", b"\n", b"event: ping\n\n", b'data: {"type":"keepalive"}\n\n', b"data: [DONE]\n\n"),
+    *(b"data: \n\n", b"data: {}{}\n\n", b"data: [1]\n\n", b"data: {\n\n", b"id: 9\n\n", b"retry: 7\n\n"),
+    event(wire.text_done(0, "told", item_id="msg_0")),
+    event(wire.text_done(3, "told otherwise", item_id="msg_3")),
+    event(wire.arguments_done(1, "{}", item_id="fc_1")),
+    event(wire.part_done(0, wire.output_text("part"), item_id="msg_0")),
+    event(wire.part_added(0, wire.output_text(), 1, item_id="msg_0")),
+    event(wire.done(1, wire.call("{}", id="fc_1"))),
+    event(wire.done(0, wire.message("done", id="msg_0"))),
+    event(wire.done(2, wire.reasoning("thought", id="rs_2"))),
+    event(wire.added(4, wire.message(id="msg_4", status="in_progress"))),
+    event(wire.added(1, wire.call('{"x":1', id="fc_1", status="in_progress"))),
+    event(wire.in_progress()),
+    event({"type": "error", "error": {"message": "no", "code": "server_error"}}),
+    event({"type": "response.new_thing", "value": 1}),
+    event(wire.completed()),
+    event(wire.text(0, "more", logprobs=[{"token": "more", "logprob": -1.0}], item_id="msg_0")),
+    event(wire.text(9, "unannounced", item_id="msg_9")),
+]
+
+
+def chunk(delta: Any, choice: int = 0, **fields: Any) -> dict[str, Any]:
+    """A chunk of Chat Completions."""
+    told = {"index": choice, "delta": delta, "finish_reason": None, **fields}
+    return {"id": "c1", "object": "chat.completion.chunk", "created": 7, "choices": [told]}
+
+
+def call_chunk(index: int, arguments: str, **fields: Any) -> dict[str, Any]:
+    """A chunk with a fragment of a call."""
+    name = fields.pop("name", None)
+    function = {"arguments": arguments} if name is None else {"name": name, "arguments": arguments}
+    return chunk({"tool_calls": [{"index": index, **fields, "function": function}]})
+
+
+CHAT_PRELUDE = b"".join(
+    map(
+        event,
+        [
+            chunk({"role": "assistant", "content": ""}),
+            call_chunk(0, "", id="call_a", type="function", name="tick"),
+            call_chunk(1, "", id="call_b", type="function", name="tock"),
+        ],
+    )
+)
+CHAT_OTHERS = [
+    *(
+        b": comment\n\n",
+        b"\n",
+        b"data: [DONE]\n\n",
+        b"data: \n\n",
+        b"data: {}{}\n\n",
+        b"data: {\n\n",
+        b"data: 5\n\n",
+    ),
+    event(chunk({}, finish_reason="stop")),
+    event(chunk({}, finish_reason="tool_calls")),
+    event(chunk({"content": "x"}, logprobs={"content": [{"token": "x", "logprob": -0.5}]})),
+    event({**chunk({}), "usage": {"prompt_tokens": 3, "completion_tokens": 4}}),
+    event({**chunk({"content": "y"}), "usage": {"prompt_tokens": 3, "completion_tokens": 5}}),
+    event({**chunk({"content": "z"}), "system_fingerprint": "fp_1"}),
+    event({**chunk({"content": "z"}), "system_fingerprint": "fp_2"}),
+    event(call_chunk(0, '{"whole":1}')),
+    event(call_chunk(0, "", id="call_a", name="tick")),
+    event(call_chunk(2, "", id="call_c", name="tack")),
+    event(chunk({"annotations": [{"type": "url_citation"}]})),
+    event(chunk({"refusal": "no"})),
+    event({"id": "c1", "object": "chat.completion.chunk", "choices": []}),
+    event({"error": {"message": "no"}}),
+    event({**chunk({"content": "a"}), "choices": [*chunk({"content": "a"})["choices"] * 2]}),
+    event(
+        {
+            "id": "c1",
+            "object": "chat.completion.chunk",
+            "choices": [{"index": 0, "message": {"content": "whole"}, "finish_reason": "stop"}],
+        }
+    ),
+]
+
+
+@st.composite
+def bodies(draw: st.DrawFn, dialect: str) -> bytes:
+    """A stream of deltas in a few spellings, with anything else among them."""
+    spelled = draw(st.lists(forms(dialect), min_size=1, max_size=3))
+    made = [PRELUDE if dialect == "responses" else CHAT_PRELUDE]
+    others = OTHERS if dialect == "responses" else CHAT_OTHERS
+    number = LAST
+    for _ in range(draw(st.integers(1, 14))):
+        if draw(st.integers(0, 5)) == 0:
+            made.append(draw(st.sampled_from(others)))
+            continue
+        number += draw(st.sampled_from([1] * 12 + [0, 2, -3]))
+        padding = draw(st.sampled_from([b"", b"aZ9", b"x" * 9, b"a b", b"\\n", b"-"]))
+        text = draw(st.sampled_from(RAW) | st.sampled_from([b"a", b"bc", b" d"]))
+        made.append(draw(st.sampled_from(spelled)).block(text, abs(number), padding))
+    return b"".join(made)
+
+
+def chunkings(body: bytes) -> st.SearchStrategy[list[bytes]]:
+    """A body cut anywhere, or into pieces of one size."""
+    anywhere = st.lists(st.integers(0, len(body)), max_size=6).map(lambda places: wire.cut(body, places))
+    sizes = st.sampled_from([1, 7, 40, 200, 1000])
+    return anywhere | sizes.map(lambda size: [body[at : at + size] for at in range(0, len(body), size)])
+
+
+@pytest.mark.parametrize("dialect", ["responses", "chat"])
+@given(data=st.data())
+def test_arbitrary_payloads(dialect: str, data: st.DataObject) -> None:
+    """Deltas in any spelling tell the same with the short cut and without it, in any chunks."""
+    body = data.draw(bodies(dialect))
+    check_same([body], dialect)
+    check_same(data.draw(chunkings(body)), dialect)
+
+
+@pytest.mark.parametrize("dialect", ["responses", "chat"])
+@given(data=st.data())
+def test_one_byte_is_another(dialect: str, data: st.DataObject) -> None:
+    """One changed byte anywhere in a stream tells the same with the short cut and without it."""
+    body = bytearray(data.draw(bodies(dialect)))
+    start = len(PRELUDE if dialect == "responses" else CHAT_PRELUDE)
+    at = data.draw(st.integers(start, len(body) - 1))
+    body[at] = data.draw(st.sampled_from(b'\n\r"\\{}[]:, \0\x80\xc3\xff019-ae') | st.integers(0, 255))
+    check_same([bytes(body)], dialect)
+
+
+@pytest.mark.parametrize("dialect", ["responses", "chat"])
+@given(data=st.data())
+def test_strict_and_limits(dialect: str, data: st.DataObject) -> None:
+    """In strict mode and at any limit, the same exception comes after the same events."""
+    body = data.draw(bodies(dialect))
+    check_same([body], dialect, strict=True)
+    check_same([body], dialect, limits=Limits(text_size=data.draw(st.integers(0, 40))))
+    longest = max(map(len, body.split(b"\n")))
+    limit = data.draw(st.sampled_from([longest, longest - 1, longest - 6, longest - 7]))
+    check_same([body], dialect, limits=Limits(line_bytes=limit))
+    check_same([body], dialect, limits=Limits(event_bytes=limit))
+
+
+@pytest.mark.parametrize("dialect", ["responses", "chat"])
+@given(data=st.data())
+def test_snapshots(dialect: str, data: st.DataObject) -> None:
+    """A parser that took the short cut is suspended and goes on as one that did not."""
+    chunks = data.draw(chunkings(data.draw(bodies(dialect))))
+    if len(chunks) > 40:
+        chunks = [b"".join(chunks[at : at + 50]) for at in range(0, len(chunks), 50)]
+    moves = data.draw(st.frozensets(st.integers(0, len(chunks) - 1), max_size=4))
+    check_same(chunks, dialect, moves=moves)
+
+
+# --------------------------------------------------------------------------------------------- it is taken
+
+
+@pytest.fixture
+def frames_read(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """One entry for each step of the long way."""
+    steps: list[bool] = []
+    read = ResponseParser._read_frame
+
+    def counted(parser: ResponseParser) -> bool:
+        found = read(parser)
+        if found:
+            steps.append(found)
+        return found
+
+    monkeypatch.setattr(ResponseParser, "_read_frame", counted)
+    return steps
+
+
+def numbered(payloads: list[dict[str, Any]]) -> list[bytes]:
+    """The blocks of payloads, numbered and padded as api.openai.com does."""
+    padded = ("delta" in payload for payload in payloads)
+    return [
+        event(
+            {**payload, "sequence_number": number, **({"obfuscation": "aB3" * (number % 4)} if pads else {})}
+        )
+        for number, (payload, pads) in enumerate(zip(payloads, padded, strict=True))
+    ]
+
+
+PIECES = [f"{'word' * (number % 3 + 1)} é\n" for number in range(200)]
+JSON_PIECES = ['{"text":"', *(f"a{number}" for number in range(198)), '"}']
+HEAD = [wire.created(), wire.in_progress()]
+SUMMARY = {"item_id": "rs_1", "output_index": 0, "summary_index": 0}
+
+
+def interleaved_calls() -> list[dict[str, Any]]:
+    """Four calls, a fragment of each in turn."""
+    announced = [
+        wire.added(at, wire.call(id=f"fc_{at}", call_id=f"call_{at}", status="in_progress"))
+        for at in range(4)
+    ]
+    return (
+        HEAD
+        + announced
+        + [wire.arguments(at, piece, item_id=f"fc_{at}") for piece in JSON_PIECES for at in range(4)]
+    )
+
+
+def chat_calls() -> list[dict[str, Any]]:
+    """Two calls of Chat Completions, a fragment of each in turn."""
+    begun = [call_chunk(at, "", id=f"call_{at}", type="function", name="tick") for at in range(2)]
+    return begun + [call_chunk(at, piece) for piece in JSON_PIECES for at in range(2)]
+
+
+CLEAN = {
+    "text": ("responses", numbered(HEAD + wire.streamed_message(0, *PIECES))),
+    "call": ("responses", numbered(HEAD + wire.streamed_call(0, *JSON_PIECES))),
+    "interleaved calls": ("responses", numbered(interleaved_calls())),
+    "summary": (
+        "responses",
+        numbered(
+            [
+                *HEAD,
+                wire.added(0, wire.reasoning()),
+                {"type": "response.reasoning_summary_part.added", **SUMMARY, "part": wire.summary_text()},
+                *({"type": "response.reasoning_summary_text.delta", **SUMMARY, "delta": p} for p in PIECES),
+            ]
+        ),
+    ),
+    "chat text": ("chat", [event(chunk({"content": piece})) for piece in PIECES]),
+    "chat reasoning": ("chat", [event(chunk({"reasoning_content": piece})) for piece in PIECES]),
+    "chat tools": ("chat", [event(payload) for payload in chat_calls()]),
+    "spaced": (
+        "chat",
+        [
+            b"data: " + json.dumps(chunk({"content": p}), ensure_ascii=False).encode() + b"\n\n"
+            for p in PIECES
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("clean", CLEAN)
+def test_clean_streams_take_it(clean: str, frames_read: list[bool]) -> None:
+    """Of a clean stream at most one event in ten goes the long way, and the outcome is the same."""
+    dialect, blocks = CLEAN[clean]
+    body = b"".join(blocks)
+    for chunks in ([body], [body[at : at + 700] for at in range(0, len(body), 700)], blocks):
+        frames_read.clear()
+        said = told(chunks, dialect, short=True)
+        assert len(frames_read) <= len(blocks) // 10
+        frames_read.clear()
+        assert told(chunks, dialect, short=False) == said
+        assert len(frames_read) == len(blocks)
+
+
+def test_one_byte_at_a_time(frames_read: list[bool]) -> None:
+    """The short cut is also taken where each chunk is one byte."""
+    dialect, blocks = CLEAN["text"]
+    body = b"".join(blocks[:60])
+    said = told([body[at : at + 1] for at in range(len(body))], dialect, short=True)
+    assert len(frames_read) <= 12
+    assert said == told([body[at : at + 1] for at in range(len(body))], dialect, short=False)
+
+
+def test_events_are_what_they_say() -> None:
+    """Events of the short cut are frozen instances of the public classes, equal to any made by hand."""
+    for clean, kind in (("text", TextDelta), ("summary", ReasoningDelta), ("call", ArgumentsDelta)):
+        dialect, blocks = CLEAN[clean]
+        parser = ResponseParser(dialect)
+        parser.feed(b"".join(blocks))
+        made = [found for found in parser.events() if type(found) is kind]
+        assert len(made) == 200
+        for found in made[-2:]:
+            twin = kind(**attrs.asdict(found, recurse=False))
+            assert found == twin
+            assert hash(found) == hash(twin)
+            assert repr(found) == repr(twin)
+            assert attrs.evolve(found, text="x") == attrs.evolve(twin, text="x")
+            with pytest.raises(attrs.exceptions.FrozenInstanceError):
+                found.text = ""
+
+
+def test_it_is_taken_in_strict_mode(frames_read: list[bool]) -> None:
+    """A strict parser takes the short cut as well."""
+    dialect, blocks = CLEAN["text"]
+    check_same(blocks, dialect, strict=True)
+    frames_read.clear()
+    told(blocks, dialect, short=True, strict=True)
+    assert len(frames_read) <= len(blocks) // 10
+
+
+def test_it_is_taken_after_a_resume(frames_read: list[bool]) -> None:
+    """A parser that is taken up elsewhere learns anew, from the first delta on."""
+    dialect, blocks = CLEAN["text"]
+    check_same(blocks, dialect, moves=frozenset({50, 90}))
+    frames_read.clear()
+    told(blocks, dialect, short=True, moves=frozenset({50, 90}))
+    assert len(frames_read) <= len(blocks) // 10
+
+
+def long_blocks(frames_read: list[bool], blocks: list[bytes], dialect: str, **options: Any) -> int:
+    """How many blocks go the long way; what comes out is the same."""
+    check_same(blocks, dialect, **options)
+    frames_read.clear()
+    told(blocks, dialect, short=True, **options)
+    return len(frames_read)
+
+
+def test_rotating_ids(frames_read: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each delta has another id, nothing more is learned after a while."""
+    learned: list[Any] = []
+    learn = hot_path.HotPath.learn
+    monkeypatch.setattr(
+        hot_path.HotPath, "learn", lambda path, *told: (learned.append(told), learn(path, *told))[1]
+    )
+    blocks = [event({**chunk({"content": "a"}), "id": f"c{number}"}) for number in range(200)]
+    assert long_blocks(frames_read, blocks, "chat") == 200
+    assert len(learned) <= 2 * parser_module.MOST_MISSES
+
+
+def test_after_giving_up_a_match_counts_again(frames_read: list[bool]) -> None:
+    """A delta that does match takes the short cut also then, and learning begins again."""
+    same = event(chunk({"content": "same"}))
+    blocks = [same] * 3 + [event({**chunk({"content": "a"}), "id": f"c{number}"}) for number in range(40)]
+    assert long_blocks(frames_read, blocks * 2, "chat") <= 2 * 40 + 4
+
+
+@pytest.mark.parametrize(
+    ("other", "learned"),
+    [
+        (wire.text_done(0, "xx", item_id="msg_0"), False),
+        (wire.text_done(0, "else", item_id="msg_0"), False),
+        (wire.done(0, wire.message("xx", id="msg_0")), False),
+        (wire.completed(), False),
+        (wire.in_progress(), True),
+        ({"type": "error", "error": {"message": "no"}}, False),
+    ],
+)
+def test_it_forgets(other: dict[str, Any], learned: bool, frames_read: list[bool]) -> None:
+    """After anything but a delta for the item, or for the response, the next delta goes the long way."""
+    delta = event(wire.text(0, "x", item_id="msg_0"))
+    before = [PRELUDE, delta, delta, delta, event(other)]
+    assert long_blocks(frames_read, before, "responses") == 7 + 1 + 1
+    assert long_blocks(frames_read, [*before, delta], "responses") == 7 + 1 + 1 + 1
+    assert long_blocks(frames_read, [*before, *[delta] * 3], "responses") == 7 + 1 + 1 + (1 if learned else 3)
+
+
+def test_other_items_are_not_forgotten(frames_read: list[bool]) -> None:
+    """What ends one item leaves the deltas of another one hot."""
+    text = event(wire.text(0, "x", item_id="msg_0"))
+    call = event(wire.arguments(1, "1", item_id="fc_1"))
+    end = event(wire.arguments_done(1, "11", item_id="fc_1"))
+    assert long_blocks(frames_read, [PRELUDE, text, call, text, call, end, text, text], "responses") == 7 + 3
+
+
+# ------------------------------------------------------------------------------------------------- limits
+
+
+def outcome(blocks: list[bytes], **limits: int) -> Any:
+    """The limit that stopped a stream, or None; with the short cut and without it the same."""
+    parser = ResponseParser(limits=Limits(**limits))
+    parser.feed(b"".join(blocks))
+    parser.close()
+    check_same(blocks, limits=Limits(**limits))
+    try:
+        for _ in parser.events():
+            pass
+    except LimitExceeded as fault:
+        return fault.limit
+    return None
+
+
+def test_text_size() -> None:
+    """Streamed text of just the limit passes, and one character more does not."""
+    blocks = [PRELUDE, *[event(wire.text(0, "four", item_id="msg_0"))] * 5]
+    assert outcome(blocks, text_size=20) is None
+    assert outcome(blocks, text_size=19) == "text_size"
+
+
+@pytest.mark.parametrize("limit", ["line_bytes", "event_bytes"])
+def test_lines_and_events(limit: str) -> None:
+    """A line and the data of an event of just the limit pass, and one byte more does not."""
+    short, long = (wire.text(0, "x" * size, item_id="msg_0") for size in (5, 900))
+    blocks = [PRELUDE, *[event(short)] * 5, event(long), event(short)]
+    size = len(event(long).split(b"\n")[1]) - (6 if limit == "event_bytes" else 0)
+    assert outcome(blocks, **{limit: size}) is None
+    assert outcome(blocks, **{limit: size - 1}) == limit
+
+
+# ---------------------------------------------------------------------------------------------- not for it
+
+
+@pytest.mark.parametrize("clean", ["call", "chat tools"])
+def test_lifted_calls_go_the_long_way(clean: str, frames_read: list[bool]) -> None:
+    """Where something may be lifted, all arguments go the long way."""
+    dialect, blocks = CLEAN[clean]
+    lifts = (Lift(("text",), "text"),)
+    assert long_blocks(frames_read, blocks, dialect, lifts=lifts) == len(blocks)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"logprobs": [{"token": "x", "logprob": -1.0}]},
+        {"note": 1.5},
+        {"note": {"deep": [1.5]}},
+        {"note": 'a "quoted" word'},
+        {"note": "back\\slash"[:4] + '\\"'},
+    ],
+)
+def test_payloads_that_no_shape_can_tell(fields: dict[str, Any], frames_read: list[bool]) -> None:
+    """Log probabilities, fractions and escaped quotes go the long way each time."""
+    blocks = [PRELUDE, *[event(wire.text(0, "x", item_id="msg_0", **fields))] * 9]
+    assert long_blocks(frames_read, blocks, "responses") == 7 + 9
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"note": None, "flag": True, "other": False},
+        {"note": {"delta": "d", "sequence_number": 5, "type": "t", "obfuscation": "o"}},
+        {"note": [1, {"a": ["b", None]}], "obfuscation": 5, "empty": [], "none": {}},
+        {"logprobs": []},
+        {"sequence_number": True},
+    ],
+)
+def test_payloads_of_any_shape(fields: dict[str, Any], frames_read: list[bool]) -> None:
+    """Anything else may stand beside the text."""
+    blocks = [PRELUDE, *[event(wire.text(0, "x", item_id="msg_0", **fields))] * 9]
+    assert long_blocks(frames_read, blocks, "responses") == 7 + 1
+
+
+def test_what_differs_is_not_matched(frames_read: list[bool]) -> None:
+    """Of what is not text, number or padding, any other value is learned on its own."""
+    blocks = [PRELUDE]
+    for note in ("a", "b", "a", "b", "c", "a"):
+        blocks.append(event(wire.text(0, "x", item_id="msg_0", note=note)))
+    assert long_blocks(frames_read, blocks, "responses") == 7 + 3
+
+
+def test_gaps_in_the_numbers(frames_read: list[bool]) -> None:
+    """A number that is not the next one goes the long way, with its anomaly."""
+    made = [event(wire.text(0, "x", item_id="msg_0", sequence_number=n)) for n in (7, 8, 9, 12, 13, 13, 14)]
+    assert long_blocks(frames_read, [PRELUDE, *made], "responses") == 7 + 3
+
+
+@pytest.mark.parametrize("spelling", [b'data:{"a', b"event: x\ndata: ", b'data: { "a'])
+def test_other_spellings(spelling: bytes, frames_read: list[bool]) -> None:
+    """Blocks that are not spelled in a usual way go the long way."""
+    block = event(chunk({"content": "x"}))
+    other = {b'data:{"a': b"data:" + block[6:], b'data: { "a': b"data: { " + block[7:]}
+    blocks = [other.get(spelling, b"event:x\n" + block)] * 6
+    assert long_blocks(frames_read, blocks, "chat") == 6
+
+
+# ------------------------------------------------------------------------------------- what is remembered
+
+
+def test_memory_is_bounded() -> None:
+    """However many shapes, spellings and ids come, only so many are remembered."""
+    blocks = [PRELUDE]
+    for number in range(300):
+        blocks += [event(wire.text(0, "x", item_id="msg_0", **{f"note_{number}": 1}))] * 2
+    parser = ResponseParser()
+    parser.feed(b"".join(blocks))
+    for _ in parser.events():
+        pass
+    assert len(parser._lanes) == MOST_LANES
+    for cache in (recent_templates, template_of):
+        assert cache.cache_info().currsize <= cache.cache_info().maxsize
+
+
+def test_targets_are_bounded(frames_read: list[bool]) -> None:
+    """However many values stand beside the text, only so many are remembered."""
+    parser = ResponseParser()
+    parser.feed(PRELUDE)
+    for number in range(MOST_TARGETS + 50):
+        parser.feed(event(wire.text(0, "x", item_id="msg_0", note=number)) * 2)
+        for _ in parser.events():
+            pass
+    assert len(frames_read) == 7 + MOST_TARGETS + 50
+    (lane,) = parser._lanes
+    assert 0 < len(lane.targets) <= MOST_TARGETS
+
+
+def test_few_templates_for_each_set_of_keys() -> None:
+    """Payloads of the same keys and other values share a memory of a few shapes."""
+    parser = ResponseParser("chat")
+    values: list[Any] = [1, "a", None, True, False, [], {}, [1], [None], ["a"], {"a": 1}, {"b": 1}]
+    for value in values:
+        parser.feed(event({**chunk({"content": "x"}), "obfuscation": value}))
+        for _ in parser.events():
+            pass
+    keys = ("id", "object", "created", "choices", "obfuscation")
+    recent = recent_templates("", keys, ("choices", 0, "delta", "content"))
+    assert len(recent) == MOST_LANES
+    assert all(isinstance(template, Template) for template in recent)
+    assert len(parser._lanes) <= MOST_LANES
