@@ -340,7 +340,7 @@ class ResponseError:
     """Seconds to wait before that, as the server told; None where it did not, which is not 0."""
     resets_at: float | None = None
     """When the limit is lifted, in seconds since the epoch, as the server told."""
-    raw: Any = attrs.field(default=None, repr=False)
+    raw: Any = attrs.field(default=None, repr=False, hash=False)
     """The payload as it came."""
 
 

@@ -80,12 +80,24 @@ class PartRecord:
 
     data: Any
     state: PartState = PartState.OPEN
+    logprobs: list[JSON] = attrs.field(factory=list)
+    """Those that came with fragments."""
+    annotations: dict[int, JSON] = attrs.field(factory=dict)
+    """Those that came one by one, by their index."""
 
-    def fields(self) -> JSON:
-        """Its fields, to be changed. A part that is no object has none."""
-        if not isinstance(self.data, dict):
-            self.data = {}
-        return cast(JSON, self.data)
+    def to_dict(self) -> Any:
+        """The part as JSON, without its streamed values."""
+        if not self.logprobs and not self.annotations:
+            return self.data
+        fields = dict(self.data) if isinstance(self.data, dict) else {}
+        if self.logprobs:
+            known = fields.get("logprobs")
+            fields["logprobs"] = [*(known if isinstance(known, list) else ()), *self.logprobs]
+        if self.annotations:
+            known = fields.get("annotations")
+            told = dict(enumerate(known if isinstance(known, list) else ())) | self.annotations
+            fields["annotations"] = [told[index] for index in sorted(told)]
+        return fields
 
 
 @attrs.define
@@ -103,6 +115,8 @@ class ItemRecord:
     """The item as it was handed out when it was finished, unless something came since."""
     _told: JSON | None = None
     """The item as it was told whole, not yet taken apart: for most items nothing more comes."""
+    _streamed: dict[ValueKey, e.ValueKind] = attrs.field(factory=dict)
+    """Its values outside of parts that had been streamed by then."""
 
     @property
     def data(self) -> JSON:
@@ -133,7 +147,7 @@ class ItemRecord:
         self, group: e.Group, index: int, more: Mapping[ValueKey, str] = MappingProxyType({})
     ) -> Any:
         """A part as JSON, with its streamed values."""
-        data = self.parts[group][index].data
+        data = self.parts[group][index].to_dict()
         for field in PART_FIELDS:
             value = self._values.get((group, index, field))
             if value is not None:
@@ -159,7 +173,7 @@ class ItemRecord:
 
     def load(self, data: JSON) -> None:
         """More was told of the item: its fields, and parts that are new. Values go on as they are."""
-        known = self.values
+        known = dict(self.values)
         self._load(data, whole=False)
         self._values.update(known)
 
@@ -169,6 +183,7 @@ class ItemRecord:
 
     def finish(self, item: Item) -> None:
         """The item was told whole."""
+        self._streamed = {key: value.kind for key, value in self.values.items() if key[0] not in GROUPS}
         self.type = item.type
         self._told = item.data
         self.finished = item
@@ -178,6 +193,9 @@ class ItemRecord:
         told, self._told = self._told, None
         self._values = {}
         self._load(told, whole=True)
+        for key, kind in self._streamed.items():
+            if key not in self._values and (text := find(told, key)) is not None:
+                self._values[key] = Value(kind, [text], True)
 
     def _load(self, data: JSON, *, whole: bool) -> None:
         told = dict(data)
@@ -401,21 +419,18 @@ class Fold:
         part.data = data
 
     def _grow(self, item: ItemRecord, key: ValueKey, kind: e.ValueKind, text: str) -> None:
+        if self.size + len(text) > self.limits.text_size:
+            raise LimitExceeded("text_size", self.limits.text_size)
         value = item.values.get(key)
         if value is None:
             value = item.values[key] = Value(kind)
         value.fragments.append(text)
         self.size += len(text)
-        if self.size > self.limits.text_size:
-            raise LimitExceeded("text_size", self.limits.text_size)
 
     def _text(self, event: e.TextDelta) -> None:
         item, part = self._part(event, "content", event.content_index)
         self._grow(item, ("content", event.content_index, "text"), "text", event.text)
-        if event.logprobs:
-            fields = part.fields()
-            known = fields.get("logprobs")
-            fields["logprobs"] = [*(known if isinstance(known, list) else ()), *event.logprobs]
+        part.logprobs += event.logprobs
 
     def _refusal(self, event: e.RefusalDelta) -> None:
         item, _ = self._part(event, "content", event.content_index)
@@ -465,12 +480,7 @@ class Fold:
 
     def _annotation(self, event: e.AnnotationAdded) -> None:
         _, part = self._part(event, "content", event.content_index)
-        fields = part.fields()
-        known = fields.get("annotations")
-        annotations = list(known) if isinstance(known, list) else []
-        annotations += [None] * (event.annotation_index + 1 - len(annotations))
-        annotations[event.annotation_index] = event.annotation
-        fields["annotations"] = [entry for entry in annotations if entry is not None]
+        part.annotations[event.annotation_index] = event.annotation
 
     def _audio(self, event: e.AudioDelta) -> None:
         self.audio.setdefault("data", []).append(event.data)
@@ -804,12 +814,11 @@ def settle_parts(
     for index, entry in zip(align(record.keys(group), len(entries)), entries, strict=True):
         merged[index], more = settle_part(record, group, index, entry, report, whole=whole)
         events += more
-    for index in record.keys(group):
+    if len(merged) < len(record.parts[group]):
         # Parts that the list does not have stay where they hold something.
-        if index not in merged and any(
-            record.values[key].text for key in record.values if key[:2] == (group, index)
-        ):
-            merged[index] = record.part_data(group, index)
+        held = {cast(int, key[1]) for key, value in record.values.items() if key[0] == group and value.text}
+        for missing in sorted(held - merged.keys()):
+            merged[missing] = record.part_data(group, missing)
     return [merged[index] for index in sorted(merged)]
 
 
@@ -820,7 +829,8 @@ def settle_part(
     events: list[e.Event] = []
     known = record.parts[group].get(index)
     if known is not None and record.part_data(group, index) == entry:
-        if all([value.whole for key, value in record.values.items() if key[:2] == (group, index)]):
+        held = [record.values.get((group, index, field)) for field in PART_FIELDS]
+        if all(value is None or value.whole for value in held):
             return entry, events  # the usual end: nothing is told but what had been streamed
         merged = entry
     elif known is None or not isinstance(known.data, dict):

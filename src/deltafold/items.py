@@ -37,7 +37,8 @@ def shorten(value: Any) -> str:
     """The repr of a value, cut where it is long."""
     if isinstance(value, str) and len(value) > SHOWN:
         return f"{value[:SHOWN]!r}… ({len(value)} characters)"
-    return repr(value)
+    shown = repr(value)
+    return shown if len(shown) <= 4 * SHOWN else f"{shown[: 4 * SHOWN]}… ({len(shown)} characters)"
 
 
 def copied(value: Any) -> Any:

@@ -36,7 +36,7 @@ class Limits:
     parts: int = 4096
     """Content and summary parts of one item."""
 
-    index: int = 65_535
+    index: int = 4095
     """The largest `output_index`, `content_index`, `summary_index`, `command_index` or choice index."""
 
     json_depth: int = 64

@@ -195,7 +195,7 @@ class ResponseParser:
             self._refuse_input("feed_payload()")
         if isinstance(payload, Mapping):
             try:
-                text = json.dumps(payload)
+                text = json.dumps(dict(payload))
             except RecursionError:
                 text = "[" * (self._limits.json_depth + 1)
             except ValueError as error:

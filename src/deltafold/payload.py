@@ -155,7 +155,7 @@ def check_depth(text: str, depth: int) -> None:
     """Raises `LimitExceeded` where arrays and objects are nested deeper than `depth`."""
     nested = 0
     for bracket in BRACKETS.findall(STRINGS.sub("", text)):
-        nested += 1 if bracket in "[{" else -1
+        nested = nested + 1 if bracket in "[{" else max(nested - 1, 0)
         if nested > depth:
             raise LimitExceeded("json_depth", depth)
 
@@ -181,7 +181,7 @@ def read_payloads(
     if not text.strip(WHITESPACE):
         return []
     if end < len(text) or not values:
-        values = rescue(text, values, end, report, strict)
+        values = rescue(text, values, end, depth, report, strict)
     elif len(values) > 1:
         report(AnomalyCode.SEVERAL_PAYLOADS, f"{len(values)} JSON values in one event")
     if "\\ud" in text or "\\uD" in text:
@@ -226,7 +226,7 @@ def scan_value(text: str, position: int, report: Report, strict: bool) -> tuple[
         raise ValueError("no JSON value") from error
 
 
-def rescue(text: str, values: list[Any], end: int, report: Report, strict: bool) -> list[Any]:
+def rescue(text: str, values: list[Any], end: int, depth: int, report: Report, strict: bool) -> list[Any]:
     """What can be read of data that are not JSON throughout. What cannot comes as text, in its place."""
     rest = text[end:]
     if not values:
@@ -240,9 +240,10 @@ def rescue(text: str, values: list[Any], end: int, report: Report, strict: bool)
             inner, stop = scan_all(rest, prefix.end(), report, strict)
             if stop == len(rest):
                 return inner
-            return rescue(rest[prefix.end() :], inner, stop - prefix.end(), report, strict)
+            return rescue(rest[prefix.end() :], inner, stop - prefix.end(), depth, report, strict)
     joints = [joint.span() for joint in JOINT.finditer(rest)][-MOST_JOINTS:]
     for start, stop in joints:
+        check_depth(rest[stop:], depth)  # for what stands before may have hidden it
         found, last = scan_all(rest, stop, report, strict)
         if found and last == len(rest):
             report(AnomalyCode.GLUED_FRAME, "a whole payload is glued onto a broken one")

@@ -320,16 +320,17 @@ class SSEDecoder:
         if self._at_start:
             tail = tail.removeprefix(BOM)
         data = self._data
-        if tail.startswith(b"data:"):
-            line = tail[5:].removeprefix(b" ")
-            data = line if data is None else self._joined(data, line)
-        if data is None:
-            return None
-        return data if type(data) is bytes else bytes(data[:-1])
+        so_far = None if data is None else data if isinstance(data, bytes) else bytes(data[:-1])
+        if not tail.startswith(b"data:"):
+            return so_far
+        line = tail[5:].removeprefix(b" ")
+        return line if so_far is None else so_far + b"\n" + line
 
     def stray_line(self) -> bytes:
         """The beginning of the first line that is no field, be it unfinished; b"" where there is none."""
         tail = self._unfinished_line()[:STRAY]
+        if self._at_start:
+            tail = tail.removeprefix(BOM)
         return self._stray_line or (b"" if not tail or is_field(tail) else tail)
 
     @property
@@ -395,12 +396,16 @@ class SSEDecoder:
     # ----------------------------------------------------------------------------------------- bytes
 
     def refill(self) -> bool:
-        """Joins what was fed since to what has not been read. True where that gives another whole line."""
+        """Whether what was fed since gives another whole line. Raises `LimitExceeded`."""
         if self._fault is not None:
             raise self._fault
-        if not self.fresh:
-            self._check_unfinished_line()
-            return False
+        if self.fresh and self._join():
+            return True
+        self._check_unfinished_line()
+        return False
+
+    def _join(self) -> bool:
+        """Joins what was fed since to what has not been read."""
         self.fresh = False
         chunks = self._chunks
         whole = self.buffer[self.position :] + (chunks[0] if len(chunks) == 1 else b"".join(chunks))
@@ -420,7 +425,7 @@ class SSEDecoder:
         self._held = len(whole) - end
         self.buffer = whole
         self.position = 0
-        return end > 0 or self.refill()
+        return end > 0
 
     def _without_edge(self, whole: bytes) -> bytes:
         """What was joined, without a byte order mark at its start or the rest of a CRLF."""
@@ -448,8 +453,8 @@ class SSEDecoder:
         Such a block is left alone until it is whole, to be read in one step.
         """
         position = self.position
-        if self.fresh and position >= self.complete:
-            self.refill()
+        if self.fresh:
+            self._join()
             position = 0
         return (
             position >= self.complete
@@ -501,6 +506,7 @@ class SSEDecoder:
             "new_retry": self._new_retry,
             "retry": self.retry,
             "event_count": self.event_count,
+            "event_offset": self.event_offset,
             "last_event_id": self.last_event_id,
             "reconnection_time": self.reconnection_time,
         }
@@ -526,6 +532,7 @@ class SSEDecoder:
         self._new_retry = state["new_retry"]
         self.retry = state["retry"]
         self.event_count = state["event_count"]
+        self.event_offset = state["event_offset"]
         self.last_event_id = state["last_event_id"]
         self.reconnection_time = state["reconnection_time"]
 

@@ -6,6 +6,8 @@ what servers were seen to send beside them. Nothing is required of an event beyo
 
 from __future__ import annotations
 
+import json
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -150,6 +152,8 @@ class ResponsesDialect:
     ids: dict[str, int] = attrs.field(factory=dict)
     """Item ids and call ids, and whose they are."""
     used: set[int] = attrs.field(factory=set)
+    latest: dict[str, tuple[int, int]] = attrs.field(factory=dict)
+    """For each type the last open item, and how many items there were when it was found."""
     unannounced: set[int] = attrs.field(factory=set)
     unannounced_parts: set[tuple[int, str, int]] = attrs.field(factory=set)
     reported: set[tuple[str, str | int | None]] = attrs.field(factory=set)
@@ -587,15 +591,10 @@ class ResponsesDialect:
             return self._adopted(owner, wanted)
         if place is None or here is not None:
             code = AnomalyCode.INDEX_MISSING if place is None else AnomalyCode.INDEX_CHANGED
-            open_items = [
-                index
-                for index, record in self.fold.items.items()
-                if record.type == wanted and (record.state is ItemState.OPEN)
-            ]
-            last = [index for index, record in self.fold.items.items() if record.type == wanted][-1:]
-            if found := open_items[-1:] or last:
-                self._once(code, found[0], f"a fragment of item {found[0]} has output_index {place}")
-                return found[0]
+            found = self._latest(wanted)
+            if found is not None:
+                self._once(code, found, f"a fragment of item {found} has output_index {place}")
+                return found
         self._once(AnomalyCode.ITEM_NOT_ANNOUNCED, place, f"a {wanted} was not announced")
         told: JSON = {"type": wanted}
         if isinstance(payload.get("item_id"), str):
@@ -610,6 +609,20 @@ class ResponsesDialect:
                 told["call_id"] = payload["call_id"]
         index = self._begin(place, told)
         self.unannounced.add(index)
+        return index
+
+    def _latest(self, wanted: str) -> int | None:
+        """The last item of a type: the last that is open, if there is one."""
+        count, index = self.latest.get(wanted, (0, -1))
+        items = self.fold.items
+        if count and count == len(items) and items[index].state is ItemState.OPEN:
+            return index  # nothing began since, and it is still open
+        fitting = [index for index, record in items.items() if record.type == wanted]
+        opened = [index for index in fitting if items[index].state is ItemState.OPEN]
+        if not fitting:
+            return None
+        index = (opened or fitting)[-1]
+        self.latest[wanted] = len(items), index
         return index
 
     def _usual(self, payload: JSON, ident: Any, wanted: Any) -> ItemRecord | None:
@@ -629,7 +642,8 @@ class ResponsesDialect:
         if wanted == "message":
             # vLLM streams reasoning under the names of output text.
             return by_name and record.type == "reasoning" and record.state is ItemState.OPEN
-        return wanted != "reasoning" and record.type not in ("message", "reasoning")
+        # An item of a type that is not known may hold anything.
+        return record.type not in KNOWN_TYPES or (record.type in CALLS and wanted in CALLS)
 
     def _adopted(self, index: int, wanted: str) -> int:
         """An item that was announced without a type gets that of what comes for it."""
@@ -637,6 +651,10 @@ class ResponsesDialect:
         if record.type == "":
             data = {**record.to_dict(), "type": wanted}
             record.type = wanted
+            field = ITEM_VALUES.get(wanted, "")
+            if isinstance(text := data.get(field), str) and text:
+                self.announced[index, (field,)] = text
+                data[field] = ""
             self.out.append(e.ItemUpdated(index, self.fold.item(record, data, whole=False)))
         return index
 
@@ -798,13 +816,19 @@ class ResponsesDialect:
                     if merged != record.to_dict():
                         self.out.append(e.ItemUpdated(index, self.fold.item(record, merged)))
                 order.append(index)
-        for index in sorted(self.fold.items):
-            if index not in order:
-                if whole:
-                    self.report(AnomalyCode.ITEM_MISSING_AT_END, f"item {index} is not in the final output")
-                later = [position for position, other in enumerate(order) if other > index]
-                order.insert(later[0] if later else len(order), index)
-        return order if order != sorted(order) else None
+        if not whole:
+            return None
+        missing = sorted(self.fold.items.keys() - set(order))
+        if not missing:
+            return order if order != sorted(order) else None
+        self.report(AnomalyCode.ITEM_MISSING_AT_END, f"items {missing!s:.40} are not in the final output")
+        whole_order: list[int] = []
+        for index in order:
+            while missing and missing[0] < index:
+                whole_order.append(missing.pop(0))
+            whole_order.append(index)
+        whole_order += missing
+        return whole_order if whole_order != sorted(whole_order) else None
 
     def _matches(self, told: list[JSON]) -> list[int | None]:
         """Which item each of a told list is.
@@ -812,27 +836,23 @@ class ResponsesDialect:
         Ids first; then what they say; then the order among items of one type: some servers give every item
         a new id at the end, and some leave items out, so that positions shift.
         """
-        free = dict(sorted(self.fold.items.items()))
         matches: list[int | None] = [None] * len(told)
-
-        def take(fits: Callable[[ItemRecord, JSON], bool]) -> None:
-            for position, item in enumerate(told):
-                if matches[position] is None:
-                    found = next(
-                        (i for i, r in free.items() if self._same_type(i, item) and fits(r, item)), None
-                    )
-                    if found is not None:
-                        matches[position] = found
-                        del free[found]
-
-        owners = [self._owner(item) for item in told]
-        for position, owner in enumerate(owners):
-            if owner in free and self._same_type(owner, told[position]):
+        free = dict(sorted(self.fold.items.items()))
+        for position, item in enumerate(told):
+            owner = self._owner(item)
+            if owner in free and self._same_type(owner, item):
                 matches[position] = owner
                 del free[owner]
-        if None in matches and free:
-            take(lambda record, item: substance(record.to_dict()) == substance(item))
-            take(lambda record, item: True)
+        for likeness in (substance, type_of):
+            if None in matches and free:
+                alike: dict[str, deque[int]] = {}
+                for index, record in free.items():
+                    alike.setdefault(likeness(record.to_dict()), deque()).append(index)
+                for position, item in enumerate(told):
+                    same = alike.get(likeness(item)) if matches[position] is None else None
+                    if same:
+                        matches[position] = index = same.popleft()
+                        del free[index]
         return matches
 
     # --------------------------------------------------------------------------------------------- parts
@@ -1030,16 +1050,19 @@ class ResponsesDialect:
         record = self._record(self._locate(payload, "message"))
         index = self._part_index(payload, record, "content", "text", ends=True)
         known: Any = None
+        came: dict[int, JSON] = {}
         if index not in record.parts["content"]:
             self._begin_part(record, "content", index, "text")
-        elif isinstance(part := record.parts["content"][index].data, dict):
-            known = part.get("annotations")
+        else:
+            part = record.parts["content"][index]
+            came = part.annotations
+            known = part.data.get("annotations") if isinstance(part.data, dict) else None
         known = known if isinstance(known, list) else []
         at = self._index(payload, "annotation_index")
-        if annotation not in known:
-            self.out.append(
-                e.AnnotationAdded(record.index, index, len(known) if at is None else at, annotation)
-            )
+        if at is None:
+            at = max(came, default=len(known) - 1) + 1
+        if annotation not in known and came.get(at) != annotation:
+            self.out.append(e.AnnotationAdded(record.index, index, at, annotation))
 
     # ----------------------------------------------------------------------------------- everything else
 
@@ -1074,6 +1097,16 @@ MEMORY = tuple(
     for field in attrs.fields(ResponsesDialect)
     if field.name not in ("fold", "report", "lifts", "out", "fresh")
 )
+CALLS = ("function_call", "mcp_call", "custom_tool_call")
+"""Items that stream arguments."""
+KNOWN_TYPES = {
+    "message",
+    "reasoning",
+    "shell_call_output",
+    *(streamed.item_type for streamed in STREAMED.values()),
+    *(tool for tool, _ in PROGRESS.values()),
+}
+SUBSTANCE = ("type", "name", "arguments", "input", "content", "summary", "encrypted_content")
 LIFTABLE = ("function_call", "mcp_call")
 """Items whose arguments are JSON."""
 WHOLE_RESPONSE = "a whole response"
@@ -1100,11 +1133,13 @@ def without_output(response: JSON) -> JSON:
     return data
 
 
-def substance(item: JSON) -> Any:
-    """What tells an item from others of its type, its ids aside."""
-    return [
-        item.get(name) for name in ("name", "arguments", "input", "content", "summary", "encrypted_content")
-    ]
+def substance(item: JSON) -> str:
+    """What tells an item from others, its ids aside."""
+    return json.dumps([item.get(name) for name in SUBSTANCE])
+
+
+def type_of(item: JSON) -> str:
+    return string_or_empty(item.get("type"))
 
 
 def part_place(kind: str) -> tuple[e.Group, str]:
