@@ -31,7 +31,7 @@ events
 state display
 fold
 report
-dialects.lifts
+dialects.lifts dialects.think
 dialects.responses dialects.chat
 snapshot
 hot

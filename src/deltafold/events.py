@@ -12,6 +12,7 @@ import attrs
 
 from deltafold.errors import ResponseError
 from deltafold.items import Item, Part, shorten, text_field
+from deltafold.rates import RateLimits
 from deltafold.response import Outcome, Response, Usage
 
 __all__ = [
@@ -118,6 +119,8 @@ class UsageReported:
 class RateLimitsReported:
     """The caller's rate limits, as the server told them inside the stream."""
 
+    limits: RateLimits | None = attrs.field(repr=shorten, hash=False)
+    """What could be read of them."""
     payload: dict[str, Any] = payload_field()
 
 
@@ -133,7 +136,7 @@ class ResponseFinished:
     """The end. Comes once, last."""
 
     outcome: Outcome
-    response: Response
+    response: Response = attrs.field(repr=str)
 
 
 # --------------------------------------------------------------------------------------- items and parts

@@ -48,10 +48,7 @@ HOT = (TextDelta, ReasoningDelta, ArgumentsDelta)
 MOST_MISSES = 32
 
 
-DIALECTS: dict[str, type[ResponsesDialect] | type[ChatDialect]] = {
-    "responses": ResponsesDialect,
-    "chat": ChatDialect,
-}
+DIALECTS = ("responses", "chat", "auto")
 
 
 class Watched:
@@ -108,6 +105,7 @@ class ResponseParser:
         limits: Limits | None = None,
         lifts: Iterable[Lift] = (),
         approval_required: Iterable[str] = (),
+        think_tags: bool = False,
     ) -> None:
         """
         :param dialect: `"responses"`, `"chat"`, or `"auto"`, which the first payload decides.
@@ -115,8 +113,9 @@ class ResponseParser:
         :param limits: what the stream may make us hold.
         :param lifts: strings inside tool arguments that are really text or reasoning.
         :param approval_required: names of tools whose calls are marked `needs_approval`.
+        :param think_tags: on Chat Completions, text between `<think>` and `</think>` is reasoning.
         """
-        if dialect not in (*DIALECTS, "auto"):
+        if dialect not in DIALECTS:
             raise UsageError(f"there is no dialect {dialect!r}: use 'responses', 'chat' or 'auto'")
         limits = Limits() if limits is None else limits
         self._strict = strict
@@ -124,6 +123,7 @@ class ResponseParser:
         self._depth = limits.json_depth
         self._fold = Fold(limits, frozenset(approval_required))
         self._lifts = tuple(lifts)
+        self._think_tags = think_tags
         self._decoder = SSEDecoder(limits=limits)
         self._report = Reporter(self._decoder, self._fold, strict=strict, most=limits.anomalies)
         self._undecided = dialect == "auto"
@@ -158,7 +158,12 @@ class ResponseParser:
         self._deaf = False
 
     def _use(self, dialect: str) -> None:
-        self._dialect = DIALECTS[dialect](self._fold, self._report, CallLifts(self._lifts, self._report))
+        lifts = CallLifts(self._lifts, self._report)
+        self._dialect: ResponsesDialect | ChatDialect
+        if dialect == "chat":
+            self._dialect = ChatDialect(self._fold, self._report, lifts, self._think_tags)
+        else:
+            self._dialect = ResponsesDialect(self._fold, self._report, lifts)
         self._fragments = self._dialect.fragments
         if self._undecided:
             self._fragments |= ChatDialect.fragments
@@ -351,6 +356,7 @@ class ResponseParser:
             {
                 "strict": self._strict,
                 "lifts": freeze(self._lifts),
+                "think_tags": self._think_tags,
                 "decoder": self._decoder.getstate(),
                 "fold": freeze(self._fold),
                 "report": freeze(self._report.getstate()),
@@ -371,6 +377,7 @@ class ResponseParser:
         try:
             fold = thaw(content["fold"])
             parser = cls(strict=content["strict"], limits=fold.limits, lifts=thaw(content["lifts"]))
+            parser._think_tags = content["think_tags"]
             parser._fold = fold
             parser._report = Reporter(
                 parser._decoder, fold, strict=content["strict"], most=fold.limits.anomalies

@@ -28,9 +28,11 @@ class Outcome(StrEnum):
     """How a response ended."""
 
     COMPLETED = "completed"
+    """The server told the end, and the response is whole."""
     INCOMPLETE = "incomplete"
     """The server stopped before the model had finished; `Response.incomplete_reason` says why."""
     FAILED = "failed"
+    """The provider failed; `Response.error` says why."""
     CANCELLED = "cancelled"
     """By the caller or by the server."""
     TRUNCATED = "truncated"
@@ -141,7 +143,9 @@ class Response:
     """The response folded from the events handed out so far."""
 
     id: str | None
+    """What a later request may refer to."""
     model: str | None
+    """The model that answered."""
     status: str | None
     """The server's own word."""
     outcome: Outcome | None
@@ -149,7 +153,9 @@ class Response:
     output: tuple[Item, ...]
     """The items, in the order of their `output_index`."""
     usage: Usage | None
+    """Tokens, as the server told them; None where it did not."""
     error: ResponseError | None
+    """Why it failed; None where it did not."""
     incomplete_reason: str | None
     """Why an incomplete response is so, in the server's own word."""
     finish_reason: str | None

@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from deltafold import errors, events, fold, items, limits, response, state
-from deltafold.dialects import chat
+from deltafold.dialects import chat, think
 from deltafold.errors import UsageError
 
 __all__ = ["freeze", "seal", "thaw", "unseal"]
@@ -25,7 +25,7 @@ MARK = "$"
 CONTAINERS: dict[str, type] = {"tuple": tuple, "set": set, "frozenset": frozenset, "deque": deque}
 CLASSES: dict[str, type] = {
     name: found
-    for module in (errors, events, fold, items, limits, response, state, chat)
+    for module in (errors, events, fold, items, limits, response, state, chat, think)
     for name, found in vars(module).items()
     if isinstance(found, type) and (attrs.has(found) or issubclass(found, StrEnum))
 }

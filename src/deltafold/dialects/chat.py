@@ -17,11 +17,13 @@ from deltafold import events as e
 from deltafold.arguments import ArgumentsReader
 from deltafold.classify import error_from_payload, is_error_payload
 from deltafold.dialects.lifts import CallLifts
+from deltafold.dialects.think import ThinkTags
 from deltafold.errors import AnomalyCode, ErrorKind, LimitExceeded, ResponseError
 from deltafold.fold import (
     Ending,
     Fold,
     ItemRecord,
+    PartRecord,
     Value,
     ValueKey,
     close_item,
@@ -129,6 +131,7 @@ class OpenChoice:
     told: JSON = attrs.field(factory=dict)
     """What was handed on of its other fields."""
     annotations: int = 0
+    tags: ThinkTags = attrs.field(factory=ThinkTags)
     details: list[JSON] = attrs.field(factory=list)
     """OpenRouter's `reasoning_details`, merged."""
 
@@ -140,6 +143,8 @@ class ChatDialect:
     fold: Fold
     report: Report
     lifts: CallLifts
+    think_tags: bool = False
+    """Whether what stands between `<think>` and `</think>` in the text is reasoning."""
     name = "chat"
     fragments = frozenset(
         {
@@ -212,6 +217,8 @@ class ChatDialect:
             call = calls[0] if isinstance(calls, list) and len(calls) == 1 else None
             if call == {"index": call_place(call or {}), "function": {"arguments": event.text}}:
                 return ("choices", 0, "delta", "tool_calls", 0, "function", "arguments"), "{["
+            return None
+        if self.think_tags:
             return None
         names = ("content",) if isinstance(event, e.TextDelta) else ("reasoning_content", "reasoning")
         told = [name for name in names if isinstance(delta.get(name), str)]
@@ -465,7 +472,12 @@ class ChatDialect:
     # ---------------------------------------------------------------------------- text, refusal, reasoning
 
     def _text(self, choice: OpenChoice, text: str, logprobs: Any = None) -> None:
-        self._fragment(choice, "text", text, logprobs if isinstance(logprobs, list) else ())
+        told = logprobs if isinstance(logprobs, list) else ()
+        if not self.think_tags:
+            self._fragment(choice, "text", text, told)
+            return
+        for kind, piece in choice.tags.feed(text):
+            self._fragment(choice, kind, piece, told if piece == text else ())
 
     def _fragment(self, choice: OpenChoice, kind: e.ValueKind, text: str, logprobs: Any = ()) -> None:
         if not text:
@@ -796,7 +808,7 @@ class ChatDialect:
         self._reasoning(choice, {k: self._rest(choice, k, message.get(k)) for k in REASONING if k in message})
         content = message.get("content")
         if isinstance(content, str):
-            self._tell(choice, "text", content)
+            self._tell_content(choice, content)
         elif content is not None:
             self._content_list(choice, content)
         if isinstance(message.get("refusal"), str):
@@ -833,6 +845,16 @@ class ChatDialect:
         value = Value(kind, [self._so_far(index, key)])
         self.out += settle_value(index, kind, key, value, text, self.report, whole=False)
         self.texts[index, key] = ""
+
+    def _tell_content(self, choice: OpenChoice, content: str) -> None:
+        if not self.think_tags:
+            self._tell(choice, "text", content)
+            return
+        tags = ThinkTags()
+        pieces = [*tags.feed(content), *tags.close()]
+        choice.tags = ThinkTags()
+        for kind in ("reasoning", "text"):
+            self._tell(choice, kind, "".join(piece for found, piece in pieces if found == kind))
 
     def _tell_call(self, choice: OpenChoice, position: int, told: JSON) -> None:
         function, ident = function_of(told), call_id(told)
@@ -932,6 +954,9 @@ class ChatDialect:
             self.late.setdefault(choice.reasoning, {})["reasoning_details"] = details
         if more or choice.finish_reason is None:
             self.out.append(e.ChoiceUpdated(choice.index, choice.finish_reason, more))
+        for kind, piece in choice.tags.close():
+            place = self._place(choice, kind)
+            rest[place] = rest.get(place, "") + piece
         indexes = [choice.reasoning, choice.message, *(call.index for call in choice.calls)]
         started = sorted(index for index in indexes if index is not None)
         for index in started:
@@ -943,9 +968,7 @@ class ChatDialect:
                     if item == index:
                         self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
                         rest[item, key] = rest.get((item, key), "") + "\ufffd"
-            record = self.fold.items.get(index)
-            if record is None:
-                record = fresh_record(self.out, index)
+            record = record_with(self.fold.items.get(index), self.out, index)
             texts = {key: text for (item, key), text in rest.items() if item == index}
             self.out += close_item(self.fold, record, status, texts, self.late.get(index, {}), self.report)
 
@@ -958,7 +981,7 @@ REASONING = ("reasoning_content", "reasoning", "reasoning_details")
 MEMORY = tuple(
     field.name
     for field in attrs.fields(ChatDialect)
-    if field.name not in ("fold", "report", "lifts", "out", "texts")
+    if field.name not in ("fold", "report", "lifts", "think_tags", "out", "texts")
 )
 
 
@@ -1054,9 +1077,22 @@ def joined_details(details: list[JSON]) -> list[JSON]:
     ]
 
 
-def fresh_record(out: list[Any], index: int) -> ItemRecord:
-    """The record of an item that begins with the present payload."""
-    event = next(event for event in out if isinstance(event, e.ItemStarted) and event.output_index == index)
-    record = ItemRecord(index, event.item.type, event.item.choice_index)
-    record.load(event.item.data)
+def record_with(record: ItemRecord | None, out: list[Any], index: int) -> ItemRecord:
+    """The record of an item together with what the present payload began of it."""
+    parts = [event for event in out if isinstance(event, e.PartStarted) and event.output_index == index]
+    if record is not None and not parts:
+        return record
+    if record is None:
+        item = next(
+            event.item for event in out if isinstance(event, e.ItemStarted) and event.output_index == index
+        )
+        told, choice_index = item.data, item.choice_index
+    else:
+        told, choice_index = record.to_dict(), record.choice_index
+    record = ItemRecord(index, told["type"], choice_index)
+    record.load(told)
+    for event in parts:
+        record.parts[event.group][event.part_index] = PartRecord(event.part.data)
+        for field, kind in record.part_values(event.group, event.part.data):
+            record.values[event.group, event.part_index, field] = Value(kind)
     return record

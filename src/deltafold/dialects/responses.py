@@ -39,6 +39,7 @@ from deltafold.fold import (
 )
 from deltafold.items import copied
 from deltafold.payload import Report, join_halves, join_surrogates
+from deltafold.rates import rate_limits_from_event
 from deltafold.response import Outcome, usage_from
 from deltafold.state import ITEM_STATUS_AT_END, ItemState, PartState
 
@@ -1089,7 +1090,7 @@ class ResponsesDialect:
         self.out.append(e.Notice(kind, payload))
 
     def _rate_limits(self, payload: JSON, kind: str) -> None:
-        self.out.append(e.RateLimitsReported(payload))
+        self.out.append(e.RateLimitsReported(rate_limits_from_event(payload), payload))
 
 
 MEMORY = tuple(
