@@ -11,9 +11,9 @@ from functools import cache, partial
 from pathlib import Path
 
 import pytest
-import test_fixtures as driver
 from syrupy.assertion import SnapshotAssertion
 
+import test_fixtures as driver
 from deltafold import events as e
 from deltafold.errors import AnomalyCode
 from deltafold.parser import ResponseParser, parse
@@ -187,7 +187,7 @@ def test_every_event_class_of_the_dialect_occurs() -> None:
 
 
 def test_every_anomaly_of_the_dialect_occurs() -> None:
-    """Each code that the dialect reports, but for what lifting brings, is reported of at least one fixture."""
+    """Each code that the dialect reports, lifting aside, comes of at least one fixture."""
     seen = {code for path in PATHS for code in lenient(path).codes}
     assert seen >= CHAT_CODES
 

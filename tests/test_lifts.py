@@ -21,6 +21,7 @@ from deltafold import (
     Lift,
     LiftedDelta,
     LiftedText,
+    Limits,
     Outcome,
     ResponseParser,
     UsageError,
@@ -77,50 +78,51 @@ def pieces_of(data: st.DataObject, text: str) -> list[str]:
     return [piece for piece in made if piece]
 
 
-def lifted_out_of(
-    text: str, lifts: tuple[Lift, ...], tool: str = "tick"
-) -> tuple[str, dict[Lift, str], bool]:
-    """What is kept of some arguments, what is lifted, and whether a lift is refused."""
+def lifted_out_of(text: str, lifts: tuple[Lift, ...], tool: str = "tick") -> tuple[str, dict[Any, str], bool]:
+    """What is kept of some arguments, what is lifted by path, and whether a lift is refused."""
     lifter = Lifter([lift for lift in lifts if lift.applies_to(tool)])
     kept, lifted = "", {}
     for more, found in (lifter.feed(text), lifter.close()):
         kept += more
         for lift, piece in found:
-            lifted[lift] = lifted.get(lift, "") + piece
+            lifted[lift.path, lift.into] = lifted.get((lift.path, lift.into), "") + piece
     return kept, lifted, bool(lifter.refused)
 
 
-def check_call(run: wire.Run, text: str, lifts: tuple[Lift, ...], *, index: int = 0) -> None:
-    """The kept arguments and the lifted texts of a call are what a lifter alone makes of its arguments."""
-    kept, lifted, refused = lifted_out_of(text, lifts)
-    call = run.response.output[index]
+def at_path(document: Any, path: tuple[str | int, ...]) -> Any:
+    """What stands at a path, None where nothing does."""
+    for step in path:
+        try:
+            document = document[step]
+        except (IndexError, KeyError, TypeError):
+            return None
+    return document
+
+
+def check_call(run: wire.Run, text: str, lifts: tuple[Lift, ...]) -> None:
+    """What is lifted stands in the arguments as they came, and what is kept is the rest, byte for byte."""
+    kept, _, refused = lifted_out_of(text, lifts)
+    call = run.response.output[0]
     assert call.to_dict()["arguments"] == kept
     if isinstance(call, FunctionCall):
         assert call.complete
+    document = json.loads(text)
+    strings = {}
+    for lift in lifts:
+        if lift.applies_to("tick") and isinstance(found := at_path(document, lift.path), str):
+            strings[lift] = found
     told = {(entry.path, entry.into): entry.text for entry in run.response.lifted}
-    assert told == {(lift.path, lift.into): piece for lift, piece in lifted.items() if piece}
+    assert told == {(lift.path, lift.into): found for lift, found in strings.items() if found}
     streamed: dict[Any, str] = {}
     for event in run.all(LiftedDelta):
-        assert event.text
         place = event.path, event.into
         streamed[place] = streamed.get(place, "") + event.text
+        assert event.text
     assert streamed == told
     assert (AnomalyCode.LIFT_REFUSED in run.anomalies) is refused
-    check_document(text, kept, lifts, lifted)
-
-
-def check_document(text: str, kept: str, lifts: tuple[Lift, ...], lifted: dict[Lift, str]) -> None:
-    """What is lifted is what stands in the document, and what is kept is the rest of it."""
-    document = json.loads(text)
-    for lift, piece in lifted.items():
-        found = document
-        for step in lift.path:
-            found = found[step]
-        assert found == piece
-    for lift in sorted(lifted, key=lambda lift: str(lift.path)):
-        inside = document if len(lift.path) == 1 else document[lift.path[0]]
+    for lift in strings:
         if lift.remove:
-            del inside[lift.path[-1]]
+            del at_path(document, lift.path[:-1])[lift.path[-1]]
     assert json.loads(kept) == document
 
 
@@ -178,7 +180,11 @@ def test_lifts(delivery: str, text: str, lifts: tuple[Lift, ...], data: st.DataO
     run = wire.run(*payloads, lifts=lifts)
     check_call(run, text, lifts)
     assert run.response.outcome is Outcome.COMPLETED
-    assert set(run.anomalies) <= {AnomalyCode.LIFT_REFUSED}
+    assert set(run.anomalies) <= {
+        AnomalyCode.LIFT_REFUSED,
+        AnomalyCode.OUTPUT_EMPTY_AT_END,
+        AnomalyCode.ITEM_NOT_ANNOUNCED,
+    }
 
 
 @given(text=documents(), lifts=lift_sets, data=st.data())
@@ -224,9 +230,7 @@ def test_cut_off(dialect: str, end: str, text: str, lifts: tuple[Lift, ...], dat
     assert isinstance(call, FunctionCall)
     assert call.arguments == kept
     assert not call.complete
-    assert {(entry.path, entry.into): entry.text for entry in run.response.lifted} == {
-        (lift.path, lift.into): piece for lift, piece in lifted.items() if piece
-    }
+    assert {(entry.path, entry.into): entry.text for entry in run.response.lifted} == lifted
 
 
 def test_deltas_come_at_once() -> None:
@@ -370,6 +374,30 @@ def test_ciphertext_and_then_the_arguments() -> None:
     assert run.texts(ArgumentsDelta) == ["gAAAAABo", "x9=="]
 
 
+def test_a_fuller_announcement() -> None:
+    """Arguments so far that a snapshot of the response tells are lifted from, and deltas go on from there."""
+    snapshot = wire.in_progress(output=[wire.call('{"thinking":"Let ', status="in_progress")])
+    run = wire.run(
+        wire.created(),
+        wire.added(0, BLANK),
+        snapshot,
+        wire.arguments(0, 'me","message":"Hi"}', item_id="fc_1"),
+        wire.completed(),
+        lifts=[MESSAGE, THOUGHT],
+    )
+    check_call(run, '{"thinking":"Let me","message":"Hi"}', (MESSAGE, THOUGHT))
+
+
+def test_anomalies_are_kept_up_to_a_limit() -> None:
+    """Refused lifts beyond the limit of anomalies are counted and not kept."""
+    payloads = [
+        wire.done(at, wire.call('{"message":5}', id=f"fc_{at}", call_id=f"call_{at}")) for at in range(3)
+    ]
+    run = wire.run(wire.created(), *payloads, lifts=[MESSAGE], limits=Limits(anomalies=1))
+    assert len(run.parser.anomalies) == 1
+    assert run.parser.anomaly_count >= 3
+
+
 @pytest.mark.parametrize("lift", [THOUGHT, Lift(("thinking",), "text", tool="tick", remove=True)])
 def test_unannounced_calls(lift: Lift) -> None:
     """A call that was not announced is lifted from, by its tool as soon as that is known."""
@@ -391,7 +419,8 @@ def test_unannounced_calls(lift: Lift) -> None:
 def test_refused(text: str) -> None:
     """What is no string, or comes twice, stays in the arguments, and is told once."""
     lift = Lift(("message",), "text", remove=True)
-    run = wire.run(wire.created(), *wire.streamed_call(0, *text), wire.completed(), lifts=[lift])
+    end = wire.completed(wire.call(text))
+    run = wire.run(wire.created(), *wire.streamed_call(0, *text), end, lifts=[lift])
     assert run.anomalies == [AnomalyCode.LIFT_REFUSED]
     kept = text.replace('"message":"a",', "")
     assert run.output()[0]["arguments"] == kept
@@ -716,7 +745,10 @@ def test_partial_arguments(dialect: str, text: str, data: st.DataObject) -> None
                 assert parser.partial_arguments(0) == (None if so_far is None else known(so_far))
             if data.draw(st.integers(0, 4)) == 0:
                 parser = wire.resumed(parser)
+    parser.close()
     assert parser.partial_arguments(0) == (None if so_far is None else known(so_far))
+    for _ in parser.events():
+        pass
     call = parser.response.output[0]
     assert parser.partial_arguments(0) == json.loads(call.to_dict()["arguments"])
 
@@ -751,7 +783,7 @@ def test_partial_arguments_of_interleaved_calls(clean: bool) -> None:
             if isinstance(event, ArgumentsDelta):
                 so_far[event.output_index] += event.text
             if not clean:
-                assert parser.response.output
+                assert parser.response is not None
             for at in (0, 1):
                 assert parser.partial_arguments(at) == (known(so_far[at]) if so_far[at] else None)
     assert [json.dumps(parser.partial_arguments(at), separators=(",", ":")) for at in (0, 1)] == texts
@@ -759,7 +791,7 @@ def test_partial_arguments_of_interleaved_calls(clean: bool) -> None:
 
 @pytest.mark.parametrize("look", [False, True])
 def test_each_character_is_read_once(look: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However often it is asked, each character of the arguments is read at most once."""
+    """However often it is asked while they grow, each character of the arguments is read at most once."""
     fed: list[int] = []
 
     class Counting(ArgumentsReader):
@@ -770,15 +802,15 @@ def test_each_character_is_read_once(look: bool, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(parser_module, "ArgumentsReader", Counting)
     text = '{"text":"' + "word " * 200 + '"}'
     parser = ResponseParser()
-    for payload in wire.streamed_call(0, *text):
+    for payload in [wire.created(), *wire.streamed_call(0, *text)[:-1]]:
         parser.feed_payload(payload)
         for _ in parser.events():
             parser.partial_arguments(0)
             parser.partial_arguments(0)
             if look:
-                assert parser.response.output
+                assert parser.response is not None
     assert parser.partial_arguments(0) == json.loads(text)
-    assert sum(fed) <= len(text)
+    assert sum(fed) == len(text)
 
 
 def test_who_does_not_ask_pays_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from deltafold.payload import (
 )
 from strategies import count_calls, strings
 
-FRAGMENTS = frozenset({"delta"})
+FRAGMENTS = frozenset({("delta",)})
 
 
 def read(text: str, *, depth: int = 64, strict: bool = False) -> tuple[list[Any], list[A]]:

@@ -18,6 +18,7 @@ from deltafold.errors import AnomalyCode, ErrorKind, LimitExceeded, WireError
 from deltafold.items import FunctionCall, Message, OtherItem, Reasoning
 from deltafold.limits import Limits
 from deltafold.parser import ResponseParser
+from deltafold.rates import rate_limits_from_event
 from deltafold.response import Outcome
 from deltafold.state import ResponseState
 from wire import (
@@ -1551,7 +1552,8 @@ def test_an_item_that_is_missing_at_the_end() -> None:
         completed(message("a", id="a")),
     )
     assert [item.id for item in found.response.output] == ["rs_1", "a", "b"]
-    assert found.anomalies == [C.ITEM_MISSING_AT_END, C.ITEM_MISSING_AT_END]
+    assert found.anomalies == [C.ITEM_MISSING_AT_END]
+    assert found.parser.anomalies[0].message == "items [0, 2] are not in the final output"
 
 
 def test_an_item_that_only_the_end_tells() -> None:
@@ -1812,7 +1814,7 @@ def test_rate_limits_are_no_end() -> None:
     """E16: a limit that is reached is news, not the end."""
     limits = {"type": "codex.rate_limits", "rate_limits": {"limit_reached": True}}
     found = run(created(), limits, *streamed_message(0, "Hi"), completed())
-    assert found.all(e.RateLimitsReported) == [e.RateLimitsReported(limits)]
+    assert found.all(e.RateLimitsReported) == [e.RateLimitsReported(rate_limits_from_event(limits), limits)]
     assert found.response.output_text == "Hi"
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from deltafold.errors import LimitExceeded, UsageError
 from deltafold.limits import Limits
-from deltafold.sse import MAX_RETRY, Frame, Signal, SSEDecoder, encode_frame
+from deltafold.sse import LONGEST_WAIT, MAX_RETRY, Frame, Signal, SSEDecoder, encode_frame
 from strategies import THOROUGH, chunkings, count_calls
 
 BOM = b"\xef\xbb\xbf"
@@ -665,22 +665,121 @@ def test_signals() -> None:
     ]
 
 
-def test_top_up() -> None:
-    """Bytes that came since are joined to a block that is not whole, and to no other."""
+def test_a_short_beginning_of_a_block_waits() -> None:
+    """The beginning of a plain block is left alone until the block is whole, to be read in one step."""
     decoder = SSEDecoder()
-    decoder.feed(b"data: 1\n\ndata: 2\n")
+    assert decoder.waits()
+    decoder.feed(b"data: 1\n\nevent: e\ndata: 2\n")
+    assert not decoder.waits()
+    assert decoder.complete == len(b"data: 1\n\n")
     assert decoder.next_frame() == frame("1")
-    decoder.feed(b"\ndata: 3\n\ndata: 4")
-    decoder.top_up()
-    assert decoder.next_frame() == frame("2")
-    decoder.feed(b"\n\n")
-    decoder.top_up()
-    assert list(decoder.frames()) == [frame("3"), frame("4")]
-    decoder.feed(b"data: 5\n")
-    assert decoder.next_frame() is None
+    assert decoder.block() == b"data: 1\n\n"
+    assert decoder.position == decoder.complete
+    assert decoder.waits()
+    assert (decoder.clean, decoder.plain, decoder.event_count) == (True, True, 1)
+    decoder.feed(b"\ndata: 3\n\n: c")
+    assert not decoder.waits()
+    assert decoder.advance() is Signal.EVENT
+    assert decoder.block() == b"event: e\ndata: 2\n\n"
+    assert decoder.event_offset == len(b"data: 1\n\n")
+    assert not decoder.waits()
+    assert decoder.next_frame() == frame("3")
+    assert decoder.waits(), "half a line is nothing to be read"
     decoder.feed(b"\n")
-    decoder.top_up()
-    assert list(decoder.frames()) == [frame("5")]
+    assert not decoder.waits()
+    assert decoder.advance() is Signal.COMMENT
+
+
+@pytest.mark.parametrize(
+    ("rest", "waits"),
+    [
+        (b"", True),
+        (b"data: 2", True),
+        (b"data: 2\n", True),
+        (b"event: e\n", True),
+        (b"event: e\ndata: 2\ndata: 3\n", True),
+        (b"data: " + b"x" * (LONGEST_WAIT - 6), True),
+        (b"data: " + b"x" * (LONGEST_WAIT - 5), False),
+        (b"data: 2\n\n", False),
+        (b"\n\n", False),
+        (b"data:2\n", False),
+        (b": c\n", False),
+        (b"data: 2\r\n", False),
+        (b"data: 2\r", False),
+    ],
+)
+def test_what_waits(rest: bytes, waits: bool) -> None:
+    """Only a short beginning of a block in the usual spelling waits, and waiting changes no frame."""
+    decoder, other = SSEDecoder(), SSEDecoder()
+    for one in (decoder, other):
+        one.feed(b"data: 1\n\n" + rest)
+        assert one.next_frame() == frame("1")
+    assert decoder.waits() is waits
+    assert decoder.waits() is waits
+    for one in (decoder, other):
+        one.feed(b"\ndata: 9\n\n")
+    assert list(decoder.frames()) == list(other.frames())
+    assert decoder.event_count == other.event_count
+
+
+@pytest.mark.parametrize("start", [b"", b"data: 1\n\n", b": c\n", BOM])
+def test_lines_that_come_alone_wait(start: bytes) -> None:
+    """The first lines of a block wait where they come by themselves, each in a chunk of its own as well."""
+    for chunks in ([b"event: e\ndata: 2\n"], [b"event: e\n", b"data: 2\n"], [b"event: e\nda", b"ta: 2\n"]):
+        decoder = SSEDecoder()
+        decoder.feed(start)
+        while decoder.advance() is not Signal.NOTHING:
+            pass
+        for chunk in chunks:
+            decoder.feed(chunk)
+            assert decoder.waits() is (start != b": c\n")
+        decoder.feed(b"\n")
+        assert not decoder.waits()
+        assert decoder.next_frame() == frame("2", "e")
+
+
+def test_a_mark_is_no_part_of_the_first_line() -> None:
+    """A byte order mark does not count among the bytes of an unfinished line."""
+    limits = Limits(line_bytes=7)
+    for body, fits in ((BOM + b"data: x", True), (BOM + b"data: xy", False), (b"data: xy", False)):
+        decoder, other = SSEDecoder(limits=limits), SSEDecoder(limits=limits)
+        decoder.feed(body)
+        other.setstate(decoder.getstate())
+        for one in (decoder, other):
+            if fits:
+                assert one.next_frame() is None
+                one.feed(b"\n\n")
+                assert one.next_frame() == frame("x")
+            else:
+                with pytest.raises(LimitExceeded):
+                    one.next_frame()
+
+
+def test_a_short_limit_shortens_the_wait() -> None:
+    """A beginning that passes the limit of a line or an event is not left waiting for its end."""
+    for limits in (Limits(line_bytes=9), Limits(event_bytes=9)):
+        decoder = SSEDecoder(limits=limits)
+        decoder.feed(b"data: 0\n\ndata: 1\n")
+        assert decoder.next_frame() == frame("0")
+        assert decoder.waits()
+        decoder.feed(b"data: 2\n")
+        assert not decoder.waits()
+        assert decoder.next_frame() is None
+        decoder.feed(b"\n")
+        assert list(decoder.frames()) == [frame("1\n2")]
+
+
+def test_a_block_that_was_begun_does_not_wait() -> None:
+    """Once a line of a block was read, the rest is read as it comes, and the block's bytes are gone."""
+    decoder = SSEDecoder()
+    decoder.feed(b"data: 1\n")
+    assert decoder.advance() is Signal.NOTHING
+    assert not decoder.clean
+    assert not decoder.waits()
+    decoder.feed(b"\n")
+    assert decoder.next_frame() == frame("1")
+    assert decoder.block() is None
+    assert decoder.waits()
 
 
 @pytest.mark.parametrize(

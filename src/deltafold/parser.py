@@ -29,7 +29,15 @@ from deltafold.errors import (
     UsageError,
     WireError,
 )
-from deltafold.events import ArgumentsDelta, Event, Heartbeat, ReasoningDelta, TextDelta, UnknownEvent
+from deltafold.events import (
+    ArgumentsDelta,
+    Event,
+    Heartbeat,
+    ItemStarted,
+    ReasoningDelta,
+    TextDelta,
+    UnknownEvent,
+)
 from deltafold.fold import Ending, Fold, Value
 from deltafold.hot import HotEvent, HotPath, Lane, unescaped
 from deltafold.lifting import Lift
@@ -443,13 +451,17 @@ class ResponseParser:
         if found is not None:
             path, opens = found
             self._hot.learn(block, name, payload, path, event, self._fold.fragments(event), opens)
+        else:
+            self._hot.forget(event.output_index)
 
     def _cool(self) -> None:
         """What goes the long way may change what hot deltas rely on."""
         if not self._pending:
             self._hot.forget(None)
         for event in self._pending:
-            self._hot.forget(getattr(event, "output_index", None))
+            # A new item may be the one that the next fragment means.
+            begins = isinstance(event, ItemStarted)
+            self._hot.forget(None if begins else getattr(event, "output_index", None))
 
     # ------------------------------------------------------------------------------------------- steps
 
@@ -495,7 +507,7 @@ class ResponseParser:
             if self._payloads:
                 report.text = self._payloads.popleft()
                 report.by_payload += 1
-                self._read_text(report.text, "")
+                self._read_text(report.text, "", report.count)
                 return True
         elif self._body is Body.EVENTS:
             if self._read_frame():
@@ -519,6 +531,7 @@ class ResponseParser:
         signal = decoder.advance()
         if signal is EVENT:
             data = decoder.data
+            anomalies = self._report.count
             try:
                 text = data.decode()
             except UnicodeDecodeError as error:
@@ -526,7 +539,7 @@ class ResponseParser:
                 self._report(AnomalyCode.INVALID_UTF8, f"byte {error.start} of the data: {error.reason}")
             self._report.text = text
             name = decoder.event_name
-            self._read_text(text, name.decode("utf-8", "replace") if name else "")
+            self._read_text(text, name.decode("utf-8", "replace") if name else "", anomalies)
         elif signal is COMMENT:
             self._alive(Heartbeat("comment", decoder.text.decode("utf-8", "replace")))
         elif signal is BARE:
@@ -545,19 +558,25 @@ class ResponseParser:
     def _payloads_of(self, text: str) -> list[Any]:
         return read_payloads(text, self._depth, self._fragments, self._report, strict=self._strict)
 
-    def _read_text(self, text: str, name: str) -> None:
-        """The data of one event."""
-        values = read_payloads(text, self._depth, self._fragments, self._report, strict=self._strict)
+    def _read_text(self, text: str, name: str, anomalies: int) -> None:
+        """The data of one event, and how many anomalies there were before it."""
+        report, pending = self._report, self._pending
+        values = read_payloads(text, self._depth, self._fragments, report, strict=self._strict)
         if len(values) == 1:
             value = values[0]
-            pending = self._pending
             if type(value) is dict and not self._undecided:
                 pending.extend(self._dialect.translate(value, name))
             else:
                 self._take(value, name)
-            if len(pending) == 1 and type(pending[0]) in HOT and self._misses < MOST_MISSES:
-                if self._report.by_payload is None and (block := self._decoder.block()) is not None:
-                    self._candidate = value, name, block
+            if (
+                len(pending) == 1
+                and type(pending[0]) in HOT
+                and self._misses < MOST_MISSES
+                and report.count == anomalies  # else the next such block has its own
+                and report.by_payload is None
+                and (block := self._decoder.block()) is not None
+            ):
+                self._candidate = value, name, block
             elif self._lanes:
                 self._cool()
         elif not text or text.isspace():
@@ -639,10 +658,11 @@ class ResponseParser:
 
     def _read_unfinished(self, frame: Frame) -> None:
         self._report.text = text = frame.data
+        anomalies = self._report.count
         name = "" if frame.event == "message" else frame.event
         if text.strip() == DONE or (text.lstrip().startswith("{") and is_strict_json(text)):
             self._report(AnomalyCode.UNTERMINATED_FINAL_EVENT, "the stream ended before the blank line")
-            self._read_text(text, name)
+            self._read_text(text, name, anomalies)
         elif self._closed is not Outcome.CANCELLED:
             self._report(AnomalyCode.UNFINISHED_FINAL_EVENT, "the stream ended inside an event")
 

@@ -15,11 +15,12 @@ from typing import Any, NoReturn
 
 from deltafold.errors import AnomalyCode, LimitExceeded
 
-__all__ = ["Report", "is_strict_json", "join_surrogates", "mend", "read_payloads"]
+__all__ = ["Paths", "Report", "is_strict_json", "join_surrogates", "mend", "read_payloads"]
 
 Report = Callable[[AnomalyCode, str], None]
 """Called with what was out of order, and in which words."""
 Scan = Callable[[str, int], tuple[Any, int]]
+Paths = frozenset[tuple[str, ...]]
 
 DONE = "[DONE]"
 WHITESPACE = " \t\n\r"
@@ -128,15 +129,15 @@ def escape_surrogates(text: str) -> str:
     return SURROGATES.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
-def mend(value: Any, report: Report, fragments: frozenset[str], *, key: str = "") -> Any:
+def mend(value: Any, report: Report, fragments: Paths, path: tuple[str, ...] = ()) -> Any:
     """A JSON value without lone surrogates.
 
-    The members named in `fragments` are pieces of a longer text. Half a pair at their edge may meet its other
-    half in the next piece, so it is left to those who join them.
+    What stands at `fragments` (paths of keys; lists count for nothing) are pieces of a longer text. Half a
+    pair at their edge may meet its other half in the next piece, so it is left to those who join them.
     """
     if isinstance(value, str):
         start, stop = 0, len(value)
-        if key in fragments:
+        if path in fragments:
             start = "\udc00" <= value[:1] <= "\udfff"
             stop -= "\ud800" <= value[-1:] <= "\udbff"
         inner = value[start:stop]
@@ -145,9 +146,13 @@ def mend(value: Any, report: Report, fragments: frozenset[str], *, key: str = ""
         report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair stands alone")
         return value[:start] + join_surrogates(inner) + value[stop:]
     if isinstance(value, list):
-        return [mend(entry, report, fragments, key=key) for entry in value]
+        return [mend(entry, report, fragments, path) for entry in value]
     if isinstance(value, dict):
-        return {mend(k, report, fragments): mend(v, report, fragments, key=k) for k, v in value.items()}
+        none: Paths = frozenset()
+        return {
+            mend(key, report, none): mend(member, report, fragments, (*path, key))
+            for key, member in value.items()
+        }
     return value
 
 
@@ -160,9 +165,7 @@ def check_depth(text: str, depth: int) -> None:
             raise LimitExceeded("json_depth", depth)
 
 
-def read_payloads(
-    text: str, depth: int, fragments: frozenset[str], report: Report, *, strict: bool
-) -> list[Any]:
+def read_payloads(text: str, depth: int, fragments: Paths, report: Report, *, strict: bool) -> list[Any]:
     """The payloads of one event: nearly always one object.
 
     What is no JSON comes as `Unread`, JSON that is no object as the value it is: nothing is ever dropped.

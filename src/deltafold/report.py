@@ -53,7 +53,9 @@ class Reporter:
         if self.by_payload is not None:
             return None, max(self.by_payload - 1, 0)
         decoder = self._decoder
-        if decoder.event_count and not self.at_end:
+        if not self.at_end and not decoder.clean:
+            return decoder.event_offset, decoder.event_count  # in the middle of a block
+        if not self.at_end and decoder.event_count:
             return decoder.event_offset, decoder.event_count - 1
         return decoder.offset, decoder.event_count
 

@@ -220,8 +220,8 @@ class SSEDecoder:
         """Reads on to the next event, comment, block without data, or `error` field.
 
         After `EVENT`, `data` (undecoded), `event_name` and `retry` are those of the event, and
-        `event_offset` is where its block begins in the stream; after `BARE`, `event_name` is the block's;
-        after `COMMENT` and `ERROR_FIELD`, `text` is the rest of the line.
+        `event_offset` is where its block begins in the stream, as it is after `ERROR_FIELD`; after `BARE`,
+        `event_name` is the block's; after `COMMENT` and `ERROR_FIELD`, `text` is the rest of the line.
         """
         if self.plain and self.position < self.end and self._plain_block():
             return EVENT
@@ -367,6 +367,7 @@ class SSEDecoder:
                 self._new_retry = self.reconnection_time = time
         elif name == b"error":
             self.text = value
+            self.event_offset = self._block
             return ERROR_FIELD
         elif not self._stray_line and not is_field(line):
             # "Otherwise: The field is ignored." The first is kept, to tell what a body is that has no event.
@@ -421,7 +422,8 @@ class SSEDecoder:
             if whole.endswith(b"\r"):
                 self._skip_line_feed = self._edge = True
         self.end = end
-        self.complete = whole.rfind(b"\n\n") + 2
+        blank = whole.rfind(b"\n\n")
+        self.complete = blank + 2 if blank >= 0 else 0
         self._held = len(whole) - end
         self.buffer = whole
         self.position = 0

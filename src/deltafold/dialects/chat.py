@@ -9,7 +9,7 @@ each tool call of a choice become items, numbered in the order of their appearan
 from __future__ import annotations
 
 import json
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import attrs
 
@@ -32,7 +32,7 @@ from deltafold.fold import (
     settle_value,
 )
 from deltafold.items import copied, item_from, part_from
-from deltafold.payload import Report, is_strict_json, join_halves, join_surrogates
+from deltafold.payload import Paths, Report, is_strict_json, join_halves, join_surrogates
 from deltafold.response import Outcome, usage_from
 from deltafold.state import ITEM_STATUS_AT_END
 
@@ -107,6 +107,8 @@ class OpenCall:
     """A leading `{}`, which some servers send before the arguments."""
     more: JSON = attrs.field(factory=dict)
     """Fields that this library does not know."""
+    cumulative: bool = False
+    """Each fragment tells the arguments so far again."""
     checks: int = 0
     checked: int = 0
 
@@ -134,6 +136,10 @@ class OpenChoice:
     tags: ThinkTags = attrs.field(factory=ThinkTags)
     details: list[JSON] = attrs.field(factory=list)
     """OpenRouter's `reasoning_details`, merged."""
+    spoke: bool = False
+    """Pieces of spoken output came."""
+    weighed: set[str] = attrs.field(factory=set)
+    """The members of `logprobs` that came."""
 
 
 @attrs.define
@@ -146,20 +152,30 @@ class ChatDialect:
     think_tags: bool = False
     """Whether what stands between `<think>` and `</think>` in the text is reasoning."""
     name = "chat"
-    fragments = frozenset(
-        {
-            "content",
-            "refusal",
-            "reasoning_content",
-            "reasoning",
-            "arguments",
-            "text",
-            "thinking",
-            "input",
-            "transcript",
-        }
+    fragments: ClassVar[Paths] = frozenset(
+        ("choices", *path)
+        for path in (
+            ("text",),
+            ("delta", "content"),
+            ("delta", "content", "text"),
+            ("delta", "content", "thinking"),
+            ("delta", "content", "thinking", "text"),
+            ("delta", "refusal"),
+            ("delta", "reasoning_content"),
+            ("delta", "reasoning"),
+            ("delta", "reasoning", "content"),
+            ("delta", "reasoning", "text"),
+            ("delta", "reasoning_details", "text"),
+            ("delta", "reasoning_details", "summary"),
+            ("delta", "tool_calls", "function", "arguments"),
+            ("delta", "tool_calls", "custom", "input"),
+            ("delta", "tool_calls", "arguments"),
+            ("delta", "tool_calls", "input"),
+            ("delta", "function_call", "arguments"),
+            ("delta", "audio", "transcript"),
+        )
     )
-    """Members that hold pieces of a longer text."""
+    """Where pieces of a longer text stand."""
 
     started: bool = False
     ended: bool = False
@@ -208,6 +224,10 @@ class ChatDialect:
         if self.halves or not isinstance(choices, list) or len(choices) != 1:
             return None
         delta = choices[0].get("delta")
+        if not isinstance(delta, dict):
+            return None
+        if not empty(delta.get("role")) and any(known.message is None for known in self.choices.values()):
+            return None  # the last role that is told is that of the message
         if sum(not empty(value) for key, value in delta.items() if key != "role") != 1:
             return None
         if isinstance(event, e.ArgumentsDelta):
@@ -411,8 +431,11 @@ class ChatDialect:
             rest = {
                 k: v
                 for k, v in logprobs.items()
-                if not empty(v) and (k != "content" or not self._spoke(told))
+                if not empty(v)
+                and (k != "content" or not self._spoke(told))
+                and (k not in choice.weighed or "message" not in told)
             }
+            choice.weighed.update(k for k, v in logprobs.items() if not empty(v))
             if rest:
                 new["logprobs"] = copied(rest)
         if isinstance(reason, str) and reason and reason != choice.finish_reason:
@@ -432,12 +455,21 @@ class ChatDialect:
         role = delta.get("role")
         if isinstance(role, str) and role and choice.message is None:
             choice.role = role
-        self._reasoning(choice, delta)
+        for text in self._reasoning(choice, delta):
+            self._fragment(choice, "reasoning", text)
         content = delta.get("content")
         if isinstance(content, str):
             self._text(choice, content, logprobs.get("content"))
+        elif isinstance(content, list):
+            for kind, piece in self._content_list(content):
+                if kind == "text":
+                    self._text(choice, piece)
+                elif kind is not None:
+                    self._fragment(choice, kind, piece)
+                else:
+                    self._other_part(choice, piece)
         elif content is not None:
-            self._content_list(choice, content)
+            self._once(AnomalyCode.INVALID_FIELD, "content", f"content is {content!r:.40}")
         refusal = delta.get("refusal")
         if isinstance(refusal, str):
             self._fragment(choice, "refusal", refusal)
@@ -452,17 +484,21 @@ class ChatDialect:
         if rest:
             self._rest_of_message(choice, rest)
 
-    def _audio(self, audio: JSON) -> JSON:
+    def _audio(self, choice: OpenChoice, audio: JSON) -> JSON:
         """Hands out the pieces of spoken output; gives what else is told of it."""
-        for key, made in (("data", e.AudioDelta), ("transcript", e.TranscriptDelta)):
-            if isinstance(audio.get(key), str) and audio[key]:
-                self.out.append(made(join_surrogates(audio[key])))
-        return {key: value for key, value in audio.items() if key not in ("data", "transcript")}
+        choice.spoke = True
+        if isinstance(audio.get("data"), str) and audio["data"]:
+            self.out.append(e.AudioDelta(audio["data"]))
+        if isinstance(audio.get("transcript"), str):
+            text = join_halves(self.halves, (-1 - choice.index, TRANSCRIPT), audio["transcript"], self.report)
+            if text:
+                self.out.append(e.TranscriptDelta(text))
+        return {key: value for key, value in audio.items() if key not in SPOKEN}
 
     def _rest_of_message(self, choice: OpenChoice, rest: JSON) -> None:
         """Fields of a delta that are none of ours belong to the message."""
         if isinstance(rest.get("audio"), dict):
-            rest["audio"] = self._audio(rest["audio"])
+            rest["audio"] = self._audio(choice, rest["audio"])
         known = choice.told.get("message", {})
         merged = {**known, **{key: merge_field(known.get(key), value) for key, value in rest.items()}}
         if merged != known:
@@ -528,51 +564,53 @@ class ChatDialect:
         self.out.append(e.ItemStarted(index, item))
         return index
 
-    def _reasoning(self, choice: OpenChoice, delta: JSON) -> None:
-        texts = []
+    def _reasoning(self, choice: OpenChoice, told: JSON) -> list[str]:
+        """The pieces of reasoning in a delta or message."""
+        texts: list[str] = []
         for key in ("reasoning_content", "reasoning"):
-            text = delta.get(key)
+            text = told.get(key)
             if isinstance(text, dict):
-                text = text.get("content") or text.get("text")
-            if isinstance(text, str) and text and text not in texts:
-                # vLLM was renaming the field and sent both.
-                texts.append(text)
-                choice.told.setdefault("reasoning_field", key)
-            elif text is not None and not isinstance(text, str):
-                self._once(AnomalyCode.INVALID_FIELD, key, f"{key} is {text!r:.40}")
-        details = delta.get("reasoning_details")
-        if isinstance(details, list):
-            for detail in details:
-                if isinstance(detail, dict):
-                    merge_detail(choice.details, detail)
-                    text = detail.get("text") or detail.get("summary")
-                    if isinstance(text, str) and not isinstance(delta.get("reasoning"), str) and not texts:
-                        self._fragment(choice, "reasoning", text)
-        for text in texts:
-            self._fragment(choice, "reasoning", text)
-        if isinstance(details, list) and choice.details:
+                text = first(text, "content", "text")
+            if isinstance(text, str):
+                if text and text not in texts:
+                    # vLLM was renaming the field and sent both.
+                    texts.append(text)
+                    choice.told.setdefault("reasoning_field", key)
+            elif not empty(told.get(key)):
+                self._once(AnomalyCode.INVALID_FIELD, key, f"{key} is {told[key]!r:.40}")
+        entries = told.get("reasoning_details")
+        details = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+        for detail in details:
+            merge_detail(choice.details, detail)
+        if details:
             self._place(choice, "reasoning")
+        if not texts and not isinstance(told.get("reasoning"), str):
+            found = [detail.get("text") or detail.get("summary") for detail in details]
+            texts = [text for text in found if isinstance(text, str)]
+        return texts
 
-    def _content_list(self, choice: OpenChoice, content: Any) -> None:
-        """Content in parts: Mistral's, with thinking among them."""
-        if not isinstance(content, list):
-            self._once(AnomalyCode.INVALID_FIELD, "content", f"content is {content!r:.40}")
-            return
+    def _content_list(self, content: list[Any]) -> list[tuple[e.ValueKind | None, Any]]:
+        """Content in parts, Mistral's with thinking among them: texts with their kind, and other parts."""
+        pieces: list[tuple[e.ValueKind | None, Any]] = []
         for part in content:
             if not isinstance(part, dict):
                 self._once(AnomalyCode.INVALID_FIELD, "content", f"a part of the content is {part!r:.40}")
             elif isinstance(part.get("text"), str):
-                self._text(choice, part["text"])
+                pieces.append(("text", part["text"]))
             elif isinstance(thinking := part.get("thinking"), (str, list)):
                 for piece in [thinking] if isinstance(thinking, str) else thinking:
                     text = piece.get("text") if isinstance(piece, dict) else piece
                     if isinstance(text, str):
-                        self._fragment(choice, "reasoning", text)
+                        pieces.append(("reasoning", text))
             elif part:
-                if choice.message is None:
-                    self._place(choice, "text")
-                at = self._add_part(choice, copied(part))
-                choice.parts[f"part {at}"] = at
+                pieces.append((None, part))
+        return pieces
+
+    def _other_part(self, choice: OpenChoice, part: JSON) -> None:
+        if choice.message is None:
+            self._place(choice, "text")
+        at = self._add_part(choice, copied(part))
+        choice.parts[f"part {at}"] = at
 
     def _annotations(self, choice: OpenChoice, annotations: Any) -> None:
         found = [a for a in annotations if isinstance(a, dict)] if isinstance(annotations, list) else []
@@ -766,7 +804,7 @@ class ChatDialect:
         """What of a fragment is new: some servers send the arguments so far again, or all of them."""
         if not text.startswith(("{", "[")) or not self._has_arguments(call):
             return text
-        if self._is_whole(call):
+        if call.cumulative or self._is_whole(call):
             so_far = self._so_far_of(call)
             if text.startswith(so_far) or text == so_far[: len(text)]:
                 self._once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments came again")
@@ -775,6 +813,7 @@ class ChatDialect:
             so_far = self._so_far_of(call)
             if text.startswith(so_far) and len(text) > len(so_far) and not is_json_prefix(so_far + text):
                 self._once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments so far came again")
+                call.cumulative = True
                 return text[len(so_far) :]
         return text
 
@@ -805,12 +844,23 @@ class ChatDialect:
         role = message.get("role")
         if isinstance(role, str) and role and choice.message is None:
             choice.role = role
-        self._reasoning(choice, {k: self._rest(choice, k, message.get(k)) for k in REASONING if k in message})
-        content = message.get("content")
+        if message.get("reasoning_details"):
+            choice.details = []
+        reasoning = "".join(self._reasoning(choice, message))
+        content, others = message.get("content"), []
+        if isinstance(content, list):
+            pieces = self._content_list(content)
+            reasoning += "".join(piece for kind, piece in pieces if kind == "reasoning")
+            others = [piece for kind, piece in pieces if kind is None]
+            content = "".join(piece for kind, piece in pieces if kind == "text")
+        self._tell(choice, "reasoning", reasoning)
         if isinstance(content, str):
             self._tell_content(choice, content)
         elif content is not None:
-            self._content_list(choice, content)
+            self._once(AnomalyCode.INVALID_FIELD, "content", f"content is {content!r:.40}")
+        if not any(name.startswith("part ") for name in choice.parts):
+            for part in others:
+                self._other_part(choice, part)
         if isinstance(message.get("refusal"), str):
             self._tell(choice, "refusal", message["refusal"])
         calls = message.get("tool_calls")
@@ -823,6 +873,8 @@ class ChatDialect:
         if choice.annotations == 0:
             self._annotations(choice, message.get("annotations"))
         rest = {key: value for key, value in message.items() if key not in OF_DELTA and not empty(value)}
+        if choice.spoke and isinstance(audio := rest.get("audio"), dict):
+            rest["audio"] = {key: value for key, value in audio.items() if key not in SPOKEN}
         if rest:
             self._rest_of_message(choice, rest)
 
@@ -831,17 +883,11 @@ class ChatDialect:
         value = None if record is None else record.values.get(key)
         return ("" if value is None else value.text) + self.texts.get((index, key), "")
 
-    def _rest(self, choice: OpenChoice, name: str, text: Any) -> Any:
-        """What of a reasoning text had not come."""
-        if isinstance(text, str) and choice.reasoning is not None:
-            so_far = self._so_far(choice.reasoning, ("content", 0, "text"))
-            return text[len(so_far) :] if text.startswith(so_far) else None
-        return text
-
     def _tell(self, choice: OpenChoice, kind: e.ValueKind, text: str) -> None:
         if not text:
             return
         index, key = self._place(choice, kind)
+        self.halves.pop((index, key), None)  # the other half is told with it
         value = Value(kind, [self._so_far(index, key)])
         self.out += settle_value(index, kind, key, value, text, self.report, whole=False)
         self.texts[index, key] = ""
@@ -859,8 +905,12 @@ class ChatDialect:
     def _tell_call(self, choice: OpenChoice, position: int, told: JSON) -> None:
         function, ident = function_of(told), call_id(told)
         known = next((call for call in choice.calls if ident is not None and call.id == ident), None)
-        if known is None and 0 <= position < len(choice.calls) and choice.calls[position].id in (None, ident):
-            known = choice.calls[position]
+        if position == LEGACY:
+            known = next((call for call in choice.calls if call.place == LEGACY), None)
+        elif known is None and position < len(choice.calls):
+            candidate = choice.calls[position]
+            if ident is None or candidate.id is None:
+                known = candidate
         if known is None:
             self._call(choice, {**told, "index": len(choice.calls) if position != LEGACY else LEGACY})
             return
@@ -868,6 +918,8 @@ class ChatDialect:
         text = first(function, "arguments", "input")
         so_far = self._so_far_of(known) + known.held
         if isinstance(text, str) and text and text != so_far:
+            if known.index is not None:
+                self.halves.pop((known.index, known.key), None)  # the other half is told with it
             if text.startswith(so_far):
                 self._say_arguments(known, text[len(so_far) - len(known.held) :])
                 known.held = ""
@@ -957,6 +1009,9 @@ class ChatDialect:
         for kind, piece in choice.tags.close():
             place = self._place(choice, kind)
             rest[place] = rest.get(place, "") + piece
+        if self.halves.pop((-1 - choice.index, TRANSCRIPT), None) is not None:
+            self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a transcript")
+            self.out.append(e.TranscriptDelta("\ufffd"))
         indexes = [choice.reasoning, choice.message, *(call.index for call in choice.calls)]
         started = sorted(index for index in indexes if index is not None)
         for index in started:
@@ -975,9 +1030,10 @@ class ChatDialect:
 
 SPELLINGS = ("reasoning_field", "legacy_call_id", "finish_reason")
 """How the server spells what the model of this library does not tell apart."""
+SPOKEN = ("data", "transcript")
+TRANSCRIPT: ValueKey = ("transcript",)
 LEGACY = -1
 """The place of the one call that the old `function_call` field can hold."""
-REASONING = ("reasoning_content", "reasoning", "reasoning_details")
 MEMORY = tuple(
     field.name
     for field in attrs.fields(ChatDialect)
@@ -992,7 +1048,7 @@ def first(table: JSON, *names: str) -> Any:
 def function_of(told: JSON) -> JSON:
     """What a call says of its function or custom tool. Some servers send both, one of them blank."""
     found = [inner for key in ("function", "custom") if isinstance(inner := told.get(key), dict)]
-    return next((inner for inner in found if any(inner.values())), {})
+    return next((inner for inner in found if any(inner.values())), found[0] if found else {})
 
 
 def is_custom(told: JSON) -> bool:
@@ -1072,7 +1128,10 @@ def merge_detail(details: list[JSON], told: JSON) -> None:
 
 def joined_details(details: list[JSON]) -> list[JSON]:
     return [
-        {k: "".join(v) if k in PIECES and isinstance(v, list) else copied(v) for k, v in detail.items()}
+        {
+            k: join_surrogates("".join(v)) if k in PIECES and isinstance(v, list) else copied(v)
+            for k, v in detail.items()
+        }
         for detail in details
     ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import attrs
 
@@ -38,7 +38,7 @@ from deltafold.fold import (
     string_or_empty,
 )
 from deltafold.items import copied
-from deltafold.payload import Report, join_halves, join_surrogates
+from deltafold.payload import Paths, Report, join_halves, join_surrogates
 from deltafold.rates import rate_limits_from_event
 from deltafold.response import Outcome, usage_from
 from deltafold.state import ITEM_STATUS_AT_END, ItemState, PartState
@@ -135,8 +135,8 @@ class ResponsesDialect:
     report: Report
     lifts: CallLifts
     name = "responses"
-    fragments = frozenset({"delta", "stdout", "stderr"})
-    """Members that hold pieces of a longer text."""
+    fragments: ClassVar[Paths] = frozenset({("delta",), ("delta", "stdout"), ("delta", "stderr")})
+    """Where pieces of a longer text stand."""
 
     started: bool = False
     ended: bool = False
@@ -277,6 +277,8 @@ class ResponsesDialect:
                 self._once(
                     AnomalyCode.EVENT_NAME_DIFFERS, None, f"event {name[:40]!r} has type {kind[:40]!r}"
                 )
+            if payload.get("object") == "error":
+                return "error"  # vLLM: the type is that of the error
             return kind
         if name:
             self._once(AnomalyCode.TYPE_ONLY_IN_EVENT_NAME, None, f"no type in event {name[:40]!r}")
