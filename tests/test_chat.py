@@ -1824,6 +1824,15 @@ def test_log_probabilities_told_again() -> None:
     assert completion(found)["choices"][0]["logprobs"]["content"] == logprobs["content"]
 
 
+def test_a_message_with_another_call() -> None:
+    """An id that was not streamed is another call, wherever it stands in the list."""
+    found = run(
+        calls(part(PARIS, "tick", id="a")),
+        whole({"tool_calls": [{"id": "b", "function": {"name": "tock", "arguments": "{}"}}]}),
+    )
+    assert told(found) == [("tick", "a", PARIS), ("tock", "b", "{}")]
+
+
 # ------------------------------------------------------------------------------------ halves of characters
 
 

@@ -635,8 +635,6 @@ def key_of(item: ItemRecord, event: e.ValueReplaced | e.ValueFinished) -> ValueK
     if event.content_index is not None:
         return ("content", event.content_index, event.kind)
     match event.kind:
-        case "text" | "refusal":
-            return ("content", 0, event.kind)
         case "summary" | "reasoning":
             return ("summary" if event.kind == "summary" else "content", event.part_index or 0, "text")
         case "arguments":
@@ -647,8 +645,8 @@ def key_of(item: ItemRecord, event: e.ValueReplaced | e.ValueFinished) -> ValueK
             return ("output", event.part_index or 0, event.kind)
         case "diff":
             return ("operation", "diff")
-        case "code" | "output":
-            return (event.kind,)
+        case _:
+            return (event.kind,)  # code or output; text and refusal have a content_index
 
 
 def delta_of(index: int, kind: e.ValueKind, key: ValueKey, text: str) -> e.Event:
@@ -673,7 +671,7 @@ def delta_of(index: int, kind: e.ValueKind, key: ValueKey, text: str) -> e.Event
             return e.CommandDelta(index, at, text)
         case "stdout" | "stderr":
             return e.CommandOutputDelta(index, at, kind, text)
-        case "output":
+        case _:
             return e.OutputDelta(index, text)
 
 

@@ -410,9 +410,10 @@ class ResponseParser:
         target = lane.targets.get(lane.identity(groups))
         if target is None or self._values:
             return None
-        dialect, count = self._dialect, lane.count
-        if count is not None:
-            number = int(groups[count])
+        dialect = self._dialect
+        number = dialect.last_sequence_number
+        if lane.count is not None:
+            number = int(groups[lane.count])
             if number - 1 != dialect.last_sequence_number:
                 return None
         try:
@@ -429,8 +430,7 @@ class ResponseParser:
         if target.opens is not None and text[0] in target.opens:
             return None
         # From here on it is as if the event had gone the long way.
-        if count is not None:
-            dialect.last_sequence_number = number
+        dialect.last_sequence_number = number
         decoder.position = end
         decoder.event_count += 1
         fold.size = size

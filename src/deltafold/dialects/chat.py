@@ -266,10 +266,9 @@ class ChatDialect:
     def fail(self, error: ResponseError) -> list[Any]:
         """The stream is none of this dialect."""
         self._clear()
-        if not self.ended:
-            self.out.append(e.ErrorReported(error))
-            self.failing = {}
-            self._end(Outcome.TRUNCATED)
+        self.out.append(e.ErrorReported(error))
+        self.failing = {}
+        self._end(Outcome.TRUNCATED)
         return self.out
 
     def body(self, payload: JSON) -> list[Any]:

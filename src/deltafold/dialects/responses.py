@@ -184,9 +184,7 @@ class ResponsesDialect:
         self.out = []
         if self.fresh:
             self.fresh = {}
-        kind = payload.get("type")
-        if kind != name or not name:
-            kind = self._type(payload, name)
+        kind = name if name and payload.get("type") == name else self._type(payload, name)
         self.sequence_number_before = last = self.last_sequence_number
         number = payload.get("sequence_number")
         if last is not None and type(number) is int and number == last + 1:
@@ -693,9 +691,12 @@ class ResponsesDialect:
             if record.state is ItemState.OPEN:
                 self._learn_ids(here, item)
                 self._check_item_id(here, item, "id")
-                merged = merge_fields(record.to_dict(), self._hold_text(record, item))
-                if merged != record.to_dict():
-                    self.out.append(e.ItemUpdated(here, self.fold.item(record, merged)))
+                told = self._hold_text(record, item)
+                if adds(record.data, told):
+                    data = record.to_dict()
+                    merged = merge_fields(data, told)
+                    if merged != data:
+                        self.out.append(e.ItemUpdated(here, self.fold.item(record, merged)))
             self.unannounced.discard(here)
         else:
             self.report(AnomalyCode.INDEX_REUSED, f"output_index {place} announces another item")
@@ -798,9 +799,10 @@ class ResponsesDialect:
             if whole and self.fold.items:
                 self.report(AnomalyCode.OUTPUT_EMPTY_AT_END, "the output is empty at the end")
             return None
-        if [
-            record.finished and record.finished.data for _, record in sorted(self.fold.items.items())
-        ] == told:
+        items = self.fold.items
+        if len(told) == len(items) and told == [
+            record.finished and record.finished.data for _, record in sorted(items.items())
+        ]:
             return None  # the usual end: just what had been told item by item
         order = []
         matches = self._matches(told)
@@ -840,12 +842,15 @@ class ResponsesDialect:
         a new id at the end, and some leave items out, so that positions shift.
         """
         matches: list[int | None] = [None] * len(told)
-        free = dict(sorted(self.fold.items.items()))
+        taken: set[int] = set()
         for position, item in enumerate(told):
             owner = self._owner(item)
-            if owner in free and self._same_type(owner, item):
+            if owner is not None and owner not in taken and self._same_type(owner, item):
                 matches[position] = owner
-                del free[owner]
+                taken.add(owner)
+        if None not in matches:
+            return matches
+        free = {index: record for index, record in sorted(self.fold.items.items()) if index not in taken}
         for likeness in (substance, type_of):
             if None in matches and free:
                 alike: dict[str, deque[int]] = {}
@@ -1063,7 +1068,11 @@ class ResponsesDialect:
         known = known if isinstance(known, list) else []
         at = self._index(payload, "annotation_index")
         if at is None:
-            at = max(came, default=len(known) - 1) + 1
+            at = next(reversed(came), len(known) - 1) + 1
+            while at in came:
+                at += 1
+            if at > self.fold.limits.index:
+                raise LimitExceeded("index", self.fold.limits.index)
         if annotation not in known and came.get(at) != annotation:
             self.out.append(e.AnnotationAdded(record.index, index, at, annotation))
 
@@ -1128,6 +1137,13 @@ BLANK_PARTS: dict[e.ValueKind, JSON] = {
 
 def tool_of(record: ItemRecord) -> str:
     return string_or_empty(record.data.get("name"))
+
+
+def adds(known: JSON, told: JSON) -> bool:
+    """Whether there may be something new in what was told of an item."""
+    return any(
+        name not in known or (not empty(value) and known[name] != value) for name, value in told.items()
+    )
 
 
 def without_output(response: JSON) -> JSON:
