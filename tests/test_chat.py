@@ -791,7 +791,7 @@ def test_content_in_parts() -> None:
     )
     assert found.response.output_text == "Bonjour"
     assert found.output()[0]["content"][1] == reference
-    assert said(found)["content"] == "Bonjour"
+    assert said(found)["content"] == [{"type": "text", "text": "Bonjour"}, reference]
     first = run(says([reference]), says("x"), ends(), "[DONE]")
     assert first.output()[0]["content"][1] == reference
     assert first.response.output_text == "x"
@@ -1815,6 +1815,14 @@ def test_a_message_alone_has_all_its_parts() -> None:
     assert found.response.output_text == "ab"
     assert found.response.reasoning_text == "Hm"
     assert {"type": "reference", "ids": [1]} in found.response.output[1].data["content"]
+
+
+def test_parts_that_are_no_text_stay_in_the_completion() -> None:
+    """Content in parts comes out in parts, in the order in which they began."""
+    reference = {"type": "reference", "reference_ids": [1]}
+    found = run(says("a"), says([reference]), thinks(refusal="no"), ends())
+    assert said(found)["content"] == [{"type": "text", "text": "a"}, reference]
+    assert said(found)["refusal"] == "no"
 
 
 def test_log_probabilities_told_again() -> None:

@@ -1310,6 +1310,32 @@ def test_annotations_that_leave_places_open() -> None:
     assert C.INVALID_FIELD in found.anomalies
 
 
+def unnumbered(note: JSON, **at: int) -> JSON:
+    return value("output_text.annotation.added", 0, content_index=0, annotation=note, **at)
+
+
+def test_annotations_without_a_number() -> None:
+    """D14: they take the next place that is free."""
+    notes = [{"type": "file_path", "file_id": str(n), "index": 0} for n in range(4)]
+    found = run(
+        created(),
+        added(0, OPEN),
+        unnumbered(notes[1], annotation_index=1),
+        unnumbered(notes[0], annotation_index=0),
+        unnumbered(notes[2]),
+        unnumbered(notes[3]),
+        completed(),
+    )
+    assert found.response.output[0].content[0].annotations == tuple(notes)  # type: ignore[union-attr]
+
+
+def test_no_more_annotations_than_indexes() -> None:
+    """An index that is made here is bounded as one that is told."""
+    notes = [unnumbered({"type": "file_path", "file_id": str(n)}) for n in range(4)]
+    with pytest.raises(LimitExceeded, match="index"):
+        run(created(), added(0, OPEN), *notes, completed(), limits=Limits(index=2))
+
+
 def test_a_part_that_was_told_as_something_else() -> None:
     """A part that is no object stays in its item as it was told."""
     odd = {**message(), "content": ["a", 5]}

@@ -74,6 +74,8 @@ def choice_of(response: Response, index: int, told: Choice | None) -> JSON:
     message = message_of(
         items, more.pop("reasoning_field", "reasoning_content"), more.pop("legacy_call_id", None)
     )
+    if told is not None and (parts := parts_of(items)):
+        message["content"] = parts
     if "audio" in response.data:
         message["audio"] = copied(response.data["audio"])
     for key, value in (more.pop("message", None) or {}).items():
@@ -123,6 +125,23 @@ def message_of(items: list[Item], reasoning_field: str, legacy_call_id: str | No
         elif isinstance(item, (FunctionCall, CustomToolCall)):
             message.setdefault("tool_calls", []).append(call_of(item))
     return message
+
+
+def parts_of(items: list[Item]) -> list[Any]:
+    """The content in parts, where some of them are no text: Mistral's references. Else none."""
+    parts = [
+        part
+        for item in items
+        if isinstance(item, Message)
+        for part in item.content
+        if not isinstance(part, Refusal)
+    ]
+    if all(isinstance(part, OutputText) for part in parts):
+        return []
+    return [
+        {"type": "text", "text": part.text} if isinstance(part, OutputText) else copied(part.data)
+        for part in parts
+    ]
 
 
 def call_of(item: FunctionCall | CustomToolCall) -> JSON:
