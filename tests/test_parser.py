@@ -312,7 +312,7 @@ def test_a_document_beyond_its_limit() -> None:
     ],
 )
 def test_the_last_event_is_not_finished(stop: Any, rest: bytes, code: C | None) -> None:
-    """An event that lacks but its blank line is read; a cut one is reported, unless the caller gave up."""
+    """An event that lacks but its blank line is read; that it does is told, unless the caller gave up."""
     parser = ResponseParser()
     parser.feed(frames(created()) + rest)
     events = list(parser.events())
@@ -321,8 +321,8 @@ def test_the_last_event_is_not_finished(stop: Any, rest: bytes, code: C | None) 
     events += parser.events()
     found = Run(events, None, parser)
     check_laws(found)
-    cut = code is C.UNFINISHED_FINAL_EVENT and stop is ResponseParser.cancel
-    assert (code in codes(found)) is (code is not None and not cut)
+    given_up = stop is ResponseParser.cancel
+    assert (code in codes(found)) is (code is not None and not given_up)
     read = b"completed" in rest
     given_up = Outcome.CANCELLED if stop is ResponseParser.cancel else Outcome.TRUNCATED
     assert parser.response.outcome is (Outcome.COMPLETED if read else given_up)
@@ -423,3 +423,78 @@ def test_the_name_of_the_version() -> None:
     assert deltafold.__version__
     with pytest.raises(AttributeError, match="'nothing'"):
         deltafold.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("dialect", "body"),
+    [
+        ("responses", b"<html><bo"),
+        ("responses", b"hello"),
+        ("responses", b"\x1f\x8b\x08\x00rest"),
+        ("responses", b'{"id":"resp_1","obje'),
+        ("responses", b'[{"error":{"code":42'),
+        ("chat", b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c1"}]}}]}\n\n'),
+        (
+            "chat",
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"function":{"name":"n"}}]}}]}\n\n',
+        ),
+        ("chat", b'data: {"choices":[{"index":0,"delta":{"content":"hi"}}]}'),
+    ],
+)
+def test_what_a_cancelled_stream_lacks_is_no_fault(dialect: str, body: bytes) -> None:
+    """Who gives up is not told of what might have come."""
+    parser = ResponseParser(dialect, strict=True)
+    parser.feed(body)
+    parser.cancel()
+    list(parser.events())
+    assert parser.response.outcome is Outcome.CANCELLED
+    assert parser.anomalies == ()
+
+
+def test_a_whole_body_is_read_though_it_was_cancelled() -> None:
+    parser = ResponseParser("auto")
+    parser.feed(b'{"object":"chat.completion","choices":[{"index":0,"message":{"content":"hi"}}]}')
+    parser.cancel()
+    list(parser.events())
+    assert parser.response.output_text == "hi"
+
+
+@pytest.mark.parametrize("rest", [b'{"choices":[]}', b'{"choices":[],"usage":{"total_tokens":1}}'])
+@pytest.mark.parametrize("done", [b"", b"data: [DONE]\n\n"])
+def test_a_bare_error_is_the_end_whatever_follows(rest: bytes, done: bytes) -> None:
+    """A parser that has not made out its dialect forgets no failure when it does."""
+    parser = ResponseParser("auto")
+    parser.feed(b'data: {"error":{"message":"x"}}\n\n' + done + b"data: " + rest + b"\n\ndata: [DONE]\n\n")
+    parser.close()
+    events = list(parser.events())
+    assert [type(event) for event in events] == [e.ErrorReported, e.ResponseFinished]
+    assert parser.response.outcome is Outcome.FAILED
+
+
+def test_a_parser_that_resumes_before_its_dialect_is_known() -> None:
+    """It joins what is cut as if it had not been interrupted."""
+    parser = ResponseParser("auto")
+    parser = ResponseParser.resume(parser.snapshot())
+    for half in (rb"\ud83d", rb"\ude00"):
+        parser.feed(b'data: {"choices":[{"index":0,"delta":{"content":"' + half + b'"}}]}\n\n')
+    parser.close()
+    list(parser.events())
+    assert parser.response.output_text == "😀"
+
+
+def test_reading_the_response_changes_nothing() -> None:
+    """Whether arguments came again is no matter of how their pieces are kept."""
+    outcomes = []
+    for reads in (False, True):
+        parser = ResponseParser("chat")
+        for piece in ('{"a":1}', " ", '{"a":1}'):
+            call = {"index": 0, "id": "c", "function": {"name": "n", "arguments": piece}}
+            chunk = {"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}
+            parser.feed(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+            for _ in parser.events():
+                assert not reads or parser.response.outcome is None
+        parser.cancel()
+        list(parser.events())
+        outcomes.append(parser.response)
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0].tool_calls[0].data["arguments"] == '{"a":1} '

@@ -391,6 +391,7 @@ class ResponseParser:
                 parser._decoder, fold, strict=content["strict"], most=fold.limits.anomalies
             )
             parser._report.setstate(thaw(content["report"]))
+            parser._undecided = content["parser"]["_undecided"]
             parser._use(content["dialect_name"])
             parser._decoder.setstate(content["decoder"])
             parser._dialect.setstate(thaw(content["dialect"]))
@@ -609,7 +610,9 @@ class ResponseParser:
     def _decide(self, payload: dict[str, Any]) -> None:
         """The first payload tells the dialect; signs of life and bare errors have none."""
         kind = payload.get("object")
-        if "choices" in payload or (isinstance(kind, str) and kind.startswith("chat.completion")):
+        if isinstance(self._dialect, ResponsesDialect) and (self._dialect.ending or self._dialect.ended):
+            self._undecided = False  # a bare error was the end
+        elif "choices" in payload or (isinstance(kind, str) and kind.startswith("chat.completion")):
             self._undecided = False
             self._use("chat")
         elif isinstance(payload.get("type"), str) and payload["type"].startswith("response."):
@@ -643,27 +646,32 @@ class ResponseParser:
 
     def _read_rest(self) -> None:
         """What only the end of the body makes readable."""
+        cancelled = self._closed is Outcome.CANCELLED  # then what was cut off is no fault
         if self._body is Body.EVENTS:
             frame = self._decoder.pending
             if frame is not None and frame.data:
-                self._read_unfinished(frame)
-            elif not self._decoder.event_count and (line := self._decoder.stray_line()):
+                self._read_unfinished(frame, cancelled)
+            elif not cancelled and not self._decoder.event_count and (line := self._decoder.stray_line()):
                 self._refuse_body(AnomalyCode.BODY_IS_TEXT, line.decode("utf-8", "replace"))
         elif self._body is Body.JSON:
-            self._read_body()
+            if not cancelled or is_strict_json(b"".join(self._head).decode("utf-8", "replace")):
+                self._read_body()
+        elif cancelled:
+            pass
         elif self._body is Body.HTML:
             self._refuse_body(AnomalyCode.BODY_IS_HTML, b"".join(self._head).decode("utf-8", "replace"))
         elif self._body is Body.COMPRESSED:
             self._refuse_body(AnomalyCode.BODY_IS_COMPRESSED, "")
 
-    def _read_unfinished(self, frame: Frame) -> None:
+    def _read_unfinished(self, frame: Frame, cancelled: bool) -> None:
         self._report.text = text = frame.data
         anomalies = self._report.count
         name = "" if frame.event == "message" else frame.event
         if text.strip() == DONE or (text.lstrip().startswith("{") and is_strict_json(text)):
-            self._report(AnomalyCode.UNTERMINATED_FINAL_EVENT, "the stream ended before the blank line")
+            if not cancelled:
+                self._report(AnomalyCode.UNTERMINATED_FINAL_EVENT, "the stream ended before the blank line")
             self._read_text(text, name, anomalies)
-        elif self._closed is not Outcome.CANCELLED:
+        elif not cancelled:
             self._report(AnomalyCode.UNFINISHED_FINAL_EVENT, "the stream ended inside an event")
 
     def _read_body(self) -> None:

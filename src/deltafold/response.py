@@ -151,7 +151,7 @@ class Response:
     outcome: Outcome | None
     """How it ended; None while it has not."""
     output: tuple[Item, ...]
-    """The items, in the order of their `output_index`."""
+    """The items, in the order in which the end of the response told them, else in that of `output_index`."""
     usage: Usage | None
     """Tokens, as the server told them; None where it did not."""
     error: ResponseError | None
@@ -189,7 +189,8 @@ class Response:
 
     @property
     def tool_calls(self) -> tuple[FunctionCall | CustomToolCall, ...]:
-        """The calls that the caller is asked to run. Run those alone that are `complete`."""
+        """The calls that the caller is asked to run: of functions those alone that are `complete`, of custom
+        tools, whose input may be any text, those alone that are `whole`."""
         return tuple(item for item in self.output if isinstance(item, (FunctionCall, CustomToolCall)))
 
     @property

@@ -9,6 +9,7 @@ each tool call of a choice become items, numbered in the order of their appearan
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any, ClassVar, TypeAlias
 
 import attrs
@@ -742,27 +743,28 @@ class ChatDialect:
         return call.pieces if call.index is None else self.lifts.raw(call.index)
 
     def _has_arguments(self, call: OpenCall) -> bool:
-        return call.held != "" or self._last_piece(call) != ""
+        return call.held != "" or any(self._pieces_back(call))
 
-    def _last_piece(self, call: OpenCall) -> str:
-        """The end of the arguments so far, without joining them."""
+    def _pieces_back(self, call: OpenCall) -> Iterator[str]:
+        """The pieces of the arguments so far, the last one first, without joining them."""
         raw = self._raw(call)
-        if raw:
-            return raw[-1]
-        if call.index is None:
-            return ""
-        fresh = self.texts.get((call.index, call.key))
-        if fresh:
-            return fresh
-        record = self.fold.items.get(call.index)
-        value = None if record is None else record.values.get(call.key)
-        return value.fragments[-1] if value is not None and value.fragments else ""
+        if raw is None and call.index is not None:
+            yield self.texts.get((call.index, call.key), "")
+            record = self.fold.items.get(call.index)
+            value = None if record is None else record.values.get(call.key)
+            raw = [] if value is None else value.fragments
+        yield from reversed(raw or [])
+
+    def _ends_as_json(self, call: OpenCall) -> bool:
+        """Whether the arguments so far may be whole by their last character, wherever they were cut."""
+        end = next((piece for piece in self._pieces_back(call) if not piece.isspace() and piece), "")
+        return end.rstrip().endswith(("}", "]"))
 
     def _is_whole(self, call: OpenCall) -> bool:
         """Whether the arguments so far are a whole object or array."""
         if call.held:
             return True
-        if not self._last_piece(call).rstrip().endswith(("}", "]")):
+        if not self._ends_as_json(call):
             return False
         so_far = self._so_far_of(call)
         if call.checks >= MOST_CHECKS and len(so_far) < 2 * call.checked:
@@ -938,7 +940,7 @@ class ChatDialect:
         outcome, reason = self._outcome(outcome)
         closes = ITEM_STATUS_AT_END[outcome]
         for choice in self.choices.values():
-            self._end_choice(choice, closes, self._end_calls(choice))
+            self._end_choice(choice, closes, self._end_calls(choice, outcome))
         data: JSON = {}
         if outcome is not Outcome.TRUNCATED:
             data["status"] = str(outcome)
@@ -970,13 +972,15 @@ class ChatDialect:
         cut = next((reason for reason in reasons if reason in INCOMPLETE), None)
         return (Outcome.COMPLETED, None) if cut is None else (Outcome.INCOMPLETE, cut)
 
-    def _end_calls(self, choice: OpenChoice) -> dict[tuple[int, ValueKey], str]:
+    def _end_calls(self, choice: OpenChoice, outcome: Outcome) -> dict[tuple[int, ValueKey], str]:
         """What was held back of the calls: text that has not been handed out."""
+        cancelled = outcome is Outcome.CANCELLED  # then what is missing might have come
         rest: dict[tuple[int, ValueKey], str] = {}
         for call in choice.calls:
             unsaid, call.held = call.held, ""
             if call.index is None:
-                self.report(AnomalyCode.CALL_NAME_MISSING, "a tool call ended without a name")
+                if not cancelled:
+                    self.report(AnomalyCode.CALL_NAME_MISSING, "a tool call ended without a name")
                 unsaid = "".join(call.pieces) + unsaid
                 call.pieces = []
                 self._start_call(choice, call)
@@ -991,7 +995,7 @@ class ChatDialect:
                 self.late.setdefault(call.index, {})["call_id"] = call.id
                 if call.place == LEGACY:
                     choice.told["legacy_call_id"] = call.id
-                else:
+                elif not cancelled:
                     self.report(AnomalyCode.CALL_ID_MISSING, f"the call of {call.name[:40]!r} has no id")
         return rest
 
