@@ -32,6 +32,7 @@ state display
 fold
 report
 dialects.lifts dialects.think
+dialects.base
 dialects.responses dialects.chat
 snapshot
 hot

@@ -19,7 +19,6 @@ The tables are data; each entry says where it was seen.
 from __future__ import annotations
 
 import json
-import math
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,6 +30,7 @@ from typing import Any
 import attrs
 
 from deltafold.errors import ErrorKind, ResponseError
+from deltafold.payload import finite_or_none
 from deltafold.rates import (
     DURATION_PATTERN,
     Headers,
@@ -40,6 +40,7 @@ from deltafold.rates import (
     moment_of,
     rate_limits_from_headers,
 )
+from deltafold.sniff import MAGIC
 
 __all__ = ["classify_http_error", "error_from_payload", "is_error_payload"]
 
@@ -743,14 +744,7 @@ HTML = re.compile(r"\s*<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
 HTML_TITLE = re.compile(r"<(title|h1)\b[^<>]*>([^<]+)</\1", re.IGNORECASE)
 # A refused stream may hold the error as its one event.
 EVENT_DATA = re.compile(r"^data:[ \t]*(\{.*)$", re.MULTILINE)
-COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x78\x01", b"\x78\x9c", b"\x78\xda")  # gzip, zstd, zlib
 CODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
-
-
-def finite(number: str) -> float | None:
-    """A number of JSON, or None where no double holds it."""
-    value = float(number)
-    return value if math.isfinite(value) else None
 
 
 def short_integer(digits: str) -> int | None:
@@ -764,7 +758,7 @@ def json_of(text: Any) -> Any:
         return None
     try:
         return json.loads(
-            text, parse_float=finite, parse_int=short_integer, parse_constant=lambda constant: None
+            text, parse_float=finite_or_none, parse_int=short_integer, parse_constant=lambda constant: None
         )
     except (ValueError, RecursionError):
         return None
@@ -780,7 +774,7 @@ def decoded_base64(text: str | None) -> bytes | None:
 
 def is_compressed(body: bytes, headers: Mapping[str, str]) -> bool:
     """Whether nobody undid the body's content coding."""
-    if body.startswith(COMPRESSED):
+    if body.startswith(MAGIC):
         return True
     if headers.get("content-encoding", "").lower() not in CODINGS:
         return False

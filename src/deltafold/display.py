@@ -31,7 +31,16 @@ import attrs
 
 from deltafold import events as e
 from deltafold.errors import UsageError
-from deltafold.items import CustomToolCall, FunctionCall, OtherItem, Reasoning, shorten, string, text_field
+from deltafold.items import (
+    CustomToolCall,
+    FunctionCall,
+    OtherItem,
+    Reasoning,
+    joined,
+    shorten,
+    string,
+    text_field,
+)
 from deltafold.response import Outcome
 
 __all__ = ["DisplayKind", "DisplayMessage", "DisplayUpdate", "DisplayView"]
@@ -174,9 +183,7 @@ class Piece:
     @property
     def text(self) -> str:
         """The fragments, joined once."""
-        if len(self.fragments) > 1:
-            self.fragments[:] = ["".join(self.fragments)]
-        return self.fragments[0]
+        return joined(self.fragments)
 
 
 @attrs.define

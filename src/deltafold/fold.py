@@ -19,7 +19,7 @@ import attrs
 
 from deltafold import events as e
 from deltafold.errors import AnomalyCode, LimitExceeded, ResponseError
-from deltafold.items import CustomToolCall, FunctionCall, Item, Part, item_from, part_from
+from deltafold.items import CustomToolCall, FunctionCall, Item, Part, item_from, joined, part_from, string
 from deltafold.limits import Limits
 from deltafold.payload import Report
 from deltafold.response import (
@@ -68,10 +68,8 @@ class Value:
 
     @property
     def text(self) -> str:
-        if len(self.fragments) > 1:
-            self.fragments[:] = ["".join(self.fragments)]
-            self.joins += 1
-        return self.fragments[0] if self.fragments else ""
+        self.joins += len(self.fragments) > 1
+        return joined(self.fragments)
 
 
 @attrs.define
@@ -199,7 +197,7 @@ class ItemRecord:
 
     def _load(self, data: JSON, *, whole: bool) -> None:
         told = dict(data)
-        self.type = string_or_empty(told.get("type"))
+        self.type = string(told, "type") or ""
         state = PartState.DONE if whole else PartState.OPEN
         for group, parts in self._parts.items():
             entries = told.get(group)
@@ -210,15 +208,20 @@ class ItemRecord:
             before = dict(parts)
             parts.clear()
             for index, entry in zip(indexes, entries, strict=True):
-                fields = dict(entry) if isinstance(entry, dict) else entry
-                for field, kind in self.part_values(group, entry):
-                    self._values[group, index, field] = Value(kind, [fields.pop(field)], whole)
                 known = before.get(index)
+                fields = self.take_values(group, index, entry, whole=whole)
                 parts[index] = PartRecord(fields, state if whole or known is None else known.state)
         field = ITEM_VALUES.get(self.type, "")
         if isinstance(told.get(field), str):
             self._values[field,] = Value("code" if field == "code" else "arguments", [told[field]], whole)
         self._data = told
+
+    def take_values(self, group: e.Group, index: int, part: Any, *, whole: bool) -> Any:
+        """Keeps the streamed members of a part as it was told. Gives the rest of it."""
+        rest = dict(part) if isinstance(part, dict) else part
+        for field, kind in self.part_values(group, part):
+            self.values[group, index, field] = Value(kind, [rest.pop(field)], whole)
+        return rest
 
     def part_values(self, group: e.Group, entry: Any) -> list[tuple[str, e.ValueKind]]:
         """The streamed members of a part as it was told, with what they are."""
@@ -237,10 +240,6 @@ class ItemRecord:
         if self.type == "reasoning":
             return "reasoning"
         return "text" if self.type == "message" else None
-
-
-def string_or_empty(value: Any) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def align(keys: list[int], count: int) -> list[int]:
@@ -406,17 +405,11 @@ class Fold:
             raise LimitExceeded("parts", self.limits.parts)
         index = event.part_index
         step(PART, PartState.ABSENT if index not in parts else parts[index].state, e.PartStarted)
-        data = dict(event.part.data)
-        for field, kind in item.part_values(event.group, data):
-            item.values[event.group, index, field] = Value(kind, [data.pop(field)])
-        parts[index] = PartRecord(data)
+        parts[index] = PartRecord(item.take_values(event.group, index, event.part.data, whole=False))
 
     def _part_finished(self, event: e.PartFinished) -> None:
         item, part = self._part(event, event.group, event.part_index)
-        data = dict(event.part.data)
-        for field, kind in item.part_values(event.group, data):
-            item.values[event.group, event.part_index, field] = Value(kind, [data.pop(field)], True)
-        part.data = data
+        part.data = item.take_values(event.group, event.part_index, event.part.data, whole=True)
 
     def _grow(self, item: ItemRecord, key: ValueKey, kind: e.ValueKind, text: str) -> None:
         if self.size + len(text) > self.limits.text_size:
@@ -527,11 +520,11 @@ class Fold:
         if self.audio:
             data["audio"] = {name: "".join(pieces) for name, pieces in self.audio.items()}
         details = data["incomplete_details"]
-        reason = string_or_none(details.get("reason")) if isinstance(details, dict) else None
+        reason = string(details, "reason") if isinstance(details, dict) else None
         return Response(
-            string_or_none(data["id"]),
-            string_or_none(data["model"]),
-            string_or_none(data["status"]),
+            string(data, "id"),
+            string(data, "model"),
+            string(data, "status"),
             self.outcome,
             output,
             self.usage,
@@ -576,10 +569,6 @@ def is_whole(item: Item) -> bool:
     return (
         item.complete if isinstance(item, FunctionCall) else isinstance(item, CustomToolCall) and item.whole
     )
-
-
-def string_or_none(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 HANDLERS: dict[type, Callable[[Fold, Any], None]] = {
@@ -649,12 +638,13 @@ def key_of(item: ItemRecord, event: e.ValueReplaced | e.ValueFinished) -> ValueK
             return (event.kind,)  # code or output; text and refusal have a content_index
 
 
-def delta_of(index: int, kind: e.ValueKind, key: ValueKey, text: str) -> e.Event:
-    """The delta that hands out a fragment of a value."""
+def delta_of(index: int, kind: e.ValueKind, key: ValueKey, text: str, logprobs: Any = ()) -> e.Event:
+    """The delta that hands out a fragment of a value. `logprobs` are those of a text."""
     at = key[1] if len(key) > 1 and isinstance(key[1], int) else cast(int, key[len(key) - 1])
     match kind:
         case "text":
-            return e.TextDelta(index, at, text)
+            known = tuple([entry for entry in logprobs if isinstance(entry, dict)]) if logprobs else ()
+            return e.TextDelta(index, at, text, known)
         case "refusal":
             return e.RefusalDelta(index, at, text)
         case "summary":
@@ -736,7 +726,7 @@ def settle_as_streamed(record: ItemRecord, told: JSON) -> list[e.Event] | None:
 
 def settle_item(record: ItemRecord, told: JSON, report: Report, *, whole: bool) -> tuple[JSON, list[e.Event]]:
     """An item was told: the item as it then is, and the events that lead there."""
-    record.type = record.type or string_or_empty(told.get("type"))
+    record.type = record.type or (string(told, "type") or "")
     before = record.to_dict()
     merged = merge_fields(before, told)
     if whole and record.state is not ItemState.DONE:

@@ -50,6 +50,13 @@ def copied(value: Any) -> Any:
     return value
 
 
+def joined(pieces: list[str]) -> str:
+    """The pieces of a text as one, which takes their place: joining them again costs nothing."""
+    if len(pieces) > 1:
+        pieces[:] = ["".join(pieces)]
+    return pieces[0] if pieces else ""
+
+
 def text_field() -> Any:
     return attrs.field(repr=shorten)
 
@@ -62,6 +69,12 @@ def string(data: Mapping[str, Any], key: str) -> str | None:
     """A member that is a string, or None."""
     value = data.get(key)
     return value if isinstance(value, str) else None
+
+
+def integer(data: Mapping[str, Any], key: str) -> int | None:
+    """A member that is a whole number, or None. (In Python a bool is an int.)"""
+    value = data.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def objects(data: Mapping[str, Any], key: str) -> tuple[dict[str, Any], ...]:

@@ -169,7 +169,7 @@ class ResponseParser:
         lifts = CallLifts(self._lifts, self._report)
         self._dialect: ResponsesDialect | ChatDialect
         if dialect == "chat":
-            self._dialect = ChatDialect(self._fold, self._report, lifts, self._think_tags)
+            self._dialect = ChatDialect(self._fold, self._report, lifts, think_tags=self._think_tags)
         else:
             self._dialect = ResponsesDialect(self._fold, self._report, lifts)
         self._fragments = self._dialect.fragments
@@ -391,12 +391,11 @@ class ResponseParser:
                 parser._decoder, fold, strict=content["strict"], most=fold.limits.anomalies
             )
             parser._report.setstate(thaw(content["report"]))
-            parser._undecided = content["parser"]["_undecided"]
+            for name in MEMORY:
+                setattr(parser, name, thaw(content["parser"][name]))
             parser._use(content["dialect_name"])
             parser._decoder.setstate(content["decoder"])
             parser._dialect.setstate(thaw(content["dialect"]))
-            for name in MEMORY:
-                setattr(parser, name, thaw(content["parser"][name]))
             head = b64decode(content["head"])
             parser._head = [head] if head else []
         except (AttributeError, LookupError, TypeError, ValueError) as error:
@@ -562,7 +561,7 @@ class ResponseParser:
     def _read_text(self, text: str, name: str, anomalies: int) -> None:
         """The data of one event, and how many anomalies there were before it."""
         report, pending = self._report, self._pending
-        values = read_payloads(text, self._depth, self._fragments, report, strict=self._strict)
+        values = self._payloads_of(text)
         if len(values) == 1:
             value = values[0]
             if type(value) is dict and not self._undecided:
@@ -653,14 +652,14 @@ class ResponseParser:
                 self._read_unfinished(frame, cancelled)
             elif not cancelled and not self._decoder.event_count and (line := self._decoder.stray_line()):
                 self._refuse_body(AnomalyCode.BODY_IS_TEXT, line.decode("utf-8", "replace"))
-        elif self._body is Body.JSON:
-            if not cancelled or is_strict_json(b"".join(self._head).decode("utf-8", "replace")):
-                self._read_body()
-        elif cancelled:
-            pass
-        elif self._body is Body.HTML:
-            self._refuse_body(AnomalyCode.BODY_IS_HTML, b"".join(self._head).decode("utf-8", "replace"))
-        elif self._body is Body.COMPRESSED:
+            return
+        text = b"".join(self._head).decode("utf-8", "replace")
+        if self._body is Body.JSON:
+            if not cancelled or is_strict_json(text):
+                self._read_body(text)
+        elif self._body is Body.HTML and not cancelled:
+            self._refuse_body(AnomalyCode.BODY_IS_HTML, text)
+        elif self._body is Body.COMPRESSED and not cancelled:
             self._refuse_body(AnomalyCode.BODY_IS_COMPRESSED, "")
 
     def _read_unfinished(self, frame: Frame, cancelled: bool) -> None:
@@ -674,8 +673,8 @@ class ResponseParser:
         elif not cancelled:
             self._report(AnomalyCode.UNFINISHED_FINAL_EVENT, "the stream ended inside an event")
 
-    def _read_body(self) -> None:
-        self._report.text = text = b"".join(self._head).decode("utf-8", "replace")
+    def _read_body(self, text: str) -> None:
+        self._report.text = text
         self._report(AnomalyCode.BODY_IS_JSON, "the body is a JSON document, not an event stream")
         values = self._payloads_of(text)
         if len(values) == 1:

@@ -155,6 +155,11 @@ FIRST_EPOCH_SECOND = 1e9
 FIRST_EPOCH_MILLISECOND = 1e11
 
 
+def is_number(value: Any) -> bool:
+    """Whether this is a number that can be a measure of something."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
+
+
 def text_of(value: Any) -> str | None:
     """A header's name or value as text: latin-1 as HTTP has it, numbers as written, of a list the first."""
     if isinstance(value, (list, tuple)) and value:
@@ -163,9 +168,7 @@ def text_of(value: Any) -> str | None:
         return value.strip()
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value).decode("latin-1").strip()
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER:
-        return str(value)
-    return None
+    return str(value) if is_number(value) else None
 
 
 def lowered(headers: Headers | None) -> dict[str, str]:
@@ -193,7 +196,7 @@ def decimal_of(value: Any) -> float | None:
     if isinstance(value, str):
         # float() makes an infinity of more digits than a double holds.
         number = float(value) if DECIMAL.fullmatch(value) else math.nan
-    elif isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER:
+    elif is_number(value):
         number = float(value)
     else:
         return None

@@ -17,12 +17,11 @@ import attrs
 from deltafold import events as e
 from deltafold.arguments import ArgumentsReader
 from deltafold.classify import error_from_payload, is_error_payload
-from deltafold.dialects.lifts import CallLifts
+from deltafold.dialects.base import Dialect, cause_of
 from deltafold.dialects.think import ThinkTags
 from deltafold.errors import AnomalyCode, ErrorKind, LimitExceeded, ResponseError
 from deltafold.fold import (
     Ending,
-    Fold,
     ItemRecord,
     PartRecord,
     Value,
@@ -32,8 +31,8 @@ from deltafold.fold import (
     empty,
     settle_value,
 )
-from deltafold.items import copied, item_from, part_from
-from deltafold.payload import Paths, Report, is_strict_json, join_halves, join_surrogates
+from deltafold.items import copied, integer, item_from, part_from
+from deltafold.payload import Paths, is_strict_json, join_halves, join_surrogates
 from deltafold.response import Outcome, usage_from
 from deltafold.state import ITEM_STATUS_AT_END
 
@@ -137,19 +136,14 @@ class OpenChoice:
     tags: ThinkTags = attrs.field(factory=ThinkTags)
     details: list[JSON] = attrs.field(factory=list)
     """OpenRouter's `reasoning_details`, merged."""
-    spoke: bool = False
-    """Pieces of spoken output came."""
     weighed: set[str] = attrs.field(factory=set)
     """The members of `logprobs` that came."""
 
 
 @attrs.define
-class ChatDialect:
+class ChatDialect(Dialect):
     """Translates the payloads of one stream."""
 
-    fold: Fold
-    report: Report
-    lifts: CallLifts
     think_tags: bool = False
     """Whether what stands between `<think>` and `</think>` in the text is reasoning."""
     name = "chat"
@@ -178,8 +172,8 @@ class ChatDialect:
     )
     """Where pieces of a longer text stand."""
 
-    started: bool = False
-    ended: bool = False
+    passing: ClassVar[frozenset[str]] = Dialect.passing | {"think_tags", "texts"}
+
     failing: JSON | None = None
     """The error that was reported, as it came."""
     done: bool = False
@@ -188,14 +182,9 @@ class ChatDialect:
     usage: JSON = attrs.field(factory=dict)
     choices: dict[int, OpenChoice] = attrs.field(factory=dict)
     next_index: int = 0
-    halves: dict[tuple[int, ValueKey], int] = attrs.field(factory=dict)
     late: dict[int, JSON] = attrs.field(factory=dict)
     """Fields of items that became known too late for their announcement."""
-    reported: set[tuple[str, str | int | None]] = attrs.field(factory=set)
-    last_sequence_number: int | None = None
-    sequence_number_before: int | None = None
 
-    out: list[Any] = attrs.field(factory=list)
     texts: dict[tuple[int, ValueKey], str] = attrs.field(factory=dict)
     """What the present payload adds to the values, beside what the fold holds."""
 
@@ -236,7 +225,7 @@ class ChatDialect:
                 return None
             calls = delta.get("tool_calls")
             call = calls[0] if isinstance(calls, list) and len(calls) == 1 else None
-            if call == {"index": call_place(call or {}), "function": {"arguments": event.text}}:
+            if call == {"index": integer(call or {}, "index"), "function": {"arguments": event.text}}:
                 return ("choices", 0, "delta", "tool_calls", 0, "function", "arguments"), "{["
             return None
         if self.think_tags:
@@ -285,25 +274,9 @@ class ChatDialect:
                     choice.told["finish_reason"] = ""
         return self.out
 
-    def getstate(self) -> dict[str, Any]:
-        """All that the translator remembers, by name."""
-        return {"lifts": self.lifts.getstate(), **{name: getattr(self, name) for name in MEMORY}}
-
-    def setstate(self, state: dict[str, Any]) -> None:
-        """Makes a new translator remember what another one did."""
-        self.lifts.setstate(state["lifts"])
-        for name in MEMORY:
-            setattr(self, name, state[name])
-
     def _clear(self) -> None:
         self.out = []
         self.texts = {}
-
-    def _once(self, code: AnomalyCode, key: str | int | None, message: str) -> None:
-        """Reports what would otherwise come with every fragment."""
-        if (code, key) not in self.reported:
-            self.reported.add((code, key))
-            self.report(code, message)
 
     # ------------------------------------------------------------------------------------------- a chunk
 
@@ -352,13 +325,7 @@ class ChatDialect:
             self.out.append(e.StatusChanged(None, data))
             return
         self.started = True
-        ident, model = data.get("id"), data.get("model")
-        data = {"object": "response", "status": "in_progress", **data}
-        self.out.append(
-            e.ResponseStarted(
-                ident if isinstance(ident, str) else None, model if isinstance(model, str) else None, data
-            )
-        )
+        self._response_started({"object": "response", "status": "in_progress", **data})
 
     def _usage(self, usage: Any) -> None:
         if not isinstance(usage, dict):
@@ -374,33 +341,21 @@ class ChatDialect:
             self.report(AnomalyCode.ERROR_AFTER_FAILURE, "an error came after the response had failed")
             if error.kind is ErrorKind.UNKNOWN:
                 return
-        told = payload.get("error")
-        self.failing = (
-            copied(told) if isinstance(told, dict) else {"code": error.code, "message": error.message}
-        )
+        self.failing = cause_of(payload, error)
         self.out.append(e.ErrorReported(error))
 
     def _wrong_dialect(self, payload: JSON, kind: str) -> None:
         message = f"{kind[:60]} came where Chat Completions were expected: use dialect='responses'"
-        self.report(AnomalyCode.WRONG_DIALECT, message)
-        self.out.append(
-            e.ErrorReported(ResponseError(ErrorKind.INVALID_REQUEST, message, "wrong_dialect", raw=payload))
-        )
+        self._refuse_dialect(payload, message)
         self.failing = {"code": "wrong_dialect", "message": message}
         self._end(Outcome.TRUNCATED)
 
     # ------------------------------------------------------------------------------------------ a choice
 
     def _choice(self, told: JSON, position: int) -> None:
-        index = told.get("index")
-        if not isinstance(index, int) or isinstance(index, bool) or index < 0:
-            if index is not None:
-                self._once(
-                    AnomalyCode.INVALID_FIELD, "choice index", f"the index of a choice is {index!r:.40}"
-                )
-            index = position
-        if index > self.fold.limits.index:
-            raise LimitExceeded("index", self.fold.limits.index)
+        index = self._index(told, "index", "the index of a choice")
+        if index is None:
+            index = self._bounded(position)
         choice = self.choices.get(index)
         if choice is None:
             if len(self.choices) >= self.fold.limits.items:
@@ -486,7 +441,6 @@ class ChatDialect:
 
     def _audio(self, choice: OpenChoice, audio: JSON) -> JSON:
         """Hands out the pieces of spoken output; gives what else is told of it."""
-        choice.spoke = True
         if isinstance(audio.get("data"), str) and audio["data"]:
             self.out.append(e.AudioDelta(audio["data"]))
         if isinstance(audio.get("transcript"), str):
@@ -521,10 +475,7 @@ class ChatDialect:
         index, key = self._place(choice, kind)
         text = join_halves(self.halves, (index, key), text, self.report)
         if text:
-            event = delta_of(index, kind, key, text)
-            if logprobs and isinstance(event, e.TextDelta):
-                event = attrs.evolve(event, logprobs=tuple(p for p in logprobs if isinstance(p, dict)))
-            self._say(index, key, text, event)
+            self._say(index, key, text, delta_of(index, kind, key, text, logprobs))
 
     def _say(self, index: int, key: ValueKey, text: str, event: e.Event) -> None:
         self.texts[index, key] = self.texts.get((index, key), "") + text
@@ -636,7 +587,7 @@ class ChatDialect:
     def _call(self, choice: OpenChoice, told: JSON) -> None:
         """A fragment of a call."""
         function = function_of(told)
-        place, ident = call_place(told), call_id(told)
+        place, ident = integer(told, "index"), call_id(told)
         name = call_name(told, function)
         call = self._find_call(choice, place, ident, name)
         if call is None:
@@ -874,7 +825,8 @@ class ChatDialect:
         if choice.annotations == 0:
             self._annotations(choice, message.get("annotations"))
         rest = {key: value for key, value in message.items() if key not in OF_DELTA and not empty(value)}
-        if choice.spoke and isinstance(audio := rest.get("audio"), dict):
+        spoke = isinstance(choice.told.get("message", {}).get("audio"), dict)
+        if spoke and isinstance(audio := rest.get("audio"), dict):
             rest["audio"] = {key: value for key, value in audio.items() if key not in SPOKEN}
         if rest:
             self._rest_of_message(choice, rest)
@@ -1037,11 +989,6 @@ SPOKEN = ("data", "transcript")
 TRANSCRIPT: ValueKey = ("transcript",)
 LEGACY = -1
 """The place of the one call that the old `function_call` field can hold."""
-MEMORY = tuple(
-    field.name
-    for field in attrs.fields(ChatDialect)
-    if field.name not in ("fold", "report", "lifts", "think_tags", "out", "texts")
-)
 
 
 def first(table: JSON, *names: str) -> Any:
@@ -1057,11 +1004,6 @@ def function_of(told: JSON) -> JSON:
 def is_custom(told: JSON) -> bool:
     custom = told.get("custom")
     return told.get("type") == "custom" or (isinstance(custom, dict) and any(custom.values()))
-
-
-def call_place(told: JSON) -> int | None:
-    place = told.get("index")
-    return place if isinstance(place, int) and not isinstance(place, bool) else None
 
 
 def call_id(told: JSON) -> str | None:
@@ -1154,7 +1096,6 @@ def record_with(record: ItemRecord | None, out: list[Any], index: int) -> ItemRe
     record = ItemRecord(index, told["type"], choice_index)
     record.load(told)
     for event in parts:
-        record.parts[event.group][event.part_index] = PartRecord(event.part.data)
-        for field, kind in record.part_values(event.group, event.part.data):
-            record.values[event.group, event.part_index, field] = Value(kind)
+        fields = record.take_values(event.group, event.part_index, event.part.data, whole=False)
+        record.parts[event.group][event.part_index] = PartRecord(fields)
     return record

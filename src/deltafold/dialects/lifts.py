@@ -6,6 +6,7 @@ from typing import Any
 
 from deltafold.errors import AnomalyCode
 from deltafold.events import LiftedDelta
+from deltafold.items import joined
 from deltafold.lifting import Lift, Lifted, Lifter
 from deltafold.payload import Report
 
@@ -29,15 +30,17 @@ class LiftedCall:
 
     def so_far(self) -> str:
         """The arguments as they came."""
-        if len(self.raw) > 1:
-            self.raw[:] = ["".join(self.raw)]
-        return self.raw[0] if self.raw else ""
+        return joined(self.raw)
 
     def handed_on(self) -> str:
         """The arguments as they were handed on."""
-        if len(self.kept) > 1:
-            self.kept[:] = ["".join(self.kept)]
-        return self.kept[0] if self.kept else ""
+        return joined(self.kept)
+
+    def note(self, kept: str, lifted: Lifted) -> None:
+        """What the lifter made of a piece."""
+        self.kept.append(kept)
+        for lift, text in lifted:
+            self.lifted[self.lifts.index(lift)].append(text)
 
 
 class CallLifts:
@@ -97,10 +100,8 @@ class CallLifts:
 
     def _take(self, index: int, call: LiftedCall, result: tuple[str, Lifted], out: list[Any]) -> str:
         kept, lifted = result
-        call.kept.append(kept)
-        for lift, text in lifted:
-            call.lifted[call.lifts.index(lift)].append(text)
-            out.append(LiftedDelta(index, lift.path, lift.into, text))
+        call.note(kept, lifted)
+        out += [LiftedDelta(index, lift.path, lift.into, text) for lift, text in lifted]
         for lift in call.lifter.refused[call.refused :]:
             self._report(AnomalyCode.LIFT_REFUSED, f"{list(lift.path)!r:.60} of item {index} is no string")
         call.refused = len(call.lifter.refused)
@@ -111,10 +112,8 @@ class CallLifts:
         new = self._calls[index] = LiftedCall(call.lifts)
         new.raw.append(text)
         new.closed = True
-        for kept, lifted in (new.lifter.feed(text), new.lifter.close()):
-            new.kept.append(kept)
-            for lift, piece in lifted:
-                new.lifted[new.lifts.index(lift)].append(piece)
+        new.note(*new.lifter.feed(text))
+        new.note(*new.lifter.close())
         for lift, before, after in zip(new.lifts, call.lifted, new.lifted, strict=True):
             so_far, told = "".join(before), "".join(after)
             if told.startswith(so_far):

@@ -15,13 +15,12 @@ import attrs
 
 from deltafold import events as e
 from deltafold.classify import error_from_payload, is_error_payload
-from deltafold.dialects.lifts import CallLifts
-from deltafold.errors import AnomalyCode, ErrorKind, LimitExceeded, ResponseError
+from deltafold.dialects.base import Dialect, cause_of
+from deltafold.errors import AnomalyCode, ErrorKind, ResponseError
 from deltafold.fold import (
     GROUPS,
     ITEM_VALUES,
     Ending,
-    Fold,
     ItemRecord,
     ValueKey,
     arguments_key,
@@ -35,10 +34,9 @@ from deltafold.fold import (
     settle_item,
     settle_part,
     settle_value,
-    string_or_empty,
 )
-from deltafold.items import copied
-from deltafold.payload import Paths, Report, join_halves, join_surrogates
+from deltafold.items import copied, string
+from deltafold.payload import Paths, join_halves, join_surrogates
 from deltafold.rates import rate_limits_from_event
 from deltafold.response import Outcome, usage_from
 from deltafold.state import ITEM_STATUS_AT_END, ItemState, PartState
@@ -128,24 +126,18 @@ LIFE_CYCLE = {"response.created", "response.queued", "response.in_progress", *TE
 
 
 @attrs.define
-class ResponsesDialect:
+class ResponsesDialect(Dialect):
     """Translates the payloads of one stream."""
 
-    fold: Fold
-    report: Report
-    lifts: CallLifts
     name = "responses"
     fragments: ClassVar[Paths] = frozenset({("delta",), ("delta", "stdout"), ("delta", "stderr")})
     """Where pieces of a longer text stand."""
 
-    started: bool = False
-    ended: bool = False
+    passing: ClassVar[frozenset[str]] = Dialect.passing | {"fresh"}
+
     ending: Ending | None = None
     """The end of a failed response, held back for one event: its true cause may follow."""
     told_by_error: bool = False
-    last_sequence_number: int | None = None
-    sequence_number_before: int | None = None
-    """The one before that of the present payload."""
 
     # Identity: `output_index` is the key, ids are aliases.
     places: dict[int, int] = attrs.field(factory=dict)
@@ -157,27 +149,13 @@ class ResponsesDialect:
     """For each type the last open item, and how many items there were when it was found."""
     unannounced: set[int] = attrs.field(factory=set)
     unannounced_parts: set[tuple[int, str, int]] = attrs.field(factory=set)
-    reported: set[tuple[str, str | int | None]] = attrs.field(factory=set)
-    halves: dict[tuple[int, ValueKey], int] = attrs.field(factory=dict)
-    """High surrogates at the end of a fragment, which wait for their other half: code points."""
     announced: dict[tuple[int, ValueKey], str] = attrs.field(factory=dict)
     """Text that came with an announcement. Deltas tell it again, or continue it."""
 
-    # What one payload makes: its events, and the records of items that begin with it.
-    out: list[Any] = attrs.field(factory=list)
     fresh: dict[int, ItemRecord] = attrs.field(factory=dict)
+    """The records of items that begin with the present payload."""
 
     # ---------------------------------------------------------------------------------------- the parser
-
-    def getstate(self) -> dict[str, Any]:
-        """All that the translator remembers, by name."""
-        return {"lifts": self.lifts.getstate(), **{name: getattr(self, name) for name in MEMORY}}
-
-    def setstate(self, state: dict[str, Any]) -> None:
-        """Makes a new translator remember what another one did."""
-        self.lifts.setstate(state["lifts"])
-        for name in MEMORY:
-            setattr(self, name, state[name])
 
     def translate(self, payload: JSON, name: str) -> list[Any]:
         """The events of one payload. `name` is the SSE event name, "" where there is none."""
@@ -196,10 +174,8 @@ class ResponsesDialect:
         elif self.ending is not None and kind not in ("error", "response.failed", *HEARTBEATS):
             self._finish()
             self._after_end(kind)
-        elif (handler := HANDLERS.get(kind)) is not None:
-            handler(self, payload, kind)
         else:
-            self._other(payload, kind)
+            HANDLERS.get(kind, ResponsesDialect._other)(self, payload, kind)
         return self.out
 
     def plain_text(self, payload: JSON, event: Any) -> tuple[tuple[str | int, ...], str | None] | None:
@@ -249,11 +225,7 @@ class ResponsesDialect:
         self._clear()
         kind = self._type(payload, "")
         self.reported.add((AnomalyCode.TYPE_MISSING, None))
-        handler = HANDLERS.get(kind)
-        if handler is None:
-            self._other(payload, kind)
-        else:
-            handler(self, payload, kind)
+        HANDLERS.get(kind, ResponsesDialect._other)(self, payload, kind)
         return self.out
 
     # ----------------------------------------------------------------------------------------- one event
@@ -261,12 +233,6 @@ class ResponsesDialect:
     def _clear(self) -> None:
         self.out = []
         self.fresh = {}
-
-    def _once(self, code: AnomalyCode, key: str | int | None, message: str) -> None:
-        """Reports what would otherwise come with every fragment."""
-        if (code, key) not in self.reported:
-            self.reported.add((code, key))
-            self.report(code, message)
 
     def _type(self, payload: JSON, name: str) -> str:
         kind = payload.get("type")
@@ -347,13 +313,7 @@ class ResponsesDialect:
         self.started = True
         if not announced:
             self.report(AnomalyCode.RESPONSE_NOT_ANNOUNCED, "the response began without response.created")
-        data = without_output(data or {})
-        ident, model = data.get("id"), data.get("model")
-        self.out.append(
-            e.ResponseStarted(
-                ident if isinstance(ident, str) else None, model if isinstance(model, str) else None, data
-            )
-        )
+        self._response_started(without_output(data or {}))
 
     def _announce(self, payload: JSON, kind: str) -> None:
         """response.created, response.queued, response.in_progress."""
@@ -432,9 +392,7 @@ class ResponsesDialect:
         if self.ending is None:
             self.told_by_error = True
             self.out.append(e.ErrorReported(error))
-            inner = payload.get("error")
-            told = inner if isinstance(inner, dict) else {"code": error.code, "message": error.message}
-            self.ending = Ending(Outcome.FAILED, {"status": "failed", "error": copied(told)})
+            self.ending = Ending(Outcome.FAILED, {"status": "failed", "error": cause_of(payload, error)})
             return
         self.report(AnomalyCode.ERROR_AFTER_FAILURE, "an error came after the response had failed")
         if error.kind is not ErrorKind.UNKNOWN:
@@ -443,9 +401,7 @@ class ResponsesDialect:
 
     def _wrong_dialect(self, payload: JSON, kind: str) -> None:
         message = "a Chat Completions chunk came where a Responses stream was expected: use dialect='chat'"
-        self.report(AnomalyCode.WRONG_DIALECT, message)
-        error = ResponseError(ErrorKind.INVALID_REQUEST, message, "wrong_dialect", raw=payload)
-        self.out.append(e.ErrorReported(error))
+        self._refuse_dialect(payload, message)
         self._close(Ending(Outcome.FAILED, {"status": "failed"}))
 
     def _finish(self) -> None:
@@ -482,16 +438,10 @@ class ResponsesDialect:
 
     # --------------------------------------------------------------------------------------------- items
 
-    def _index(self, payload: JSON, name: str) -> int | None:
-        """An index that the wire tells. Raises `LimitExceeded`."""
-        index = payload.get(name)
-        if isinstance(index, int) and not isinstance(index, bool) and index >= 0:
-            if index > self.fold.limits.index:
-                raise LimitExceeded("index", self.fold.limits.index)
-            return index
-        if index is not None:
-            self._once(AnomalyCode.INVALID_FIELD, name, f"{name} is {index!r:.40}")
-        return None
+    def _placed(self, payload: JSON) -> tuple[int | None, int | None]:
+        """The wire's index of an item, and ours where there is an item."""
+        place = self._index(payload, "output_index")
+        return place, None if place is None else self.places.get(place)
 
     def _record(self, index: int) -> ItemRecord:
         return self.fold.items[index] if index in self.fold.items else self.fresh[index]
@@ -523,7 +473,7 @@ class ResponsesDialect:
         if place is not None:
             self.places[place] = index
         self._learn_ids(index, told)
-        record = ItemRecord(index, string_or_empty(told.get("type")), None)
+        record = ItemRecord(index, string(told, "type") or "", None)
         field = ITEM_VALUES.get(record.type, "")
         blank: JSON = {group: [] for group in GROUPS if isinstance(told.get(group), list) and told[group]}
         if isinstance(told.get(field), str) and told[field]:
@@ -554,11 +504,14 @@ class ResponsesDialect:
             entries = blank.get(group)
             for position, entry in enumerate(entries if isinstance(entries, list) else ()):
                 self._hold_part_text(record, group, position, entry)
-        field = ITEM_VALUES.get(record.type, "")
-        if isinstance(text := blank.get(field), str) and text:
-            self.announced[record.index, (field,)] = text
-            blank[field] = ""
+        self._hold_value(record, blank)
         return blank
+
+    def _hold_value(self, record: ItemRecord, told: JSON) -> None:
+        field = ITEM_VALUES.get(record.type, "")
+        if text := string(told, field):
+            self.announced[record.index, (field,)] = text
+            told[field] = ""
 
     def _hold_part_text(self, record: ItemRecord, group: e.Group, index: int, part: Any) -> None:
         for field, _ in record.part_values(group, part):
@@ -576,8 +529,7 @@ class ResponsesDialect:
         if record is not None:
             return record.index
         self._start()
-        place = self._index(payload, "output_index")
-        here = None if place is None else self.places.get(place)
+        place, here = self._placed(payload)
         owner = self._owner(payload)
         if owner is not None and not self._fits(owner, wanted, by_name=True):
             owner = None
@@ -652,10 +604,7 @@ class ResponsesDialect:
         if record.type == "":
             data = {**record.to_dict(), "type": wanted}
             record.type = wanted
-            field = ITEM_VALUES.get(wanted, "")
-            if isinstance(text := data.get(field), str) and text:
-                self.announced[index, (field,)] = text
-                data[field] = ""
+            self._hold_value(record, data)
             self.out.append(e.ItemUpdated(index, self.fold.item(record, data, whole=False)))
         return index
 
@@ -670,8 +619,7 @@ class ResponsesDialect:
         if not isinstance(item, dict):
             self.report(AnomalyCode.INVALID_FIELD, f"{kind} has no item")
             return
-        place = self._index(payload, "output_index")
-        here = None if place is None else self.places.get(place)
+        place, here = self._placed(payload)
         if place is None:
             here = self._owner(item)
             self._once(AnomalyCode.INDEX_MISSING, None, "an item was announced without output_index")
@@ -679,7 +627,7 @@ class ResponsesDialect:
             self._begin(place, item)
             return
         record = self.fold.items[here]
-        same_type = string_or_empty(item.get("type")) in ("", record.type) or not record.type
+        same_type = (string(item, "type") or "") in ("", record.type) or not record.type
         named = isinstance(item.get("id"), str) or isinstance(item.get("call_id"), str)
         if same_type and (
             here in self.unannounced
@@ -712,8 +660,7 @@ class ResponsesDialect:
         if record is not None and record.state is ItemState.OPEN:
             self._finalize(record, item)
             return
-        place = self._index(payload, "output_index")
-        here = None if place is None else self.places.get(place)
+        place, here = self._placed(payload)
         owner = self._owner(item)
         if owner is not None and not self._same_type(owner, item):
             owner = None
@@ -753,11 +700,11 @@ class ResponsesDialect:
         text = told.get("arguments")
         if not self.lifts.declared or record.type not in LIFTABLE or not isinstance(text, str) or not text:
             return told
-        tool = string_or_empty(told.get("name")) or tool_of(record)
+        tool = string(told, "name") or tool_of(record)
         return {**told, "arguments": self.lifts.told(record.index, tool, text, self.out, whole=whole)}
 
     def _same_type(self, index: int, item: JSON) -> bool:
-        told, known = string_or_empty(item.get("type")), self.fold.items[index].type
+        told, known = string(item, "type") or "", self.fold.items[index].type
         return not told or not known or told == known
 
     def _finalize(self, record: ItemRecord, told: JSON) -> None:
@@ -1000,11 +947,7 @@ class ResponsesDialect:
         if self.lifts.declared and kind == "arguments" and record.type in LIFTABLE:
             text = self.lifts.fragment(record.index, tool_of(record), text, self.out)
         if text:
-            event = delta_of(record.index, kind, key, text)
-            if logprobs and isinstance(event, e.TextDelta):
-                probabilities = tuple(entry for entry in logprobs if isinstance(entry, dict))
-                event = attrs.evolve(event, logprobs=probabilities)
-            self.out.append(event)
+            self.out.append(delta_of(record.index, kind, key, text, logprobs))
 
     def _done(self, payload: JSON, kind: str) -> None:
         streamed = STREAMED[kind.removesuffix(".done")]
@@ -1071,8 +1014,7 @@ class ResponsesDialect:
             at = next(reversed(came), len(known) - 1) + 1
             while at in came:
                 at += 1
-            if at > self.fold.limits.index:
-                raise LimitExceeded("index", self.fold.limits.index)
+            self._bounded(at)
         if annotation not in known and came.get(at) != annotation:
             self.out.append(e.AnnotationAdded(record.index, index, at, annotation))
 
@@ -1104,11 +1046,6 @@ class ResponsesDialect:
         self.out.append(e.RateLimitsReported(rate_limits_from_event(payload), payload))
 
 
-MEMORY = tuple(
-    field.name
-    for field in attrs.fields(ResponsesDialect)
-    if field.name not in ("fold", "report", "lifts", "out", "fresh")
-)
 CALLS = ("function_call", "mcp_call", "custom_tool_call")
 """Items that stream arguments."""
 KNOWN_TYPES = {
@@ -1136,7 +1073,7 @@ BLANK_PARTS: dict[e.ValueKind, JSON] = {
 
 
 def tool_of(record: ItemRecord) -> str:
-    return string_or_empty(record.data.get("name"))
+    return string(record.data, "name") or ""
 
 
 def adds(known: JSON, told: JSON) -> bool:
@@ -1158,7 +1095,7 @@ def substance(item: JSON) -> str:
 
 
 def type_of(item: JSON) -> str:
-    return string_or_empty(item.get("type"))
+    return string(item, "type") or ""
 
 
 def part_place(kind: str) -> tuple[e.Group, str]:
