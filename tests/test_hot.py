@@ -22,8 +22,8 @@ from deltafold import (
     WireError,
 )
 from deltafold import hot as hot_path
-from deltafold import parser as parser_module
 from deltafold.hot import MOST_LANES, MOST_TARGETS, Template, recent_templates, template_of
+from deltafold.sse import Signal, SSEDecoder
 from strategies import dumps
 
 # ------------------------------------------------------------------------------------ with it and without it
@@ -31,7 +31,7 @@ from strategies import dumps
 
 def without_short_cut(parser: ResponseParser) -> ResponseParser:
     """A parser that never learns what hot deltas look like."""
-    parser._misses = 1 << 60
+    parser._hot._unused = 1 << 60
     return parser
 
 
@@ -56,7 +56,7 @@ def told(
         said.append((parser.last_sequence_number, parser.state, parser.anomaly_count))
         if number in moves:
             parser = wire.resumed(parser)
-    assert short or parser._lanes == []
+    assert short or parser._hot.lanes == []
     return [*said, parser.needs_input, parser.anomalies, parser.response, parser.response.to_dict()]
 
 
@@ -451,15 +451,15 @@ def test_snapshots(dialect: str, data: st.DataObject) -> None:
 def frames_read(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """One entry for each step of the long way."""
     steps: list[bool] = []
-    read = ResponseParser._read_frame
+    advance = SSEDecoder.advance
 
-    def counted(parser: ResponseParser) -> bool:
-        found = read(parser)
+    def counted(decoder: SSEDecoder) -> Signal:
+        found = advance(decoder)
         if found:
-            steps.append(found)
+            steps.append(True)
         return found
 
-    monkeypatch.setattr(ResponseParser, "_read_frame", counted)
+    monkeypatch.setattr(SSEDecoder, "advance", counted)
     return steps
 
 
@@ -601,7 +601,7 @@ def test_rotating_ids(frames_read: list[bool], monkeypatch: pytest.MonkeyPatch) 
     )
     blocks = [event({**chunk({"content": "a"}), "id": f"c{number}"}) for number in range(200)]
     assert long_blocks(frames_read, blocks, "chat") == 200
-    assert len(learned) <= 2 * parser_module.MOST_MISSES
+    assert len(learned) <= 2 * hot_path.MOST_UNUSED
 
 
 def test_after_giving_up_a_match_counts_again(frames_read: list[bool]) -> None:
@@ -751,7 +751,7 @@ def test_memory_is_bounded() -> None:
     parser.feed(b"".join(blocks))
     for _ in parser.events():
         pass
-    assert len(parser._lanes) == MOST_LANES
+    assert len(parser._hot.lanes) == MOST_LANES
     for cache in (recent_templates, template_of):
         assert cache.cache_info().currsize <= cache.cache_info().maxsize
 
@@ -765,7 +765,7 @@ def test_targets_are_bounded(frames_read: list[bool]) -> None:
         for _ in parser.events():
             pass
     assert len(frames_read) == 7 + MOST_TARGETS + 50
-    (lane,) = parser._lanes
+    (lane,) = parser._hot.lanes
     assert 0 < len(lane.targets) <= MOST_TARGETS
 
 
@@ -781,10 +781,8 @@ def test_few_templates_for_each_set_of_keys() -> None:
     recent = recent_templates("", keys, ("choices", 0, "delta", "content"))
     assert len(recent) == MOST_LANES
     assert all(isinstance(template, Template) for template in recent)
-    assert len(parser._lanes) <= MOST_LANES
+    assert len(parser._hot.lanes) <= MOST_LANES
 
-
-# Tests that fail at the time of writing: to be appended to tests/test_hot.py once the source is mended.
 
 TEXT_0 = event(wire.text(0, "x", item_id="msg_0"))
 BARE_TEXT = event({"type": "response.output_text.delta", "content_index": 0, "delta": "x"})

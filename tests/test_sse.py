@@ -634,9 +634,8 @@ def test_feed_only_stores() -> None:
     decoder = SSEDecoder()
     decoder.feed(b"id: 1\nretry: 1\ndata: x\n\n")
     assert (decoder.last_event_id, decoder.reconnection_time, decoder.event_count) == ("", None, 0)
-    assert decoder.ready
     assert decoder.next_frame() == frame(id="1", retry=1)
-    assert not decoder.ready
+    assert decoder.next_frame() is None
 
 
 def test_frames_can_be_abandoned() -> None:

@@ -165,10 +165,10 @@ def check_depth(text: str, depth: int) -> None:
             raise LimitExceeded("json_depth", depth)
 
 
-def read_payloads(text: str, depth: int, fragments: Paths, report: Report, *, strict: bool) -> list[Any]:
-    """The payloads of one event: nearly always one object.
+def read_object(text: str, depth: int, *, strict: bool) -> dict[str, Any] | None:
+    """The object that the data of nearly every event are.
 
-    What is no JSON comes as `Unread`, JSON that is no object as the value it is: nothing is ever dropped.
+    None where they are anything else, or there may be something wrong with it: `read_payloads()` knows more.
     Raises `LimitExceeded`.
     """
     # The brackets of the whole text bound its depth, and few payloads have more of them than the limit.
@@ -176,10 +176,25 @@ def read_payloads(text: str, depth: int, fragments: Paths, report: Report, *, st
         check_depth(text, depth)
     try:
         value, end = (scan_distinct if strict else scan)(text, 0)
-        if end == len(text) and "\\u" not in text:
-            return [value]  # nearly always
     except (StopIteration, ValueError, RecursionError):
-        pass
+        return None
+    if end != len(text) or type(value) is not dict or ("\\" in text and has_surrogates(text)):
+        return None
+    return value
+
+
+def has_surrogates(text: str) -> bool:
+    """Whether half a surrogate pair may be among the escapes of a JSON text."""
+    return "\\ud" in text or "\\uD" in text
+
+
+def read_payloads(text: str, depth: int, fragments: Paths, report: Report, *, strict: bool) -> list[Any]:
+    """The payloads of one event, whatever its data are.
+
+    What is no JSON comes as `Unread`, JSON that is no object as the value it is: nothing is ever dropped.
+    Raises `LimitExceeded`.
+    """
+    check_depth(text, depth)
     values, end = scan_all(text, 0, report, strict)
     if not text.strip(WHITESPACE):
         return []
@@ -187,7 +202,7 @@ def read_payloads(text: str, depth: int, fragments: Paths, report: Report, *, st
         values = rescue(text, values, end, depth, report, strict)
     elif len(values) > 1:
         report(AnomalyCode.SEVERAL_PAYLOADS, f"{len(values)} JSON values in one event")
-    if "\\ud" in text or "\\uD" in text:
+    if has_surrogates(text):
         values = [mend(value, report, fragments) for value in values]
     return values
 
