@@ -730,6 +730,24 @@ def test_gaps_in_the_numbers(frames_read: list[bool]) -> None:
     assert long_blocks(frames_read, [PRELUDE, *made], "responses") == 7 + 5
 
 
+def test_escaped_text_takes_it(frames_read: list[bool]) -> None:
+    """Servers that write all but ASCII as escapes are no slower; halves of a pair go the long way."""
+    texts = [
+        rb"\u65e5\u672c",
+        rb"caf\u00e9",
+        rb"\u0000",
+        rb"\ufffd",
+        rb"\uD7ff",
+        rb"\ud83d\ude42",
+        rb"\uDE42",
+    ]
+    plain = event(chunk({"content": "x"}))
+    blocks = [plain.replace(b'"x"', b'"' + raw + b'"') for raw in texts]
+    assert long_blocks(frames_read, [plain, plain, *blocks[:5]], "chat") == 2
+    assert long_blocks(frames_read, [plain, plain, *blocks], "chat") == 4
+    check_same(blocks, "chat")
+
+
 @pytest.mark.parametrize("spelling", [b'data:{"a', b"event: x\ndata: ", b'data: { "a'])
 def test_other_spellings(spelling: bytes, frames_read: list[bool]) -> None:
     """Blocks that are not spelled in a usual way go the long way."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from deltafold.errors import LimitExceeded, UsageError
 from deltafold.limits import Limits
-from deltafold.sse import LONGEST_WAIT, MAX_RETRY, Frame, Signal, SSEDecoder, encode_frame
+from deltafold.sse import LONGEST_WAIT, MAX_RETRY, PIECE, Frame, Signal, SSEDecoder, encode_frame
 from strategies import THOROUGH, chunkings, count_calls
 
 BOM = b"\xef\xbb\xbf"
@@ -571,6 +571,30 @@ def test_a_long_line_is_never_joined_nor_searched_again(size: int) -> None:
     calls = count_calls(lambda: decode([body[at : at + size] for at in range(0, len(body), size)]))
     assert calls["join"] <= 4
     assert calls["find"] + calls["rfind"] + calls["search"] <= 12
+
+
+@pytest.mark.parametrize("limit", [1 << 24, 300_000, 150_000])
+def test_a_long_line_in_single_bytes_takes_its_own_size(limit: int) -> None:
+    """What has come of a line takes its own size in memory, not a reference for each chunk."""
+    size = min(limit, 1_000_000)
+    decoder = SSEDecoder(limits=Limits(line_bytes=limit))
+    decoder.feed(b"data: 1\n\ndata: ")
+    assert decoder.next_frame() == frame("1")
+    for _ in range(size - 6):
+        decoder.feed(b"x")
+    assert len(decoder.chunks) <= PIECE + size // PIECE + 1
+    if size == limit:
+        at_limit = SSEDecoder(limits=Limits(line_bytes=limit))
+        at_limit.setstate(decoder.getstate())
+        at_limit.feed(b"\n\n")
+        assert at_limit.next_frame() == frame("x" * (size - 6))
+        decoder.feed(b"x")
+        with pytest.raises(LimitExceeded) as fault:
+            decoder.next_frame()
+        assert fault.value.offset == 9
+    else:
+        decoder.feed(b"\n\n")
+        assert decoder.next_frame() == frame("x" * (size - 6))
 
 
 @pytest.mark.parametrize(

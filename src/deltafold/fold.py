@@ -840,6 +840,9 @@ def settle_part(
         report(AnomalyCode.INVALID_FIELD, f"a part is {entry!r:.40}")
         merged = record.part_data(group, index)
     values = record.part_values(group, merged)
+    becomes_refusal = known is not None and not is_refusal(known) and ("text", "text") in values
+    if becomes_refusal and merged.get("type") == "refusal" and merged["text"]:
+        report(AnomalyCode.TEXT_IN_REFUSAL, f"{brief(merged['text'])} stands in a refusal")
     if known is None and isinstance(merged, dict):
         blank = {**merged, **{field: "" for field, _ in values}}
         events.append(e.PartStarted(record.index, index, group, as_part(record, group, blank)))
@@ -849,6 +852,11 @@ def settle_part(
             record.index, kind, key, record.values.get(key), merged[field], report, whole=whole
         )
     return merged, events
+
+
+def is_refusal(part: PartRecord | None) -> bool:
+    """Whether a part was announced or told as a refusal."""
+    return part is not None and isinstance(part.data, dict) and part.data.get("type") == "refusal"
 
 
 def as_part(record: ItemRecord, group: e.Group, data: JSON) -> Part:
