@@ -413,6 +413,16 @@ def test_text_in_a_refusal(announced: JSON, told: JSON | None) -> None:
     assert found.anomalies.count(C.TEXT_IN_REFUSAL) == 1
 
 
+def test_a_type_that_only_the_end_tells() -> None:
+    """D: the text of an item whose type was not known until the end is handed out then."""
+    told = message("hello")
+    untyped = {name: member for name, member in told.items() if name != "type"}
+    opened = {**untyped, "status": "in_progress", "content": []}
+    found = run(created(), added(0, opened), done(0, untyped), completed(told))
+    assert found.texts(e.TextDelta) == ["hello"]
+    assert found.response.to_dict()["output"] == [told]
+
+
 def test_numbers_that_json_cannot_hold() -> None:
     """A24: NaN and infinities are read as null."""
     body = frames(created(), added(0, OPEN)) + (

@@ -823,8 +823,8 @@ def settle_part(
     events: list[e.Event] = []
     known = record.parts[group].get(index)
     if known is not None and record.part_data(group, index) == entry:
-        held = [record.values.get((group, index, field)) for field in PART_FIELDS]
-        if all(value is None or value.whole for value in held):
+        held = [record.values.get((group, index, field)) for field, _ in record.part_values(group, entry)]
+        if all(value is not None and value.whole for value in held):
             return entry, events  # the usual end: nothing is told but what had been streamed
         merged = entry
     elif known is None or not isinstance(known.data, dict):
