@@ -40,11 +40,11 @@ def draw(results: dict[str, Any], path: Path) -> None:
             own = client in COLOURS
             axes.scatter(
                 *zip(*points, strict=True),
-                s=70 if client == "deltafold" else 30,
+                s=70 if client == "deltafold" else 60 if own else 30,
                 color=COLOURS[client] if own else next(others),
                 marker="D" if client == "deltafold" else "|" if own else "o",
                 label=NAMES.get(client, client),
-                zorder=3,
+                zorder=4 if own else 3,
             )
     axes.set_xscale("log")
     axes.set_yticks(list(places), [row["scenario"] for row in rows])
@@ -65,7 +65,12 @@ def draw(results: dict[str, Any], path: Path) -> None:
 
 def inside(tick: float, rows: list[dict[str, Any]]) -> bool:
     """Whether a tick is among the figures."""
-    ratios = [cell["ratio"] for row in rows for cell in row["cells"].values() if isinstance(cell, dict)]
+    ratios = [
+        cell["ratio"]
+        for row in rows
+        for client, cell in row["cells"].items()
+        if isinstance(cell, dict) and client not in row["wrong"]
+    ]
     return min(ratios) * 0.7 <= tick <= max(ratios) * 1.4
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from importlib.metadata import version
 from typing import Any, TypeAlias
 
 import attrs
@@ -51,10 +50,6 @@ class Client:
     prepare: Prepare
     needs: str | None = None
     """The package that it comes from, None where that is the standard library."""
-
-    @property
-    def version(self) -> str:
-        return "" if self.needs is None else version(self.needs)
 
 
 # --------------------------------------------------------------------------------- what must be done at least

@@ -53,7 +53,7 @@ from tables import markdown
 
 ROOT = Path(__file__).parents[1]
 SECTIONS = ("growth", "memory", "start", "arguments", "instructions")
-BUDGET = 6.0
+BUDGET = 3.0
 """CPU seconds for a slow client in one scenario, after which one more repetition is not worth it."""
 PATIENCE = 40.0
 """CPU seconds after which a single run is given up."""
@@ -118,18 +118,17 @@ def say(line: str = "") -> None:
 
 
 def installed(clients: Sequence[Client]) -> tuple[list[Client], list[str]]:
-    """Those that are there, and a note on each."""
-    found, notes = [], []
+    """Those that are there, and a note on each package."""
+    found: list[Client] = []
+    notes: dict[str, None] = {}
     for client in clients:
-        if client.needs is None:
-            found.append(client)
-            continue
         try:
-            notes.append(f"{client.name}: {client.needs} {client.version}")
+            if client.needs is not None:
+                notes[f"{client.needs} {importlib.metadata.version(client.needs)}"] = None
             found.append(client)
         except importlib.metadata.PackageNotFoundError:
-            notes.append(f"{client.name}: left out, {client.needs} is not installed")
-    return found, notes
+            notes[f"{client.needs} is not installed"] = None
+    return found, list(notes)
 
 
 def at_work(client: Client, stream: Stream, chunks: list[bytes]) -> tuple[Reading | None, str]:

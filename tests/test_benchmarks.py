@@ -219,7 +219,7 @@ def test_a_peer_that_is_wrong_has_a_mark(tmp_path: Path) -> None:
     ]
     assert run.installed([clients.Client("absent", fails, "no-such-package")]) == (
         [],
-        ["absent: left out, no-such-package is not installed"],
+        ["no-such-package is not installed"],
     )
     row = run.measured(Scenario("text", scenarios.text, 8), [*clients.OWN, *peers], 1, 1)
     assert row.wrong == ("wrong",)
