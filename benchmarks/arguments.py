@@ -19,6 +19,7 @@ Figures of one run compare with each other, not with those of another machine.
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import json
 from collections.abc import Callable, Sequence
@@ -116,6 +117,8 @@ def peers() -> tuple[dict[str, Callable[[list[str]], None]], list[str]]:
 def report(sizes: Sequence[int], fragment: int = 5, repeat: int = 5, *, everything: bool = False) -> str:
     """The table, for arguments of so many kilobytes."""
     others, missing = peers()
+    gc.collect()
+    gc.freeze()
     rows = []
     for name, run in {**OWN, **others}.items():
         row = [name]
@@ -125,11 +128,12 @@ def report(sizes: Sequence[int], fragment: int = 5, repeat: int = 5, *, everythi
             if name in others and size > 20 and not everything:
                 row.append("-")
                 continue
-            # Small sizes are run more often, so that the best of each rests on about as many fragments.
-            times = repeat * (max(sizes) // size) if name in OWN else 1
-            best = min(spent(lambda: run(fragments)) for _ in range(times))  # noqa: B023
+            # Small sizes are run more often, so that each measurement rests on about as many fragments.
+            times, rounds = (max(sizes) // size, repeat) if name in OWN else (1, 1)
+            best = min(spent(lambda: run(fragments), times) for _ in range(rounds))  # noqa: B023
             row.append(f"{best / len(fragments) * 1e6:.2f}")
         rows.append(row)
+    gc.unfreeze()
     table = markdown(["", *(f"{size} KB" for size in sizes)], rows)
     absent = f"\nNot installed: {', '.join(missing)}.\n" if missing else ""
     return f"Tool arguments in fragments of {fragment} characters, µs per fragment.\n\n{table}{absent}"
@@ -141,7 +145,7 @@ def main() -> None:
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[2, 20, 200], help="kilobytes of arguments")
     parser.add_argument("--fragment", type=int, default=5, help="characters of a fragment")
-    parser.add_argument("--repeat", type=int, default=5, help="runs, of which the best counts")
+    parser.add_argument("--repeat", type=int, default=5, help="measurements, of which the best counts")
     parser.add_argument("--all", action="store_true", help="the quadratic ones at every size")
     options = parser.parse_args()
     print(report(options.sizes, options.fragment, options.repeat, everything=options.all))

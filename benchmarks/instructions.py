@@ -1,6 +1,6 @@
 """How many machine instructions an event costs: the same on a busy machine as on an idle one.
 
-    python benchmarks/instructions.py [--scale 0.1] [--only NAME ...] [--save FILE] [--compare FILE]
+    python benchmarks/instructions.py [--scale 0.2] [--only NAME ...] [--save FILE] [--compare FILE]
 
 valgrind counts them. One interpreter starts under it, and forks for each count: what was counted before a
 fork is in the parent and in all its children, so that the difference between a child that reads a stream once
@@ -133,7 +133,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     names = [scenario.name for scenario in SCENARIOS]
-    parser.add_argument("--scale", type=float, default=0.1, help="streams so many times as long")
+    parser.add_argument("--scale", type=float, default=0.2, help="streams so many times as long")
     parser.add_argument(
         "--only", nargs="+", default=[""], metavar="NAME", help="scenarios with this in their name"
     )

@@ -51,7 +51,8 @@ from peers import PEERS, quiet
 from scenarios import HOSTILE, SCENARIOS, Scenario, Stream, image, network, text
 from tables import markdown
 
-ROOT = Path(__file__).parents[1]
+README = Path(__file__).parents[1] / "README.md"
+CHART = Path(__file__).parent / "speed.svg"
 SECTIONS = ("growth", "memory", "start", "arguments", "instructions")
 BUDGET = 3.0
 """CPU seconds for a slow client in one scenario, after which one more repetition is not worth it."""
@@ -320,6 +321,17 @@ def write_readme(results: Results, path: Path) -> None:
     path.write_text(f"{before}{mark}\n{results.table()}\n{notes}.\n\n{end}{after}", encoding="utf-8")
 
 
+def show(results: Results, wanted: argparse.Namespace) -> None:
+    """README and chart, where they are asked for."""
+    if wanted.readme:
+        write_readme(results, README)
+    path = wanted.chart or (CHART if wanted.readme else None)
+    if path:
+        import chart
+
+        chart.draw(json.loads(results.dump()), path)
+
+
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -375,25 +387,21 @@ def main(given: Sequence[str] | None = None) -> Results:
     if results.rows:
         say(f"\n{results.table()}\n{text_growth(results.rows, results.clients)}\n")
         say(f"{spread(results.rows)}\n")
+        show(results, wanted)
+    # Scenarios that are another size of one have its counts.
+    counted = [scenario.name for scenario in scenarios or SCENARIOS if scenario.grows or not scenario.scales]
     work = {
         "growth": lambda: growth(scenarios or SCENARIOS, factor, repetitions),
         "memory": lambda: memory(clients, factor),
         "start": lambda: start(clients, repetitions),
         "arguments": lambda: arguments.report([2, 20, 200]),
-        "instructions": lambda: instructions.report([s.name for s in scenarios or SCENARIOS], factor * 0.1),
+        "instructions": lambda: instructions.report(counted, factor * 0.2),
     }
     for section in sections:
         results.sections[section] = work[section]()
         say(results.sections[section])
     if wanted.json:
         wanted.json.write_text(results.dump(), encoding="utf-8")
-    if wanted.readme:
-        write_readme(results, ROOT / "README.md")
-        wanted.chart = wanted.chart or ROOT / "benchmarks" / "speed.svg"
-    if wanted.chart:
-        import chart
-
-        chart.draw(json.loads(results.dump()), wanted.chart)
     return results
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import attrs
 import pytest
 
 import clients
+import docs
 import instructions
 import measure
 import run
@@ -242,6 +244,15 @@ def test_a_readme_gets_the_table(tmp_path: Path) -> None:
     path.write_text("no place")
     with pytest.raises(SystemExit, match="no place"):
         run.write_readme(results, path)
+
+
+def test_the_readme_has_all_scenarios() -> None:
+    """The README's table has a row for each scenario, and its chart is there; else run with `--readme`."""
+    table = docs.README.read_text(encoding="utf-8").partition("<!-- measured: speed -->")[2]
+    table = table.partition("<!-- end: speed -->")[0]
+    assert re.findall(r"^\| ([^|]*?) *\| +[0-9]", table, re.MULTILINE) == [s.name for s in SCENARIOS]
+    for scenario in SCENARIOS:
+        assert scenario.name in run.CHART.read_text(encoding="utf-8")
 
 
 def test_a_chart(tmp_path: Path) -> None:
