@@ -21,6 +21,8 @@ import attrs
 
 LEAST = 0.02
 """Seconds that one measurement takes at least: short work is done several times within it."""
+SHORT = 0.2
+"""Seconds of a run that is long enough to take no notice of what ran before."""
 
 
 class GaveUp(BaseException):
@@ -46,9 +48,14 @@ def patience(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
-def spent(run: Callable[[], object], times: int = 1) -> float:
-    """CPU seconds of one run, over so many."""
+def spent(run: Callable[[], object], times: int = 1, *, settled: bool = False) -> float:
+    """CPU seconds of one run, over so many.
+
+    `settled` runs it once before: what others, or the collector, have dropped from caches is not its doing.
+    """
     gc.collect()
+    if settled:
+        run()
     start = time.process_time()
     for _ in range(times):
         run()
@@ -87,7 +94,7 @@ def interleaved(
     gc.collect()
     gc.freeze()
     known = known or {}
-    first = {name: known[name] if name in known else spent(run) for name, run in runs.items()}
+    first = {name: known.get(name) or spent(run, settled=True) for name, run in runs.items()}
     times = {name: times_for(seconds) for name, seconds in first.items()}
     cost = {name: max(seconds, 1e-7) * times[name] for name, seconds in first.items()}
     turns = {name: min(repetitions, max(1, int(budget / cost[name]))) for name in runs}
@@ -99,7 +106,7 @@ def interleaved(
     for repetition in range(repetitions):
         shift = repetition % len(names)
         now = {
-            name: spent(runs[name], times[name])
+            name: spent(runs[name], times[name], settled=first[name] < SHORT)
             for name in names[shift:] + names[:shift]
             if repetition < turns[name]
         }

@@ -308,6 +308,8 @@ def spread(rows: Sequence[Row]) -> str:
     """How far deltafold's ratios of one scenario lie apart: what a difference must pass to mean something."""
     figures = [row.cells[DELTAFOLD] for row in rows]
     most = max(figure.spread for figure in figures if isinstance(figure, Figure))
+    if not most:
+        return "Too few repetitions to tell how far they lie apart."
     return f"Half of deltafold's ratios are within {most:.0%} of their median, in every scenario."
 
 
