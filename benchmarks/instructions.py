@@ -21,12 +21,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from clients import OWN
-from scenarios import SCENARIOS
+from clients import OWN, Client
+from scenarios import SCENARIOS, Scenario
 from tables import markdown
 
 Counts: TypeAlias = dict[str, dict[str, float]]
@@ -46,7 +48,7 @@ def count(names: Sequence[str], scale: float) -> Counts:
     if valgrind is None:
         raise FileNotFoundError("valgrind")
     with tempfile.TemporaryDirectory() as folder:
-        command = [valgrind, "--tool=cachegrind", "--cache-sim=no"]
+        command = [valgrind, "-q", "--tool=cachegrind", "--cache-sim=no"]
         command += [f"--cachegrind-out-file={folder}/%p", sys.executable, __file__]
         command += ["--scale", str(scale), "--fork", "--only", *names]
         done = subprocess.run(
@@ -54,7 +56,6 @@ def count(names: Sequence[str], scale: float) -> Counts:
             env=os.environ | {"PYTHONHASHSEED": "0"},
             check=True,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
         )
         counts: Counts = {}
         for line in done.stdout.decode().splitlines():
@@ -72,29 +73,44 @@ def total(path: Path) -> int:
 
 
 def fork_and_read(names: Sequence[str], scale: float) -> None:
-    """What runs under valgrind. Each line says which two processes read what."""
+    """What runs under valgrind. Each line says which two processes read what.
+
+    Each client reads in a process of its own, so that no count hangs on what was counted before it.
+    """
     for scenario in SCENARIOS:
-        if scenario.name not in names:
-            continue
-        stream = scenario.scaled(scale)
-        chunks = scenario.chunks(stream.body)
-        for client in OWN:
-            reading = client.prepare(stream, chunks)
-            reading.check()
-            gc.collect()
-            few, many = (in_child(reading.run, times) for times in (LEAST, MOST))
-            print(json.dumps([scenario.name, client.name, len(stream.blocks), few, many]), flush=True)
+        if scenario.name in names:
+            for client in OWN:
+                in_child(partial(read, scenario, client, scale))
 
 
-def in_child(run: Callable[[], object], times: int) -> int:
-    """Runs it so often in a process of its own. Its number."""
+def read(scenario: Scenario, client: Client, scale: float) -> None:
+    """Two children read a stream, once everything that is done but once has been done."""
+    stream = scenario.scaled(scale)
+    reading = client.prepare(stream, scenario.chunks(stream.body))
+    reading.check()
+    gc.collect()
+    few, many = (in_child(partial(repeat, reading.run, times)) for times in (LEAST, MOST))
+    print(json.dumps([scenario.name, client.name, len(stream.blocks), few, many]), flush=True)
+
+
+def repeat(run: Callable[[], object], times: int) -> None:
+    for _ in range(times):
+        run()
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Does it in a process of its own. Its number."""
     child = os.fork()
     if not child:
-        for _ in range(times):
-            run()
+        try:
+            work()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
         os._exit(0)
     _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
+    if os.waitstatus_to_exitcode(status):
+        raise RuntimeError("what was to be counted did not end well")
     return child
 
 
