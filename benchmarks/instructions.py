@@ -42,7 +42,7 @@ LEAST, MOST = 1, 3
 def count(names: Sequence[str], scale: float) -> Counts:
     """The counts of the scenarios of these names, their streams so many times as long.
 
-    Raises `FileNotFoundError` where there is no valgrind.
+    Raises `FileNotFoundError` where there is no valgrind, and `RuntimeError` where it fails.
     """
     valgrind = shutil.which("valgrind")
     if valgrind is None:
@@ -51,14 +51,12 @@ def count(names: Sequence[str], scale: float) -> Counts:
         command = [valgrind, "-q", "--tool=cachegrind", "--cache-sim=no"]
         command += [f"--cachegrind-out-file={folder}/%p", sys.executable, __file__]
         command += ["--scale", str(scale), "--fork", "--only", *names]
-        done = subprocess.run(
-            command,
-            env=os.environ | {"PYTHONHASHSEED": "0"},
-            check=True,
-            stdout=subprocess.PIPE,
-        )
+        environment = os.environ | {"PYTHONHASHSEED": "0"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"counting failed: {done.stderr[-2000:]}")
         counts: Counts = {}
-        for line in done.stdout.decode().splitlines():
+        for line in done.stdout.splitlines():
             name, client, events, few, many = json.loads(line)
             more = total(Path(folder, str(many))) - total(Path(folder, str(few)))
             counts.setdefault(name, {})[client] = more / (MOST - LEAST) / events
