@@ -79,7 +79,8 @@ class Stream:
     refusal: str = attrs.field(default="", kw_only=True)
     """All refusals, joined."""
     calls: tuple[ToolCall, ...] = attrs.field(default=(), kw_only=True)
-    """The calls: those of `Response.tool_calls`."""
+    """The calls: those of `Response.tool_calls`. On Chat Completions, where no call is told whole by itself,
+    they are `complete` only where the response is."""
     document: JSON | None = attrs.field(default=None, kw_only=True, repr=False)
     """What the server would send unstreamed: `Response.to_dict()`, on Chat Completions
     `Response.to_chat_completion()`. None where it would send no response."""
