@@ -15,6 +15,7 @@ import attrs
 
 from deltafold import events as e
 from deltafold.errors import Anomaly, AnomalyCode
+from deltafold.items import FunctionCall
 from deltafold.parser import ResponseParser
 from deltafold.response import Outcome, Response
 from deltafold.testing.payloads import *  # noqa: F403 - one place for tests to take all of it from
@@ -137,6 +138,11 @@ def check_laws(events: Iterable[e.Event], response: Response, *, ended: bool = T
         ledger.add(event)
     ledger.check(response)
     check_response(response)
+    if response.outcome is Outcome.FAILED:
+        assert response.error is not None, "failed without an error"
+    for call in response.tool_calls:
+        if isinstance(call, FunctionCall) and call.complete:
+            json.loads(call.arguments, parse_constant=lambda word: 1 / 0)
 
 
 # ------------------------------------------------------------------------------------------------- one run

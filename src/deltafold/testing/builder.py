@@ -45,7 +45,10 @@ def json_bytes(value: Any) -> bytes:
 
 
 def joined(fragments: Iterable[str]) -> str:
-    """Fragments as one text. Halves of a surrogate pair become the character; one that is alone, U+FFFD."""
+    """Fragments as one text. Halves of a surrogate pair become the character; one that is alone, U+FFFD.
+
+    (It is not the parser's own way to do it, which this is to test.)
+    """
     raw = "".join(fragments).encode("utf-16-le", "surrogatepass")
     return raw.decode("utf-16-le", "replace")
 

@@ -219,6 +219,7 @@ def streams(
     dialect: str | None = None,
     *,
     outcome: Outcome | None = None,
+    min_items: int = 0,
     max_items: int = 3,
     text: st.SearchStrategy[str] | None = None,
     terse: bool = False,
@@ -228,7 +229,8 @@ def streams(
     :param dialect: `"responses"` or `"chat"`; None for either.
     :param outcome: how the response ends; None for any end that a server tells. `Outcome.TRUNCATED` is a
         stream of which the end is missing.
-    :param max_items: how many items there may be; none at all is possible too.
+    :param min_items: how many items there are at least.
+    :param max_items: how many items there may be.
     :param text: what texts are; by default `texts()`. None of them may be empty.
     :param terse: short streams, to be tried at every byte.
 
@@ -240,7 +242,8 @@ def streams(
         raise UsageError("no server cancels a stream: call ResponseParser.cancel()")
     dialects = st.sampled_from(["responses", "chat"]) if dialect is None else st.just(dialect)
     outcomes = st.sampled_from(TOLD) if outcome is None else st.just(outcome)
-    return drawn_streams(dialects, outcomes, max_items, texts() if text is None else text, terse)
+    sizes = min_items, max_items
+    return drawn_streams(dialects, outcomes, sizes, texts() if text is None else text, terse)
 
 
 TOLD = (Outcome.COMPLETED, Outcome.COMPLETED, Outcome.INCOMPLETE, Outcome.FAILED)
@@ -251,14 +254,14 @@ def drawn_streams(
     draw: st.DrawFn,
     dialects: st.SearchStrategy[str],
     outcomes: st.SearchStrategy[Outcome],
-    max_items: int,
+    sizes: tuple[int, int],
     text: st.SearchStrategy[str],
     terse: bool,
 ) -> Stream:
     """What `streams()` promises."""
     dialect = draw(dialects)
     chat = dialect == "chat"
-    said = draw(st.lists(items(dialect, text), max_size=max_items))
+    said = draw(st.lists(items(dialect, text), min_size=sizes[0], max_size=sizes[1]))
     orders = st.lists(st.integers(0, max(0, len(said) - 1)), max_size=12)
     builder = StreamBuilder(
         dialect,
