@@ -1,7 +1,7 @@
 """The parser, driven in any order its methods can be called in, beside a simple model of what it must do.
 
-The model knows the bytes that were fed, and what comes of the same bytes in one call. Of a sound stream it also
-reads the payloads themselves, in a few lines that share nothing with the library.
+The model knows the bytes that were fed, and what comes of the same bytes in one call. Of a sound stream it
+also reads the payloads themselves, in a few lines that share nothing with the library.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from deltafold import (
     Anomaly,
     ArgumentsReader,
     Event,
+    FunctionCall,
+    ItemStarted,
     Limits,
     Outcome,
     ResponseFinished,
@@ -103,6 +105,15 @@ class Sound:
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.ends = list(accumulate(map(len, stream.frames())))
+        self.numbered = "sequence_number" in stream.payloads[0]
+        parser = ResponseParser(stream.dialect)
+        self.event_counts: list[int] = []
+        """How many events the payloads up to each one give."""
+        for payload in stream.payloads:
+            assert isinstance(payload, dict)
+            parser.feed_payload(payload)
+            before = self.event_counts[-1] if self.event_counts else 0
+            self.event_counts.append(before + len(list(parser.events())))
 
     def payloads_in(self, fed: int) -> range:
         """How many payloads so many bytes hold. Where a line ends with CR LF, the CR alone may do."""
@@ -134,16 +145,21 @@ class Sound:
 # ------------------------------------------------------------------------------------------- the machine
 
 
-SOUND = streams(min_items=2, max_items=5)
+SOUND = streams(min_items=2, max_items=5, max_cuts=8)
 SIZES = st.sampled_from([1, 400]) | st.integers(0, 1500)
 
 
 class Machine(RuleBasedStateMachine):
     """One parser, its caller, and the model."""
 
-    @initialize(source=SOUND | SOUND | damaged_bodies(), strict=st.booleans(), size=SIZES)
-    def begin(self, source: Stream | Body, strict: bool, size: int) -> None:
-        """A stream is on its way, or what was to be one; the first of its bytes are there."""
+    @initialize(
+        source=SOUND | SOUND | damaged_bodies(), strict=st.booleans(), size=SIZES, curious=st.booleans()
+    )
+    def begin(self, source: Stream | Body, strict: bool, size: int, curious: bool) -> None:
+        """A stream is on its way, or what was to be one; the first of its bytes are there.
+
+        A curious caller looks at everything after each event.
+        """
         self.sound = Sound(source) if isinstance(source, Stream) else None
         self.body = source.body if isinstance(source, Stream) else source.data
         self.options: dict[str, Any] = {"dialect": source.dialect, "strict": strict}
@@ -159,6 +175,7 @@ class Machine(RuleBasedStateMachine):
         self.looked = False
         """Whether the caller looked ahead: then the parser may know of a fault that it has not raised."""
         self.anomalies: tuple[Anomaly, ...] = ()
+        self.curious = curious
         self.feed(size, 0)
 
     def at_once(self, fed: int, stopped: str | None) -> Run:
@@ -197,6 +214,11 @@ class Machine(RuleBasedStateMachine):
         self.ledger.add(event)
         if not isinstance(event, ResponseFinished):
             self.fold.apply(event)
+        if self.curious:
+            self.look()
+            self.ask_for_arguments()
+            if self.sound is not None and not self.stopped:
+                self.check_the_cursor(self.sound)
 
     def failed(self, fault: WireError) -> None:
         """An exception surfaced: the same object each time."""
@@ -330,17 +352,32 @@ class Machine(RuleBasedStateMachine):
         self.looked = True
         assert self.parser.needs_input is self.parser.needs_input
 
-    @rule(index=st.integers(0, 4))
-    def ask_for_arguments(self, index: int) -> None:
-        """Arguments so far are what a fresh reader makes of the deltas."""
-        text = self.ledger.values.get(("arguments", index, None))
-        value = self.parser.partial_arguments(index)
-        if text is None:
-            assert value is None
-        elif value is not None:
-            reader = ArgumentsReader()
-            reader.feed(text)
-            assert value == reader.value()
+    @rule()
+    def ask_for_arguments(self) -> None:
+        """Arguments so far are what a fresh reader makes of the deltas; other items have none."""
+        for index in range(6):
+            text = self.ledger.values.get(("arguments", index, None))
+            value = self.parser.partial_arguments(index)
+            if text is None:
+                assert value is None
+            elif value is not None or self.is_function_call(index):
+                reader = ArgumentsReader()
+                reader.feed(text)
+                assert value == reader.value()
+
+    def is_function_call(self, index: int) -> bool:
+        """Whether an item was announced as a function call."""
+        items = [e.item for e in self.handed if isinstance(e, ItemStarted) and e.output_index == index]
+        return isinstance(items[0], FunctionCall)
+
+    def check_the_cursor(self, sound: Sound) -> None:
+        """All up to the last sequence number was handed out, and of what follows it nothing."""
+        number, handed = self.parser.last_sequence_number, len(self.handed)
+        if number is None:
+            assert not sound.numbered or handed < max(sound.event_counts[0], 1)
+        else:
+            assert sound.event_counts[number] <= handed
+            assert all(count == handed or count > handed for count in sound.event_counts[number + 1 :])
 
     # ------------------------------------------------------------------------------------------ always
 

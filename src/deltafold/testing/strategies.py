@@ -26,7 +26,7 @@ except ImportError as error:
 
 from deltafold.errors import UsageError
 from deltafold.response import Outcome
-from deltafold.testing.builder import Stream, StreamBuilder
+from deltafold.testing.builder import Stream, StreamBuilder, json_bytes
 from deltafold.testing.damage import (
     HEARTBEATS,
     NO_STREAMS,
@@ -45,6 +45,7 @@ __all__ = [
     "damaged_bodies",
     "fragments",
     "garbage",
+    "gluings",
     "heartbeats",
     "mistypings",
     "orderings",
@@ -113,6 +114,21 @@ HOSTED = (
 )
 
 
+class Values(NamedTuple):
+    """What the values of a stream are, and how they are cut."""
+
+    texts: st.SearchStrategy[str]
+    max_cuts: int
+
+    def cut(self, texts: st.SearchStrategy[str] | None = None) -> st.SearchStrategy[list[str]]:
+        """Fragments of one value."""
+        return (self.texts if texts is None else texts).flatmap(self.fragments)
+
+    def fragments(self, text: str) -> st.SearchStrategy[list[str]]:
+        """Fragments of that value."""
+        return fragments(text, self.max_cuts)
+
+
 Step: TypeAlias = Callable[[StreamBuilder], object]
 """One call of a method of the builder. What is drawn as a list of steps shrinks step by step."""
 
@@ -123,12 +139,12 @@ def choices(dialect: str) -> st.SearchStrategy[int]:
 
 
 @st.composite
-def messages(draw: st.DrawFn, dialect: str, text: st.SearchStrategy[str]) -> list[Step]:
+def messages(draw: st.DrawFn, dialect: str, values: Values) -> list[Step]:
     """A message, of two parts at times."""
     choice = draw(choices(dialect))
     steps: list[Step] = []
     for more in (False, True)[: draw(st.integers(1, 2))]:
-        said = draw(fragments(draw(text)))
+        said = draw(values.cut())
         if draw(st.sampled_from(["text", "text", "text", "refusal"])) == "refusal":
             steps.append(methodcaller("refusal", *said, more=more, choice=choice))
         else:
@@ -138,15 +154,15 @@ def messages(draw: st.DrawFn, dialect: str, text: st.SearchStrategy[str]) -> lis
 
 
 @st.composite
-def reasonings(draw: st.DrawFn, dialect: str, text: st.SearchStrategy[str]) -> list[Step]:
+def reasonings(draw: st.DrawFn, dialect: str, values: Values) -> list[Step]:
     """Summaries, raw reasoning, ciphertext; on Chat Completions, reasoning."""
     if dialect == "chat":
-        return [methodcaller("reasoning", *draw(fragments(draw(text))), choice=draw(choices(dialect)))]
+        return [methodcaller("reasoning", *draw(values.cut()), choice=draw(choices(dialect)))]
     steps: list[Step] = [methodcaller("reasoning", encrypted=draw(st.sampled_from([None, "gAAAA"])))]
     for _ in range(draw(st.integers(0, 2))):
-        steps.append(methodcaller("reasoning", *draw(fragments(draw(text))), more=True))
+        steps.append(methodcaller("reasoning", *draw(values.cut()), more=True))
     if draw(st.booleans()):
-        steps.append(methodcaller("reasoning", *draw(fragments(draw(text))), raw=True, more=True))
+        steps.append(methodcaller("reasoning", *draw(values.cut()), raw=True, more=True))
     return steps
 
 
@@ -157,26 +173,26 @@ def argument_texts(draw: st.DrawFn) -> str:
 
 
 @st.composite
-def calls(draw: st.DrawFn, dialect: str, text: st.SearchStrategy[str]) -> list[Step]:
+def calls(draw: st.DrawFn, dialect: str, values: Values) -> list[Step]:
     """A call of a function or of a custom tool."""
     custom = draw(st.sampled_from([False, False, False, True]))
-    said = draw(fragments(draw(text if custom else argument_texts())))
+    said = draw(values.cut(None if custom else argument_texts()))
     return [methodcaller("call", "tool", *said, custom=custom, choice=draw(choices(dialect)))]
 
 
 @st.composite
-def hosted(draw: st.DrawFn, text: st.SearchStrategy[str]) -> list[Step]:
+def hosted(draw: st.DrawFn, values: Values) -> list[Step]:
     """An item of a hosted tool, or of a type that nobody knows yet."""
     kind = draw(st.sampled_from(HOSTED))
     item: dict[str, Any] = {"type": kind, "status": "completed"}
     events: list[dict[str, Any]]
-    said = draw(argument_texts() if kind == "mcp_call" else text)
+    said = draw(argument_texts() if kind == "mcp_call" else values.texts)
 
     def value(base: str, told: str, **key: int) -> list[dict[str, Any]]:
         """The fragments of a value, and its end."""
         delta = {"type": f"response.{base}.delta", **key}
         whole = {"type": f"response.{base}.done", **key, told: said}
-        return [*({**delta, "delta": fragment} for fragment in draw(fragments(said))), whole]
+        return [*({**delta, "delta": fragment} for fragment in draw(values.fragments(said))), whole]
 
     match kind:
         case "web_search_call":
@@ -208,11 +224,11 @@ UNKNOWN: list[Step] = [methodcaller("event", {"type": "acme:note", "value": [1, 
 """An event that nobody knows yet."""
 
 
-def items(dialect: str, text: st.SearchStrategy[str]) -> st.SearchStrategy[list[Step]]:
+def items(dialect: str, values: Values) -> st.SearchStrategy[list[Step]]:
     """Anything that a response may hold."""
-    said = messages(dialect, text) | reasonings(dialect, text) | calls(dialect, text)
+    said = messages(dialect, values) | reasonings(dialect, values) | calls(dialect, values)
     more = st.just(UNKNOWN)
-    return said | more if dialect == "chat" else said | hosted(text) | more
+    return said | more if dialect == "chat" else said | hosted(values) | more
 
 
 def streams(
@@ -222,6 +238,7 @@ def streams(
     min_items: int = 0,
     max_items: int = 3,
     text: st.SearchStrategy[str] | None = None,
+    max_cuts: int = 3,
     terse: bool = False,
 ) -> st.SearchStrategy[Stream]:
     """Well-formed streams, with what a client must make of them.
@@ -232,6 +249,7 @@ def streams(
     :param min_items: how many items there are at least.
     :param max_items: how many items there may be.
     :param text: what texts are; by default `texts()`. None of them may be empty.
+    :param max_cuts: how many cuts there may be in the text of a value.
     :param terse: short streams, to be tried at every byte.
 
     Raises `UsageError` for another dialect, or for `Outcome.CANCELLED`: that is for the caller to do.
@@ -243,7 +261,8 @@ def streams(
     dialects = st.sampled_from(["responses", "chat"]) if dialect is None else st.just(dialect)
     outcomes = st.sampled_from(TOLD) if outcome is None else st.just(outcome)
     sizes = min_items, max_items
-    return drawn_streams(dialects, outcomes, sizes, texts() if text is None else text, terse)
+    values = Values(texts() if text is None else text, max_cuts)
+    return drawn_streams(dialects, outcomes, sizes, values, terse)
 
 
 TOLD = (Outcome.COMPLETED, Outcome.COMPLETED, Outcome.INCOMPLETE, Outcome.FAILED)
@@ -255,13 +274,13 @@ def drawn_streams(
     dialects: st.SearchStrategy[str],
     outcomes: st.SearchStrategy[Outcome],
     sizes: tuple[int, int],
-    text: st.SearchStrategy[str],
+    values: Values,
     terse: bool,
 ) -> Stream:
     """What `streams()` promises."""
     dialect = draw(dialects)
     chat = dialect == "chat"
-    said = draw(st.lists(items(dialect, text), min_size=sizes[0], max_size=sizes[1]))
+    said = draw(st.lists(items(dialect, values), min_size=sizes[0], max_size=sizes[1]))
     orders = st.lists(st.integers(0, max(0, len(said) - 1)), max_size=12)
     builder = StreamBuilder(
         dialect,
@@ -327,6 +346,25 @@ def orderings(draw: st.DrawFn, stream: Stream) -> Stream:
             for payload in draw(streams(stream.dialect)).payloads:
                 at = draw(st.integers(at, len(payloads)))
                 payloads.insert(at, payload)
+    return stream.saying(payloads)
+
+
+@st.composite
+def gluings(draw: st.DrawFn, stream: Stream) -> Stream:
+    """A stream with two events that came as one: one payload behind the other, or behind a part of it.
+
+    So gateways make them that lose a line break, or a piece of the body.
+    """
+    payloads = list(stream.payloads)
+    if len(payloads) < 2:
+        return stream
+    at = draw(st.integers(0, len(payloads) - 2))
+    first, second = (
+        payload if isinstance(payload, bytes) else json_bytes(payload) for payload in payloads[at : at + 2]
+    )
+    between = draw(st.sampled_from([b"", b" ", b"data: "]))
+    size = draw(st.just(len(first)) | st.integers(1, max(1, len(first))))
+    payloads[at : at + 2] = [first[:size] + between + second]
     return stream.saying(payloads)
 
 
@@ -402,7 +440,7 @@ def damaged_bodies(draw: st.DrawFn, dialect: str | None = None) -> Body:
     :param dialect: as in `streams()`, which also says what is raised.
     """
     stream = draw(streams(dialect))
-    match draw(st.sampled_from(["cut", "order", "type", "byte", "all", "heartbeat", "garbage"])):
+    match draw(st.sampled_from(["cut", "order", "type", "byte", "glue", "all", "heartbeat", "garbage"])):
         case "cut":
             body = draw(truncations(stream.body))
         case "order":
@@ -411,8 +449,12 @@ def damaged_bodies(draw: st.DrawFn, dialect: str | None = None) -> Body:
             body = draw(mistypings(stream)).body
         case "byte":
             body = draw(corruptions(stream.body))
+        case "glue":
+            body = draw(gluings(stream)).body
         case "all":
-            body = draw(corruptions(draw(heartbeats(draw(mistypings(draw(orderings(stream))))))))
+            for damage in (orderings, mistypings, gluings):
+                stream = draw(damage(stream))
+            body = draw(corruptions(draw(heartbeats(stream))))
         case "heartbeat":
             body = draw(heartbeats(stream))
         case _:
