@@ -30,7 +30,7 @@ from deltafold import (
 )
 from deltafold.fold import Fold
 from deltafold.testing import Stream
-from deltafold.testing.strategies import Body, damaged_bodies, streams
+from deltafold.testing.strategies import Body, damaged_bodies, gluings, streams
 from strategies import THOROUGH, Run, check_laws, drain, whole
 from wire import Ledger, resumed
 
@@ -158,9 +158,9 @@ class Sound:
 # ------------------------------------------------------------------------------------------- the machine
 
 
-SOURCES = st.integers(0, 3).flatmap(
-    lambda one: damaged_bodies() if one == 3 else streams(min_items=2, max_items=5, max_cuts=8)
-)
+WHOLE = streams(min_items=2, max_items=5, max_cuts=8)
+GLUED = WHOLE.flatmap(gluings).map(lambda stream: Body(stream.dialect, stream.body))
+SOURCES = st.sampled_from([WHOLE, WHOLE, GLUED, damaged_bodies()]).flatmap(lambda source: source)
 SIZES = st.sampled_from([2000, 500, 100, 10, 1, 0])
 MOST = st.sampled_from([0, 1, 3, 100])
 """How many events a caller asks for, where there are as many.

@@ -434,9 +434,9 @@ def responses_stream(said: Sequence[Said], ending: Ending, order: Sequence[int],
             start, events, whole = ITEMS[one.kind](one, len(items))
             rows.append([p.added(len(items), start), *events, p.done(len(items), whole)])
             items.append(whole)
-    known: JSON = {"id": "resp_1"}
+    known: JSON = {"id": "resp_1", "error": None, "incomplete_details": None}
     if not terse:
-        known |= {"error": None, "incomplete_details": None, "parallel_tool_calls": True, "metadata": {}}
+        known |= {"parallel_tool_calls": True, "metadata": {}}
     made = [p.created(**known)]
     if not terse:
         made.append(p.in_progress(**known))

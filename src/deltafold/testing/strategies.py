@@ -142,14 +142,12 @@ def choices(dialect: str) -> st.SearchStrategy[int]:
 def messages(draw: st.DrawFn, dialect: str, values: Values) -> list[Step]:
     """A message, of two parts at times."""
     choice = draw(choices(dialect))
+    kinds = st.sampled_from(["text", "text", "text", "refusal"])
+    notes = st.sampled_from([(), (ANNOTATION,)])
     steps: list[Step] = []
-    for more in (False, True)[: draw(st.integers(1, 2))]:
-        said = draw(values.cut())
-        if draw(st.sampled_from(["text", "text", "text", "refusal"])) == "refusal":
-            steps.append(methodcaller("refusal", *said, more=more, choice=choice))
-        else:
-            notes = draw(st.sampled_from([(), (ANNOTATION,)]))
-            steps.append(methodcaller("text", *said, annotations=notes, more=more, choice=choice))
+    for kind, said, noted in draw(st.lists(st.tuples(kinds, values.cut(), notes), min_size=1, max_size=2)):
+        more: dict[str, Any] = {"annotations": noted} if kind == "text" else {}
+        steps.append(methodcaller(kind, *said, more=bool(steps), choice=choice, **more))
     return steps
 
 
@@ -159,10 +157,10 @@ def reasonings(draw: st.DrawFn, dialect: str, values: Values) -> list[Step]:
     if dialect == "chat":
         return [methodcaller("reasoning", *draw(values.cut()), choice=draw(choices(dialect)))]
     steps: list[Step] = [methodcaller("reasoning", encrypted=draw(st.sampled_from([None, "gAAAA"])))]
-    for _ in range(draw(st.integers(0, 2))):
-        steps.append(methodcaller("reasoning", *draw(values.cut()), more=True))
-    if draw(st.booleans()):
-        steps.append(methodcaller("reasoning", *draw(values.cut()), raw=True, more=True))
+    for said in draw(st.lists(values.cut(), max_size=2)):
+        steps.append(methodcaller("reasoning", *said, more=True))
+    for said in draw(st.lists(values.cut(), max_size=1)):
+        steps.append(methodcaller("reasoning", *said, raw=True, more=True))
     return steps
 
 
@@ -281,10 +279,11 @@ def drawn_streams(
     dialect = draw(dialects)
     chat = dialect == "chat"
     said = draw(st.lists(items(dialect, values), min_size=sizes[0], max_size=sizes[1]))
-    orders = st.lists(st.integers(0, max(0, len(said) - 1)), max_size=12)
+    # Drawn also where there is nothing to weave, so that leaving an item out changes nothing of what follows.
+    order = draw(st.just([]) | st.lists(st.integers(0, max(0, sizes[1] - 1)), max_size=12))
     builder = StreamBuilder(
         dialect,
-        order=draw(st.just([]) | orders) if len(said) > 1 else (),
+        order=order,
         terse=terse,
         named=not terse and draw(st.booleans()),
         done=draw(st.booleans()) != chat,
