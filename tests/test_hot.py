@@ -24,7 +24,7 @@ from deltafold import (
 from deltafold import hot as hot_path
 from deltafold.hot import MOST_LANES, MOST_TARGETS, Template, recent_templates, template_of
 from deltafold.sse import Signal, SSEDecoder
-from strategies import dumps
+from deltafold.testing.builder import json_bytes as dumps
 
 # ------------------------------------------------------------------------------------ with it and without it
 

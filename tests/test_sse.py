@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from deltafold.errors import LimitExceeded, UsageError
 from deltafold.limits import Limits
 from deltafold.sse import LONGEST_WAIT, MAX_RETRY, PIECE, Frame, Signal, SSEDecoder, encode_frame
-from strategies import THOROUGH, chunkings, count_calls
+from deltafold.testing.strategies import chunkings
+from strategies import THOROUGH, count_calls
 
 BOM = b"\xef\xbb\xbf"
 

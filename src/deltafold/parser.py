@@ -249,7 +249,8 @@ class ResponseParser:
         decoder, fold, pending = self._decoder, self._fold, self._pending
         while not self._starved:
             if not pending:
-                if decoder.position >= decoder.complete and self._open and decoder.waits():
+                drained = decoder.position >= decoder.complete and not self._values
+                if drained and self._open and decoder.waits():
                     self._starved = True
                     return
                 if self._hot.lanes and (yield from self._hot.events()):
@@ -451,11 +452,13 @@ class ResponseParser:
         decoder, report, pending = self._decoder, self._report, self._pending
         anomalies = report.count
         data, name = decoder.data, decoder.event_name
+        decoder.data = b""
         try:
             text = data.decode()
         except UnicodeDecodeError as error:
             report.text = text = data.decode("utf-8", "replace")
             report(AnomalyCode.INVALID_UTF8, f"byte {error.start} of the data: {error.reason}")
+        del data
         report.text = text
         kind = name.decode("utf-8", "replace") if name else ""
         payload = None if self._undecided else read_object(text, self._depth, strict=self._strict)

@@ -30,6 +30,8 @@ SURROGATES = re.compile("[\ud800-\udfff]")
 DOUBLED_PREFIX = re.compile(r"(?:data:[ \t]*)+")
 # Where a new frame may be glued onto one that a broken server or proxy had not finished.
 JOINT = re.compile(r"(?:data: ?|\n)(?=\{)")
+# From how many characters on a text is looked through for brackets in another way.
+LONG = 4096
 # A joint costs one attempt to read what follows, so a payload made of joints must not get one for each.
 MOST_JOINTS = 8
 
@@ -172,7 +174,7 @@ def read_object(text: str, depth: int, *, strict: bool) -> dict[str, Any] | None
     Raises `LimitExceeded`.
     """
     # The brackets of the whole text bound its depth, and few payloads have more of them than the limit.
-    if text.count("{") + text.count("[") > depth:
+    if more_than(depth, text):
         check_depth(text, depth)
     try:
         value, end = (scan_distinct if strict else scan)(text, 0)
@@ -181,6 +183,22 @@ def read_object(text: str, depth: int, *, strict: bool) -> dict[str, Any] | None
     if end != len(text) or type(value) is not dict or ("\\" in text and has_surrogates(text)):
         return None
     return value
+
+
+def more_than(most: int, text: str) -> bool:
+    """Whether a text has more opening brackets than so many."""
+    if len(text) < LONG:
+        return text.count("{") + text.count("[") > most
+    # Counting takes a look at every character; finding the next one jumps there.
+    left = most
+    for bracket in "{[":
+        at = text.find(bracket)
+        while at >= 0:
+            if not left:
+                return True
+            left -= 1
+            at = text.find(bracket, at + 1)
+    return False
 
 
 def has_surrogates(text: str) -> bool:
@@ -194,6 +212,8 @@ def read_payloads(text: str, depth: int, fragments: Paths, report: Report, *, st
     What is no JSON comes as `Unread`, JSON that is no object as the value it is: nothing is ever dropped.
     Raises `LimitExceeded`.
     """
+    if text == DONE:
+        return [Unread(DONE)]
     check_depth(text, depth)
     values, end = scan_all(text, 0, report, strict)
     if not text.strip(WHITESPACE):

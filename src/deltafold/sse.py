@@ -233,7 +233,8 @@ class SSEDecoder:
         """
         buffer, position = self.buffer, self.position
         if self.plain and position < self.complete:
-            # Nearly every block is just an `event` line, a `data` line and a blank line, in this spelling.
+            # Nearly every block is just an `event` line, a `data` line and a blank line, in this spelling, or
+            # a comment and a blank line.
             begin, name = position, b""
             if buffer.startswith(b"event: ", position):
                 begin = buffer.find(LF, position) + 1
@@ -245,10 +246,20 @@ class SSEDecoder:
                     self.event_name = name
                     self.event_offset = self._start + position
                     self.position = stop + 2
+                    if stop > PIECE and stop + 2 == len(buffer):
+                        self._drop()
                     self.event_count += 1
                     if self.retry is not None:
                         self._commit()
                     return EVENT
+            elif buffer.startswith(b":", position):
+                stop = buffer.find(LF, position)
+                if buffer.startswith(b"\n", stop + 1) and stop - position <= self.longest_block:
+                    self.text = buffer[position + 1 : stop].removeprefix(b" ")
+                    self.position = stop + 2
+                    if self.retry is not None:
+                        self._commit()
+                    return COMMENT
         if self.clean:
             self._block = self._start + position
         data, end = self._data, self.end
@@ -419,8 +430,7 @@ class SSEDecoder:
         self.buffer = whole
         self.position = 0
         self._end = None
-        blank = whole.rfind(b"\n\n")
-        self.complete = blank + 2 if blank >= 0 else 0
+        self.complete = after_blank_line(whole)
         self._has_returns = CR in whole
         if self._has_returns and whole.endswith(b"\r"):
             self._skip_line_feed = self._edge = True
@@ -428,6 +438,12 @@ class SSEDecoder:
         if self._pieces or len(whole) > self._ample:
             self._pieces = 0
             self.watermark = max(min(PIECE, self._line_limit - (len(whole) - self.end)), 0)
+
+    def _drop(self) -> None:
+        """Lets go of a large buffer that has been read: what it held is about to be held twice more."""
+        self._start += self.position
+        self.buffer = b""
+        self.position = self._end = self.complete = 0
 
     def overflow(self) -> None:
         """Many bytes came without a line end: they are joined, or are more than a line may have."""
@@ -552,6 +568,16 @@ class SSEDecoder:
         self.event_offset = state["event_offset"]
         self.last_event_id = state["last_event_id"]
         self.reconnection_time = state["reconnection_time"]
+
+
+def after_blank_line(buffer: bytes) -> int:
+    """Behind the last LF that follows another one; 0 where there is none."""
+    if len(buffer) > PIECE:  # a search for one byte is much faster than one for two
+        last = buffer.rfind(LF)
+        if buffer.endswith(b"\n", 0, last):
+            return last + 1
+    blank = buffer.rfind(b"\n\n")
+    return blank + 2 if blank >= 0 else 0
 
 
 def is_field(line: bytes) -> bool:
