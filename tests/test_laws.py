@@ -14,6 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from deltafold import (
+    AnomalyCode,
     Event,
     Heartbeat,
     LimitExceeded,
@@ -466,7 +467,9 @@ def test_law_5_heartbeats_at_every_boundary(stream: Stream, beat: bytes) -> None
     check_laws(run)
     assert [event for event in run.events if not isinstance(event, Heartbeat)] == plain.events
     assert run.parser.response == plain.parser.response
-    assert run.parser.anomalies == ()
+    codes = {anomaly.code for anomaly in run.parser.anomalies}
+    # On Chat Completions any payload behind `[DONE]` is an anomaly, though one that says nothing.
+    assert not codes or (codes == {AnomalyCode.EVENT_AFTER_END} and stream.dialect == "chat")
 
 
 @given(streams(), st.data())
