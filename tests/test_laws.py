@@ -327,7 +327,9 @@ def test_law_4_one_end(damaged: tuple[str, bytes]) -> None:
     check_laws(play(body, dialect))
     parser = ResponseParser(dialect)
     parser.feed(body)
-    events = list(parser.events())
+    events: list[Event] = []
+    if isinstance(drain(parser, events), LimitExceeded):
+        return
     parser.cancel()
     check_laws(Run(events + list(parser.events()), None, parser))
     for _ in range(3):
