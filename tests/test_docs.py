@@ -220,7 +220,7 @@ def test_the_example_of_a_test() -> None:
     answer = said["answer"]
     said["answer"] = lambda chunks, dialect: (answer(chunks, dialect)[0], True)
     with pytest.raises(AssertionError):
-        tests["test_half_an_answer_is_never_taken_for_whole"]()
+        tests["test_one_answer"]()
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:

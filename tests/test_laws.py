@@ -14,6 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from deltafold import (
+    AnomalyCode,
     Event,
     Heartbeat,
     LimitExceeded,
@@ -326,7 +327,9 @@ def test_law_4_one_end(damaged: tuple[str, bytes]) -> None:
     check_laws(play(body, dialect))
     parser = ResponseParser(dialect)
     parser.feed(body)
-    events = list(parser.events())
+    events: list[Event] = []
+    if isinstance(drain(parser, events), LimitExceeded):
+        return
     parser.cancel()
     check_laws(Run(events + list(parser.events()), None, parser))
     for _ in range(3):
@@ -466,7 +469,9 @@ def test_law_5_heartbeats_at_every_boundary(stream: Stream, beat: bytes) -> None
     check_laws(run)
     assert [event for event in run.events if not isinstance(event, Heartbeat)] == plain.events
     assert run.parser.response == plain.parser.response
-    assert run.parser.anomalies == ()
+    codes = {anomaly.code for anomaly in run.parser.anomalies}
+    # On Chat Completions any payload behind `[DONE]` is an anomaly, though one that says nothing.
+    assert not codes or (codes == {AnomalyCode.EVENT_AFTER_END} and stream.dialect == "chat")
 
 
 @given(streams(), st.data())

@@ -719,6 +719,14 @@ def test_an_item_announced_twice() -> None:
     assert found.anomalies.count(C.ANNOUNCED_TWICE) == 1
 
 
+def test_an_item_announced_twice_with_the_parts_that_it_has() -> None:
+    """An announcement that tells parts which had been announced themselves adds nothing."""
+    again = {**OPEN, "content": [output_text()]}
+    found = run(created(), added(0, OPEN), part_added(0, output_text()), added(0, again), completed())
+    assert found.all(e.ItemUpdated) == []
+    assert found.anomalies == [C.ANNOUNCED_TWICE, C.OUTPUT_EMPTY_AT_END]
+
+
 def test_an_item_announced_again_after_its_end() -> None:
     """An announcement of an item that was told whole changes nothing."""
     found = run(created(), *streamed_message(0, "a"), added(0, OPEN), completed(message("a")))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import find, given
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from deltafold import (
@@ -53,6 +53,12 @@ from deltafold.testing.strategies import (
     truncations,
 )
 from strategies import check_laws, play
+
+
+def drawn(strategy: st.SearchStrategy[Any], wanted: Callable[[Any], bool]) -> Any:
+    """The first that a strategy draws and that is as wanted. Raises where there is none."""
+    return find(strategy, wanted, settings=settings(max_examples=3000, phases=[Phase.generate]))
+
 
 DIALECTS = ("responses", "chat")
 EMPTY = Stream("responses", ())
@@ -369,8 +375,8 @@ def test_fragments(text: str, max_cuts: int, data: st.DataObject) -> None:
 
 def test_no_fragments_of_nothing() -> None:
     """Empty text has none, and a pair may be cut."""
-    assert find(fragments(""), lambda drawn: True) == []
-    assert find(fragments("🙂"), lambda drawn: len(drawn) == 2) == ["\ud83d", "\ude42"]
+    assert drawn(fragments(""), lambda found: True) == []
+    assert drawn(fragments("🙂"), lambda found: len(found) == 2) == ["\ud83d", "\ude42"]
 
 
 @given(st.binary(max_size=20), st.data())
@@ -392,7 +398,7 @@ CHUNKINGS: dict[str, Callable[[list[bytes]], bool]] = {
 @pytest.mark.parametrize("case", CHUNKINGS)
 def test_every_kind_of_chunking_is_drawn(case: str) -> None:
     """A body comes whole, in two, byte by byte, and with empty chunks."""
-    assert find(chunkings(b"abcd"), CHUNKINGS[case])
+    assert drawn(chunkings(b"abcd"), CHUNKINGS[case])
 
 
 STREAM = StreamBuilder("responses", named=False).text("a", "b").completed()
@@ -417,7 +423,7 @@ ORDERINGS: dict[str, Callable[[list[int]], bool]] = {
 @pytest.mark.parametrize("case", ORDERINGS)
 def test_every_kind_of_ordering_is_drawn(case: str) -> None:
     """Events are dropped, doubled, swapped, rotated, shuffled, and mixed with another stream's."""
-    assert find(orderings(STREAM), lambda stream: ORDERINGS[case](numbers(stream)))
+    assert drawn(orderings(STREAM), lambda stream: ORDERINGS[case](numbers(stream)))
 
 
 @given(streams(), st.data())
@@ -450,7 +456,7 @@ def test_corruptions(body: bytes, data: st.DataObject) -> None:
 @pytest.mark.parametrize("wanted", [b"", b"a", b"\nab", b"a\n"])
 def test_every_kind_of_corruption_is_drawn(wanted: bytes) -> None:
     """Bytes are missing, come beside it, and are others."""
-    assert find(corruptions(b"ab", max_places=2), lambda found: found == wanted) == wanted
+    assert drawn(corruptions(b"ab", max_places=2), lambda found: found == wanted) == wanted
 
 
 @given(st.binary(max_size=9), st.data())
@@ -471,21 +477,21 @@ def test_heartbeats_change_nothing(stream: Stream, data: st.DataObject) -> None:
 def test_heartbeats_are_drawn_at_both_ends() -> None:
     """Signs of life come before the first event and behind the last."""
     for beat in HEARTBEATS:
-        assert find(heartbeats(STREAM), lambda body, beat=beat: body == beat + STREAM.body)
-    assert find(heartbeats(STREAM), lambda body: body == STREAM.body + b": ping\n\n")
+        assert drawn(heartbeats(STREAM), lambda body, beat=beat: body == beat + STREAM.body)
+    assert drawn(heartbeats(STREAM), lambda body: body == STREAM.body + b": ping\n\n")
 
 
 @pytest.mark.parametrize("damage", [orderings, mistypings, gluings])
 def test_a_stream_without_events_stays_one(damage: Callable[[Stream], st.SearchStrategy[Stream]]) -> None:
     """What happens to events cannot happen where there are none, and is no error."""
-    assert find(damage(EMPTY), lambda stream: True) == EMPTY
+    assert drawn(damage(EMPTY), lambda stream: True) == EMPTY
 
 
 def test_payloads_that_are_no_objects_stay() -> None:
     """Damage leaves data alone that are no object, and glues them as they stand."""
     stream = Stream("responses", (b"[DONE]", b"{}"))
-    assert find(mistypings(stream), lambda found: True) == stream
-    assert find(gluings(stream), lambda found: True).payloads == (b"[DONE]{}",)
+    assert drawn(mistypings(stream), lambda found: True) == stream
+    assert drawn(gluings(stream), lambda found: True).payloads == (b"[DONE]{}",)
 
 
 @given(any_body(), damaged_bodies("chat"), garbage())
@@ -500,9 +506,9 @@ def test_bodies_of_any_kind(body: Body, damaged: Body, rest: bytes) -> None:
 def test_every_kind_of_damage_is_drawn() -> None:
     """A damaged body is a stream cut off, or garbage, and both dialects are drawn."""
     for dialect in DIALECTS:
-        assert find(damaged_bodies(), lambda body, of=dialect: body.dialect == of)
-    assert find(damaged_bodies(), lambda body: body.data in NO_STREAMS and len(body.data) > 9)
-    assert find(damaged_bodies("responses"), lambda body: b"}{" in body.data)
+        assert drawn(damaged_bodies(), lambda body, of=dialect: body.dialect == of)
+    assert drawn(damaged_bodies(), lambda body: body.data in NO_STREAMS and len(body.data) > 9)
+    assert drawn(damaged_bodies("responses"), lambda body: b"}{" in body.data)
 
 
 SMALLEST: dict[str, tuple[Callable[[Stream], bool], dict[str, Any]]] = {
