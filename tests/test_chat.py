@@ -1694,6 +1694,19 @@ def test_a_pair_cut_between_deltas(field: str) -> None:
     assert (joined(found), found.anomalies) == ("\ufffda", [C.LONE_SURROGATE])
 
 
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize(
+    ("pieces", "arguments"),
+    [(['"\ud83d', '\ude42"'], '"🙂"'), (['"\ud83d', 'x"'], '"\ufffdx"'), (['"', "\ud83d"], '"')],
+)
+def test_halves_in_a_call_without_a_name(pieces: list[str], arguments: str, named: bool) -> None:
+    """Arguments that waited for the name of their call are put together like any other text."""
+    found = run(*(calls(part(piece)) for piece in pieces), *([calls(part(name="late"))] if named else []))
+    (call,) = found.response.tool_calls
+    assert isinstance(call, FunctionCall)
+    assert call.arguments == arguments
+
+
 def test_halves_go_on_in_a_resumed_parser() -> None:
     """Half a character that waits for the other is in the snapshot."""
     parser = ResponseParser("chat")

@@ -9,7 +9,7 @@ each tool call of a choice become items, numbered in the order of their appearan
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, TypeAlias
 
 import attrs
@@ -195,7 +195,8 @@ class ChatDialect(Dialect):
         self._clear()
         kind = payload.get("type")
         if self.ended:
-            self._once(AnomalyCode.EVENT_AFTER_END, None, "a chunk came after the end")
+            if kind not in HEARTBEATS:
+                self._once(AnomalyCode.EVENT_AFTER_END, None, "a chunk came after the end")
         elif isinstance(kind, str) and kind.startswith("response."):
             self._wrong_dialect(payload, kind)
         elif kind in HEARTBEATS:
@@ -669,17 +670,20 @@ class ChatDialect(Dialect):
         }
         call.index = self._begin(choice, told)
         pieces, call.pieces = call.pieces, []
-        self._say_arguments(call, "".join(pieces))
+        self._say_arguments(call, *pieces)
 
-    def _say_arguments(self, call: OpenCall, text: str) -> None:
+    def _say_arguments(self, call: OpenCall, *pieces: str) -> None:
         if call.index is None:
-            call.pieces.append(text)
+            call.pieces += pieces
             return
-        text = join_halves(self.halves, (call.index, call.key), text, self.report)
+        text = self._characters(call.index, call.key, pieces)
         if self.lifts.declared and not call.custom:
             text = self.lifts.fragment(call.index, call.name, text, self.out)
         if text:
             self._say(call.index, call.key, text, e.ArgumentsDelta(call.index, text))
+
+    def _characters(self, index: int, key: ValueKey, pieces: Iterable[str]) -> str:
+        return "".join([join_halves(self.halves, (index, key), piece, self.report) for piece in pieces])
 
     def _so_far_of(self, call: OpenCall) -> str:
         raw = self._raw(call)
@@ -933,9 +937,10 @@ class ChatDialect(Dialect):
             if call.index is None:
                 if not cancelled:
                     self.report(AnomalyCode.CALL_NAME_MISSING, "a tool call ended without a name")
-                unsaid = "".join(call.pieces) + unsaid
-                call.pieces = []
+                pieces, call.pieces = [piece for piece in (*call.pieces, unsaid) if piece], []
                 self._start_call(choice, call)
+                assert call.index is not None
+                unsaid = self._characters(call.index, call.key, pieces)
             assert call.index is not None
             if self.lifts.declared and not call.custom:
                 unsaid = self.lifts.fragment(call.index, call.name, unsaid, self.out)
