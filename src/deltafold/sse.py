@@ -338,6 +338,16 @@ class SSEDecoder:
         """Bytes from the start of the stream to what has not been read."""
         return self._start + self.position
 
+    @property
+    def bytes_fed(self) -> int:
+        """All bytes that were fed."""
+        return self._start + self.end + self._held
+
+    @property
+    def bytes_pending(self) -> int:
+        """Bytes that no event has come of yet: those of an unfinished block, and all that is unread."""
+        return self.bytes_fed - (self.offset if self.clean else self._block)
+
     # ------------------------------------------------------------------------------------- one block
 
     def _field(self, line: bytes) -> Signal:
