@@ -264,8 +264,9 @@ class Replay:
             old = counted if self._first in (0, 1) else between and isinstance(event, SIGNS)
             if not old or isinstance(event, e.Heartbeat):
                 news.append(event)
-                if self._way is Way.UNDECIDED:
-                    self._shadow.fold.apply(event)
+                if self._way is Way.UNDECIDED and isinstance(event, SIGNS):
+                    self._shadow.fold.apply(event)  # which is to count what it did not read
+        self.over = self.own.ended
         return news
 
     def _uncount(self, event: Any) -> bool:
