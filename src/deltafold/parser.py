@@ -718,13 +718,16 @@ class ResponseParser:
             if is_strict_json(text):
                 self._read_body(text)
                 return
+        if self._replay is not None:
+            self._replay.abandon()
+            self._end_replay(self._replay)
         self._bytes_before += self._bytes_of_connection()
         last, pieces = self._decoder, self._later.popleft()
         self._decoder = SSEDecoder(limits=self._limits, last_event_id=last.last_event_id)
         self._decoder.reconnection_time = last.reconnection_time
         self._report.follow(self._decoder, self._fold)
         self._report.by_payload = None
-        self._body = None
+        self._body, self._open = None, False
         self._head, self._held = [], 0
         if is_bytes(pieces):
             self._head, self._held = pieces, sum(map(len, pieces))
@@ -732,10 +735,6 @@ class ResponseParser:
             self._payloads.extend(pieces)
             self._report.by_payload = 0
         self._hot.forget(None)
-        if self._replay is not None:
-            self._replay.abandon()
-            self._dialect = self._replay.own
-            self._replay = None
         if not self._undecided and not self._dialect.ended:
             self._expect_replay()
 

@@ -20,12 +20,13 @@ from typing import Any, TypeAlias
 import attrs
 
 from deltafold import events as e
+from deltafold.classify import is_error_payload
 from deltafold.dialects.chat import ChatDialect
 from deltafold.dialects.responses import HEARTBEATS, ResponsesDialect
 from deltafold.errors import AnomalyCode, ResponseError
 from deltafold.fold import Ending, ItemRecord, ValueKey, arguments_key, key_of, tally_key
 from deltafold.items import Item, joined, string
-from deltafold.payload import Paths, Report
+from deltafold.payload import Report
 from deltafold.response import Usage
 from deltafold.state import SIGNS, ItemState, PartState
 
@@ -107,16 +108,6 @@ class Replay:
     # ------------------------------------------------------------------------------------ as a dialect
 
     @property
-    def name(self) -> str:
-        """The dialect's name."""
-        return self.own.name
-
-    @property
-    def fragments(self) -> Paths:
-        """Where pieces of a longer text stand."""
-        return self.own.fragments
-
-    @property
     def ended(self) -> bool:
         """Whether the response has ended."""
         return self.own.ended
@@ -154,8 +145,12 @@ class Replay:
             begins = own.begins(payload, name)
             if self._way is Way.BY_NUMBER and begins is not None:
                 return self._refuse(payload, name, "an event has no number among such that have")
-            if begins is None and own.last_sequence_number is not None:
-                return self._new_signs(own.translate(payload, name))
+            if own.last_sequence_number is not None:
+                if begins is None:
+                    return self._new_signs(own.translate(payload, name))
+                told = payload.get("response")
+                if payload.get("type") in RESETS and isinstance(told, dict) and not self._is_another(told):
+                    return own.translate(payload, name)
             if begins is False and own.started and number != 0:  # which only a replay from the start has
                 return self._refuse(payload, name, "it does not begin as a response does, and has no numbers")
             if begins is not None:
@@ -191,6 +186,9 @@ class Replay:
         response = payload.get("response")
         if self._is_another(response if isinstance(response, dict) else payload):
             return self._refuse(payload, "", "another response came")
+        tells = self.own.begins(payload, "") and payload.get("choices", True)
+        if self.own.started and not tells and not is_error_payload(payload):
+            return self._refuse(payload, "", "the body is no response")
         self.over = True
         return self.own.body(payload)
 
@@ -202,7 +200,7 @@ class Replay:
         return self._shadow if self._way is Way.BY_CONTENT and self._is_level else self.own
 
     def abandon(self) -> None:
-        """This connection broke as well. What a refused one brought does not count for the next."""
+        """This connection is over. What a refused one brought does not count for the next."""
         if self._way is Way.REFUSED:
             self.own.fold.tally = self._tally_before
 
@@ -237,7 +235,7 @@ class Replay:
     # -------------------------------------------------------------------------------------- refusing
 
     def _is_another(self, response: JSON) -> bool:
-        if (AnomalyCode.RESPONSE_ID_CHANGED, None) in self.own.reported:
+        if (AnomalyCode.RESPONSE_ID_CHANGED, None) in self.own.reported | self._shadow.reported:
             return False  # it changes all the time
         known, told = string(self.own.fold.data, "id"), string(response, "id")
         return known is not None and told is not None and told not in ("", known)
@@ -344,7 +342,8 @@ class Replay:
             return self._refuse(payload, name, str(difference))
         if news or was_level:
             for code, message in self._held.met:
-                self._report(code, message)
+                if code is not AnomalyCode.RESPONSE_NOT_ANNOUNCED or not self.own.started:
+                    self._report(code, message)
         if self._way is Way.BY_CONTENT and self._is_level and not self._tally:
             self.over = True
         return news
@@ -352,6 +351,8 @@ class Replay:
     def _weigh(self, event: Any) -> Any:
         """What of an event is new; None where all of it is old. Raises `Differs`."""
         counted = self._uncount(event)
+        if isinstance(event, (e.ResponseStarted, e.StatusChanged)) and self._is_another(event.data):
+            raise Differs("another response came")
         # Of usage and choices a replay that is cut otherwise tells less often, so that their count alone does
         # not say that they are old.
         if isinstance(event, e.UsageReported):
@@ -400,8 +401,6 @@ class Replay:
     # ------------------------------------------------------------------------------- kinds of events
 
     def _started(self, event: e.ResponseStarted) -> Any:
-        if self._is_another(event.data):
-            raise Differs("another response came")
         return None if self.own.started else event
 
     def _delta(self, event: Any) -> Any:
@@ -531,10 +530,14 @@ class Replay:
         return attrs.evolve(event, data=new) if new or ends else None
 
     def _new_logprobs(self, index: int, told: JSON, known: Any) -> JSON:
+        known = known if isinstance(known, dict) else {}
         new = {}
         for name, value in told.items():
-            if isinstance(value, list):
-                value = self._rest(None, (LOGPROBS, index, name), value, lambda name=name: known[name])  # type: ignore[misc]
+            before = known.get(name)
+            if isinstance(value, list) and isinstance(before, list):
+                value = self._rest(None, (LOGPROBS, index, name), value, lambda before=before: before)  # type: ignore[misc]
+            elif value == before:
+                continue
             if value:
                 new[name] = value
         return new
@@ -542,6 +545,8 @@ class Replay:
 
 ITEM, ITEM_END, PART, PART_END, WHOLE = "item", "item end", "part", "part end", "whole"
 LIFTED, AUDIO, LOGPROBS = "lifted", "audio", "logprobs"
+# A connection that goes on after a number may begin with the response as it is by then.
+RESETS = ("response.in_progress", "response.queued")
 IDENTITY = ("type", "id", "call_id", "name")
 DELTAS = (
     e.TextDelta,
