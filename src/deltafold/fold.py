@@ -628,7 +628,6 @@ COUNTED: dict[type, Callable[[Fold, Any], None] | None] = {
         e.RateLimitsReported,
         e.StatusChanged,
         e.UnknownEvent,
-        e.UsageReported,
     )
 }
 """Events that add up to nothing from which one could tell whether they had come before."""

@@ -282,6 +282,13 @@ class Replay:
         """Whether all that was handed out has come again, but for what is only counted."""
         return self._owed is not None and not self._owed
 
+    @property
+    def _is_even(self) -> bool:
+        """Whether what is counted has come again as well."""
+        known, told = self.own.fold.usage, self._shadow.fold.usage
+        used = known in (None, told) or tokens(told) > tokens(known)
+        return self._is_level and not self._tally and used
+
     def _remember(self) -> dict[int | None, dict[Hashable, int]]:
         """What was handed out, place by place."""
         fold = self.own.fold
@@ -344,7 +351,7 @@ class Replay:
             for code, message in self._held.met:
                 if code is not AnomalyCode.RESPONSE_NOT_ANNOUNCED or not self.own.started:
                     self._report(code, message)
-        if self._way is Way.BY_CONTENT and self._is_level and not self._tally:
+        if self._way is Way.BY_CONTENT and self._is_even:
             self.over = True
         return news
 
@@ -353,10 +360,6 @@ class Replay:
         counted = self._uncount(event)
         if isinstance(event, (e.ResponseStarted, e.StatusChanged)) and self._is_another(event.data):
             raise Differs("another response came")
-        # Of usage and choices a replay that is cut otherwise tells less often, so that their count alone does
-        # not say that they are old.
-        if isinstance(event, e.UsageReported):
-            return self._usage(event, counted=counted)
         if isinstance(event, e.ChoiceUpdated):
             return self._choice(event, counted=counted)
         weigh = WEIGHTS.get(type(event))
@@ -507,11 +510,10 @@ class Replay:
             known = told[at]
         return event if known != event.annotation else None
 
-    def _usage(self, event: e.UsageReported, *, counted: bool) -> Any:
+    def _usage(self, event: e.UsageReported) -> Any:
+        # A replay that is cut otherwise tells it more or less often, but never more than was used.
         known = self.own.fold.usage
-        if known is not None and (tokens(event.usage) <= tokens(known) if counted else event.usage == known):
-            return None
-        return event if self._is_level else None
+        return event if known is None or tokens(event.usage) > tokens(known) else None
 
     def _choice(self, event: e.ChoiceUpdated, *, counted: bool) -> Any:
         known = self.own.fold.choices.get(event.choice_index)
@@ -572,6 +574,7 @@ WEIGHTS: dict[type, Callable[[Replay, Any], Any]] = {
     e.ValueFinished: Replay._value_finished,
     e.ValueReplaced: Replay._value_replaced,
     e.AnnotationAdded: Replay._annotation,
+    e.UsageReported: Replay._usage,
 }
 
 
@@ -583,9 +586,11 @@ def foreign(payload: JSON, name: str) -> list[Any]:
     return [e.UnknownEvent(kind if isinstance(kind, str) else name, payload)]
 
 
-def tokens(usage: Usage) -> int:
+def tokens(usage: Usage | None) -> int:
     """All tokens of a usage that are known. A later report has more of them."""
-    return (usage.input_tokens or 0) + (usage.output_tokens or 0)
+    if usage is None:
+        return 0
+    return usage.total_tokens or (usage.input_tokens or 0) + (usage.output_tokens or 0)
 
 
 def is_value(place: Hashable) -> bool:
