@@ -20,6 +20,7 @@ from deltafold import (
     AnomalyCode,
     ChoiceUpdated,
     Event,
+    Frame,
     Heartbeat,
     Lift,
     LiftedDelta,
@@ -31,6 +32,7 @@ from deltafold import (
     ResponseFinished,
     ResponseParser,
     ResponseState,
+    SSEDecoder,
     TextDelta,
     UnknownEvent,
     UsageError,
@@ -489,6 +491,26 @@ def test_what_reconnecting_needs_is_kept() -> None:
     parser.feed(sse(HELLO[0]))
     list(parser.events())
     assert (parser.last_event_id, parser.reconnection_time) == ("7", 1500)
+
+
+def test_a_decoder_alone_may_change_its_connection() -> None:
+    """`SSEDecoder.reconnect()` keeps id and time, drops what was unfinished, and begins anew in all else."""
+    limits = Limits(line_bytes=40)
+    decoder = SSEDecoder(limits=limits)
+    decoder.feed(b"\xef\xbb\xbfid: 7\nretry: 20\ndata: a\n\nid: 8\nevent: b\ndata: c\r")
+    assert [frame.data for frame in decoder.frames()] == ["a"]
+    decoder.close()
+    decoder.reconnect()
+    assert decoder.pending is None
+    assert (decoder.bytes_fed, decoder.bytes_pending, decoder.event_count) == (0, 0, 0)
+    decoder.feed(b"\xef\xbb\xbfdata: d\n\ndata: " + b"e" * 40 + b"\n")
+    assert decoder.next_frame() == Frame("message", "d", "7")
+    assert decoder.reconnection_time == 20
+    with pytest.raises(LimitExceeded):
+        decoder.next_frame()
+    decoder.reconnect()
+    decoder.feed(b"data: f\n\n")
+    assert decoder.next_frame() == Frame("message", "f", "7")
 
 
 def test_the_way_of_feeding_may_change() -> None:

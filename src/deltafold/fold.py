@@ -323,6 +323,11 @@ class Fold:
     prepared: dict[int, ItemRecord] = attrs.field(factory=dict)
     """Records that a dialect has made already for items that are about to start."""
 
+    def become(self, other: Fold) -> None:
+        """All that another fold holds takes the place of what this one does."""
+        for field in attrs.fields(Fold):
+            setattr(self, field.name, getattr(other, field.name))
+
     # ------------------------------------------------------------------------------------------ apply
 
     def apply(self, event: e.Event) -> None:

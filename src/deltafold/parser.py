@@ -179,8 +179,11 @@ class ResponseParser:
             return ChatDialect(fold, report, lifts, think_tags=self._think_tags)
         return ResponsesDialect(fold, report, lifts)
 
+    def _speak(self, dialect: ResponsesDialect | ChatDialect) -> None:
+        self._dialect = dialect
+
     def _use(self, dialect: str) -> None:
-        self._dialect: ResponsesDialect | ChatDialect = self._dialect_of(dialect, self._fold, self._report)
+        self._speak(self._dialect_of(dialect, self._fold, self._report))
         self._fragments = self._dialect.fragments
         if self._undecided:
             self._fragments |= ChatDialect.fragments
@@ -722,11 +725,9 @@ class ResponseParser:
             self._replay.abandon()
             self._end_replay(self._replay)
         self._bytes_before += self._bytes_of_connection()
-        last, pieces = self._decoder, self._later.popleft()
-        self._decoder = SSEDecoder(limits=self._limits, last_event_id=last.last_event_id)
-        self._decoder.reconnection_time = last.reconnection_time
-        self._report.follow(self._decoder, self._fold)
+        self._decoder.reconnect()
         self._report.by_payload = None
+        pieces = self._later.popleft()
         self._body, self._open = None, False
         self._head, self._held = [], 0
         if is_bytes(pieces):
@@ -744,18 +745,20 @@ class ResponseParser:
         shadow = self._dialect_of(dialect.name, Fold(self._limits, self._fold.approval_required), held)
         self._replay = replay = Replay(dialect, shadow, held, self._report)
         stand_in: Any = replay
-        self._dialect = stand_in
+        self._speak(stand_in)
         return replay
 
     def _end_replay(self, replay: Replay) -> None:
         """Nothing old can come any more: from here on the connection is read as the first one was."""
         self._replay = None
-        self._dialect = dialect = replay.successor
-        if dialect is not replay.own:
-            self._fold = dialect.fold
-            self._report.follow(self._decoder, self._fold)
-            self._use(dialect.name)
-            self._dialect.setstate(dialect.getstate())
+        self._hot.forget(None)
+        successor = replay.successor
+        if successor is replay.own:
+            self._speak(successor)
+        else:
+            self._fold.become(successor.fold)
+            self._use(successor.name)
+            self._dialect.setstate(successor.getstate())
         if replay.ending is not None:
             self._pending.append(replay.ending)
         self._open = self._body is Body.EVENTS and self._closed is None and not self._later

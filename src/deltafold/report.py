@@ -69,11 +69,6 @@ class Reporter:
         if len(self.anomalies) < self._most:
             self.anomalies.append(Anomaly(code, message, offset, event_index, excerpt))
 
-    def follow(self, decoder: SSEDecoder, fold: Fold) -> None:
-        """Another connection is read, or another fold takes the place of the one that was filled."""
-        self._decoder = decoder
-        self._fold = fold
-
     def getstate(self) -> dict[str, Any]:
         """All that it remembers."""
         return {name: getattr(self, name) for name in MEMORY}
