@@ -19,36 +19,16 @@ Figures of one run compare with each other, not with those of another machine.
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import json
-import random
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from deltafold.arguments import ArgumentsReader
-from deltafold.lifting import Lift, Lifter
-
-WORDS = ["def", "return", "self", "the", "value", "of", "path", "import", "for", "in", "if", "else", "None"]
-
-
-def arguments(characters: int) -> str:
-    """About so many characters of arguments, the same on every run."""
-    random_ = random.Random(characters)
-
-    def words(size: int) -> str:
-        text = ""
-        while len(text) < size:
-            text += random_.choice(WORDS) + random_.choice([" ", " ", " ", ", ", "\n    ", '"'])
-        return text
-
-    edits: list[dict[str, object]] = []
-    while len(json.dumps(edits)) < characters * 0.6:
-        edits.append(
-            {"path": words(12), "line": random_.randrange(9999), "replace": random_.random() < 0.5}
-            | {"old": words(random_.randrange(60)), "score": round(random_.random(), 4), "tags": ["a", None]}
-        )
-    half = len(edits) // 2
-    return json.dumps({"edits": edits[:half], "content": words(int(characters * 0.4)), "more": edits[half:]})
+from deltafold import ArgumentsReader, Lift
+from deltafold.lifting import Lifter
+from measure import spent
+from scenarios import tool_arguments
+from tables import markdown
 
 
 def feed_alone(fragments: list[str]) -> None:
@@ -101,14 +81,25 @@ def parse_again(parse: Callable[[str], object]) -> Callable[[list[str]], None]:
     return run
 
 
-def peers() -> dict[str, Callable[[list[str]], None]]:
-    """Those that are installed; the others are named on a line of their own."""
+OWN = {
+    "feed": feed_alone,
+    "feed + value()": feed_and_value,
+    "feed, events": feed_and_events,
+    "lift": lift,
+    "lift, removed": lift_removed,
+    "json.loads once": loads_once,
+}
+
+
+def peers() -> tuple[dict[str, Callable[[list[str]], None]], list[str]]:
+    """Those that are installed, and the names of the others."""
     found: dict[str, Callable[[list[str]], None]] = {}
+    missing = []
     for name in ("jiter", "pydantic_core", "partial_json_parser"):
         try:
             module = importlib.import_module(name)
         except ImportError:
-            print(f"skipped: {name} is not installed")
+            missing.append(name)
             continue
         if name == "jiter":
             found[name] = parse_again(
@@ -120,17 +111,32 @@ def peers() -> dict[str, Callable[[list[str]], None]]:
             )
         else:
             found[name] = parse_again(module.loads)
-    return found
+    return found, missing
 
 
-def microseconds(run: Callable[[list[str]], None], fragments: list[str], repeat: int) -> float:
-    """The best of so many runs, per fragment, in CPU time."""
-    best = float("inf")
-    for _ in range(repeat):
-        start = time.process_time()
-        run(fragments)
-        best = min(best, time.process_time() - start)
-    return best / len(fragments) * 1e6
+def report(sizes: Sequence[int], fragment: int = 5, repeat: int = 5, *, everything: bool = False) -> str:
+    """The table, for arguments of so many kilobytes."""
+    others, missing = peers()
+    gc.collect()
+    gc.freeze()
+    rows = []
+    for name, run in {**OWN, **others}.items():
+        row = [name]
+        for size in sizes:
+            text = tool_arguments(size * 1000)
+            fragments = [text[at : at + fragment] for at in range(0, len(text), fragment)]
+            if name in others and size > 20 and not everything:
+                row.append("-")
+                continue
+            # Small sizes are run more often, so that each measurement rests on about as many fragments.
+            times, rounds = (max(sizes) // size, repeat) if name in OWN else (1, 1)
+            best = min(spent(lambda: run(fragments), times) for _ in range(rounds))  # noqa: B023
+            row.append(f"{best / len(fragments) * 1e6:.2f}")
+        rows.append(row)
+    gc.unfreeze()
+    table = markdown(["", *(f"{size} KB" for size in sizes)], rows)
+    absent = f"\nNot installed: {', '.join(missing)}.\n" if missing else ""
+    return f"Tool arguments in fragments of {fragment} characters, µs per fragment.\n\n{table}{absent}"
 
 
 def main() -> None:
@@ -139,31 +145,10 @@ def main() -> None:
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[2, 20, 200], help="kilobytes of arguments")
     parser.add_argument("--fragment", type=int, default=5, help="characters of a fragment")
-    parser.add_argument("--repeat", type=int, default=5, help="runs, of which the best counts")
+    parser.add_argument("--repeat", type=int, default=5, help="measurements, of which the best counts")
     parser.add_argument("--all", action="store_true", help="the quadratic ones at every size")
     options = parser.parse_args()
-    own = {
-        "feed": feed_alone,
-        "feed + value()": feed_and_value,
-        "feed, events": feed_and_events,
-        "lift": lift,
-        "lift, removed": lift_removed,
-        "json.loads once": loads_once,
-    }
-    others = peers()
-    print(f"{'us per fragment':<22}" + "".join(f"{size:>9} KB" for size in options.sizes))
-    for name, run in {**own, **others}.items():
-        row = f"{name:<22}"
-        for size in options.sizes:
-            text = arguments(size * 1000)
-            fragments = [text[at : at + options.fragment] for at in range(0, len(text), options.fragment)]
-            if name in others and size > 20 and not options.all:
-                row += f"{'-':>12}"
-                continue
-            # Small sizes are run more often, so that the best of each rests on about as many fragments.
-            repeat = options.repeat * (max(options.sizes) // size) if name in own else 1
-            row += f"{microseconds(run, fragments, repeat):>12.2f}"
-        print(row)
+    print(report(options.sizes, options.fragment, options.repeat, everything=options.all))
 
 
 if __name__ == "__main__":

@@ -25,11 +25,14 @@ from deltafold.payload import is_strict_json
 from deltafold.response import Outcome
 from deltafold.state import ResponseState
 from wire import (
+    CHUNK,
     FIXTURES,
     JSON,
     Reading,
     Run,
     call,
+    choice,
+    chunk,
     completed,
     created,
     custom_call,
@@ -49,7 +52,6 @@ from wire import run_bytes as run_body
 
 C = AnomalyCode
 PARIS = '{"city":"Paris"}'
-BASE = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1767100000, "model": "gpt-5.1"}
 
 
 def run(*payloads: Any, **options: Any) -> Run:
@@ -60,14 +62,6 @@ def run(*payloads: Any, **options: Any) -> Run:
 def run_bytes(body: bytes, **options: Any) -> Run:
     """Feeds a body of Chat Completions, ends the stream, and checks the laws."""
     return run_body(body, dialect="chat", **options)
-
-
-def chunk(*choices: Any, **fields: Any) -> JSON:
-    return {**BASE, "choices": list(choices), **fields}
-
-
-def choice(delta: Any = None, finish: Any = None, index: Any = 0, **fields: Any) -> JSON:
-    return {"index": index, "delta": delta, "finish_reason": finish, **fields}
 
 
 def says(text: Any, **fields: Any) -> JSON:
@@ -151,7 +145,7 @@ def test_a_message_from_its_start_to_its_end() -> None:
     assert found.all(e.ItemFinished)[0].item.content[0].text == "Hello"
     assert found.response.outcome is Outcome.COMPLETED
     assert found.response.finish_reason == "stop"
-    assert found.response.to_dict()["created_at"] == BASE["created"]
+    assert found.response.to_dict()["created_at"] == CHUNK["created"]
     assert found.anomalies == []
 
 
@@ -1078,7 +1072,7 @@ def test_chunk_ids_are_no_keys() -> None:
         "[DONE]",
     )
     whole = completion(found)
-    assert (whole["id"], whole["created"], whole["model"]) == ("c1", BASE["created"], "gpt-5.1")
+    assert (whole["id"], whole["created"], whole["model"]) == ("c1", CHUNK["created"], "gpt-5.1")
     assert found.response.output_text == "AB"
     assert found.anomalies == []
     assert found.all(e.ResponseStarted)[0].response_id is None
@@ -1094,7 +1088,7 @@ def test_ids_of_the_wrong_type() -> None:
 @pytest.mark.parametrize("choices", [[], None, "missing"])
 def test_chunks_without_choices(choices: Any) -> None:
     """Empty, null and missing choices are nothing out of order."""
-    blank = {**BASE} if choices == "missing" else {**BASE, "choices": choices}
+    blank = {**CHUNK} if choices == "missing" else {**CHUNK, "choices": choices}
     found = run(says("A"), blank, says("B"), blank, ends(), "[DONE]")
     assert found.response.output_text == "AB"
     assert found.anomalies == []
@@ -1277,7 +1271,7 @@ ERRORS: dict[str, tuple[Any, ErrorKind, Any, str | None]] = {
         "no such model",
     ),
     "choices null": (
-        {**BASE, "choices": None, "error_type": "InternalError", "error_message": "died"},
+        {**CHUNK, "choices": None, "error_type": "InternalError", "error_message": "died"},
         ErrorKind.SERVER_ERROR,
         None,
         "died",
@@ -1477,7 +1471,9 @@ def test_a_chunk_is_an_error_that_says_so() -> None:
     assert C.WRONG_DIALECT in found.anomalies
 
 
-@pytest.mark.parametrize("first", [says("A"), {**BASE}, {"choices": []}, {"object": "chat.completion.chunk"}])
+@pytest.mark.parametrize(
+    "first", [says("A"), {**CHUNK}, {"choices": []}, {"object": "chat.completion.chunk"}]
+)
 def test_auto_finds_chat(first: JSON) -> None:
     """A payload with choices, or with the object of a chunk, tells Chat Completions."""
     found = run_payloads({"type": "ping"}, first, says("B"), ends(), "[DONE]", dialect="auto")
@@ -1513,7 +1509,7 @@ def test_auto_in_the_middle_of_a_snapshot() -> None:
 
 
 def stored(*choices: JSON, **fields: Any) -> JSON:
-    return {**BASE, "object": "chat.completion", "choices": list(choices), **fields}
+    return {**CHUNK, "object": "chat.completion", "choices": list(choices), **fields}
 
 
 def stored_choice(finish: Any = "stop", index: int = 0, **message_: Any) -> JSON:

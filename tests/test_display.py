@@ -14,11 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltafold import Lift, Message, Outcome, OutputText, Reasoning, Refusal, ResponseParser, UsageError
+from deltafold import Lift, Message, OutputText, Reasoning, Refusal, ResponseParser, UsageError
 from deltafold import events as e
 from deltafold.display import HANDLERS, DisplayKind, DisplayMessage, DisplayUpdate, DisplayView
 from deltafold.errors import ErrorKind, ResponseError
-from strategies import Stream, chunkings, damaged_bodies, play, responses_streams, texts
+from deltafold.testing import Stream
+from deltafold.testing.strategies import chunkings, damaged_bodies, streams
+from strategies import play
 from wire import (
     FIXTURES,
     JSON,
@@ -752,32 +754,6 @@ def test_a_view_that_comes_late() -> None:
 # ------------------------------------------------------------------------------------------- any stream
 
 
-@st.composite
-def chat_streams(draw: st.DrawFn) -> Stream:
-    """Choices that reason, speak, refuse and call in any order, all at once."""
-    rows: list[JSON] = []
-    begun: set[tuple[int, int]] = set()
-    indexes = range(draw(st.integers(1, 2)))
-    for _ in range(draw(st.integers(0, 12))):
-        index = draw(st.sampled_from(indexes))
-        said = draw(texts)
-        match draw(st.sampled_from(["content", "content", "reasoning_content", "refusal", "call", "usage"])):
-            case "call":
-                at = draw(st.integers(0, 1))
-                name = None if (index, at) in begun else "look"
-                begun.add((index, at))
-                rows.append(chunk(index, **tool(at, json.dumps(said), name)))
-            case "usage":
-                rows.append({"object": "chat.completion.chunk", "choices": [], "usage": TOKENS})
-            case name:
-                rows.append(chunk(index, **{str(name): said}))
-    rows += [chunk(index, draw(st.sampled_from(["stop", "length"]))) for index in indexes]
-    return Stream("chat", tuple(rows), Outcome.COMPLETED, named=False, done=draw(st.booleans()))
-
-
-any_streams = responses_streams() | chat_streams()
-
-
 def run(stream: Stream, chunks: Iterable[bytes]) -> tuple[list[e.Event], ResponseParser]:
     """The events of a stream."""
     parser = ResponseParser(stream.dialect)
@@ -789,7 +765,7 @@ def run(stream: Stream, chunks: Iterable[bytes]) -> tuple[list[e.Event], Respons
     return [*events, *parser.events()], parser
 
 
-@given(any_streams, st.data())
+@given(streams(), st.data())
 def test_chunking_changes_nothing(stream: Stream, data: st.DataObject) -> None:
     """However the bytes are cut, updates, ids and messages are the same."""
     updates, view = apply(run(stream, [stream.body])[0])
@@ -799,7 +775,7 @@ def test_chunking_changes_nothing(stream: Stream, data: st.DataObject) -> None:
     assert other.getstate() == view.getstate()
 
 
-@given(any_streams, st.data())
+@given(streams(), st.data())
 def test_resuming_changes_nothing(stream: Stream, data: st.DataObject) -> None:
     """A stream that goes on in another process after any event has the same updates, ids and messages."""
     events, _ = run(stream, [stream.body])
@@ -824,7 +800,7 @@ def test_resuming_changes_nothing(stream: Stream, data: st.DataObject) -> None:
     assert other.getstate() == view.getstate()
 
 
-@given(any_streams)
+@given(streams())
 def test_all_that_is_said_is_shown(stream: Stream) -> None:
     """The messages of an item, joined, are what it says; and indexes rise by one."""
     events, parser = run(stream, [stream.body])

@@ -20,12 +20,17 @@ BODY = docs.code_blocks(TEXT, "sse")[0].encode()
 SHOWCASE = Path(__file__).parent.parent / "fixtures" / "responses" / "showcase.sse"
 
 
-def example(name: str) -> Any:
-    """The function of that name in the README's examples."""
+def example_with(name: str) -> dict[str, Any]:
+    """All that the README's example says which has a function of that name."""
     block = next(code for code in docs.code_blocks(TEXT, "python") if f"def {name}(" in code)
     namespace: dict[str, Any] = {}
     exec(compile(block, "README.md", "exec"), namespace)
-    return namespace[name]
+    return namespace
+
+
+def example(name: str) -> Any:
+    """The function of that name in the README's examples."""
+    return example_with(name)[name]
 
 
 # ------------------------------------------------------------------------------------------- sections
@@ -268,6 +273,19 @@ def test_the_timeout_example() -> None:
     line = Line(*beats, *((number * 20.0, b": ping\n\n") for number in range(14, 30)))
     events = list(watched(line.receive, lambda: line.time))
     assert (events[-1].outcome, line.time) == ("truncated", 300)
+
+
+def test_the_example_of_a_test() -> None:
+    """The tests of the example pass, and fail where its function takes half an answer for a whole one."""
+    said = example_with("answer")
+    tests = {name: test for name, test in said.items() if name.startswith("test_")}
+    assert len(tests) == 4
+    for test in tests.values():
+        test()
+    answer = said["answer"]
+    said["answer"] = lambda chunks, dialect: (answer(chunks, dialect)[0], True)
+    with pytest.raises(AssertionError):
+        tests["test_half_an_answer_is_never_taken_for_whole"]()
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,6 +39,11 @@ snapshot
 hot
 parser
 __init__
+testing.payloads
+testing.builder
+testing.damage
+testing.__init__
+testing.strategies
 __main__
 """
 FLOOR = {module: number for number, line in enumerate(ORDER.strip().splitlines()) for module in line.split()}
@@ -122,9 +127,12 @@ def test_nothing_waits_and_nothing_is_global(module: str) -> None:
 
 
 def test_only_attrs_is_needed() -> None:
-    """Beside the standard library only attrs is imported at run time."""
-    roots = {name.split(".")[0] for tree in TREES.values() for name in imports(tree)}
+    """Beside the standard library only attrs is imported at run time, and for the strategies Hypothesis."""
+    core = [tree for module, tree in TREES.items() if module != "testing.strategies"]
+    roots = {name.split(".")[0] for tree in core for name in imports(tree)}
     assert roots - set(sys.stdlib_module_names) <= {"attrs", "deltafold"}
+    drawn = {name.split(".")[0] for name in imports(TREES["testing.strategies"])}
+    assert drawn - set(sys.stdlib_module_names) == {"deltafold", "hypothesis"}
 
 
 def test_all_is_sorted_and_can_be_imported() -> None:

@@ -30,7 +30,8 @@ from deltafold import (
 from deltafold import parser as parser_module
 from deltafold.dialects import lifts as lifts_module
 from deltafold.lifting import Lifter
-from strategies import dumps
+from deltafold.testing.builder import json_bytes
+from deltafold.testing.strategies import fragments
 
 JSON = dict[str, Any]
 MESSAGE = Lift(("message",), "text")
@@ -73,9 +74,7 @@ lift_sets = st.lists(st.sampled_from(EVERY_LIFT), min_size=1, max_size=4, unique
 
 def pieces_of(data: st.DataObject, text: str) -> list[str]:
     """A text in fragments."""
-    cuts = sorted(data.draw(st.sets(st.integers(1, max(len(text) - 1, 1)), max_size=5)))
-    made = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-    return [piece for piece in made if piece]
+    return data.draw(fragments(text, max_cuts=5))
 
 
 def lifted_out_of(text: str, lifts: tuple[Lift, ...], tool: str = "tick") -> tuple[str, dict[Any, str], bool]:
@@ -193,7 +192,7 @@ def test_any_chunks_and_resumes(text: str, lifts: tuple[Lift, ...], data: st.Dat
     dialect, told = data.draw(st.sampled_from([("responses", RESPONSES), ("chat", CHAT)]))
     payloads = told[data.draw(st.sampled_from(sorted(told)))](text, pieces_of(data, text))
     whole = wire.run(*payloads, dialect=dialect, lifts=lifts)
-    body = b"".join(b"data: " + dumps(payload) + b"\n\n" for payload in payloads)
+    body = b"".join(b"data: " + json_bytes(payload) + b"\n\n" for payload in payloads)
     cuts = data.draw(st.lists(st.integers(0, len(body)), max_size=5))
     reading = wire.read(wire.cut(body, cuts), dialect=dialect, lifts=lifts)
     assert reading.events == whole.events
@@ -778,7 +777,7 @@ def test_partial_arguments_of_interleaved_calls(clean: bool) -> None:
         payloads += [call_piece(letter, at) for at, letter in enumerate(letters)]
     so_far = ["", ""]
     for payload in payloads:
-        parser.feed(b"data: " + dumps(payload) + b"\n\n")
+        parser.feed(b"data: " + json_bytes(payload) + b"\n\n")
         for event in parser.events():
             if isinstance(event, ArgumentsDelta):
                 so_far[event.output_index] += event.text

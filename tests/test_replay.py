@@ -39,23 +39,9 @@ from deltafold import (
     UsageReported,
     ValueReplaced,
 )
-from strategies import (
-    THOROUGH,
-    Run,
-    Stream,
-    bitten,
-    check_laws,
-    chunkings,
-    count_calls,
-    drain,
-    dumps,
-    play,
-    responses_streams,
-    streams,
-    whole,
-)
-from wire import (
-    FIXTURES,
+from deltafold.testing import Stream
+from deltafold.testing.builder import json_bytes as dumps
+from deltafold.testing.payloads import (
     added,
     completed,
     created,
@@ -68,6 +54,10 @@ from wire import (
     text_done,
     value,
 )
+from deltafold.testing.strategies import chunkings, corruptions
+from deltafold.testing.strategies import streams as streams_of
+from strategies import THOROUGH, Run, check_laws, count_calls, drain, play, whole
+from wire import FIXTURES
 
 C = AnomalyCode
 JSON = dict[str, Any]
@@ -135,6 +125,11 @@ def check_same(run: Run, unbroken: Run) -> None:
     check_laws(run)
 
 
+def streams() -> st.SearchStrategy[Stream]:
+    """Streams of the Responses API, whose events have numbers."""
+    return streams_of("responses")
+
+
 def unnumbered(stream: Stream) -> Stream:
     """A stream whose server does not number its events."""
     return stream.saying(
@@ -179,7 +174,7 @@ def chat_streams(draw: st.DrawFn) -> Stream:
         chunk(index, {}, finish_reason=draw(st.sampled_from(["stop", "length"])))
     usage = {"prompt_tokens": 3, "completion_tokens": 9, "total_tokens": 12}
     payloads.append({**base, "choices": [], "usage": usage})
-    return Stream("chat", tuple(payloads), Outcome.COMPLETED, named=False, done=draw(st.booleans()))
+    return Stream("chat", tuple(payloads), named=False, done=draw(st.booleans()))
 
 
 def is_open(stream: Stream, cut: int) -> bool:
@@ -232,7 +227,7 @@ def test_many_connections(stream: Stream, data: st.DataObject) -> None:
     body = stream.body
     cuts = data.draw(st.lists(st.integers(0, len(body) - 1), min_size=1, max_size=4))
     assume(all(is_open(stream, cut) for cut in cuts))
-    connections = [data.draw(chunkings(body[:cut], most=3)) for cut in cuts]
+    connections = [data.draw(chunkings(body[:cut], max_cuts=3)) for cut in cuts]
     run = connected([*connections, [body]], stream.dialect, snapshots=data.draw(st.booleans()))
     check_same(run, play(body, stream.dialect))
     assert run.parser.bytes_fed == sum(cuts) + len(body)
@@ -255,7 +250,7 @@ def cut_otherwise(draw: st.DrawFn, stream: Stream) -> Stream:
     return stream.saying(payloads)
 
 
-@given(responses_streams().map(unnumbered), st.data())
+@given(streams().map(unnumbered), st.data())
 def test_a_replay_may_be_cut_otherwise(stream: Stream, data: st.DataObject) -> None:
     """Where the replay cuts its fragments in other places, the joined texts and the response are the same."""
     again = data.draw(cut_otherwise(stream))
@@ -275,7 +270,7 @@ def test_a_replay_may_be_cut_otherwise(stream: Stream, data: st.DataObject) -> N
 @given(streams() | chat_streams(), st.data())
 def test_law_1_holds_over_connections(stream: Stream, data: st.DataObject) -> None:
     """Chunking: the same bytes over the same connections give the same, damaged or not, in both modes."""
-    bodies = [data.draw(st.just(stream.body) | bitten(stream.body)) for _ in range(2)]
+    bodies = [data.draw(st.just(stream.body) | corruptions(stream.body)) for _ in range(2)]
     bodies[0] = bodies[0][: data.draw(st.integers(0, len(bodies[0])))]
     assume(play(bodies[0], stream.dialect, close=False).parser.state is not ResponseState.FINISHED)
     strict = data.draw(st.booleans())
@@ -297,7 +292,7 @@ def test_any_second_connection_keeps_the_laws(stream: Stream, data: st.DataObjec
     second = data.draw(st.sampled_from([stream, other]))
     frames = second.frames()
     frames = frames[data.draw(st.integers(0, len(frames))) :]
-    rest = data.draw(bitten(b"".join(frames)) if frames else st.just(b""))
+    rest = data.draw(corruptions(b"".join(frames)) if frames else st.just(b""))
     for strict in (False, True):
         run = connected([[body], [rest]], stream.dialect, strict=strict)
         check_laws(run, strict=strict)

@@ -10,7 +10,9 @@ import pytest
 
 from deltafold import FunctionCall, Outcome, Response, ResponseFailed, ResponseParser, Usage
 from deltafold.response import usage_from
-from strategies import dumps, play, response_object
+from deltafold.testing import payloads
+from deltafold.testing.builder import json_bytes
+from strategies import play
 
 MESSAGE = {
     "type": "message",
@@ -47,21 +49,25 @@ CUSTOM = {
 HOSTED = {"type": "web_search_call", "id": "w", "status": "completed"}
 
 
+def response_object(status: str, *output: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A response as the server tells it."""
+    told = {"error": None, "incomplete_details": None, "metadata": {}, **more}
+    return payloads.response(status, id="resp_1", output=list(output), **told)
+
+
 def ended(status: str, *output: dict[str, Any], **more: Any) -> Response:
     """The response of a stream that has but a beginning and an end."""
-    told = response_object("resp_1", status, list(output), **more)
+    told = response_object(status, *output, **more)
     events = [
         {"type": "response.created", "response": {"id": "resp_1"}},
         {"type": f"response.{status}", "response": told},
     ]
-    return play(b"".join(b"data: " + dumps(event) + b"\n\n" for event in events)).parser.response
+    return play(b"".join(b"data: " + json_bytes(event) + b"\n\n" for event in events)).parser.response
 
 
 def test_to_dict_is_what_the_server_told() -> None:
     """`to_dict()` is the server's own response, field by field, as a copy."""
-    told = response_object(
-        "resp_1", "completed", [REASONING, MESSAGE, CALL, HOSTED], usage={"total_tokens": 3}
-    )
+    told = response_object("completed", REASONING, MESSAGE, CALL, HOSTED, usage={"total_tokens": 3})
     response = ended("completed", REASONING, MESSAGE, CALL, HOSTED, usage={"total_tokens": 3})
     assert response.to_dict() == told
     copy = response.to_dict()
@@ -187,7 +193,7 @@ def test_finish_reason_of_a_stream_that_broke_off() -> None:
 def test_usage_of_a_chat() -> None:
     """What a chat told of its tokens is in `to_dict()` in the words of the Responses API."""
     chunk = {"id": "c", "object": "chat.completion.chunk", "choices": [], "usage": {"prompt_tokens": 3}}
-    response = play(b"data: " + dumps(chunk) + b"\n\n", "chat").parser.response
+    response = play(b"data: " + json_bytes(chunk) + b"\n\n", "chat").parser.response
     assert response.usage is not None
     assert response.usage.input_tokens == 3
     assert response.to_dict()["usage"] == {"input_tokens": 3}

@@ -379,6 +379,50 @@ def test_half_a_pair_before_the_whole_value() -> None:
     assert found.texts(e.TextDelta) == ["a", "🙂"]
 
 
+@pytest.mark.parametrize(
+    ("pieces", "transcript", "alone"),
+    [
+        (["a\ud83d", "\ude42b"], ["a", "🙂b"], False),
+        (["a\ud83d", "b"], ["a", "\ufffdb"], True),
+        (["\ud83d"], ["\ufffd"], True),
+    ],
+)
+def test_halves_of_a_pair_in_a_transcript(pieces: list[str], transcript: list[str], alone: bool) -> None:
+    """A23: what is said aloud is put together like any text."""
+    found = run(created(), *(value("audio.transcript.delta", None, delta=p) for p in pieces), completed())
+    assert found.texts(e.TranscriptDelta) == transcript
+    assert (C.LONE_SURROGATE in found.anomalies) is alone
+
+
+@pytest.mark.parametrize(
+    ("announced", "told"),
+    [
+        (refusal(), None),
+        (output_text(), part_done(0, refusal("no"))),
+        (output_text(), done(0, {**message(), "content": [refusal("no")]})),
+    ],
+)
+def test_text_in_a_refusal(announced: JSON, told: JSON | None) -> None:
+    """D: text that came for a refusal stays where it came, and that is said once."""
+    streamed = [text(0, "So"), text(0, "rry")]
+    rest = [] if told is None else [told, told]
+    found = run(created(), added(0, OPEN), part_added(0, announced), *streamed, *rest, completed())
+    assert found.texts(e.TextDelta) == ["So", "rry"]
+    (part,) = found.response.to_dict()["output"][0]["content"]
+    assert (part["type"], part["text"], found.response.output_text) == ("refusal", "Sorry", "")
+    assert found.anomalies.count(C.TEXT_IN_REFUSAL) == 1
+
+
+def test_a_type_that_only_the_end_tells() -> None:
+    """D: the text of an item whose type was not known until the end is handed out then."""
+    told = message("hello")
+    untyped = {name: member for name, member in told.items() if name != "type"}
+    opened = {**untyped, "status": "in_progress", "content": []}
+    found = run(created(), added(0, opened), done(0, untyped), completed(told))
+    assert found.texts(e.TextDelta) == ["hello"]
+    assert found.response.to_dict()["output"] == [told]
+
+
 def test_numbers_that_json_cannot_hold() -> None:
     """A24: NaN and infinities are read as null."""
     body = frames(created(), added(0, OPEN)) + (

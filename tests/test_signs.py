@@ -10,8 +10,11 @@ from hypothesis import given
 from deltafold import Event, Heartbeat, ItemProgress, Notice, Sign, TextDelta, UnknownEvent, sign_of
 from deltafold.signs import SIGNS
 from deltafold.state import SIGNS as BESIDE
-from strategies import Stream, play, streams
-from wire import created, frames, value
+from deltafold.testing import Stream
+from deltafold.testing.payloads import created, value
+from deltafold.testing.strategies import streams
+from strategies import play
+from wire import frames
 
 
 def test_every_event_is_a_sign() -> None:

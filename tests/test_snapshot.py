@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from deltafold import Lift, Limits, Outcome, ResponseParser, ResponseState, UsageError, snapshot
 from deltafold.snapshot import CLASSES, MARK, VERSION, freeze, seal, thaw, unseal
-from strategies import Stream, drain, streams
+from deltafold.testing import Stream
+from deltafold.testing.strategies import streams
+from strategies import drain
 
 values = (
     st.recursive(
@@ -167,7 +169,6 @@ STREAM = Stream(
         {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "lo"},
         {"type": "response.completed", "response": {"id": "r", "status": "completed", "output": []}},
     ),
-    Outcome.COMPLETED,
 )
 
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from deltafold.errors import LimitExceeded, UsageError
 from deltafold.limits import Limits
-from deltafold.sse import LONGEST_WAIT, MAX_RETRY, Frame, Signal, SSEDecoder, encode_frame
-from strategies import THOROUGH, chunkings, count_calls
+from deltafold.sse import LONGEST_WAIT, MAX_RETRY, PIECE, Frame, Signal, SSEDecoder, encode_frame
+from deltafold.testing.strategies import chunkings
+from strategies import THOROUGH, count_calls
 
 BOM = b"\xef\xbb\xbf"
 
@@ -573,6 +574,30 @@ def test_a_long_line_is_never_joined_nor_searched_again(size: int) -> None:
     assert calls["find"] + calls["rfind"] + calls["search"] <= 12
 
 
+@pytest.mark.parametrize("limit", [1 << 24, 300_000, 150_000])
+def test_a_long_line_in_single_bytes_takes_its_own_size(limit: int) -> None:
+    """What has come of a line takes its own size in memory, not a reference for each chunk."""
+    size = min(limit, 1_000_000)
+    decoder = SSEDecoder(limits=Limits(line_bytes=limit))
+    decoder.feed(b"data: 1\n\ndata: ")
+    assert decoder.next_frame() == frame("1")
+    for _ in range(size - 6):
+        decoder.feed(b"x")
+    assert len(decoder.chunks) <= PIECE + size // PIECE + 1
+    if size == limit:
+        at_limit = SSEDecoder(limits=Limits(line_bytes=limit))
+        at_limit.setstate(decoder.getstate())
+        at_limit.feed(b"\n\n")
+        assert at_limit.next_frame() == frame("x" * (size - 6))
+        decoder.feed(b"x")
+        with pytest.raises(LimitExceeded) as fault:
+            decoder.next_frame()
+        assert fault.value.offset == 9
+    else:
+        decoder.feed(b"\n\n")
+        assert decoder.next_frame() == frame("x" * (size - 6))
+
+
 @pytest.mark.parametrize(
     "block", [b"data: x\n\n", b"data\n", b"\n", b": c\r\n", b"foo\r", b"event: e\n\n", b"id: 1\n\n"]
 )
@@ -634,9 +659,8 @@ def test_feed_only_stores() -> None:
     decoder = SSEDecoder()
     decoder.feed(b"id: 1\nretry: 1\ndata: x\n\n")
     assert (decoder.last_event_id, decoder.reconnection_time, decoder.event_count) == ("", None, 0)
-    assert decoder.ready
     assert decoder.next_frame() == frame(id="1", retry=1)
-    assert not decoder.ready
+    assert decoder.next_frame() is None
 
 
 def test_frames_can_be_abandoned() -> None:

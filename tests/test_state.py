@@ -20,7 +20,9 @@ from deltafold.state import (
     PartState,
     step,
 )
-from strategies import Run, Stream, check_laws, play, response_object
+from deltafold.testing import Stream
+from deltafold.testing.payloads import completed, created, response
+from strategies import Run, check_laws, play
 
 CLASSES: tuple[type, ...] = get_args(Event)
 TABLES = [(RESPONSE, ResponseState), (ITEM, ItemState), (PART, PartState)]
@@ -107,7 +109,7 @@ CALL = {
 WHOLE_PART = {**TEXT_PART, "text": "Hello"}
 WHOLE_MESSAGE = {**OPEN_MESSAGE, "status": "completed", "content": [WHOLE_PART]}
 
-CREATED = {"type": "response.created", "response": response_object("resp_1", "in_progress", [])}
+CREATED = created()
 ADDED = {"type": "response.output_item.added", "output_index": 0, "item": OPEN_MESSAGE}
 PART_ADDED = {"type": "response.content_part.added", **AT, "part": TEXT_PART}
 DELTA = {"type": "response.output_text.delta", **AT, "delta": "Hel"}
@@ -122,14 +124,8 @@ CALL_DELTA = {
     "delta": "{",
 }
 ERROR = {"type": "error", "error": {"code": "server_error", "message": "no luck"}}
-FAILED = {
-    "type": "response.failed",
-    "response": response_object("resp_1", "failed", [], error=ERROR["error"]),
-}
-COMPLETED = {
-    "type": "response.completed",
-    "response": response_object("resp_1", "completed", [WHOLE_MESSAGE]),
-}
+FAILED = completed(type="response.failed", error=ERROR["error"])
+COMPLETED = completed(WHOLE_MESSAGE)
 
 SITUATIONS: dict[str, list[dict[str, Any]]] = {
     "idle": [],
@@ -171,7 +167,7 @@ EVERYTHING: dict[str, Any] = {
     "annotation": {"type": "url_citation", "url": "https://a.test"},
     "item": WHOLE_MESSAGE,
     "part": WHOLE_PART,
-    "response": response_object("resp_1", "completed", [WHOLE_MESSAGE]),
+    "response": response("completed", output=[WHOLE_MESSAGE]),
     "error": {"code": "rate_limit_exceeded", "message": "slow down"},
     "message": "no luck",
 }
@@ -206,7 +202,7 @@ VARIANTS = list(variants(""))
 
 def body(payloads: list[dict[str, Any]]) -> bytes:
     """The payloads as a stream."""
-    return Stream("responses", tuple(payloads), Outcome.COMPLETED, named=False).body
+    return Stream("responses", tuple(payloads), named=False).body
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -26,10 +26,8 @@ from deltafold import (
     Verdict,
     parse,
 )
-from deltafold.verdict import ORDER
-from strategies import Stream, damaged_bodies, play, streams
-from wire import (
-    JSON,
+from deltafold.testing import Stream
+from deltafold.testing.payloads import (
     added,
     arguments,
     call,
@@ -37,7 +35,6 @@ from wire import (
     created,
     custom_call,
     done,
-    frames,
     message,
     part_added,
     reasoning,
@@ -45,6 +42,10 @@ from wire import (
     streamed_message,
     value,
 )
+from deltafold.testing.strategies import damaged_bodies, streams
+from deltafold.verdict import ORDER
+from strategies import play
+from wire import JSON, frames
 
 
 def verdict(*payloads: JSON, end: str = "close", dialect: str = "responses", **options: Any) -> Verdict:

@@ -1,4 +1,7 @@
-"""Builders of Responses payloads, one way to run them, and the laws that every run must keep."""
+"""One way to run payloads and bodies, and the laws that every run must keep.
+
+The payloads themselves are made by `deltafold.testing.payloads`, whose names are here as well.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,18 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import attrs
 
 from deltafold import events as e
 from deltafold.errors import Anomaly, AnomalyCode
+from deltafold.items import FunctionCall
 from deltafold.parser import ResponseParser
 from deltafold.response import Outcome, Response
+from deltafold.testing.payloads import *  # noqa: F403 - one place for tests to take all of it from
+from deltafold.testing.payloads import JSON
 
-JSON: TypeAlias = dict[str, Any]
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 # ------------------------------------------------------------------------------------------------ the laws
@@ -133,6 +138,11 @@ def check_laws(events: Iterable[e.Event], response: Response, *, ended: bool = T
         ledger.add(event)
     ledger.check(response)
     check_response(response)
+    if response.outcome is Outcome.FAILED:
+        assert response.error is not None, "failed without an error"
+    for call in response.tool_calls:
+        if isinstance(call, FunctionCall) and call.complete:
+            json.loads(call.arguments, parse_constant=lambda word: 1 / 0)
 
 
 # ------------------------------------------------------------------------------------------------- one run
@@ -246,152 +256,6 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 
 def resumed(parser: ResponseParser) -> ResponseParser:
     return ResponseParser.resume(json.loads(json.dumps(parser.snapshot())))
-
-
-# ------------------------------------------------------------------------------------------------ payloads
-
-
-def response(status: str = "in_progress", **fields: Any) -> JSON:
-    """A response object."""
-    return {
-        "id": "resp_6f1d",
-        "object": "response",
-        "created_at": 1765432100,
-        "status": status,
-        "model": "gpt-5.1-2025-11-13",
-        "output": [],
-        "usage": None,
-        **fields,
-    }
-
-
-def created(**fields: Any) -> JSON:
-    return {"type": "response.created", "response": response(**fields)}
-
-
-def in_progress(**fields: Any) -> JSON:
-    return {"type": "response.in_progress", "response": response(**fields)}
-
-
-def completed(*output: JSON, type: str = "response.completed", **fields: Any) -> JSON:
-    """The end. Without items, its output is empty."""
-    status = {"response.incomplete": "incomplete", "response.failed": "failed"}.get(type, "completed")
-    return {"type": type, "response": response(**{"status": status, "output": list(output), **fields})}
-
-
-def added(index: int | None, item: Any, **fields: Any) -> JSON:
-    return {"type": "response.output_item.added", **indexed(index), "item": item, **fields}
-
-
-def done(index: int | None, item: Any, **fields: Any) -> JSON:
-    return {"type": "response.output_item.done", **indexed(index), "item": item, **fields}
-
-
-def indexed(index: int | None) -> JSON:
-    return {} if index is None else {"output_index": index}
-
-
-def message(*texts: str, id: str | None = "msg_1", status: str = "completed", **fields: Any) -> JSON:
-    named = {} if id is None else {"id": id}
-    content = [output_text(text) for text in texts]
-    return {**named, "type": "message", "status": status, "role": "assistant", "content": content, **fields}
-
-
-def output_text(text: str = "", **fields: Any) -> JSON:
-    return {"type": "output_text", "text": text, "annotations": [], **fields}
-
-
-def refusal(text: str = "") -> JSON:
-    return {"type": "refusal", "refusal": text}
-
-
-def summary_text(text: str = "") -> JSON:
-    return {"type": "summary_text", "text": text}
-
-
-def reasoning_text(text: str = "") -> JSON:
-    return {"type": "reasoning_text", "text": text}
-
-
-def reasoning(*summary: str, id: str | None = "rs_1", **fields: Any) -> JSON:
-    named = {} if id is None else {"id": id}
-    return {**named, "type": "reasoning", "summary": [summary_text(text) for text in summary], **fields}
-
-
-def call(
-    arguments: str = "",
-    *,
-    id: str | None = "fc_1",
-    call_id: str = "call_1",
-    name: str = "tick",
-    status: str = "completed",
-    **fields: Any,
-) -> JSON:
-    named = {} if id is None else {"id": id}
-    told = {"call_id": call_id, "name": name, "arguments": arguments}
-    return {**named, "type": "function_call", "status": status, **told, **fields}
-
-
-def custom_call(text: str = "", *, id: str = "ctc_1", call_id: str = "call_1", **fields: Any) -> JSON:
-    told = {"call_id": call_id, "name": "apply_patch", "input": text}
-    return {"id": id, "type": "custom_tool_call", "status": "in_progress", **told, **fields}
-
-
-def value(type: str, index: int | None, **fields: Any) -> JSON:
-    """An event about a value of an item: `value("output_text.delta", 0, content_index=0, delta="Hi")`."""
-    return {"type": f"response.{type}", **indexed(index), **fields}
-
-
-def text(index: int | None, delta: Any, part: int | None = 0, **fields: Any) -> JSON:
-    at = {} if part is None else {"content_index": part}
-    return value("output_text.delta", index, **at, delta=delta, **fields)
-
-
-def text_done(index: int | None, whole: Any, part: int | None = 0, **fields: Any) -> JSON:
-    at = {} if part is None else {"content_index": part}
-    return value("output_text.done", index, **at, text=whole, **fields)
-
-
-def arguments(index: int | None, delta: Any, **fields: Any) -> JSON:
-    return value("function_call_arguments.delta", index, delta=delta, **fields)
-
-
-def arguments_done(index: int | None, whole: Any, **fields: Any) -> JSON:
-    return value("function_call_arguments.done", index, arguments=whole, **fields)
-
-
-def part_added(index: int | None, part: Any, at: int | None = 0, **fields: Any) -> JSON:
-    place = {} if at is None else {"content_index": at}
-    return value("content_part.added", index, **place, part=part, **fields)
-
-
-def part_done(index: int | None, part: Any, at: int | None = 0, **fields: Any) -> JSON:
-    place = {} if at is None else {"content_index": at}
-    return value("content_part.done", index, **place, part=part, **fields)
-
-
-def streamed_message(index: int, *pieces: str, id: str = "msg_1") -> list[JSON]:
-    """All events of one message, as api.openai.com sends them."""
-    whole = "".join(pieces)
-    return [
-        added(index, message(id=id, status="in_progress")),
-        part_added(index, output_text(), item_id=id),
-        *(text(index, piece, item_id=id) for piece in pieces),
-        text_done(index, whole, item_id=id),
-        part_done(index, output_text(whole), item_id=id),
-        done(index, message(whole, id=id)),
-    ]
-
-
-def streamed_call(index: int, *pieces: str, id: str = "fc_1", call_id: str = "call_1") -> list[JSON]:
-    """All events of one function call, as api.openai.com sends them."""
-    whole = "".join(pieces)
-    return [
-        added(index, call(id=id, call_id=call_id, status="in_progress")),
-        *(arguments(index, piece, item_id=id) for piece in pieces),
-        arguments_done(index, whole, item_id=id),
-        done(index, call(whole, id=id, call_id=call_id)),
-    ]
 
 
 def outcome_of(run: Run) -> Outcome:

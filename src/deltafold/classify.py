@@ -23,8 +23,6 @@ import re
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC
-from email.utils import parsedate_to_datetime
-from html import unescape
 from typing import Any
 
 import attrs
@@ -656,6 +654,9 @@ def http_date(text: str | None) -> float | None:
     # All three forms begin with the day of the week; the reader below takes almost anything.
     if text is None or not HTTP_DATE.match(text):
         return None
+    # Imported with the file, this module would be a sixth of the time that it takes to import the library.
+    from email.utils import parsedate_to_datetime
+
     try:
         moment = parsedate_to_datetime(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
@@ -800,6 +801,8 @@ def read_body(body: bytes | str, headers: Mapping[str, str]) -> tuple[Any, str |
     if isinstance(value, str):
         return None, well_formed(value).strip() or None, value
     if HTML.match(text):
+        from html import unescape  # which holds a table of all entities
+
         title = HTML_TITLE.search(text[:READ_FOR_MEANING])
         return None, unescape(title[2]).strip() or None if title else None, body
     return None, well_formed(text) or None, body

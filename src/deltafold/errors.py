@@ -79,6 +79,7 @@ class AnomalyCode(StrEnum):
     PART_INDEX_CHANGED = "part_index_changed"
     # evidence
     VALUE_CONTRADICTED = "value_contradicted"
+    TEXT_IN_REFUSAL = "text_in_refusal"
     ITEM_MISSING_AT_END = "item_missing_at_end"
     OUTPUT_EMPTY_AT_END = "output_empty_at_end"
     STATUS_CONTRADICTED = "status_contradicted"
@@ -203,6 +204,10 @@ ANOMALIES: dict[AnomalyCode, Rule] = {
     ),
     _C.VALUE_CONTRADICTED: Rule(
         "A value told whole is not what had been streamed.", "`ValueReplaced` tells the later value."
+    ),
+    _C.TEXT_IN_REFUSAL: Rule(
+        "Text came for a part that is, or turns out to be, a refusal.",
+        "It stays in the part's JSON, and is not in `output_text`.",
     ),
     _C.ITEM_MISSING_AT_END: Rule("The final output lacks an item that was streamed.", "The item is kept."),
     _C.OUTPUT_EMPTY_AT_END: Rule(

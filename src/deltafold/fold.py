@@ -173,7 +173,8 @@ class ItemRecord:
         """More was told of the item: its fields, and parts that are new. Values go on as they are."""
         known = dict(self.values)
         self._load(data, whole=False)
-        self._values.update(known)
+        if known:
+            self._values.update(known)
 
     def change(self, name: str, value: Any) -> None:
         """One of its own fields has another value. (The JSON may be shared with an item: it is replaced.)"""
@@ -201,7 +202,7 @@ class ItemRecord:
         state = PartState.DONE if whole else PartState.OPEN
         for group, parts in self._parts.items():
             entries = told.get(group)
-            if not isinstance(entries, list):
+            if not isinstance(entries, list) or (not entries and not parts):
                 continue
             told[group] = []
             indexes = align(sorted(parts), len(entries))
@@ -211,25 +212,28 @@ class ItemRecord:
                 known = before.get(index)
                 fields = self.take_values(group, index, entry, whole=whole)
                 parts[index] = PartRecord(fields, state if whole or known is None else known.state)
-        field = ITEM_VALUES.get(self.type, "")
-        if isinstance(told.get(field), str):
+        field = ITEM_VALUES.get(self.type)
+        if field is not None and isinstance(told.get(field), str):
             self._values[field,] = Value("code" if field == "code" else "arguments", [told[field]], whole)
         self._data = told
 
     def take_values(self, group: e.Group, index: int, part: Any, *, whole: bool) -> Any:
         """Keeps the streamed members of a part as it was told. Gives the rest of it."""
-        rest = dict(part) if isinstance(part, dict) else part
-        for field, kind in self.part_values(group, part):
-            self.values[group, index, field] = Value(kind, [rest.pop(field)], whole)
+        told = self.part_values(group, part)
+        if not told:
+            return part
+        rest, values = dict(part), self.values
+        for field, kind in told:
+            values[group, index, field] = Value(kind, [rest.pop(field)], whole)
         return rest
 
     def part_values(self, group: e.Group, entry: Any) -> list[tuple[str, e.ValueKind]]:
         """The streamed members of a part as it was told, with what they are."""
         found: list[tuple[str, e.ValueKind]] = []
         if isinstance(entry, dict):
-            if isinstance(entry.get("text"), str) and (kind := self.text_kind(group)) is not None:
+            if type(entry.get("text")) is str and (kind := self.text_kind(group)) is not None:
                 found.append(("text", kind))
-            if isinstance(entry.get("refusal"), str) and group == "content":
+            if "refusal" in entry and type(entry["refusal"]) is str and group == "content":
                 found.append(("refusal", "refusal"))
         return found
 
@@ -333,8 +337,7 @@ class Fold:
     def apply(self, event: e.Event) -> None:
         """One event is handed out."""
         kind = type(event)
-        state = RESPONSE[self.state].get(kind)
-        self.state = step(RESPONSE, self.state, kind) if state is None else state
+        self.state = RESPONSE[self.state].get(kind) or step(RESPONSE, self.state, kind)
         handler = HANDLERS.get(kind)
         if handler is not None:
             handler(self, event)
@@ -381,9 +384,10 @@ class Fold:
         self.items[index] = record
 
     def _item(self, event: Any) -> ItemRecord:
+        kind = type(event)
         record = self.items.get(event.output_index)
         state = ItemState.ABSENT if record is None else record.state
-        state = step(ITEM, state, type(event))
+        state = ITEM[state].get(kind) or step(ITEM, state, kind)
         assert record is not None
         record.state = state
         record.finished = None
@@ -402,9 +406,11 @@ class Fold:
         self.had_whole_call = self.had_whole_call or is_whole(event.item)
 
     def _part(self, event: Any, group: e.Group, index: int) -> tuple[ItemRecord, PartRecord]:
+        kind = type(event)
         item = self._item(event)
         part = item.parts[group].get(index)
-        state = step(PART, PartState.ABSENT if part is None else part.state, type(event))
+        state = PartState.ABSENT if part is None else part.state
+        state = PART[state].get(kind) or step(PART, state, kind)
         assert part is not None
         part.state = state
         return item, part
@@ -860,8 +866,8 @@ def settle_part(
     events: list[e.Event] = []
     known = record.parts[group].get(index)
     if known is not None and record.part_data(group, index) == entry:
-        held = [record.values.get((group, index, field)) for field in PART_FIELDS]
-        if all(value is None or value.whole for value in held):
+        held = [record.values.get((group, index, field)) for field, _ in record.part_values(group, entry)]
+        if all(value is not None and value.whole for value in held):
             return entry, events  # the usual end: nothing is told but what had been streamed
         merged = entry
     elif known is None or not isinstance(known.data, dict):
@@ -877,6 +883,9 @@ def settle_part(
         report(AnomalyCode.INVALID_FIELD, f"a part is {entry!r:.40}")
         merged = record.part_data(group, index)
     values = record.part_values(group, merged)
+    becomes_refusal = known is not None and not is_refusal(known) and ("text", "text") in values
+    if becomes_refusal and merged.get("type") == "refusal" and merged["text"]:
+        report(AnomalyCode.TEXT_IN_REFUSAL, f"{brief(merged['text'])} stands in a refusal")
     if known is None and isinstance(merged, dict):
         blank = {**merged, **{field: "" for field, _ in values}}
         events.append(e.PartStarted(record.index, index, group, as_part(record, group, blank)))
@@ -886,6 +895,11 @@ def settle_part(
             record.index, kind, key, record.values.get(key), merged[field], report, whole=whole
         )
     return merged, events
+
+
+def is_refusal(part: PartRecord | None) -> bool:
+    """Whether a part was announced or told as a refusal."""
+    return part is not None and isinstance(part.data, dict) and part.data.get("type") == "refusal"
 
 
 def as_part(record: ItemRecord, group: e.Group, data: JSON) -> Part:

@@ -15,17 +15,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from functools import lru_cache, partial
+from collections import deque
+from collections.abc import Callable, Generator
+from functools import lru_cache
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import attrs
 
 from deltafold import events as e
+from deltafold.fold import Fold
+from deltafold.sse import SSEDecoder
 
-__all__ = ["HotEvent", "HotPath", "Lane", "unescaped"]
+__all__ = ["HOT", "HotEvent", "HotPath"]
 
 HotEvent: TypeAlias = e.TextDelta | e.ReasoningDelta | e.ArgumentsDelta
 Path: TypeAlias = tuple[str | int, ...]
@@ -34,16 +37,33 @@ Shape: TypeAlias = Any
 
 STRING, NUMBER, TEXT, COUNT, PADDING = "string", "number", "text", "count", "padding"
 # What is compared byte for byte may be matched loosely, and a class of one character is matched ten times as
-# fast as any other. Text and padding are not compared, so their patterns are exact.
+# fast as any other. Text and padding are not compared, so their patterns are exact. Half a surrogate pair may
+# wait for its other half, so escapes of such are not in it.
+ESCAPE = rb'(?:["\\/bfnrt]|u(?:[0-9A-Ca-cEFef][0-9A-Fa-f]|[Dd][0-7])[0-9A-Fa-f]{2})'
 PATTERNS = {
     STRING: rb'"[^"]*+"',
     NUMBER: rb"-?[0-9]++",
-    TEXT: rb'"((?:[^"\\\x00-\x1f]++|\\["\\/bfnrt])*+)"',
+    TEXT: rb'"((?:[^"\\\x00-\x1f]++|\\' + ESCAPE + rb')++)"',
     COUNT: rb"(0|[1-9][0-9]{0,14}+)",
     PADDING: rb'"[A-Za-z0-9]*+"',
 }
+HOT = (e.TextDelta, e.ReasoningDelta, e.ArgumentsDelta)
 MOST_LANES = 4
+MOST_UNUSED = 32
 MOST_TARGETS = 1024
+
+
+class PlainDialect(Protocol):
+    """What has to be known of a dialect."""
+
+    last_sequence_number: Any
+
+    def plain_text(self, payload: dict[str, Any], event: Any) -> tuple[Path, str | None] | None:
+        """Where the text of an event stands in the payload that made it.
+
+        Only if payloads that differ in nothing else make events that differ in nothing else; with the first
+        characters of texts of which that is not true.
+        """
 
 
 @attrs.frozen(eq=False)
@@ -64,16 +84,23 @@ class Template:
         return self.pattern.fullmatch(block, len(self.head)) if block.startswith(self.head) else None
 
 
-@attrs.frozen(eq=False)
 class Target:
     """Where the text of a match goes."""
 
-    make: Callable[[str], Any]
-    kind: type
-    append: Callable[[str], None]
-    index: int
-    opens: str | None
-    """First characters of texts that must go the long way."""
+    __slots__ = ("append", "index", "kind", "opens", "part", "reasoning")
+
+    def __init__(self, event: HotEvent, append: Callable[[str], None], opens: str | None) -> None:
+        self.kind = type(event)
+        self.index = event.output_index
+        self.part: int | None = None
+        self.reasoning: str | None = None
+        if isinstance(event, e.TextDelta):
+            self.part = event.content_index
+        elif isinstance(event, e.ReasoningDelta):
+            self.part, self.reasoning = event.part_index, event.kind
+        self.append = append
+        self.opens = opens
+        """First characters of texts that must go the long way."""
 
 
 class Lane:
@@ -97,23 +124,11 @@ class TextDraft:
 
     __slots__ = e.TextDelta.__slots__  # type: ignore[attr-defined]
 
-    def __init__(self, output_index: int, content_index: int, text: str) -> None:
-        self.output_index = output_index
-        self.content_index = content_index
-        self.text = text
-        self.logprobs = ()
-
 
 class ReasoningDraft:
     """A `ReasoningDelta` while it is being made."""
 
     __slots__ = e.ReasoningDelta.__slots__  # type: ignore[attr-defined]
-
-    def __init__(self, output_index: int, part_index: int, kind: str, text: str) -> None:
-        self.output_index = output_index
-        self.part_index = part_index
-        self.text = text
-        self.kind = kind
 
 
 class ArgumentsDraft:
@@ -121,27 +136,122 @@ class ArgumentsDraft:
 
     __slots__ = e.ArgumentsDelta.__slots__  # type: ignore[attr-defined]
 
-    def __init__(self, output_index: int, text: str) -> None:
-        self.output_index = output_index
-        self.text = text
-
-
-def maker(event: HotEvent) -> Callable[[str], Any] | None:
-    """Makes events like this one, with another text; None where that cannot be said."""
-    if isinstance(event, e.ArgumentsDelta):
-        return partial(ArgumentsDraft, event.output_index)
-    if isinstance(event, e.ReasoningDelta):
-        return partial(ReasoningDraft, event.output_index, event.part_index, event.kind)
-    return None if event.logprobs else partial(TextDraft, event.output_index, event.content_index)
-
 
 class HotPath:
     """What the hot deltas of one stream look like, and where they go."""
 
-    __slots__ = ("lanes",)
+    __slots__ = ("_decoder", "_dialect", "_fold", "_pending", "_unused", "candidate", "lanes")
 
-    def __init__(self) -> None:
+    def __init__(self, decoder: SSEDecoder, fold: Fold, dialect: PlainDialect, pending: deque[Any]) -> None:
+        """`pending` are the events that wait to be handed out: none may overtake them."""
+        self._decoder = decoder
+        self._fold = fold
+        self._dialect = dialect
+        self._pending = pending
         self.lanes: list[Lane] = []
+        self.candidate: tuple[dict[str, Any], str, bytes] | None = None
+        """A payload that may show what hot deltas look like, with the event's name and the block."""
+        self._unused = 0
+        """How often in a row that was of no use."""
+
+    def events(self) -> Generator[HotEvent, None, bool]:
+        """Hands out blocks as long as they are plain deltas. Gives whether there were any.
+
+        Between two events anything may happen to the parser, so all is asked anew.
+        """
+        decoder, fold, dialect, lanes, pending = (
+            self._decoder,
+            self._fold,
+            self._dialect,
+            self.lanes,
+            self._pending,
+        )
+        longest, most = decoder.longest_block, fold.limits.text_size
+        some = False
+        while decoder.plain and not pending:
+            buffer, position = decoder.buffer, decoder.position
+            if position >= decoder.complete:
+                return some
+            for lane in lanes:
+                if buffer.startswith(lane.head, position):
+                    found = lane.match(buffer, position + lane.skip)
+                    if found is not None:
+                        break
+            else:
+                return some
+            groups = found.groups()
+            target = lane.targets.get(lane.identity(groups))
+            if target is None:
+                return some
+            try:
+                text = groups[lane.text].decode()
+            except UnicodeDecodeError:
+                return some
+            if "\\" in text:
+                text = scanstring(text + '"', 0)[0]
+            end = found.end()
+            size = fold.size + len(text)
+            if size > most or end - position > longest:
+                return some
+            if target.opens is not None and text[0] in target.opens:
+                return some
+            if lane.count is not None:
+                number = int(groups[lane.count])
+                if number - 1 != dialect.last_sequence_number:
+                    return some
+                dialect.last_sequence_number = number
+            # From here on it is as if the event had gone the long way.
+            decoder.position = end
+            decoder.event_count += 1
+            fold.size = size
+            target.append(text)
+            self._unused = 0
+            some = True
+            event: Any
+            if target.kind is e.TextDelta:
+                event = TextDraft()
+                event.content_index = target.part
+                event.logprobs = ()
+            elif target.kind is e.ArgumentsDelta:
+                event = ArgumentsDraft()
+            else:
+                event = ReasoningDraft()
+                event.part_index = target.part
+                event.kind = target.reasoning
+            event.output_index = target.index
+            event.text = text
+            event.__class__ = target.kind
+            yield event
+        return some
+
+    def consider(self, payload: dict[str, Any], name: str) -> None:
+        """A block went the long way and gave just one hot delta, which is about to be handed out."""
+        if self._unused < MOST_UNUSED and (block := self._decoder.block()) is not None:
+            self.candidate = payload, name, block
+        elif self.lanes:
+            self.cool()
+
+    def handed_out(self, event: Any) -> None:
+        """The event of the candidate was handed out: does it show how the next ones look?"""
+        assert self.candidate is not None
+        payload, name, block = self.candidate
+        self.candidate = None
+        self._unused += 1
+        found = self._dialect.plain_text(payload, event)
+        if found is None:
+            self.forget(event.output_index)
+        else:
+            path, opens = found
+            self.learn(block, name, payload, path, event, self._fold.fragments(event), opens)
+
+    def cool(self) -> None:
+        """What goes the long way may change what hot deltas rely on."""
+        if not self._pending:
+            self.forget(None)
+        for event in self._pending:
+            # A new item may be the one that the next fragment means.
+            begins = isinstance(event, e.ItemStarted)
+            self.forget(None if begins else getattr(event, "output_index", None))
 
     def forget(self, index: int | None) -> None:
         """Something else came for an item, or for the response as a whole if None."""
@@ -162,8 +272,7 @@ class HotPath:
         opens: str | None,
     ) -> None:
         """A block went the long way and came out as one plain delta, whose text stands at a path in it."""
-        make = maker(event)
-        if make is None:
+        if isinstance(event, e.TextDelta) and event.logprobs:
             return
         for lane in self.lanes:
             found = lane.template.whole(block)
@@ -179,9 +288,7 @@ class HotPath:
             del self.lanes[MOST_LANES:]
         if len(lane.targets) >= MOST_TARGETS:
             lane.targets.clear()
-        lane.targets[lane.identity(found.groups())] = Target(
-            make, type(event), fragments.append, event.output_index, opens
-        )
+        lane.targets[lane.identity(found.groups())] = Target(event, fragments.append, opens)
 
 
 def template_for(block: bytes, name: str, payload: dict[str, Any], text: Path) -> Template | None:
@@ -205,12 +312,6 @@ def template_for(block: bytes, name: str, payload: dict[str, Any], text: Path) -
 def recent_templates(name: str, keys: tuple[str, ...], text: Path) -> list[Template]:
     """Templates that were of use for payloads of these keys: a memory for all parsers, of shapes alone."""
     return []
-
-
-def unescaped(text: str) -> str:
-    """The text of a JSON string's inside."""
-    found: tuple[str, int] = scanstring(text + '"', 0)
-    return found[0]
 
 
 def shape_of(value: Any, text: Path, *, top: bool = False) -> Shape | None:

@@ -8,7 +8,6 @@ caller has seen, and the state moves only as events are handed out.
 from __future__ import annotations
 
 import json
-import re
 from base64 import b64decode, b64encode
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,33 +28,29 @@ from deltafold.errors import (
     UsageError,
     WireError,
 )
-from deltafold.events import (
-    ArgumentsDelta,
-    Event,
-    Heartbeat,
-    ItemStarted,
-    ReasoningDelta,
-    TextDelta,
-    UnknownEvent,
-)
+from deltafold.events import Event, Heartbeat, UnknownEvent
 from deltafold.fold import Ending, Fold, Value
-from deltafold.hot import HotEvent, HotPath, Lane, unescaped
+from deltafold.hot import HOT, HotPath
 from deltafold.lifting import Lift
 from deltafold.limits import Limits
-from deltafold.payload import DONE, Report, Unread, escape_surrogates, is_strict_json, read_payloads
+from deltafold.payload import (
+    DONE,
+    Report,
+    Unread,
+    escape_surrogates,
+    is_strict_json,
+    read_object,
+    read_payloads,
+)
 from deltafold.replay import Held, Replay, Way
 from deltafold.report import EXCERPT, Reporter
 from deltafold.response import Outcome, Response
 from deltafold.snapshot import CLASSES, freeze, seal, thaw, unseal
 from deltafold.sniff import Body, sniff
-from deltafold.sse import BARE, COMMENT, ERROR_FIELD, EVENT, Frame, SSEDecoder, as_bytes
+from deltafold.sse import BARE, COMMENT, EVENT, Frame, Signal, SSEDecoder, as_bytes
 from deltafold.state import ResponseState
 
 __all__ = ["ResponseParser", "parse"]
-
-HOT = (TextDelta, ReasoningDelta, ArgumentsDelta)
-MOST_MISSES = 32
-
 
 DIALECTS = ("responses", "chat", "auto")
 
@@ -137,7 +132,6 @@ class ResponseParser:
         self._decoder = SSEDecoder(limits=limits)
         self._report = Reporter(self._decoder, self._fold, strict=strict, most=limits.anomalies)
         self._undecided = dialect == "auto"
-        self._use("responses" if self._undecided else dialect)
         # What kind of body this is, None while its first bytes do not tell, and those that were held for it.
         self._body: Body | None = None
         self._head: list[bytes] = []
@@ -148,18 +142,13 @@ class ResponseParser:
         # Values read from the present frame, and events that are to be handed out.
         self._values: deque[tuple[Any, str]] = deque()
         self._pending: deque[Event | Ending] = deque()
+        self._use("responses" if self._undecided else dialect)
         # Whether nothing can be had before more is fed.
         self._starved = False
-        # The short cut for hot deltas: a payload that may show what they look like, and how often in a row
-        # that was of no use.
-        self._hot = HotPath()
-        self._lanes = self._hot.lanes
-        self._candidate: tuple[dict[str, Any], str, bytes] | None = None
-        self._misses = 0
-        self._longest = min(limits.line_bytes, limits.event_bytes)
-        self._text_limit = limits.text_size
         self._watched: dict[int, Watched] = {}
+        # The response as it was built last, and how much text it held.
         self._response: Response | None = None
+        self._response_size = 0
         self._fault: WireError | None = None
         self._closed: Outcome | None = None
         self._stage = Stage.READING
@@ -181,6 +170,7 @@ class ResponseParser:
 
     def _speak(self, dialect: ResponsesDialect | ChatDialect) -> None:
         self._dialect = dialect
+        self._hot = HotPath(self._decoder, self._fold, dialect, self._pending)
 
     def _use(self, dialect: str) -> None:
         self._speak(self._dialect_of(dialect, self._fold, self._report))
@@ -196,9 +186,17 @@ class ResponseParser:
         Raises `TypeError` for anything but bytes, and `UsageError` after `close()`, `cancel()`, or once a
         `WireError` has been raised. What the bytes hold never raises here.
         """
-        if self._open and type(data) is bytes:
-            if self._decoder.push(data):
+        if data and self._open and type(data) is bytes:
+            # The decoder's push(), written out: for chunks of few bytes its call would cost as much again.
+            decoder = self._decoder
+            decoder.chunks.append(data)
+            decoder.held = held = decoder.held + len(data)
+            if 10 in data or 13 in data:
+                decoder.fresh = True
                 self._starved = False
+            elif held > decoder.watermark:
+                decoder.overflow()
+                self._starved = not decoder.fresh
             return
         data = as_bytes(data)
         if self._later and self._closed is None and self._fault is None:
@@ -290,49 +288,39 @@ class ResponseParser:
         Raises `WireError` in strict mode and `LimitExceeded` in both, after all events before the fault,
         and again at every later call.
         """
-        if self._starved:
-            return None
-        if self._open and not self._pending:
-            decoder = self._decoder
-            if decoder.position >= decoder.complete and not self._values and decoder.waits():
-                self._starved = True
-                return None
-            if self._lanes and decoder.plain:
-                # The short cut: the next block may be a plain delta like one that went the long way. `hot`
-                # says why a match is enough.
-                buffer, position = decoder.buffer, decoder.position
-                for lane in self._lanes:
-                    if buffer.startswith(lane.head, position):
-                        found = lane.match(buffer, position + lane.skip)
-                        if found is not None:
-                            event = self._hot_event(lane, found)
-                            if event is not None:
-                                return event
-                            break
-        if not self._pending and not self._fill():
-            if self._fault is not None:
-                raise self._fault
-            return None
-        waiting = self._pending.popleft()
-        self._response = None
-        try:
-            if isinstance(waiting, Ending):
-                finished = self._fold.end(waiting)
-                self._response = finished.response
-                return finished
-            self._fold.apply(waiting)
-        except LimitExceeded as fault:
-            self._pending.clear()
-            self._fail(fault)
-            raise
-        if self._candidate is not None and isinstance(waiting, HOT):
-            self._learn(waiting)
-        return waiting
+        return next(self.events(), None)
 
     def events(self) -> Iterator[Event]:
         """`next_event()` until there is none: lazy, holds no state, safe to abandon and to call again."""
-        # iter(self.next_event, None) would compare each event with None, which costs more than to make it.
-        while (event := self.next_event()) is not None:
+        decoder, fold, pending = self._decoder, self._fold, self._pending
+        while not self._starved:
+            if not pending:
+                drained = decoder.position >= decoder.complete and not self._values
+                if drained and self._open and decoder.waits():
+                    self._starved = True
+                    return
+                if self._hot.lanes and (yield from self._hot.events()):
+                    continue
+                if not self._fill():
+                    if self._fault is not None:
+                        raise self._fault
+                    return
+            waiting = pending.popleft()
+            self._response = None
+            event: Event
+            try:
+                if isinstance(waiting, Ending):
+                    event = finished = fold.end(waiting)
+                    self._response, self._response_size = finished.response, fold.size
+                else:
+                    event = waiting
+                    fold.apply(event)
+            except LimitExceeded as fault:
+                pending.clear()
+                self._fail(fault)
+                raise
+            if self._hot.candidate is not None:
+                self._hot.handed_out(event)
             yield event
 
     @property
@@ -341,8 +329,9 @@ class ResponseParser:
 
         Valid at any time, also after an error. Building it costs its size; reading it again nothing.
         """
-        if self._response is None:
+        if self._response is None or self._response_size != self._fold.size:
             self._response = self._fold.response()
+            self._response_size = self._fold.size
         return self._response
 
     @property
@@ -478,67 +467,6 @@ class ResponseParser:
             raise UsageError(f"the snapshot is damaged: {error}") from error
         return parser
 
-    # --------------------------------------------------------------------------------------- short cut
-
-    def _hot_event(self, lane: Lane, found: re.Match[bytes]) -> Event | None:
-        """The event of a block that matched; None where it has to go the long way after all."""
-        groups = found.groups()
-        target = lane.targets.get(lane.identity(groups))
-        if target is None or self._values:
-            return None
-        dialect = self._dialect
-        number = dialect.last_sequence_number
-        if lane.count is not None:
-            number = int(groups[lane.count])
-            if number - 1 != dialect.last_sequence_number:
-                return None
-        try:
-            text = groups[lane.text].decode()
-        except UnicodeDecodeError:
-            return None
-        if "\\" in text:
-            text = unescaped(text)
-        fold, decoder = self._fold, self._decoder
-        end = found.end()
-        size = fold.size + len(text)
-        if not text or size > self._text_limit or end - decoder.position > self._longest:
-            return None
-        if target.opens is not None and text[0] in target.opens:
-            return None
-        # From here on it is as if the event had gone the long way.
-        dialect.last_sequence_number = number
-        decoder.position = end
-        decoder.event_count += 1
-        fold.size = size
-        target.append(text)
-        self._response = None
-        self._misses = 0
-        event = target.make(text)
-        event.__class__ = target.kind
-        return event  # type: ignore[no-any-return]
-
-    def _learn(self, event: HotEvent) -> None:
-        """A block went the long way and made just one event: does it show how the next ones look?"""
-        assert self._candidate is not None
-        payload, name, block = self._candidate
-        self._candidate = None
-        self._misses += 1
-        found = self._dialect.plain_text(payload, event)
-        if found is not None:
-            path, opens = found
-            self._hot.learn(block, name, payload, path, event, self._fold.fragments(event), opens)
-        else:
-            self._hot.forget(event.output_index)
-
-    def _cool(self) -> None:
-        """What goes the long way may change what hot deltas rely on."""
-        if not self._pending:
-            self._hot.forget(None)
-        for event in self._pending:
-            # A new item may be the one that the next fragment means.
-            begins = isinstance(event, ItemStarted)
-            self._hot.forget(None if begins else getattr(event, "output_index", None))
-
     # ------------------------------------------------------------------------------------------- steps
 
     def _fill(self) -> bool:
@@ -548,11 +476,7 @@ class ResponseParser:
         pending = self._pending
         try:
             while not pending:
-                if self._open and not self._values:
-                    if not self._read_frame():
-                        self._starved = True
-                        return False
-                elif not self._read():
+                if not self._read():
                     self._starved = self._closed is None
                     return False
             return True
@@ -570,7 +494,7 @@ class ResponseParser:
             fault.offset, fault.event_index = self._report.position()
         self._fault = fault
         self._open = self._starved = False
-        self._lanes.clear()
+        self._hot.lanes.clear()
 
     def _read(self) -> bool:
         """One step: a value, a frame, the end. False where there is none."""
@@ -582,14 +506,19 @@ class ResponseParser:
             self._take(value, name)
             return True
         report = self._report
-        if report.by_payload is not None:
+        if self._body is Body.EVENTS:
+            signal = self._decoder.advance()
+            if signal is EVENT:
+                self._read_event()
+                return True
+            if signal:
+                self._read_sign(signal)
+                return True
+        elif report.by_payload is not None:
             if self._payloads:
                 report.text = self._payloads.popleft()
                 report.by_payload += 1
-                self._read_text(report.text, "", report.count)
-                return True
-        elif self._body is Body.EVENTS:
-            if self._read_frame():
+                self._read_values(report.text, "")
                 return True
         elif self._sniffed():
             return True
@@ -610,30 +539,48 @@ class ResponseParser:
             self._pending.extend(self._dialect.end(self._closed))
         return True
 
-    def _read_frame(self) -> bool:
+    def _read_event(self) -> None:
+        """The event that the decoder came upon: nearly always one JSON object in UTF-8."""
+        decoder, report, pending = self._decoder, self._report, self._pending
+        anomalies = report.count
+        data, name = decoder.data, decoder.event_name
+        decoder.data = b""
+        try:
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            report.text = text = data.decode("utf-8", "replace")
+            report(AnomalyCode.INVALID_UTF8, f"byte {error.start} of the data: {error.reason}")
+        del data
+        report.text = text
+        kind = name.decode("utf-8", "replace") if name else ""
+        payload = None if self._undecided else read_object(text, self._depth, strict=self._strict)
+        if payload is None:
+            payload = self._read_values(text, kind)
+        else:
+            pending.extend(self._dialect.translate(payload, kind))
+        # A fault that one delta has, the next one has as well: both have to go the long way.
+        if (
+            len(pending) == 1
+            and type(pending[0]) in HOT
+            and report.count == anomalies
+            and payload is not None
+        ):
+            self._hot.consider(payload, kind)
+        elif self._hot.lanes:
+            self._hot.cool()
+
+    def _read_sign(self, signal: Signal) -> None:
+        """Something else that the decoder came upon."""
         decoder = self._decoder
-        signal = decoder.advance()
-        if signal is EVENT:
-            data = decoder.data
-            anomalies = self._report.count
-            try:
-                text = data.decode()
-            except UnicodeDecodeError as error:
-                self._report.text = text = data.decode("utf-8", "replace")
-                self._report(AnomalyCode.INVALID_UTF8, f"byte {error.start} of the data: {error.reason}")
-            self._report.text = text
-            name = decoder.event_name
-            self._read_text(text, name.decode("utf-8", "replace") if name else "", anomalies)
-        elif signal is COMMENT:
+        if signal is COMMENT:
             self._alive(Heartbeat("comment", decoder.text.decode("utf-8", "replace")))
         elif signal is BARE:
             self._alive(Heartbeat(decoder.event_name.decode("utf-8", "replace")))
-        elif signal is ERROR_FIELD:
+        else:  # ERROR_FIELD
             self._report.text = text = decoder.text.decode("utf-8", "replace")
             self._report(AnomalyCode.ERROR_FIELD, "an error came as an SSE field")
             for value in self._payloads_of(text):
                 self._values.append(({"type": "error", "error": value}, ""))
-        return bool(signal)
 
     def _alive(self, event: Heartbeat) -> None:
         if not self._dialect.ended:
@@ -642,38 +589,23 @@ class ResponseParser:
     def _payloads_of(self, text: str) -> list[Any]:
         return read_payloads(text, self._depth, self._fragments, self._report, strict=self._strict)
 
-    def _read_text(self, text: str, name: str, anomalies: int) -> None:
-        """The data of one event, and how many anomalies there were before it."""
-        report, pending = self._report, self._pending
+    def _read_values(self, text: str, name: str) -> dict[str, Any] | None:
+        """Whatever the data of an event hold. Gives the object where they are just one."""
         values = self._payloads_of(text)
         if len(values) == 1:
-            value = values[0]
-            if type(value) is dict and not self._undecided:
-                pending.extend(self._dialect.translate(value, name))
-            else:
-                self._take(value, name)
-            if (
-                len(pending) == 1
-                and type(pending[0]) in HOT
-                and self._misses < MOST_MISSES
-                and report.count == anomalies  # else the next such block has its own
-                and report.by_payload is None
-                and (block := self._decoder.block()) is not None
-            ):
-                self._candidate = value, name, block
-            elif self._lanes:
-                self._cool()
-        elif not text or text.isspace():
+            self._take(values[0], name)
+            return values[0] if type(values[0]) is dict else None
+        if not text or text.isspace():
             self._alive(Heartbeat(name or "empty"))
         else:
-            self._hot.forget(None)
             self._values.extend((value, name if i == 0 else "") for i, value in enumerate(values))
+        return None
 
     def _take(self, value: Any, name: str) -> None:
         """One value out of the data of an event."""
         if type(value) is dict:
             if self._undecided:
-                self._decide(value)
+                self._decide(value, name)
             self._pending.extend(self._dialect.translate(value, name))
         elif not isinstance(value, Unread):
             kind = "null" if value is None else type(value).__name__
@@ -691,7 +623,7 @@ class ResponseParser:
             event = UnknownEvent(name, value)
             self._pending.extend([event] if self._replay is None else self._replay.beside(event))
 
-    def _decide(self, payload: dict[str, Any]) -> None:
+    def _decide(self, payload: dict[str, Any], name: str = "") -> None:
         """The first payload tells the dialect; signs of life and bare errors have none."""
         kind = payload.get("object")
         if isinstance(self._dialect, ResponsesDialect) and (self._dialect.ending or self._dialect.ended):
@@ -699,8 +631,12 @@ class ResponseParser:
         elif "choices" in payload or (isinstance(kind, str) and kind.startswith("chat.completion")):
             self._undecided = False
             self._use("chat")
-        elif isinstance(payload.get("type"), str) and payload["type"].startswith("response."):
-            self._undecided = False
+            return
+        else:
+            told = payload.get("type")
+            self._undecided = not (told if isinstance(told, str) and told else name).startswith("response.")
+        if not self._undecided:
+            self._fragments = self._dialect.fragments
 
     # ----------------------------------------------------------------------------------- reconnection
 
@@ -810,12 +746,11 @@ class ResponseParser:
 
     def _read_unfinished(self, frame: Frame, cancelled: bool) -> None:
         self._report.text = text = frame.data
-        anomalies = self._report.count
         name = "" if frame.event == "message" else frame.event
         if text.strip() == DONE or (text.lstrip().startswith("{") and is_strict_json(text)):
             if not cancelled:
                 self._report(AnomalyCode.UNTERMINATED_FINAL_EVENT, "the stream ended before the blank line")
-            self._read_text(text, name, anomalies)
+            self._read_values(text, name)
         elif not cancelled:
             self._report(AnomalyCode.UNFINISHED_FINAL_EVENT, "the stream ended inside an event")
 

@@ -30,6 +30,8 @@ SURROGATES = re.compile("[\ud800-\udfff]")
 DOUBLED_PREFIX = re.compile(r"(?:data:[ \t]*)+")
 # Where a new frame may be glued onto one that a broken server or proxy had not finished.
 JOINT = re.compile(r"(?:data: ?|\n)(?=\{)")
+# From how many characters on a text is looked through for brackets in another way.
+LONG = 4096
 # A joint costs one attempt to read what follows, so a payload made of joints must not get one for each.
 MOST_JOINTS = 8
 
@@ -165,21 +167,54 @@ def check_depth(text: str, depth: int) -> None:
             raise LimitExceeded("json_depth", depth)
 
 
+def read_object(text: str, depth: int, *, strict: bool) -> dict[str, Any] | None:
+    """The object that the data of nearly every event are.
+
+    None where they are anything else, or there may be something wrong with it: `read_payloads()` knows more.
+    Raises `LimitExceeded`.
+    """
+    # The brackets of the whole text bound its depth, and few payloads have more of them than the limit.
+    if more_than(depth, text):
+        check_depth(text, depth)
+    try:
+        value, end = (scan_distinct if strict else scan)(text, 0)
+    except (StopIteration, ValueError, RecursionError):
+        return None
+    if end != len(text) or type(value) is not dict or ("\\" in text and has_surrogates(text)):
+        return None
+    return value
+
+
+def more_than(most: int, text: str) -> bool:
+    """Whether a text has more opening brackets than so many."""
+    if len(text) < LONG:
+        return text.count("{") + text.count("[") > most
+    # Counting takes a look at every character; finding the next one jumps there.
+    left = most
+    for bracket in "{[":
+        at = text.find(bracket)
+        while at >= 0:
+            if not left:
+                return True
+            left -= 1
+            at = text.find(bracket, at + 1)
+    return False
+
+
+def has_surrogates(text: str) -> bool:
+    """Whether half a surrogate pair may be among the escapes of a JSON text."""
+    return "\\ud" in text or "\\uD" in text
+
+
 def read_payloads(text: str, depth: int, fragments: Paths, report: Report, *, strict: bool) -> list[Any]:
-    """The payloads of one event: nearly always one object.
+    """The payloads of one event, whatever its data are.
 
     What is no JSON comes as `Unread`, JSON that is no object as the value it is: nothing is ever dropped.
     Raises `LimitExceeded`.
     """
-    # The brackets of the whole text bound its depth, and few payloads have more of them than the limit.
-    if text.count("{") + text.count("[") > depth:
-        check_depth(text, depth)
-    try:
-        value, end = (scan_distinct if strict else scan)(text, 0)
-        if end == len(text) and "\\u" not in text:
-            return [value]  # nearly always
-    except (StopIteration, ValueError, RecursionError):
-        pass
+    if text == DONE:
+        return [Unread(DONE)]
+    check_depth(text, depth)
     values, end = scan_all(text, 0, report, strict)
     if not text.strip(WHITESPACE):
         return []
@@ -187,7 +222,7 @@ def read_payloads(text: str, depth: int, fragments: Paths, report: Report, *, st
         values = rescue(text, values, end, depth, report, strict)
     elif len(values) > 1:
         report(AnomalyCode.SEVERAL_PAYLOADS, f"{len(values)} JSON values in one event")
-    if "\\ud" in text or "\\uD" in text:
+    if has_surrogates(text):
         values = [mend(value, report, fragments) for value in values]
     return values
 

@@ -28,6 +28,8 @@ __all__ = ["ITEM", "PART", "RESPONSE", "IllegalEvent", "ItemState", "PartState",
 class ResponseState(StrEnum):
     """Where a response is in its life."""
 
+    __hash__ = str.__hash__  # that of Enum is written in Python
+
     IDLE = "idle"
     """Nothing of the response has come."""
     IN_PROGRESS = "in_progress"
@@ -39,6 +41,8 @@ class ResponseState(StrEnum):
 class ItemState(StrEnum):
     """Where an item is in its life."""
 
+    __hash__ = str.__hash__  # that of Enum is written in Python
+
     ABSENT = "absent"
     OPEN = "open"
     DONE = "done"
@@ -47,6 +51,8 @@ class ItemState(StrEnum):
 
 class PartState(StrEnum):
     """Where a part is in its life."""
+
+    __hash__ = str.__hash__  # that of Enum is written in Python
 
     ABSENT = "absent"
     OPEN = "open"

@@ -10,7 +10,7 @@ from deltafold import events as e
 from deltafold.dialects.lifts import CallLifts
 from deltafold.errors import AnomalyCode, ErrorKind, LimitExceeded, ResponseError
 from deltafold.fold import Fold, ValueKey
-from deltafold.items import copied, integer, string
+from deltafold.items import copied, string
 from deltafold.payload import Report
 
 __all__ = ["Dialect"]
@@ -67,10 +67,10 @@ class Dialect:
 
     def _index(self, told: JSON, name: str, called: str = "") -> int | None:
         """An index that the wire tells. Raises `LimitExceeded`."""
-        index = integer(told, name)
-        if index is not None and index >= 0:
+        index = told.get(name)
+        if type(index) is int and index >= 0:
             return self._bounded(index)
-        if told.get(name) is not None:
+        if index is not None:
             called = called or name
             self._once(AnomalyCode.INVALID_FIELD, called, f"{called} is {told[name]!r:.40}")
         return None

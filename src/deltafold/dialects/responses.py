@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, cast
 
 import attrs
 
@@ -29,6 +29,7 @@ from deltafold.fold import (
     delta_of,
     empty,
     find,
+    is_refusal,
     merge_fields,
     settle_as_streamed,
     settle_item,
@@ -442,6 +443,9 @@ class ResponsesDialect(Dialect):
 
     def _close(self, ending: Ending) -> None:
         """What ends with the response, and its end."""
+        if self.halves.pop(TRANSCRIPT, None) is not None:
+            self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a transcript")
+            self.out.append(e.TranscriptDelta("\ufffd"))
         status = ITEM_STATUS_AT_END[ending.outcome]
         opened = [record for record in self.fold.items.values() if record.state is ItemState.OPEN]
         if opened:
@@ -978,6 +982,8 @@ class ResponsesDialect(Dialect):
         if self.lifts.declared and kind == "arguments" and record.type in LIFTABLE:
             text = self.lifts.fragment(record.index, tool_of(record), text, self.out)
         if text:
+            if kind == "text" and is_refusal(record.parts["content"].get(cast(int, key[1]))):
+                self._once(AnomalyCode.TEXT_IN_REFUSAL, record.index, f"{text!r:.60} came for a refusal")
             self.out.append(delta_of(record.index, kind, key, text, logprobs))
 
     def _done(self, payload: JSON, kind: str) -> None:
@@ -1066,8 +1072,10 @@ class ResponsesDialect(Dialect):
         self._start()
         text = payload.get("delta")
         if isinstance(text, str):
-            made = e.AudioDelta if kind == "response.audio.delta" else e.TranscriptDelta
-            self.out.append(made(join_surrogates(text)))
+            if kind == "response.audio.delta":
+                self.out.append(e.AudioDelta(join_surrogates(text)))
+            elif text := join_halves(self.halves, TRANSCRIPT, text, self.report):
+                self.out.append(e.TranscriptDelta(text))
 
     def _audio_done(self, payload: JSON, kind: str) -> None:
         self._start()
@@ -1093,6 +1101,8 @@ WHOLE_RESPONSE = "a whole response"
 CHAT_CHUNK = "a chat completion chunk"
 OUTCOMES = {str(outcome): outcome for outcome in Outcome if outcome is not Outcome.TRUNCATED}
 STREAMS: tuple[e.ValueKind, e.ValueKind] = ("stdout", "stderr")
+TRANSCRIPT: tuple[int, ValueKey] = (-1, ("transcript",))
+"""Where half a character of a transcript waits: it belongs to no item."""
 
 
 BLANK_PARTS: dict[e.ValueKind, JSON] = {

@@ -1,0 +1,309 @@
+"""The benchmark measures what it says: right streams, right results, and shapes that stay linear."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+import clients
+import docs
+import instructions
+import measure
+import run
+import scenarios
+from deltafold import ResponseParser
+from scenarios import HOSTILE, SCENARIOS, Scenario, Stream, Told
+from strategies import count_calls, play
+
+TINY = 0.005
+
+every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+
+
+# ----------------------------------------------------------------------------------------------- the streams
+
+
+@every_scenario
+def test_a_stream_is_as_a_server_sends_it(scenario: Scenario) -> None:
+    """Nothing is out of order in a scenario's stream, so that what is measured is the usual way, and strict
+    mode takes it as well."""
+    stream = scenario.scaled(TINY)
+    parser = play(stream.body, stream.dialect, strict=True).parser
+    assert parser.anomalies == ()
+    assert parser.response.outcome == "completed"
+
+
+@every_scenario
+def test_a_stream_is_the_same_on_every_run(scenario: Scenario) -> None:
+    """A stream and its chunks never vary, and the chunks are the stream."""
+    stream = scenario.scaled(TINY)
+    chunks = scenario.chunks(stream.body)
+    assert scenario.scaled(TINY).body == stream.body
+    assert scenario.chunks(stream.body) == chunks
+    assert b"".join(chunks) == stream.body
+
+
+@every_scenario
+def test_a_stream_has_the_size_that_is_asked_for(scenario: Scenario) -> None:
+    """A stream that scales grows with its size; the others are what their names say."""
+    small, large = scenario.scaled(0.02), scenario.scaled(0.2)
+    if scenario.scales:
+        assert len(large.body) > 1.2 * len(small.body)
+    else:
+        assert len(large.blocks) == len(small.blocks) == 29
+
+
+def test_chunks_of_a_network() -> None:
+    """Chunks are of 200 to 1500 bytes, but for the last."""
+    chunks = scenarios.network(bytes(100_000))
+    assert all(200 <= len(chunk) <= 1500 for chunk in chunks[:-1])
+    assert len({len(chunk) for chunk in chunks}) > 20
+
+
+# ----------------------------------------------------------------------------------------------- the clients
+
+
+@every_scenario
+@pytest.mark.parametrize("client", clients.OWN, ids=lambda client: client.name)
+def test_what_is_measured_is_right(client: clients.Client, scenario: Scenario) -> None:
+    """A, B and deltafold read each stream to what it says."""
+    stream = scenario.scaled(TINY)
+    client.prepare(stream, scenario.chunks(stream.body)).check()
+
+
+@pytest.mark.parametrize("client", clients.OWN, ids=lambda client: client.name)
+def test_a_wrong_result_is_found(client: clients.Client) -> None:
+    """A client that puts together what was not sent does not pass for a fast one."""
+    sent, other = scenarios.text(8), scenarios.text(9)
+    reading = client.prepare(sent, scenarios.network(sent.body))
+    wrong = client.prepare(other, scenarios.network(other.body)).expected
+    with pytest.raises(clients.Unfinished):
+        attrs.evolve(reading, expected=wrong).check()
+
+
+def test_a_half_stream_is_found() -> None:
+    """A client that stops early is found out by the value that is missing, whichever it is."""
+    for make in (
+        scenarios.text,
+        scenarios.calls,
+        scenarios.reasoning,
+        scenarios.chat_text,
+        scenarios.chat_calls,
+    ):
+        stream = make(60)
+        reading = clients.deltafold(stream, [stream.body[: len(stream.body) // 2]])
+        with pytest.raises(clients.Unfinished):
+            reading.check()
+
+
+@pytest.mark.parametrize(
+    "make", [scenarios.text, scenarios.calls, scenarios.reasoning, scenarios.chat_text, scenarios.chat_calls]
+)
+def test_payloads_are_put_together_by_hand(make: Any) -> None:
+    """What callers of raw events do is right too, for the figures of those peers rest on it."""
+    stream: Stream = make(60)
+    assert clients.take_payloads([*stream.payloads, "[DONE]"]).told() == stream.told
+
+
+def test_a_kept_event_is_an_event() -> None:
+    """The memory of kept events is that of the events which a parser hands out."""
+    stream = scenarios.text(20)
+    kept = clients.deltafold(stream, [stream.body]).events
+    assert kept is not None
+    assert kept() == play(stream.body).events
+
+
+# ------------------------------------------------------------------------------------------------ the method
+
+
+def test_slope() -> None:
+    """The exponent of linear time is 1, that of the square 2."""
+    assert measure.slope(10, 1000, {10: 0.1, 1000: 10.0}) == pytest.approx(1)
+    assert measure.slope(10, 1000, {10: 0.1, 1000: 1000.0}) == pytest.approx(2)
+
+
+def test_ratios_are_to_the_first() -> None:
+    """All take turns, the slow ones as often as their budget allows, and ratios are to the first."""
+    ran = {"a": 0, "b": 0}
+
+    def count(name: str) -> Any:
+        def work() -> None:
+            ran[name] += 1
+            sum(range(200_000 if name == "a" else 2_000_000))
+
+        return work
+
+    figures = measure.interleaved({name: count(name) for name in ran}, 4, 1e-9)
+    assert figures["a"].ratio == 1
+    assert figures["a"].repetitions == 4
+    assert figures["b"].repetitions == 1
+    assert ran["a"] > ran["b"] >= 2
+
+
+def test_patience_ends() -> None:
+    """A client that takes for ever is given up, also where it catches every `Exception`."""
+
+    def endless() -> None:
+        while True:
+            try:
+                while True:
+                    pass
+            except Exception:
+                continue
+
+    with pytest.raises(measure.GaveUp), measure.patience(0.02):
+        endless()
+
+
+def test_memory_is_counted() -> None:
+    """A peak is what was held at once; an entry's bytes are what its list keeps alive."""
+    assert 1_000_000 <= measure.peak_memory(lambda: len(bytes(1_000_000))) < 1_100_000
+    assert 1_000 <= measure.kept_memory(lambda: [bytes(1_000) for _ in range(100)]) < 1_200
+
+
+def test_a_rise_in_instructions_shows() -> None:
+    """A rise of deltafold's count is told, against earlier counts of the same scenario."""
+    before = {"text": {"A": 100.0, "B": 70.0, "deltafold": 100.0}}
+    now = {"text": {"A": 100.0, "B": 70.0, "deltafold": 105.0}, "other": before["text"]}
+    assert instructions.changes(now, before) == {"text": pytest.approx(0.05)}
+    assert "+5.0%" in instructions.table(now, before)
+    assert "1.05" in instructions.table(now)
+
+
+# --------------------------------------------------------------------------------------------------- the run
+
+
+def test_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command prints a table with a row for each scenario, growth and memory, and keeps its figures."""
+    kept = tmp_path / "results.json"
+    names = ["short", "side by side", "idle", "growth", "memory"]
+    options = ["--scale", "0.002", "--repetitions", "1", "--json", str(kept)]
+    results = run.main([*options, "--only", *names])
+    printed = capsys.readouterr().out
+    assert [row.scenario for row in results.rows] == [
+        scenario.name for scenario in SCENARIOS if any(name in scenario.name for name in names)
+    ]
+    for row in results.rows:
+        assert f"| {row.scenario} " in printed
+        figure = row.cells["deltafold"]
+        assert isinstance(figure, measure.Figure)
+        assert figure.ratio > 0
+    assert "Growth: " in printed
+    assert "Memory, " in printed
+    assert json.loads(kept.read_text())["rows"][0]["cells"]["A"]["ratio"] == 1
+
+
+def test_a_run_of_nothing() -> None:
+    """A name that no scenario has is told, in place of an empty table."""
+    with pytest.raises(SystemExit, match="there is no nonsense"):
+        run.main(["--only", "nonsense"])
+
+
+def test_a_peer_that_is_wrong_has_a_mark(tmp_path: Path) -> None:
+    """A peer that gets it wrong is marked, one that is absent is named, and one that fails has no figure."""
+    stream = scenarios.text(8)
+
+    def reads(told: Told) -> Any:
+        return lambda stream, chunks: clients.Reading(lambda: told, lambda value: value, stream.told)
+
+    def fails(stream: Stream, chunks: list[bytes]) -> Any:
+        raise RuntimeError("broken")
+
+    peers = [
+        clients.Client("right", reads(stream.told)),
+        clients.Client("wrong", reads(Told("?"))),
+        clients.Client("broken", fails),
+    ]
+    assert run.installed([clients.Client("absent", fails, "no-such-package")]) == (
+        [],
+        ["no-such-package is not installed"],
+    )
+    row = run.measured(Scenario("text", scenarios.text, 8), [*clients.OWN, *peers], 1, 1)
+    assert row.wrong == ("wrong",)
+    assert row.cell("wrong").endswith("✗")
+    assert not row.cell("right").endswith("✗")
+    assert row.cell("broken") == "fails"
+
+
+def test_a_readme_gets_the_table(tmp_path: Path) -> None:
+    """The table takes the place of the one before, and nothing else changes."""
+    path = tmp_path / "README.md"
+    path.write_text("before\n<!-- measured: speed -->\nstale\n<!-- end: speed -->\nafter\n")
+    results = run.Results(["A", "deltafold"], ["a machine"])
+    run.write_readme(results, path)
+    text = path.read_text()
+    assert text.startswith("before\n<!-- measured: speed -->\n")
+    assert text.endswith("<!-- end: speed -->\nafter\n")
+    assert results.table() in text
+    assert "stale" not in text
+    path.write_text("no place")
+    with pytest.raises(SystemExit, match="no place"):
+        run.write_readme(results, path)
+
+
+def test_the_readme_has_all_scenarios() -> None:
+    """The README's table has a row for each scenario, and its chart is there; else run with `--readme`."""
+    table = docs.README.read_text(encoding="utf-8").partition("<!-- measured: speed -->")[2]
+    table = table.partition("<!-- end: speed -->")[0]
+    assert re.findall(r"^\| ([^|]*?) *\| +[0-9]", table, re.MULTILINE) == [s.name for s in SCENARIOS]
+    for scenario in SCENARIOS:
+        assert scenario.name in run.CHART.read_text(encoding="utf-8")
+
+
+def test_a_chart(tmp_path: Path) -> None:
+    """The chart has each scenario and client of the table, and is the same each time."""
+    pytest.importorskip("matplotlib")
+    import chart
+
+    figure = measure.Figure(1.0, 1.0, 0.0, 1)
+    cells = {"A": figure, "deltafold": attrs.evolve(figure, ratio=0.5), "peer": "fails"}
+    results = run.Results(["A", "deltafold", "peer"], [], [run.Row("one scenario", 8, 1.0, cells)])
+    paths = [tmp_path / "1.svg", tmp_path / "2.svg"]
+    for path in paths:
+        chart.draw(json.loads(results.dump()), path)
+    assert "one scenario" in paths[0].read_text()
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+# ----------------------------------------------------------------------------------------------- linear work
+
+
+@pytest.mark.parametrize("scenario", HOSTILE, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("size", [1, 700])
+def test_hostile_shapes_cost_linear_work(scenario: Scenario, size: int) -> None:
+    """Twice as much of a hostile shape takes at most twice the calls, at any chunking."""
+
+    def work(count: int) -> int:
+        body = scenario.make(count).body
+        return sum(
+            count_calls(lambda: play(body[at : at + size] for at in range(0, len(body), size))).values()
+        )
+
+    count = 2_000 if scenario.name.startswith("one string") else 40
+    assert work(2 * count) <= 2.1 * work(count)
+
+
+@pytest.mark.parametrize("scenario", HOSTILE, ids=lambda scenario: scenario.name)
+def test_hostile_shapes_hold_linear_memory(scenario: Scenario) -> None:
+    """Twice as much of a hostile shape is held in at most twice the memory."""
+
+    def held(count: int) -> int:
+        stream = scenario.make(count)
+        chunks = scenarios.network(stream.body)
+
+        def read() -> None:
+            parser = ResponseParser(stream.dialect)
+            for chunk in chunks:
+                parser.feed(chunk)
+                for _ in parser.events():
+                    pass
+
+        return measure.peak_memory(read)
+
+    count = 20_000 if scenario.name.startswith("one string") else 200
+    assert held(2 * count) <= 2.1 * held(count)
