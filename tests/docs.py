@@ -29,6 +29,9 @@ from deltafold import (
     Response,
     ResponseError,
     ResponseParser,
+    Sign,
+    Verdict,
+    signs,
     state,
 )
 from deltafold import errors as errors_module
@@ -184,6 +187,21 @@ def response() -> str:
     return table(("member", "meaning"), known + members(Response))
 
 
+def verdict() -> str:
+    told = member_docs(Verdict)
+    known = [(code(field.name), told[field.name]) for field in attrs.fields(Verdict)]
+    return table(("member", "meaning"), known + members(Verdict))
+
+
+def liveness() -> str:
+    told = member_docs(Sign)
+    rows = []
+    for sign in Sign:
+        names = ", ".join(code(kind.__name__) for kind, found in signs.SIGNS.items() if found is sign)
+        rows.append((code(f"Sign.{sign.name}"), told[sign.name], names))
+    return table(("sign", "meaning", "events"), rows)
+
+
 # ----------------------------------------------------------------------------------------- the diagrams
 
 MORE_OF_THE_ITEM = set(state.ITEM[state.ItemState.OPEN]) - {deltafold.ItemFinished}
@@ -245,6 +263,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "items": items,
     "outcomes": outcomes,
     "states": states,
+    "verdict": verdict,
+    "signs": liveness,
     "error-fields": error_fields,
     "exceptions": exceptions,
     "anomalies": anomalies,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import docs
-from deltafold import ResponseFinished, ResponseParser, TextDelta, parse
+from deltafold import Heartbeat, ResponseFinished, ResponseParser, TextDelta, parse
 from deltafold.__main__ import main
 
 TEXT = docs.README.read_text(encoding="utf-8")
@@ -208,6 +208,71 @@ def test_the_snapshot_example() -> None:
         for _ in parser.events():
             pass
         assert parser.response.output_text == "Café Brasileira"
+
+
+def test_the_reconnection_example() -> None:
+    """The example follows a response over connections that break anywhere, with and without numbers."""
+    follow = example("follow")
+    for body in (BODY, SHOWCASE.read_bytes()):
+        whole = [event for event in example_events(body) if not isinstance(event, Heartbeat)]
+        for at in range(0, len(body), 97):
+            asked: list[int | None] = []
+
+            def connect(after: int | None, body: bytes = body, at: int = at, asked: Any = asked) -> Any:
+                asked.append(after)
+                yield body if len(asked) > 1 else body[:at]
+                raise ConnectionError
+
+            assert [event for event in follow(connect) if not isinstance(event, Heartbeat)] == whole
+            assert len(asked) == 2
+    assert list(follow(lambda after: iter([])))[-1].outcome == "truncated"
+
+
+def example_events(body: bytes) -> list[Any]:
+    """The events of a body."""
+    parser = ResponseParser("responses")
+    parser.feed(body)
+    parser.close()
+    return list(parser.events())
+
+
+def test_the_retry_example() -> None:
+    """The example says how long to wait, and nothing where asking again would not be safe."""
+    may_ask_again = example("may_ask_again")
+    assert may_ask_again(parse(BODY)) is None
+    assert may_ask_again(parse(BODY[:200], "responses")) == 0.0
+    limited = b'{"error":{"code":"rate_limit_exceeded","message":"Please try again in 6.5s."}}'
+    assert may_ask_again(parse(limited, "responses")) == 6.5
+
+
+def test_the_timeout_example() -> None:
+    """The example is patient while the server thinks, and gives up when it is gone or thinks too long."""
+
+    class Line:
+        """A line over which bytes come at certain times, and a clock that goes with it."""
+
+        def __init__(self, *chunks: tuple[float, bytes]) -> None:
+            self.chunks = list(chunks)
+            self.time = 0.0
+
+        def receive(self, seconds: float) -> bytes | None:
+            if not self.chunks or self.chunks[0][0] > self.time + seconds:
+                self.time += seconds
+                return None
+            self.time, chunk = self.chunks.pop(0)
+            return chunk
+
+    watched = example("watched")
+    beats = [(number * 20.0, b": ping\n\n") for number in range(1, 14)]
+    line = Line(*beats, (270, BODY), (280, b""))
+    events = list(watched(line.receive, lambda: line.time))
+    assert (events[-1].outcome, line.time) == ("completed", 280)
+    line = Line((10, BODY[:300]))
+    events = list(watched(line.receive, lambda: line.time))
+    assert (events[-1].outcome, line.time) == ("truncated", 40)
+    line = Line(*beats, *((number * 20.0, b": ping\n\n") for number in range(14, 30)))
+    events = list(watched(line.receive, lambda: line.time))
+    assert (events[-1].outcome, line.time) == ("truncated", 300)
 
 
 def test_the_example_of_a_test() -> None:

@@ -25,15 +25,16 @@ errors limits
 sse payload sniff arguments rates
 lifting classify
 items
-convert.chat
+convert.chat verdict
 response
 events
-state display
+state display signs
 fold
 report
 dialects.lifts dialects.think
 dialects.base
 dialects.responses dialects.chat
+replay
 snapshot
 hot
 parser

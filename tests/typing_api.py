@@ -62,6 +62,7 @@ from deltafold import (
     ResponseParser,
     ResponseStarted,
     ResponseState,
+    Sign,
     SSEDecoder,
     StatusChanged,
     SummaryText,
@@ -73,12 +74,15 @@ from deltafold import (
     UsageReported,
     ValueFinished,
     ValueReplaced,
+    Verdict,
+    VisibleKind,
     WireError,
     classify_http_error,
     encode_frame,
     parse,
     rate_limits_from_event,
     rate_limits_from_headers,
+    sign_of,
 )
 
 # ----------------------------------------------------------------------------------------- the parser
@@ -315,6 +319,25 @@ def careful(parser: ResponseParser, data: bytes) -> None:
         raise
     except DeltafoldError as error:
         print(error)
+
+
+def retry(response: Response) -> float | None:
+    """What bears on a retry."""
+    verdict = response.verdict
+    assert_type(verdict, Verdict)
+    assert_type(verdict.visible, tuple[VisibleKind, ...])
+    assert_type(verdict.retry_after, float | None)
+    return verdict.retry_after if verdict.safe_to_replay else None
+
+
+def again(parser: ResponseParser, event: Event) -> bool:
+    """Another connection, and what the clock's owner needs."""
+    parser.reconnect()
+    assert_type(parser.last_event_id, str)
+    assert_type(parser.reconnection_time, int | None)
+    assert_type(parser.bytes_fed + parser.bytes_pending, int)
+    assert_type(sign_of(event), Sign)
+    return sign_of(event) is Sign.CONTENT
 
 
 def odd(parser: ResponseParser) -> list[str]:

@@ -73,8 +73,10 @@ from deltafold.limits import Limits
 from deltafold.parser import ResponseParser, parse
 from deltafold.rates import RateLimits, rate_limits_from_event, rate_limits_from_headers
 from deltafold.response import Choice, EstimatedUsage, LiftedText, Outcome, Response, Usage
+from deltafold.signs import Sign, sign_of
 from deltafold.sse import Frame, SSEDecoder, encode_frame
 from deltafold.state import ResponseState
+from deltafold.verdict import Verdict, VisibleKind
 
 __all__ = [
     "ANOMALIES",
@@ -140,6 +142,7 @@ __all__ = [
     "ResponseStarted",
     "ResponseState",
     "SSEDecoder",
+    "Sign",
     "StatusChanged",
     "SummaryText",
     "TextDelta",
@@ -150,12 +153,15 @@ __all__ = [
     "UsageReported",
     "ValueFinished",
     "ValueReplaced",
+    "Verdict",
+    "VisibleKind",
     "WireError",
     "classify_http_error",
     "encode_frame",
     "parse",
     "rate_limits_from_event",
     "rate_limits_from_headers",
+    "sign_of",
 ]
 
 

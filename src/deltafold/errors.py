@@ -67,6 +67,7 @@ class AnomalyCode(StrEnum):
     TERMINAL_REPEATED = "terminal_repeated"
     ERROR_AFTER_FAILURE = "error_after_failure"
     MISSING_TERMINAL = "missing_terminal"
+    REPLAY_REFUSED = "replay_refused"
     # identity
     ITEM_ID_CHANGED = "item_id_changed"
     RESPONSE_ID_CHANGED = "response_id_changed"
@@ -183,6 +184,10 @@ ANOMALIES: dict[AnomalyCode, Rule] = {
     _C.MISSING_TERMINAL: Rule(
         "The transport ended before the server told the end.", "The outcome is `truncated`."
     ),
+    _C.REPLAY_REFUSED: Rule(
+        "After a reconnection another response came, or this one was told otherwise, or nobody can say.",
+        "That connection changes nothing: its events come as `UnknownEvent`.",
+    ),
     _C.ITEM_ID_CHANGED: Rule("The id of an item changed.", "`output_index` and `call_id` identify it."),
     _C.RESPONSE_ID_CHANGED: Rule("The id of the response changed.", "The end's id counts."),
     _C.CALL_ID_CHANGED: Rule("The `call_id` of a call changed.", "The later one counts."),
@@ -242,9 +247,9 @@ class Anomaly:
     code: AnomalyCode
     message: str
     offset: int | None = None
-    """Bytes from the start of the stream to the event; None where payloads are fed."""
+    """Bytes from the start of the connection to the event; None where payloads are fed."""
     event_index: int | None = None
-    """Events before this one in the stream."""
+    """Events before this one on the connection."""
     excerpt: str = ""
     """The beginning of what was met, at most 120 characters."""
 

@@ -320,8 +320,17 @@ class Fold:
     audio: dict[str, list[str]] = attrs.field(factory=dict)
     choices: dict[int, Choice] = attrs.field(factory=dict)
     lifted: dict[tuple[int, tuple[str | int, ...], str], list[str]] = attrs.field(factory=dict)
+    had_whole_call: bool = False
+    """Whether a call that can be run was handed out."""
+    tally: dict[tuple[str, int | None], int] = attrs.field(factory=dict)
+    """How often events came that a replay can be known by only if they are counted: class, output index."""
     prepared: dict[int, ItemRecord] = attrs.field(factory=dict)
     """Records that a dialect has made already for items that are about to start."""
+
+    def become(self, other: Fold) -> None:
+        """All that another fold holds takes the place of what this one does."""
+        for field in attrs.fields(Fold):
+            setattr(self, field.name, getattr(other, field.name))
 
     # ------------------------------------------------------------------------------------------ apply
 
@@ -386,6 +395,7 @@ class Fold:
 
     def _item_updated(self, event: e.ItemUpdated) -> None:
         self._item(event).load(event.item.data)
+        self.had_whole_call = self.had_whole_call or is_whole(event.item)
 
     def _item_progress(self, event: e.ItemProgress) -> None:
         record = self._item(event)
@@ -393,6 +403,7 @@ class Fold:
 
     def _item_finished(self, event: e.ItemFinished) -> None:
         self._item(event).finish(event.item)
+        self.had_whole_call = self.had_whole_call or is_whole(event.item)
 
     def _part(self, event: Any, group: e.Group, index: int) -> tuple[ItemRecord, PartRecord]:
         kind = type(event)
@@ -487,6 +498,13 @@ class Fold:
     def _transcript(self, event: e.TranscriptDelta) -> None:
         self.audio.setdefault("transcript", []).append(event.text)
 
+    def _counted(self, event: Any) -> None:
+        key = tally_key(event)
+        self.tally[key] = self.tally.get(key, 0) + 1
+        handler = COUNTED[type(event)]
+        if handler is not None:
+            handler(self, event)
+
     def fragments(self, event: e.TextDelta | e.ReasoningDelta | e.ArgumentsDelta) -> list[str]:
         """Where the text of a delta went that was handed out."""
         item = self.items[event.output_index]
@@ -540,6 +558,7 @@ class Fold:
             data,
             tuple(self.choices[index] for index in sorted(self.choices)),
             tuple(LiftedText(*place, "".join(pieces)) for place, pieces in self.lifted.items()),
+            self.had_whole_call,
         )
 
     def _finish_reason(self, output: tuple[Item, ...], incomplete_reason: str | None) -> str | None:
@@ -605,6 +624,30 @@ HANDLERS: dict[type, Callable[[Fold, Any], None]] = {
     e.AudioDelta: Fold._audio,
     e.TranscriptDelta: Fold._transcript,
 }
+
+
+COUNTED: dict[type, Callable[[Fold, Any], None] | None] = {
+    kind: HANDLERS.get(kind)
+    for kind in (
+        e.AnnotationAdded,
+        e.ChoiceUpdated,
+        e.ErrorReported,
+        e.ItemProgress,
+        e.ItemUpdated,
+        e.Notice,
+        e.PartialImage,
+        e.RateLimitsReported,
+        e.StatusChanged,
+        e.UnknownEvent,
+    )
+}
+"""Events that add up to nothing from which one could tell whether they had come before."""
+HANDLERS |= dict.fromkeys(COUNTED, Fold._counted)
+
+
+def tally_key(event: Any) -> tuple[str, int | None]:
+    """Under what an event is counted."""
+    return type(event).__name__, getattr(event, "output_index", None)
 
 
 def merge_logprobs(known: Any, told: JSON) -> JSON:

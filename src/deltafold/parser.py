@@ -33,7 +33,16 @@ from deltafold.fold import Ending, Fold, Value
 from deltafold.hot import HOT, HotPath
 from deltafold.lifting import Lift
 from deltafold.limits import Limits
-from deltafold.payload import DONE, Unread, escape_surrogates, is_strict_json, read_object, read_payloads
+from deltafold.payload import (
+    DONE,
+    Report,
+    Unread,
+    escape_surrogates,
+    is_strict_json,
+    read_object,
+    read_payloads,
+)
+from deltafold.replay import Held, Replay, Way
 from deltafold.report import EXCERPT, Reporter
 from deltafold.response import Outcome, Response
 from deltafold.snapshot import CLASSES, freeze, seal, thaw, unseal
@@ -87,6 +96,7 @@ CLASSES["Unread"] = Unread
 CLASSES["Lift"] = Lift
 CLASSES["Body"] = Body
 CLASSES["Stage"] = Stage
+CLASSES["Way"] = Way
 
 
 class ResponseParser:
@@ -142,21 +152,31 @@ class ResponseParser:
         self._fault: WireError | None = None
         self._closed: Outcome | None = None
         self._stage = Stage.READING
+        # What came over each later connection, while an earlier one is being read: bytes, or payloads. And
+        # what tells old from new on the present one, where that is not the first.
+        self._later: deque[list[Any]] = deque()
+        self._replay: Replay | None = None
+        # Bytes of the connections before the present one.
+        self._bytes_before = 0
         # What comes after the end can pass limits as well. No exception may follow ResponseFinished, so that
         # from there on nothing is read.
         self._deaf = False
 
+    def _dialect_of(self, name: str, fold: Fold, report: Report) -> ResponsesDialect | ChatDialect:
+        lifts = CallLifts(self._lifts, report)
+        if name == "chat":
+            return ChatDialect(fold, report, lifts, think_tags=self._think_tags)
+        return ResponsesDialect(fold, report, lifts)
+
+    def _speak(self, dialect: ResponsesDialect | ChatDialect) -> None:
+        self._dialect = dialect
+        self._hot = HotPath(self._decoder, self._fold, dialect, self._pending)
+
     def _use(self, dialect: str) -> None:
-        lifts = CallLifts(self._lifts, self._report)
-        self._dialect: ResponsesDialect | ChatDialect
-        if dialect == "chat":
-            self._dialect = ChatDialect(self._fold, self._report, lifts, think_tags=self._think_tags)
-        else:
-            self._dialect = ResponsesDialect(self._fold, self._report, lifts)
+        self._speak(self._dialect_of(dialect, self._fold, self._report))
         self._fragments = self._dialect.fragments
         if self._undecided:
             self._fragments |= ChatDialect.fragments
-        self._hot = HotPath(self._decoder, self._fold, self._dialect, self._pending)
 
     # ------------------------------------------------------------------------------------------- input
 
@@ -179,6 +199,9 @@ class ResponseParser:
                 self._starved = not decoder.fresh
             return
         data = as_bytes(data)
+        if self._later and self._closed is None and self._fault is None:
+            self._keep(data, "feed()")
+            return
         if self._closed is not None or self._fault is not None or self._report.by_payload is not None:
             self._refuse_input("feed()")
         if self._body is Body.EVENTS and not self._deaf:
@@ -194,7 +217,8 @@ class ResponseParser:
         Raises `TypeError` for what is no JSON text or object, and `UsageError` as `feed()` does, or where
         bytes have been fed before.
         """
-        if self._closed is not None or self._fault is not None or self._body is not None or self._head:
+        ready = self._later or (self._body is None and not self._head)
+        if self._closed is not None or self._fault is not None or not ready:
             self._refuse_input("feed_payload()")
         if isinstance(payload, Mapping):
             try:
@@ -207,10 +231,30 @@ class ResponseParser:
             text = escape_surrogates(payload)
         else:
             text = as_bytes(payload).decode("utf-8", "replace")
+        if self._later:
+            self._keep(text, "feed_payload()")
+            return
         if self._report.by_payload is None:
             self._report.by_payload = 0
         self._starved = False
         self._payloads.append(text)
+
+    def reconnect(self) -> None:
+        """The transport broke: what is fed from now on comes over another connection to the same response.
+
+        What had been fed before is still read first; what the old connection left unfinished is dropped, for
+        the new one tells it again. What the new one tells again of the response is passed over: by its
+        sequence number, else by its content. A connection of which that cannot be said is refused
+        (`REPLAY_REFUSED`). Connections may also differ in the way of feeding.
+
+        Raises `UsageError` after `close()` or `cancel()`, once a `WireError` has been raised, and after the
+        end of the response.
+        """
+        ended = self._fold.state is ResponseState.FINISHED
+        if self._closed is not None or self._fault is not None or ended:
+            self._refuse_input("reconnect()")
+        self._later.append([])
+        self._open = self._starved = False
 
     def close(self) -> None:
         """The transport ended. Idempotent; raises nothing."""
@@ -230,6 +274,8 @@ class ResponseParser:
             why = "after " + ("cancel()" if self._closed is Outcome.CANCELLED else "close()")
         elif self._fault is not None:
             why = "after a failed parse"
+        elif self._fold.state is ResponseState.FINISHED and call == "reconnect()":
+            why = "after the end of the response"
         else:
             why = "beside the other way of feeding"
         raise UsageError(f"{call} {why}")
@@ -317,6 +363,34 @@ class ResponseParser:
         unread = self._pending or self._values
         return dialect.sequence_number_before if unread else dialect.last_sequence_number
 
+    @property
+    def last_event_id(self) -> str:
+        """The last SSE event id, over all connections: what a server may want as `Last-Event-ID`."""
+        return self._decoder.last_event_id
+
+    @property
+    def reconnection_time(self) -> int | None:
+        """Milliseconds to wait before connecting again, as the stream itself last set them; else None."""
+        return self._decoder.reconnection_time
+
+    @property
+    def bytes_fed(self) -> int:
+        """All bytes that were fed, over all connections; payloads that were fed do not count."""
+        return self._bytes_before + self._bytes_of_connection() + self._bytes_of_later()
+
+    @property
+    def bytes_pending(self) -> int:
+        """Bytes fed that no event has come of yet: unread, or those of an unfinished event."""
+        if self._body is Body.EVENTS:
+            return self._decoder.bytes_pending + self._bytes_of_later()
+        return (self._held if self._stage is Stage.READING else 0) + self._bytes_of_later()
+
+    def _bytes_of_connection(self) -> int:
+        return self._decoder.bytes_fed if self._body is Body.EVENTS else self._held
+
+    def _bytes_of_later(self) -> int:
+        return sum(len(piece) for pieces in self._later if is_bytes(pieces) for piece in pieces)
+
     def partial_arguments(self, output_index: int) -> Any:
         """The arguments of a call as far as they are known, parsed; None while nothing is.
 
@@ -341,6 +415,7 @@ class ResponseParser:
         """
         if self._fault is not None:
             raise UsageError("snapshot() after a failed parse")
+        dialect = self._dialect if self._replay is None else self._replay.own
         return seal(
             {
                 "strict": self._strict,
@@ -349,8 +424,13 @@ class ResponseParser:
                 "decoder": self._decoder.getstate(),
                 "fold": freeze(self._fold),
                 "report": freeze(self._report.getstate()),
-                "dialect_name": self._dialect.name,
-                "dialect": freeze(self._dialect.getstate()),
+                "dialect_name": dialect.name,
+                "dialect": freeze(dialect.getstate()),
+                "replay": None if self._replay is None else freeze(self._replay.getstate()),
+                "later": [
+                    b64encode(b"".join(pieces)).decode() if is_bytes(pieces) else [*pieces]
+                    for pieces in self._later
+                ],
                 "parser": {name: freeze(getattr(self, name)) for name in MEMORY},
                 "head": b64encode(b"".join(self._head)).decode(),
             }
@@ -377,6 +457,10 @@ class ResponseParser:
             parser._use(content["dialect_name"])
             parser._decoder.setstate(content["decoder"])
             parser._dialect.setstate(thaw(content["dialect"]))
+            if content["replay"] is not None:
+                parser._expect_replay().setstate(thaw(content["replay"]))
+            for pieces in content["later"]:
+                parser._later.append([b64decode(pieces)] if isinstance(pieces, str) else [*pieces])
             head = b64decode(content["head"])
             parser._head = [head] if head else []
         except (AttributeError, LookupError, TypeError, ValueError) as error:
@@ -414,6 +498,9 @@ class ResponseParser:
 
     def _read(self) -> bool:
         """One step: a value, a frame, the end. False where there is none."""
+        if self._replay is not None and self._replay.over:
+            self._end_replay(self._replay)
+            return True
         if self._values:
             value, name = self._values.popleft()
             self._take(value, name)
@@ -435,6 +522,9 @@ class ResponseParser:
                 return True
         elif self._sniffed():
             return True
+        if self._later:
+            self._next_connection()
+            return True
         if self._closed is None or self._stage is Stage.ENDED:
             return False
         report.text = ""
@@ -444,6 +534,8 @@ class ResponseParser:
             self._read_rest()
         else:
             self._stage = Stage.ENDED
+            if self._replay is not None:
+                self._end_replay(self._replay)
             self._pending.extend(self._dialect.end(self._closed))
         return True
 
@@ -528,7 +620,8 @@ class ResponseParser:
 
     def _unknown(self, name: str, value: Any) -> None:
         if not self._dialect.ended:
-            self._pending.append(UnknownEvent(name, value))
+            event = UnknownEvent(name, value)
+            self._pending.extend([event] if self._replay is None else self._replay.beside(event))
 
     def _decide(self, payload: dict[str, Any], name: str = "") -> None:
         """The first payload tells the dialect; signs of life and bare errors have none."""
@@ -544,6 +637,67 @@ class ResponseParser:
             self._undecided = not (told if isinstance(told, str) and told else name).startswith("response.")
         if not self._undecided:
             self._fragments = self._dialect.fragments
+
+    # ----------------------------------------------------------------------------------- reconnection
+
+    def _keep(self, piece: Any, call: str) -> None:
+        """What comes over a later connection waits until the earlier ones have been read."""
+        pieces: list[Any] = self._later[-1]
+        if pieces and type(pieces[0]) is not type(piece):
+            self._refuse_input(call)
+        if piece or isinstance(piece, str):
+            pieces.append(piece)
+            self._starved = False
+
+    def _next_connection(self) -> None:
+        """The old connection has been read as far as it is whole: the next one begins."""
+        if self._body is Body.JSON and self._head:
+            text = b"".join(self._head).decode("utf-8", "replace")
+            self._head = []
+            if is_strict_json(text):
+                self._read_body(text)
+                return
+        if self._replay is not None:
+            self._replay.abandon()
+            self._end_replay(self._replay)
+        self._bytes_before += self._bytes_of_connection()
+        self._decoder.reconnect()
+        self._report.by_payload = None
+        pieces = self._later.popleft()
+        self._body, self._open = None, False
+        self._head, self._held = [], 0
+        if is_bytes(pieces):
+            self._head, self._held = pieces, sum(map(len, pieces))
+        elif pieces:
+            self._payloads.extend(pieces)
+            self._report.by_payload = 0
+        self._hot.forget(None)
+        if not self._undecided and not self._dialect.ended:
+            self._expect_replay()
+
+    def _expect_replay(self) -> Replay:
+        """From here on a replay stands in for the dialect."""
+        dialect, held = self._dialect, Held()
+        shadow = self._dialect_of(dialect.name, Fold(self._limits, self._fold.approval_required), held)
+        self._replay = replay = Replay(dialect, shadow, held, self._report)
+        stand_in: Any = replay
+        self._speak(stand_in)
+        return replay
+
+    def _end_replay(self, replay: Replay) -> None:
+        """Nothing old can come any more: from here on the connection is read as the first one was."""
+        self._replay = None
+        self._hot.forget(None)
+        successor = replay.successor
+        if successor is replay.own:
+            self._speak(successor)
+        else:
+            self._fold.become(successor.fold)
+            self._use(successor.name)
+            self._dialect.setstate(successor.getstate())
+        if replay.ending is not None:
+            self._pending.append(replay.ending)
+        self._open = self._body is Body.EVENTS and self._closed is None and not self._later
 
     # -------------------------------------------------------------------------------- bodies and the end
 
@@ -565,7 +719,7 @@ class ResponseParser:
             if self._body is Body.EVENTS:
                 self._head = []
                 self._decoder.push(head)
-                self._open = self._closed is None
+                self._open = self._closed is None and self._replay is None and not self._later
                 return True
         if self._body is Body.JSON and self._held > self._limits.body_bytes:
             raise LimitExceeded("body_bytes", self._limits.body_bytes)
@@ -629,6 +783,7 @@ class ResponseParser:
 
 MEMORY = (
     "_body",
+    "_bytes_before",
     "_closed",
     "_deaf",
     "_held",
@@ -639,6 +794,11 @@ MEMORY = (
     "_undecided",
     "_values",
 )
+
+
+def is_bytes(pieces: list[Any]) -> bool:
+    """Whether bytes came over a connection, not payloads."""
+    return bool(pieces) and isinstance(pieces[0], bytes)
 
 
 def parse(data: bytes | bytearray | memoryview, dialect: str = "auto", **options: Any) -> Response:

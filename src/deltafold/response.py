@@ -20,6 +20,7 @@ from deltafold.items import (
     copied,
     shorten,
 )
+from deltafold.verdict import Verdict, verdict_of
 
 __all__ = ["Choice", "EstimatedUsage", "LiftedText", "Outcome", "Response", "Usage", "usage_from"]
 
@@ -167,6 +168,8 @@ class Response:
     """What Chat Completions told of each choice beside its items, in the order of the indexes."""
     lifted: tuple[LiftedText, ...] = ()
     """Strings that were lifted out of the arguments of calls, in the order of their appearance."""
+    had_whole_call: bool = attrs.field(default=False, repr=False)
+    """Whether a call that can be run was handed out, even if the end of the response told it otherwise."""
 
     @property
     def output_text(self) -> str:
@@ -239,6 +242,11 @@ class Response:
     def to_chat_completion(self) -> dict[str, Any]:
         """The response as an unstreamed Chat Completion, with the server's own finish reasons."""
         return chat_completion(self)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What bears on a retry: what was handed out, what may have been done, when to ask again."""
+        return verdict_of(self)
 
     def raise_for_error(self) -> Response:
         """Raises `ResponseFailed` where the outcome is `failed`; else gives the response itself."""

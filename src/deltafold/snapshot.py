@@ -20,7 +20,7 @@ from deltafold.errors import UsageError
 
 __all__ = ["freeze", "seal", "thaw", "unseal"]
 
-VERSION = 1
+VERSION = 2
 MARK = "$"
 CONTAINERS: dict[str, type] = {"tuple": tuple, "set": set, "frozenset": frozenset, "deque": deque}
 CLASSES: dict[str, type] = {

@@ -196,6 +196,17 @@ class SSEDecoder:
         """The stream has ended. An unfinished event is discarded; `pending` still shows it."""
         self._closed = True
 
+    def reconnect(self) -> None:
+        """What is fed from now on comes over another connection; what the old one left unread is dropped.
+
+        The last event ID and the reconnection time stay, all else begins anew. Also after `close()`.
+        """
+        limits = Limits(line_bytes=self._line_limit, event_bytes=self._event_limit)
+        fresh = SSEDecoder(limits=limits, last_event_id=self.last_event_id)
+        fresh.reconnection_time = self.reconnection_time
+        for name in self.__slots__:
+            setattr(self, name, getattr(fresh, name))
+
     def next_frame(self) -> Frame | None:
         """The next event, or None where no further one is complete."""
         while signal := self.advance():
@@ -345,6 +356,16 @@ class SSEDecoder:
     def offset(self) -> int:
         """Bytes from the start of the stream to what has not been read."""
         return self._start + self.position
+
+    @property
+    def bytes_fed(self) -> int:
+        """All bytes that were fed."""
+        return self._start + len(self.buffer) + self.held
+
+    @property
+    def bytes_pending(self) -> int:
+        """Bytes that no event has come of yet: those of an unfinished block, and all that is unread."""
+        return self.bytes_fed - (self.offset if self.clean else self._block)
 
     # ------------------------------------------------------------------------------------- one block
 

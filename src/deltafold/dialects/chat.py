@@ -76,6 +76,7 @@ OF_CALL = {
 }
 OF_FUNCTION = {"name", "arguments", "input"}
 HEARTBEATS = ("keepalive", "ping")
+CHUNK = "chat.completion.chunk"
 KNOWN_CHUNK = {
     "choices",
     "usage",
@@ -275,6 +276,14 @@ class ChatDialect(Dialect):
                     choice.told["finish_reason"] = ""
         return self.out
 
+    def seen(self, payload: JSON, name: str) -> bool | None:
+        """Whether a payload that comes over another connection had come before: chunks have no numbers."""
+        return None
+
+    def begins(self, payload: JSON, name: str) -> bool | None:
+        """Whether a response may begin with a payload; None where that belongs to no response."""
+        return True if KNOWN_CHUNK & payload.keys() or payload.get("object") == CHUNK else None
+
     def _clear(self) -> None:
         self.out = []
         self.texts = {}
@@ -283,11 +292,7 @@ class ChatDialect(Dialect):
 
     def _chunk(self, payload: JSON, name: str) -> None:
         failed = is_error_payload(payload) or (name == "error" and "choices" not in payload)
-        if (
-            not failed
-            and not KNOWN_CHUNK & payload.keys()
-            and payload.get("object") != "chat.completion.chunk"
-        ):
+        if not failed and not KNOWN_CHUNK & payload.keys() and payload.get("object") != CHUNK:
             kind = payload.get("type")
             self.out.append(e.UnknownEvent(kind if isinstance(kind, str) else name, payload))
             return

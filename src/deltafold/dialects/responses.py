@@ -123,6 +123,9 @@ TERMINALS = {
     "response.failed": Outcome.FAILED,
     "response.cancelled": Outcome.CANCELLED,
 }
+ERRORS = ("error", "response.error")
+OF_NO_RESPONSE = {*ERRORS, "codex.rate_limits"}
+NOT_RISING = AnomalyCode.SEQUENCE_NOT_RISING
 LIFE_CYCLE = {"response.created", "response.queued", "response.in_progress", *TERMINALS}
 
 
@@ -229,6 +232,31 @@ class ResponsesDialect(Dialect):
         HANDLERS.get(kind, ResponsesDialect._other)(self, payload, kind)
         return self.out
 
+    def seen(self, payload: JSON, name: str) -> bool | None:
+        """Whether a payload that comes over another connection had come before, by its number.
+
+        None where numbers do not tell: there is none, or those before did not rise. The end of a response is
+        never old, whatever its number: whoever had seen it would not have asked again.
+        """
+        number, last = payload.get("sequence_number"), self.last_sequence_number
+        if last is None or (NOT_RISING, None) in self.reported:
+            return None
+        kind = payload.get("type") or name
+        if self.ending is None and (kind in TERMINALS or kind in ERRORS):
+            return False
+        if type(number) is not int and kind in ERRORS:
+            return self.fold.error is not None and self.fold.error.raw == payload
+        if type(number) is not int or (number == last == 0):  # a server may number all its events 0
+            return None
+        return number <= last
+
+    def begins(self, payload: JSON, name: str) -> bool | None:
+        """Whether a response may begin with a payload; None where that belongs to no response."""
+        kind = payload.get("type") or name
+        if kind in LIFE_CYCLE or (not kind and payload.get("object") == "response"):
+            return True
+        return False if (kind in HANDLERS or kind in PROGRESS) and kind not in OF_NO_RESPONSE else None
+
     # ----------------------------------------------------------------------------------------- one event
 
     def _clear(self) -> None:
@@ -263,12 +291,15 @@ class ResponsesDialect(Dialect):
             return
         last = self.last_sequence_number
         if last is not None and number <= last:
-            self._once(AnomalyCode.SEQUENCE_NOT_RISING, None, f"{number} came after {last}")
+            self._once(NOT_RISING, None, f"{number} came after {last}")
             return
         if number > (0 if last is None else last + 1):
-            told = "the stream begins with" if last is None else f"{last} is followed by"
-            if last is not None or number > 1:
-                self.report(AnomalyCode.SEQUENCE_GAP, f"{told} {number}")
+            if last is not None:
+                missing = f"{last + 1}" if number == last + 2 else f"{last + 1} to {number - 1}"
+                self.report(AnomalyCode.SEQUENCE_GAP, f"{last} is followed by {number}; missing: {missing}")
+            elif number > 1:
+                told = f"the stream begins with {number}: all before it is missing"
+                self.report(AnomalyCode.SEQUENCE_GAP, told)
         self.last_sequence_number = number
 
     def _after_end(self, kind: str) -> None:
