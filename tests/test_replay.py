@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from deltafold import (
@@ -61,6 +61,8 @@ from wire import FIXTURES
 
 C = AnomalyCode
 JSON = dict[str, Any]
+few = settings(max_examples=5000 if THOROUGH else 25)
+"""For properties of which one example takes many runs."""
 
 # ------------------------------------------------------------------------------------------------ running
 
@@ -204,6 +206,7 @@ def test_by_number(stream: Stream, data: st.DataObject) -> None:
     assert run.parser.anomalies == ()
 
 
+@few
 @given(streams().map(unnumbered) | chat_streams(), st.data())
 def test_by_content(stream: Stream, data: st.DataObject) -> None:
     """A stream without numbers cut at any byte and told again from its start is as if it were unbroken."""
@@ -221,6 +224,7 @@ def test_by_content(stream: Stream, data: st.DataObject) -> None:
     assert run.parser.anomalies == ()
 
 
+@few
 @given(streams() | streams().map(unnumbered) | chat_streams(), st.data())
 def test_many_connections(stream: Stream, data: st.DataObject) -> None:
     """Connections may break again and again, also while they tell what had come."""
@@ -267,6 +271,7 @@ def test_a_replay_may_be_cut_otherwise(stream: Stream, data: st.DataObject) -> N
     assert ends == [event for event in substance(unbroken.events) if not hasattr(event, "text")]
 
 
+@few
 @given(streams() | chat_streams(), st.data())
 def test_law_1_holds_over_connections(stream: Stream, data: st.DataObject) -> None:
     """Chunking: the same bytes over the same connections give the same, damaged or not, in both modes."""
