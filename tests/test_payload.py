@@ -16,6 +16,7 @@ from deltafold.payload import (
     MOST_JOINTS,
     escape_surrogates,
     is_strict_json,
+    join_halves,
     join_surrogates,
     mend,
     read_payloads,
@@ -204,6 +205,28 @@ def test_join_surrogates() -> None:
     assert join_surrogates("a\ud83d\ude42b") == "a🙂b"
     assert join_surrogates("\ud83dx\ude42") == "\ufffdx\ufffd"
     assert join_surrogates("plain é日🙂") == "plain é日🙂"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "joined", "reports"),
+    [
+        (["a\ud83d", "\ude42b"], ["a", "🙂b"], 0),
+        (["\ud83d", "\ude42"], ["", "🙂"], 0),
+        (["\ud83d", "x"], ["", "\ufffdx"], 1),
+        (["\ud83d", ""], ["", "\ufffd"], 1),
+        (["\ude42x"], ["\ufffdx"], 1),
+        (["\ud83d", "\ud83d", "\ude42"], ["", "\ufffd", "🙂"], 1),
+        (["\ud83d", "x\ud83d", "\ude42\ud83d", "\ude42"], ["", "\ufffdx", "🙂", "🙂"], 1),
+    ],
+)
+def test_join_halves(pieces: list[str], joined: list[str], reports: int) -> None:
+    """Halves of a pair in two fragments meet, whatever stood there before; a half alone is told."""
+    waiting: dict[Any, int] = {}
+    codes: list[A] = []
+    made = [join_halves(waiting, "here", piece, lambda code, message: codes.append(code)) for piece in pieces]
+    assert made == joined
+    assert codes == [A.LONE_SURROGATE] * reports
+    assert waiting == {}
 
 
 def test_escape_surrogates() -> None:

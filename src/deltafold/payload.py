@@ -112,9 +112,12 @@ def join_surrogates(text: str) -> str:
 def join_halves(waiting: dict[Any, int], place: Any, text: str, report: Report) -> str:
     """A fragment in whole characters. A high surrogate at its end waits for the next one of its place."""
     if place in waiting:
-        if not "\udc00" <= text[:1] <= "\udfff":
+        half = chr(waiting.pop(place))
+        if "\udc00" <= text[:1] <= "\udfff":
+            text = join_surrogates(half + text[:1]) + text[1:]
+        else:
             report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a fragment")
-        text = join_surrogates(chr(waiting.pop(place)) + text[:1]) + text[1:]
+            text = "\ufffd" + text
     if "\ud800" <= text[-1:] <= "\udbff":
         waiting[place] = ord(text[-1])
         text = text[:-1]
