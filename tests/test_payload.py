@@ -212,6 +212,11 @@ def test_join_surrogates() -> None:
     [
         (["a\ud83d", "\ude42b"], ["a", "🙂b"], 0),
         (["\ud83d", "\ude42"], ["", "🙂"], 0),
+        (["\ud800", "\udc00x"], ["", "\U00010000x"], 0),
+        (["x\udbff", "\udfff"], ["x", "\U0010ffff"], 0),
+        (["\udc00y"], ["\ufffdy"], 1),
+        (["\udfffz"], ["\ufffdz"], 1),
+        (["\ud7ff", "\ue000"], ["\ud7ff", "\ue000"], 0),
         (["\ud83d", "x"], ["", "\ufffdx"], 1),
         (["\ud83d", ""], ["", "\ufffd"], 1),
         (["\ude42x"], ["\ufffdx"], 1),
@@ -426,3 +431,33 @@ def test_lenient_reads_what_strict_reads(text: str) -> None:
         return
     if not strict_codes:
         assert repr(read(text)) == repr((strict_values, strict_codes))
+
+
+@pytest.mark.parametrize("half", [0xD800, 0xDBFF, 0xDC00, 0xDFFF])
+def test_mend_knows_every_half(half: int) -> None:
+    """The first and the last of the surrogates are halves too: kept at the right edge of a fragment only."""
+    codes: list[A] = []
+    edge, leads = chr(half), half < 0xDC00
+    fragment = {"delta": f"a{edge}" if leads else f"{edge}a"}
+    assert mend(fragment, lambda code, message: codes.append(code), FRAGMENTS) == fragment
+    assert codes == []
+    wrong = {"delta": f"{edge}a" if leads else f"a{edge}", "other": edge}
+    mended = {"delta": "\ufffda" if leads else "a\ufffd", "other": "\ufffd"}
+    assert mend(wrong, lambda code, message: codes.append(code), FRAGMENTS) == mended
+    assert codes == [A.LONE_SURROGATE] * 2
+
+
+@pytest.mark.parametrize("plain", ["\ud7ff", "\ue000", "\uffff"])
+def test_neighbours_of_surrogates_are_letters(plain: str) -> None:
+    """What stands before and behind the surrogates is left as it is, at every edge."""
+    codes: list[A] = []
+    value = {"delta": f"{plain}a{plain}", plain: [plain]}
+    assert mend(value, lambda code, message: codes.append(code), FRAGMENTS) == value
+    assert codes == []
+
+
+def test_depth_is_exact_beside_other_brackets() -> None:
+    """Exactly the limit passes, however many arrays and objects stand beside one another."""
+    assert read("[[[1]],[{}],[[2]]]", depth=3)[0] == [[[[1]], [{}], [[2]]]]
+    with pytest.raises(LimitExceeded):
+        read("[[[1]],[{}],[[[2]]]]", depth=3)

@@ -186,7 +186,7 @@ def read_payloads(text: str, depth: int, fragments: Paths, report: Report, *, st
     values, end = scan_all(text, 0, report, strict)
     if not text.strip(WHITESPACE):
         return []
-    if end < len(text) or not values:
+    if end < len(text):
         values = rescue(text, values, end, depth, report, strict)
     elif len(values) > 1:
         report(AnomalyCode.SEVERAL_PAYLOADS, f"{len(values)} JSON values in one event")
@@ -251,7 +251,7 @@ def rescue(text: str, values: list[Any], end: int, depth: int, report: Report, s
     for start, stop in joints:
         check_depth(rest[stop:], depth)  # for what stands before may have hidden it
         found, last = scan_all(rest, stop, report, strict)
-        if found and last == len(rest):
+        if last == len(rest):
             report(AnomalyCode.GLUED_FRAME, "a whole payload is glued onto a broken one")
             return [*values, Unread(rest[:start]), *found]
     report(AnomalyCode.MALFORMED_JSON, "the data are not JSON")
