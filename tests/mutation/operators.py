@@ -299,6 +299,8 @@ class Walk:
                         self.made(node, path, new),
                         text=f"entry {clipped(ast.unparse(node.elts[at]))} -> (left out)",
                     )
+            case ast.Subscript() if not self.function:
+                return  # a type
             case ast.JoinedStr() | ast.Lambda(args=ast.arguments(defaults=[_, *_])):
                 return
             case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)) if name in MESSAGES:

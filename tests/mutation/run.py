@@ -425,7 +425,7 @@ def main() -> int:
     parser.add_argument(
         "--folder", type=Path, default=Path(".mutation"), help="for what a later run goes on from"
     )
-    parser.add_argument("--again", action="store_true", help="run those again that survived")
+    parser.add_argument("--again", action="store_true", help="run those again that survived without a reason")
     parser.add_argument("--report", action="store_true", help="run nothing")
     parser.add_argument("--fresh", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -435,16 +435,17 @@ def main() -> int:
     results = Results(given.folder)
     results.load()
     mutants = chosen(given.module or MODULES, 0 if given.all else given.sample)
-    mutants.sort(key=lambda mutant: not mutant.function)  # those that need an interpreter of their own last
+    reasons = tomllib.loads(SURVIVORS.read_text())
     due = [m for m in mutants if m.name not in results.found]
     if given.again:
-        due += [m for m in mutants if results.found.get(m.name, {}).get("outcome") == SURVIVED]
+        lived = [m for m in mutants if results.found.get(m.name, {}).get("outcome") == SURVIVED]
+        due += [m for m in lived if m.name not in reasons]
+    due.sort(key=lambda mutant: not mutant.function)  # those that need an interpreter of their own last
     if due and not given.report:
         os.chdir(ROOT)
         pytest.main(
             [*PYTEST, "--capture=no", "tests"], plugins=[Profile(), Runner(due, given.budget, results)]
         )
-    reasons = tomllib.loads(SURVIVORS.read_text()) if SURVIVORS.exists() else {}
     return results.report(mutants, reasons)
 
 
