@@ -138,6 +138,9 @@ def test_duplicate_keys_and_a_number_at_once() -> None:
     values, codes = read('{"a":1,"a":NaN}', strict=True)
     assert values == [{"a": None}]
     assert A.UNREPRESENTABLE_NUMBER in codes
+    values, codes = read('[{"a":1,"a":2},NaN]', strict=True)
+    assert values == read('[{"a":1,"a":2},NaN]')[0] == [[{"a": 2}, None]]
+    assert codes == [A.DUPLICATE_KEY, A.UNREPRESENTABLE_NUMBER]
 
 
 def test_a_report_may_raise() -> None:
@@ -445,6 +448,15 @@ def test_mend_knows_every_half(half: int) -> None:
     mended = {"delta": "\ufffda" if leads else "a\ufffd", "other": "\ufffd"}
     assert mend(wrong, lambda code, message: codes.append(code), FRAGMENTS) == mended
     assert codes == [A.LONE_SURROGATE] * 2
+
+
+def test_only_four_characters_are_space() -> None:
+    """Beside values stand spaces, tabs and line ends, as JSON has it, and nothing else."""
+    assert read(" \t\r\n{} \t\r\n") == ([{}], [])
+    assert read(" \t\r\n") == ([], [])
+    for other in "X\v\f\xa0\ufeff":
+        assert read(other) == ([other], [A.MALFORMED_JSON])
+        assert read("{}" + other) == ([{}, other], [A.MALFORMED_JSON])
 
 
 @pytest.mark.parametrize("plain", ["\ud7ff", "\ue000", "\uffff"])

@@ -222,7 +222,7 @@ def scan_value(text: str, position: int, report: Report, strict: bool) -> tuple[
             return (scan_distinct if strict else scan)(text, position)
         except DuplicateKey:
             report(AnomalyCode.DUPLICATE_KEY, "one object has the same key twice")
-            return scan(text, position)
+            return scan_value(text, position, report, strict=False)
         except ValueError:
             found = scan_leniently(text, position)
             report(AnomalyCode.UNREPRESENTABLE_NUMBER, "a number that JSON or a double cannot hold")

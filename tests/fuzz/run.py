@@ -11,6 +11,7 @@ traceback, and the run goes on. `--replay FILE` runs one input again. Exits with
 from __future__ import annotations
 
 import argparse
+import copy
 import hashlib
 import json
 import random
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,6 @@ with atheris.instrument_imports(include=["deltafold"]):
     import deltafold.parser  # noqa: F401
 
 from fuzz.targets import DIALECTS, PARSER_HEADER, TARGETS  # noqa: E402
-from strategies import WRONG, paths, put, retype  # noqa: E402
 
 LONGEST = {"sse": 96, "payload": 128, "parser": 1536}
 """Bytes of an input: short ones are fast, and say as much."""
@@ -104,31 +104,57 @@ def mutated_stream(blocks: list[bytes], others: list[bytes], dice: random.Random
     return blocks
 
 
+WRONG: tuple[Any, ...] = (None, True, 0, -1, 1.5, 65535, 1 << 63, float("nan"), "", "x", "\ud83d", "failed")
+WRONG += (
+    "response.completed",
+    "in_progress",
+    [],
+    {},
+    ["x"],
+    [None],
+    [{}],
+    {"type": "function_call"},
+    {"a": 1},
+)
+"""JSON values that do not belong where they are put."""
+
+
 def mutated_block(block: bytes, dice: random.Random) -> bytes:
     """An event with another value somewhere in its payload, or without it."""
     head, prefix, data = block.partition(b"data: ")
     try:
         value = json.loads(data)
+        places = list(paths(value))
     except (ValueError, RecursionError):
         return block
-    places = list(paths(value))
     path, other = dice.choice(places), dice.choice(places)
-    choice = dice.randrange(4)
-    if choice == 0 or not path:
-        return head + prefix + retype(value, path, dice.choice(WRONG[:-1]))
-    holder = at(value, path[:-1])
-    if choice == 1:
-        del holder[path[-1]]
-    elif choice == 2:
-        value = put(value, path, at(value, other))
-    else:
-        old = holder[path[-1]]
-        if type(old) is int:
-            holder[path[-1]] = old + dice.choice((-1, 1))
-        elif isinstance(old, str):
+    if not path:
+        return block
+    holder, key = at(value, path[:-1]), path[-1]
+    old = holder[key]
+    match dice.randrange(4):
+        case 0:
+            holder[key] = dice.choice(WRONG)
+        case 1:
+            del holder[key]
+        case 2:
+            holder[key] = copy.deepcopy(at(value, other))
+        case _ if type(old) is int:
+            holder[key] = old + dice.choice((-1, 1))
+        case _ if isinstance(old, str):
             cut = dice.randint(0, len(old))
-            holder[path[-1]] = dice.choice((old[:cut], old[cut:], old + old, old + "x"))
+            holder[key] = dice.choice((old[:cut], old[cut:], old + old, old + "x"))
     return head + prefix + json.dumps(value, separators=(",", ":")).encode()
+
+
+def paths(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The places inside a JSON value, itself included."""
+    yield here
+    members = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for key, member in members:
+        yield from paths(member, (*here, key))
 
 
 def at(value: Any, path: tuple[Any, ...]) -> Any:
