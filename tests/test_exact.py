@@ -408,18 +408,20 @@ def test_arguments_that_begin_alike_are_kept() -> None:
     assert C.ARGUMENTS_REPEATED not in found.anomalies
 
 
-def test_cumulative_arguments_with_a_lift() -> None:
-    """Arguments told again with each fragment are seen as such by what came, not by what was handed on."""
+@pytest.mark.parametrize("looked", [False, True])
+def test_cumulative_arguments_with_a_lift(looked: bool) -> None:
+    """Arguments told again with each fragment are seen as such by what came, not by what was handed on.
+
+    Looking at the response in between changes nothing.
+    """
     first = '{"message":"x","b":1'
-    found = chat(
-        calls(call(first, name="f", id="x")),
-        calls(call(first + "2")),
-        calls(call(first + "23}")),
-        lifts=[TEXT],
-    )
-    assert [c.arguments for c in found.response.tool_calls] == ['{"b":123}']
-    assert found.texts(e.LiftedDelta) == ["x"]
-    assert found.anomalies == [C.ARGUMENTS_REPEATED]
+    reader = ResponseParser("chat", lifts=[TEXT])
+    for fragment in (call(first, name="f", id="x"), call(first + "2"), call(first + "23}")):
+        reader.feed_payload({"choices": [{"index": 0, "delta": calls(fragment)}]})
+        list(reader.events())
+        assert not looked or reader.response.output
+    assert [c.arguments for c in reader.response.tool_calls] == ['{"b":123}']
+    assert [anomaly.code for anomaly in reader.anomalies] == [C.ARGUMENTS_REPEATED]
 
 
 def test_a_wrong_content_is_told_once() -> None:

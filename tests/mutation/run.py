@@ -29,6 +29,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -217,42 +218,53 @@ class Runner:
     # ------------------------------------------------------------------------------------ what reaches what
 
     def learn(self) -> None:
-        """Which tests reach which lines, and how long they take. Kept until a file changes."""
-        files = {str(source_of(module)): module for module in MODULES}
-        state = hashlib.sha256()
-        for path in sorted(
-            [*TESTS.glob("*.py"), *(ROOT / "src").rglob("*.py"), *(ROOT / "fixtures").rglob("*.*")]
-        ):
-            state.update(path.read_bytes())
-        names = [item.nodeid.partition("[")[0] for item in self.items]  # what is in brackets may hold a time
+        """Which tests reach which lines, and how long they take. Kept until a file that matters changes."""
         kept = self.results.folder / "reached.json"
-        if kept.exists():
-            told = json.loads(kept.read_text())
-            if told["state"] == state.hexdigest() and told["items"] == names:
-                self.seconds = told["seconds"]
-                self.reached = {
-                    module: {int(line): found for line, found in lines.items()}
-                    for module, lines in told["reached"].items()
-                }
-                return
+        known = json.loads(kept.read_text()) if kept.exists() else {}
+        common = [*(ROOT / "src").rglob("*.py"), *(ROOT / "fixtures").rglob("*.*")]
+        common += [path for path in TESTS.glob("*.py") if not path.name.startswith("test_")]
+        files: dict[Path, list[int]] = {}
+        for number, item in enumerate(self.items):
+            files.setdefault(item.path, []).append(number)
+        self.seconds = [0.0] * len(self.items)
+        for path, numbers in files.items():
+            state = digest([*sorted(common), path])
+            told = known.get(path.name)
+            if told is None or told["state"] != state or len(told["seconds"]) != len(numbers):
+                told = known[path.name] = {"state": state, **self.measured(numbers)}
+                kept.write_text(json.dumps(known))
+            for number, seconds in zip(numbers, told["seconds"], strict=True):
+                self.seconds[number] = seconds
+            for module, lines in told["reached"].items():
+                for line, places in lines.items():
+                    found = self.reached.setdefault(module, {}).setdefault(int(line), [])
+                    found += [numbers[place] for place in places]
+
+    def measured(self, numbers: list[int]) -> dict[str, Any]:
+        """How long these tests take, and which of them, by their places, reach which lines."""
+        files = {str(source_of(module)): module for module in MODULES}
         measure = coverage.Coverage(data_file=None, config_file=False, include=list(files))
         measure.start()
-        for number, item in enumerate(self.items):
-            measure.switch_context(str(number))
+        seconds = []
+        for place, number in enumerate(numbers):
+            item = self.items[number]
+            measure.switch_context(str(place))
             begin = time.process_time()
             failed = fails(item)
-            self.seconds.append(time.process_time() - begin)
+            seconds.append(time.process_time() - begin)
             if failed:
                 raise RuntimeError(f"{item.nodeid} fails without a mutant")
         measure.stop()
-        data = measure.get_data()
-        for path, module in files.items():
-            self.reached[module] = {
+        with warnings.catch_warnings(action="ignore"):  # some tests reach none of these files
+            data = measure.get_data()
+        reached = {
+            module: {
                 line: sorted(int(context) for context in contexts if context)
                 for line, contexts in data.contexts_by_lineno(path).items()
             }
-        told = {"state": state.hexdigest(), "items": names}
-        kept.write_text(json.dumps({**told, "seconds": self.seconds, "reached": self.reached}))
+            for path, module in files.items()
+        }
+        return {"seconds": seconds, "reached": reached}
 
     def tests_of(self, mutant: Mutant) -> list[int]:
         """The tests that reach a mutant: what killed its neighbours first, then the fastest."""
@@ -333,6 +345,14 @@ def codes(code: CodeType) -> Iterator[CodeType]:
         if isinstance(inner, CodeType):
             yield inner
             yield from codes(inner)
+
+
+def digest(paths: Sequence[Path]) -> str:
+    """What tells one state of some files from others."""
+    state = hashlib.sha256()
+    for path in paths:
+        state.update(path.read_bytes())
+    return state.hexdigest()
 
 
 def fails(item: pytest.Item) -> bool:
