@@ -73,7 +73,8 @@ def sse(data: bytes) -> None:
     head, body = data[:SSE_HEADER].ljust(SSE_HEADER, b"\x01"), data[SSE_HEADER:]
     limits = Limits(line_bytes=head[0] >> 1, event_bytes=head[1]) if head[0] & 1 else Limits()
     signals, fault, decoder = decode([body], limits)
-    assert decode(cuts(body, head[2:]), limits)[:2] == (signals, fault), "another chunking, another outcome"
+    other = decode(cuts(body, head[2:]), limits, suspensions=head[0] >> 1 & 3)
+    assert other[:2] == (signals, fault), "another chunking, another outcome"
     frames = [signal for signal in signals if isinstance(signal, tuple) and signal[0] is EVENT]
     oracle = Oracle().read(body)
     due = [(event.event, event.data, event.id, event.retry) for event in oracle.frames]
@@ -97,24 +98,34 @@ def sse(data: bytes) -> None:
         assert frame.id == event.id or not event.id
 
 
-def decode(chunks: Any, limits: Limits) -> tuple[list[Any], Any, SSEDecoder]:
-    """All that a stream leads to, by its signals, and the exception in the end."""
+def decode(chunks: Any, limits: Limits, suspensions: int = 0) -> tuple[list[Any], Any, SSEDecoder]:
+    """All that a stream leads to, by its signals, and the exception in the end.
+
+    The state is carried over to another decoder at each empty chunk, and after the first few signals.
+    """
     decoder = SSEDecoder(limits=limits)
     signals: list[Any] = []
     try:
         for chunk in chunks:
             if not chunk:
-                again = SSEDecoder(limits=limits)
-                again.setstate(json.loads(json.dumps(decoder.getstate())))
-                decoder = again
+                decoder = carried_over(decoder, limits)
             decoder.feed(chunk)
             while signal := decoder.advance():
                 signals.append(told(signal, decoder))
+                if len(signals) <= suspensions:
+                    decoder = carried_over(decoder, limits)
         decoder.close()
         assert not decoder.advance(), "the end of a stream dispatches nothing"
     except LimitExceeded as fault:
         return signals, (str(fault), fault.limit, fault.offset, fault.event_index), decoder
     return [*signals, decoder.pending, decoder.stray_line(), decoder.offset], None, decoder
+
+
+def carried_over(decoder: SSEDecoder, limits: Limits) -> SSEDecoder:
+    """Another decoder in the same state."""
+    other = SSEDecoder(limits=limits)
+    other.setstate(json.loads(json.dumps(decoder.getstate())))
+    return other
 
 
 def told(signal: Any, decoder: SSEDecoder) -> tuple[Any, ...]:
