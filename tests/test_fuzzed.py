@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from deltafold import ResponseParser
 from strategies import Run, check_laws, drain, play
 from wire import resumed
@@ -25,3 +27,10 @@ def test_a_decided_dialect_is_the_same_after_a_snapshot() -> None:
     parser.close()
     fault = drain(parser, events)
     assert Run(events, fault, parser).told == whole.told
+
+
+@pytest.mark.xfail(reason="a bare response object begins a response and leaves the dialect undecided")
+def test_a_response_object_decides_the_dialect() -> None:
+    """What begins a response decides the dialect, also where it is a response object without a type."""
+    run = play(b'data: {"object":"response","status":"in_progress"}\n\ndata: {"choices":[]}\n\n', "auto")
+    check_laws(run)
