@@ -34,3 +34,10 @@ def test_a_response_object_decides_the_dialect() -> None:
     """What begins a response decides the dialect, also where it is a response object without a type."""
     run = play(b'data: {"object":"response","status":"in_progress"}\n\ndata: {"choices":[]}\n\n', "auto")
     check_laws(run)
+
+
+@pytest.mark.xfail(reason="a member named `delta` is left as a fragment, also where it is none")
+def test_half_a_pair_where_no_fragment_is() -> None:
+    """Half a pair in a response's own field becomes U+FFFD, whatever the field is called."""
+    run = play(b'{"object":"response","delta":"\\ud83d"}')
+    check_laws(run)
