@@ -848,6 +848,11 @@ def test_a_block_that_was_begun_does_not_wait() -> None:
         (b": c", b""),
         (b"da", b""),
         (b"error: x", b""),
+        (b"event: x", b""),
+        (b"event", b""),
+        (b"id: 1", b""),
+        (b"retry: 1", b""),
+        (b": c\n  data: x\n", b""),
         (b"Bad Gateway", b"Bad Gateway"),
         (b"Bad Gateway\nsorry\n", b"Bad Gateway"),
         (b"data: x\nupstream: gone\nmore", b"upstream: gone"),
@@ -982,6 +987,7 @@ def test_encode_frame_refuses_what_would_forge(fields: dict[str, Any], message: 
 def test_frames_are_values() -> None:
     """Frames are equal and hash by their fields, match by position, and cannot be changed."""
     assert frame() == frame()
+    assert Frame("message", "x") == Frame("message", "x", "", None)
     assert hash(frame()) == hash(frame())
     match frame("x", "e", "1", 2):
         case Frame(event, data, id, retry):
