@@ -589,7 +589,7 @@ class ResponseParser:
         """One value out of the data of an event."""
         if type(value) is dict:
             if self._undecided:
-                self._decide(value, name)
+                self._decide(value)
             self._pending.extend(self._dialect.translate(value, name))
         elif not isinstance(value, Unread):
             kind = "null" if value is None else type(value).__name__
@@ -606,7 +606,7 @@ class ResponseParser:
         if not self._dialect.ended:
             self._pending.append(UnknownEvent(name, value))
 
-    def _decide(self, payload: dict[str, Any], name: str = "") -> None:
+    def _decide(self, payload: dict[str, Any]) -> None:
         """The first payload tells the dialect; signs of life and bare errors have none."""
         kind = payload.get("object")
         if isinstance(self._dialect, ResponsesDialect) and (self._dialect.ending or self._dialect.ended):
@@ -614,12 +614,8 @@ class ResponseParser:
         elif "choices" in payload or (isinstance(kind, str) and kind.startswith("chat.completion")):
             self._undecided = False
             self._use("chat")
-            return
-        else:
-            told = payload.get("type")
-            self._undecided = not (told if isinstance(told, str) and told else name).startswith("response.")
-        if not self._undecided:
-            self._fragments = self._dialect.fragments
+        elif isinstance(payload.get("type"), str) and payload["type"].startswith("response."):
+            self._undecided = False
 
     # -------------------------------------------------------------------------------- bodies and the end
 
