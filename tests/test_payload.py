@@ -16,6 +16,7 @@ from deltafold.payload import (
     MOST_JOINTS,
     escape_surrogates,
     is_strict_json,
+    join_halves,
     join_surrogates,
     mend,
     read_payloads,
@@ -137,6 +138,9 @@ def test_duplicate_keys_and_a_number_at_once() -> None:
     values, codes = read('{"a":1,"a":NaN}', strict=True)
     assert values == [{"a": None}]
     assert A.UNREPRESENTABLE_NUMBER in codes
+    values, codes = read('[{"a":1,"a":2},NaN]', strict=True)
+    assert values == read('[{"a":1,"a":2},NaN]')[0] == [[{"a": 2}, None]]
+    assert codes == [A.DUPLICATE_KEY, A.UNREPRESENTABLE_NUMBER]
 
 
 def test_a_report_may_raise() -> None:
@@ -204,6 +208,33 @@ def test_join_surrogates() -> None:
     assert join_surrogates("a\ud83d\ude42b") == "a🙂b"
     assert join_surrogates("\ud83dx\ude42") == "\ufffdx\ufffd"
     assert join_surrogates("plain é日🙂") == "plain é日🙂"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "joined", "reports"),
+    [
+        (["a\ud83d", "\ude42b"], ["a", "🙂b"], 0),
+        (["\ud83d", "\ude42"], ["", "🙂"], 0),
+        (["\ud800", "\udc00x"], ["", "\U00010000x"], 0),
+        (["x\udbff", "\udfff"], ["x", "\U0010ffff"], 0),
+        (["\udc00y"], ["\ufffdy"], 1),
+        (["\udfffz"], ["\ufffdz"], 1),
+        (["\ud7ff", "\ue000"], ["\ud7ff", "\ue000"], 0),
+        (["\ud83d", "x"], ["", "\ufffdx"], 1),
+        (["\ud83d", ""], ["", "\ufffd"], 1),
+        (["\ude42x"], ["\ufffdx"], 1),
+        (["\ud83d", "\ud83d", "\ude42"], ["", "\ufffd", "🙂"], 1),
+        (["\ud83d", "x\ud83d", "\ude42\ud83d", "\ude42"], ["", "\ufffdx", "🙂", "🙂"], 1),
+    ],
+)
+def test_join_halves(pieces: list[str], joined: list[str], reports: int) -> None:
+    """Halves of a pair in two fragments meet, whatever stood there before; a half alone is told."""
+    waiting: dict[Any, int] = {}
+    codes: list[A] = []
+    made = [join_halves(waiting, "here", piece, lambda code, message: codes.append(code)) for piece in pieces]
+    assert made == joined
+    assert codes == [A.LONE_SURROGATE] * reports
+    assert waiting == {}
 
 
 def test_escape_surrogates() -> None:
@@ -403,3 +434,42 @@ def test_lenient_reads_what_strict_reads(text: str) -> None:
         return
     if not strict_codes:
         assert repr(read(text)) == repr((strict_values, strict_codes))
+
+
+@pytest.mark.parametrize("half", [0xD800, 0xDBFF, 0xDC00, 0xDFFF])
+def test_mend_knows_every_half(half: int) -> None:
+    """The first and the last of the surrogates are halves too: kept at the right edge of a fragment only."""
+    codes: list[A] = []
+    edge, leads = chr(half), half < 0xDC00
+    fragment = {"delta": f"a{edge}" if leads else f"{edge}a"}
+    assert mend(fragment, lambda code, message: codes.append(code), FRAGMENTS) == fragment
+    assert codes == []
+    wrong = {"delta": f"{edge}a" if leads else f"a{edge}", "other": edge}
+    mended = {"delta": "\ufffda" if leads else "a\ufffd", "other": "\ufffd"}
+    assert mend(wrong, lambda code, message: codes.append(code), FRAGMENTS) == mended
+    assert codes == [A.LONE_SURROGATE] * 2
+
+
+def test_only_four_characters_are_space() -> None:
+    """Beside values stand spaces, tabs and line ends, as JSON has it, and nothing else."""
+    assert read(" \t\r\n{} \t\r\n") == ([{}], [])
+    assert read(" \t\r\n") == ([], [])
+    for other in "X\v\f\xa0\ufeff":
+        assert read(other) == ([other], [A.MALFORMED_JSON])
+        assert read("{}" + other) == ([{}, other], [A.MALFORMED_JSON])
+
+
+@pytest.mark.parametrize("plain", ["\ud7ff", "\ue000", "\uffff"])
+def test_neighbours_of_surrogates_are_letters(plain: str) -> None:
+    """What stands before and behind the surrogates is left as it is, at every edge."""
+    codes: list[A] = []
+    value = {"delta": f"{plain}a{plain}", plain: [plain]}
+    assert mend(value, lambda code, message: codes.append(code), FRAGMENTS) == value
+    assert codes == []
+
+
+def test_depth_is_exact_beside_other_brackets() -> None:
+    """Exactly the limit passes, however many arrays and objects stand beside one another."""
+    assert read("[[[1]],[{}],[[2]]]", depth=3)[0] == [[[[1]], [{}], [[2]]]]
+    with pytest.raises(LimitExceeded):
+        read("[[[1]],[{}],[[[2]]]]", depth=3)

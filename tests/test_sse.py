@@ -443,6 +443,39 @@ def test_d8_the_offset_counts_the_swallowed_line_feed() -> None:
         assert decoder.offset in (len(body), len(body) - 1)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"data: x\r\r" + BOM + b"data: y\r\rdata: z\r\r",
+        b"data: x\n\n" + BOM + b"data: y\n\ndata: z\n\n",
+        BOM + BOM + b"data: y\n\ndata: z\n\n",
+    ],
+)
+def test_only_the_first_mark_is_one(body: bytes) -> None:
+    """A byte order mark anywhere but at the start is part of its line, also where a chunk begins with it."""
+    (outcome,) = every_cut(body)
+    assert outcome == repr(Oracle().read(body).frames)
+    assert "'y'" not in outcome
+
+
+def test_a_blank_line_before_an_unfinished_block() -> None:
+    """A block of which the end has not come is none, whatever the bytes before it look like."""
+    decoder = SSEDecoder()
+    decoder.feed(b"\ndata: x\n\nevent: e\ndata: y")
+    assert list(decoder.frames()) == [frame()]
+    decoder.feed(b"z\n\n")
+    assert list(decoder.frames()) == [frame("yz", "e")]
+
+
+def test_a_cr_inside_a_block_in_the_usual_spelling() -> None:
+    """A lone CR ends a line also where the owner has asked whether the block waits."""
+    for body in (b"data: a\rdata: b\n\n", b"event: e\rdata: a\ndata: b\n\n"):
+        decoder = SSEDecoder()
+        decoder.feed(body)
+        assert not decoder.waits()
+        assert list(decoder.frames()) == Oracle().read(body).frames
+
+
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"])
 @pytest.mark.parametrize("bom", [b"", BOM])
 def test_offsets_are_those_of_the_stream(newline: bytes, bom: bytes) -> None:
@@ -493,6 +526,7 @@ def test_d11_what_was_unfinished_is_to_be_seen() -> None:
         (b"data: a\ndata: b\n", "a\nb"),
         (b"data: a\nid: 1", "a"),
         (b"data: \xff", "\ufffd"),
+        (b": c\n" + BOM + b"data: x", None),
     ],
 )
 def test_pending(body: bytes, data: str | None) -> None:
@@ -533,6 +567,16 @@ def test_d14_limits_of_an_event() -> None:
             assert "in event 1 at byte 10: more than the 9 of Limits.event_bytes" in outcome
 
 
+def test_d14_an_event_without_end_is_not_held() -> None:
+    """The limit of an event counts from line to line: data lines without a blank line cannot pile up."""
+    decoder = SSEDecoder(limits=Limits(event_bytes=9))
+    decoder.feed(b"data: xxxx\ndata: xxxx\n")
+    assert decoder.next_frame() is None
+    decoder.feed(b"data\n")
+    with pytest.raises(LimitExceeded, match="event_bytes"):
+        decoder.next_frame()
+
+
 def test_d14_a_fault_comes_after_what_came_before_and_stays() -> None:
     """Frames before a line that is too long come first; then comes the same exception for ever."""
     decoder = SSEDecoder(limits=Limits(line_bytes=10))
@@ -555,6 +599,20 @@ def test_d14_comments_and_blank_lines_are_not_held() -> None:
         decoder.feed(b": " + b"x" * 50 + b"\nfoo: " + b"y" * 50 + b"\n\nevent: e\n\n")
         assert list(decoder.frames()) == []
     assert len(json.dumps(decoder.getstate())) < 1000
+
+
+def test_d14_lines_that_ended_do_not_count() -> None:
+    """Only the bytes of the unfinished line are held: those before it cost no look at each chunk."""
+    decoder = SSEDecoder(limits=Limits(line_bytes=10))
+    decoder.feed(b": comment\n" * 5)
+    assert list(decoder.frames()) == []
+
+    def drip() -> None:
+        for _ in range(9):
+            decoder.feed(b"x")
+            assert decoder.next_frame() is None
+
+    assert count_calls(drip)["rfind"] <= 1
 
 
 # --------------------------------------------------------------------------------------------- linear work
@@ -814,11 +872,17 @@ def test_a_block_that_was_begun_does_not_wait() -> None:
         (b": c", b""),
         (b"da", b""),
         (b"error: x", b""),
+        (b"event: x", b""),
+        (b"event", b""),
+        (b"id: 1", b""),
+        (b"retry: 1", b""),
+        (b": c\n  data: x\n", b""),
         (b"Bad Gateway", b"Bad Gateway"),
         (b"Bad Gateway\nsorry\n", b"Bad Gateway"),
         (b"data: x\nupstream: gone\nmore", b"upstream: gone"),
         (b"x" * 300, b"x" * 200),
         (b"x" * 300 + b"\n", b"x" * 200),
+        (b": c\n" + BOM + b"data: x", BOM + b"data: x"),
     ],
 )
 def test_the_first_line_that_is_no_field(body: bytes, stray: bytes) -> None:
@@ -850,6 +914,25 @@ def test_getstate_at_every_byte() -> None:
                 assert getattr(other, name) == getattr(whole_decoder, name), name
             assert other.stray_line() == whole_decoder.stray_line()
             assert other.pending == whole_decoder.pending
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_getstate_between_two_signals(end: bytes) -> None:
+    """A decoder that is suspended in the middle of a block, with lines unread, goes on where it stood."""
+    body = b"data: x\n: c\n\ndata: y\nerror: 1\n\n\nevent: e\n\ndata: z\n: d" + end + end
+    heard: list[list[Any]] = []
+    for suspended in (False, True):
+        decoder = SSEDecoder()
+        decoder.feed(body)
+        heard.append([])
+        while signal := decoder.advance():
+            heard[-1].append((signal, decoder.event_offset, decoder.data if signal is Signal.EVENT else b""))
+            if suspended:
+                other = SSEDecoder()
+                other.setstate(json.loads(json.dumps(decoder.getstate())))
+                decoder = other
+    assert heard[0] == heard[1]
+    assert [data for signal, _, data in heard[0] if signal is Signal.EVENT] == [b"x", b"y", b"z"]
 
 
 def test_getstate_of_a_closed_decoder() -> None:
@@ -895,6 +978,7 @@ def test_encode_frame_takes_fields() -> None:
     """Fields do as well as a frame, and only those are written that say something."""
     assert encode_frame("x") == b"data: x\n\n"
     assert encode_frame("", event="") == b"data: \n\n"
+    assert encode_frame("X", event="X", id="X") == b"event: X\nid: X\ndata: X\n\n"
     assert (
         encode_frame("a\nb", event="e", id="1", retry=0) == b"event: e\nid: 1\nretry: 0\ndata: a\ndata: b\n\n"
     )
@@ -927,6 +1011,7 @@ def test_encode_frame_refuses_what_would_forge(fields: dict[str, Any], message: 
 def test_frames_are_values() -> None:
     """Frames are equal and hash by their fields, match by position, and cannot be changed."""
     assert frame() == frame()
+    assert Frame("message", "x") == Frame("message", "x", "", None)
     assert hash(frame()) == hash(frame())
     match frame("x", "e", "1", 2):
         case Frame(event, data, id, retry):

@@ -93,6 +93,63 @@ def test_every_outcome_says_what_becomes_of_open_items() -> None:
     assert list(ITEM_STATUS_AT_END) == list(Outcome)
 
 
+SIGNS = {e.Heartbeat, e.Notice, e.UnknownEvent, e.RateLimitsReported}
+OF_RESPONSES = {e.StatusChanged, e.ChoiceUpdated, e.UsageReported, e.AudioDelta, e.TranscriptDelta}
+OF_PARTS = {
+    *(e.TextDelta, e.RefusalDelta, e.ReasoningDelta, e.ValueReplaced, e.ValueFinished, e.AnnotationAdded),
+}
+OF_ITEMS = {
+    *(e.ItemUpdated, e.ItemProgress, e.PartStarted, e.PartFinished, e.PartialImage),
+    *(e.ArgumentsDelta, e.LiftedDelta, e.CodeDelta, e.DiffDelta),
+    *(e.CommandDelta, e.CommandOutputDelta, e.OutputDelta),
+    *OF_PARTS,
+}
+
+
+def test_the_grammar_of_a_response() -> None:
+    """The table of the response once more, in words: what may come, and where it leads."""
+    idle, going, failing, finished = ResponseState
+    more = SIGNS | OF_RESPONSES | OF_ITEMS | {e.ItemStarted, e.ItemFinished}
+    end = {e.ErrorReported: failing, e.ResponseFinished: finished}
+    grammar = {
+        idle: {**dict.fromkeys(SIGNS, idle), e.ResponseStarted: going, **end},
+        going: {**dict.fromkeys(more, going), **end},
+        failing: {**dict.fromkeys(more | {e.ResponseStarted}, failing), **end},
+        finished: {},
+    }
+    assert grammar == RESPONSE
+
+
+def test_the_grammar_of_items_and_parts() -> None:
+    """The tables of items and parts once more, in words."""
+    absent, opened, done = ItemState
+    items = {
+        absent: {e.ItemStarted: opened},
+        opened: {**dict.fromkeys(OF_ITEMS, opened), e.ItemFinished: done},
+        done: dict.fromkeys(OF_ITEMS, done),
+    }
+    nothing, begun, told = PartState
+    parts = {
+        nothing: {e.PartStarted: begun},
+        begun: {**dict.fromkeys(OF_PARTS, begun), e.PartFinished: told},
+        told: dict.fromkeys(OF_PARTS, told),
+    }
+    assert (items, parts) == (ITEM, PART)
+
+
+def test_the_words_of_the_states() -> None:
+    """States are words that callers may write down: they are part of the interface, and of snapshots."""
+    assert [str(state) for state in ResponseState] == ["idle", "in_progress", "failing", "finished"]
+    assert [str(state) for state in ItemState] == ["absent", "open", "done"]
+    assert [str(state) for state in PartState] == ["absent", "open", "done"]
+
+
+def test_what_becomes_of_open_items() -> None:
+    """Items end with a response whose end the server told, and stay as they are with any other."""
+    ends = {outcome: status for outcome, status in ITEM_STATUS_AT_END.items() if status is not None}
+    assert ends == {Outcome.COMPLETED: "completed", Outcome.INCOMPLETE: "incomplete"}
+
+
 # ----------------------------------------------------------------------------------------------- the wire
 
 OPEN_MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "status": "in_progress", "content": []}

@@ -114,9 +114,12 @@ def join_surrogates(text: str) -> str:
 def join_halves(waiting: dict[Any, int], place: Any, text: str, report: Report) -> str:
     """A fragment in whole characters. A high surrogate at its end waits for the next one of its place."""
     if place in waiting:
-        if not "\udc00" <= text[:1] <= "\udfff":
+        half = chr(waiting.pop(place))
+        if "\udc00" <= text[:1] <= "\udfff":
+            text = join_surrogates(half + text[:1]) + text[1:]
+        else:
             report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a fragment")
-        text = join_surrogates(chr(waiting.pop(place)) + text[:1]) + text[1:]
+            text = "\ufffd" + text
     if "\ud800" <= text[-1:] <= "\udbff":
         waiting[place] = ord(text[-1])
         text = text[:-1]
@@ -218,7 +221,7 @@ def read_payloads(text: str, depth: int, fragments: Paths, report: Report, *, st
     values, end = scan_all(text, 0, report, strict)
     if not text.strip(WHITESPACE):
         return []
-    if end < len(text) or not values:
+    if end < len(text):
         values = rescue(text, values, end, depth, report, strict)
     elif len(values) > 1:
         report(AnomalyCode.SEVERAL_PAYLOADS, f"{len(values)} JSON values in one event")
@@ -254,7 +257,7 @@ def scan_value(text: str, position: int, report: Report, strict: bool) -> tuple[
             return (scan_distinct if strict else scan)(text, position)
         except DuplicateKey:
             report(AnomalyCode.DUPLICATE_KEY, "one object has the same key twice")
-            return scan(text, position)
+            return scan_value(text, position, report, strict=False)
         except ValueError:
             found = scan_leniently(text, position)
             report(AnomalyCode.UNREPRESENTABLE_NUMBER, "a number that JSON or a double cannot hold")
@@ -283,7 +286,7 @@ def rescue(text: str, values: list[Any], end: int, depth: int, report: Report, s
     for start, stop in joints:
         check_depth(rest[stop:], depth)  # for what stands before may have hidden it
         found, last = scan_all(rest, stop, report, strict)
-        if found and last == len(rest):
+        if last == len(rest):
             report(AnomalyCode.GLUED_FRAME, "a whole payload is glued onto a broken one")
             return [*values, Unread(rest[:start]), *found]
     report(AnomalyCode.MALFORMED_JSON, "the data are not JSON")

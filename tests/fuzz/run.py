@@ -1,0 +1,283 @@
+"""Coverage-guided fuzzing of the event stream decoder, the payload reader and the whole parser.
+
+    pip install -e '.[fuzz]'
+    python tests/fuzz/run.py --target all --runs 1000000
+
+Seeds are the bodies of `fixtures/`, with what earlier runs kept in the folder given by `--corpus`. An input
+that breaks a promise is written to the folder given by `--found`, once for each place that failed, with its
+traceback, and the run goes on. `--replay FILE` runs one input again. Exits with 1 where anything was found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import hashlib
+import json
+import random
+import re
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import atheris
+
+TESTS = Path(__file__).parent.parent
+FIXTURES = TESTS.parent / "fixtures"
+sys.path[:0] = [str(TESTS), str(TESTS.parent / "src")]
+
+with atheris.instrument_imports(include=["deltafold"]):
+    import deltafold.parser  # noqa: F401
+
+from fuzz.targets import DIALECTS, PARSER_HEADER, TARGETS  # noqa: E402
+
+LONGEST = {"sse": 96, "payload": 128, "parser": 1536}
+"""Bytes of an input: short ones are fast, and say as much."""
+TELL_EVERY = 100_000
+MOST_FOUND = 100
+
+# ----------------------------------------------------------------------------------------------------- seeds
+
+
+def seeds(target: str) -> dict[str, bytes]:
+    """The first inputs: fixtures, cut to what an input may have."""
+    made = {}
+    for path in sorted(FIXTURES.rglob("*.*")):
+        body = path.read_bytes()
+        name = f"{path.parent.name}-{path.name}"
+        if target == "parser":
+            head = bytes([DIALECTS.index(path.parent.name) if path.parent.name in DIALECTS else 2])
+            made[name] = (head + bytes([0, 1, 7, 64, 200]) + body)[: LONGEST[target]]
+        elif target == "sse":
+            made[name] = (bytes([0, 0, 5, 50]) + body)[: LONGEST[target]]
+        else:
+            for number, line in enumerate(re.findall(rb"^data: ?(.*)", body, re.MULTILINE)):
+                made[f"{name}-{number}"] = line[: LONGEST[target]]
+    return made
+
+
+def dictionary() -> str:
+    """Words of the wire, for the fuzzer to put anywhere: keys, types, what frames and JSON are made of."""
+    text = b"\n".join(path.read_bytes() for path in FIXTURES.rglob("*.sse")).decode("utf-8", "replace")
+    words = set(re.findall(r'"[a-z_.]{2,60}"', text))
+    words |= {f'"{name}":' for name in re.findall(r'"([a-z_]{2,30})":', text)}
+    words |= {"data: ", "data:", "event: ", "id: ", "retry: ", "error: ", ": ", "[DONE]", "\n\n", "\r\n\r\n"}
+    words |= {
+        "\\ud83d",
+        "\\ude42",
+        "\ufeff",
+        "null",
+        "true",
+        "1e999",
+        "NaN",
+        "<think>",
+        "</think>",
+        "{}",
+        "[]",
+    }
+    return "".join(
+        '"' + "".join(f"\\x{byte:02x}" for byte in word.encode()) + '"\n' for word in sorted(words)
+    )
+
+
+# -------------------------------------------------------------------------------------------------- mutation
+
+
+def mutated_stream(blocks: list[bytes], others: list[bytes], dice: random.Random) -> list[bytes]:
+    """The events of a stream with one dropped, doubled, moved, taken from another stream, or changed."""
+    at = dice.randrange(len(blocks))
+    match dice.randrange(8):
+        case 0:
+            del blocks[at]
+        case 1:
+            blocks.insert(dice.randrange(len(blocks) + 1), blocks[at])
+        case 2:
+            blocks.insert(dice.randrange(len(blocks) + 1), blocks.pop(at))
+        case 3 | 4:
+            blocks.insert(at, dice.choice(others))
+        case _:
+            blocks[at] = mutated_block(blocks[at], dice)
+    return blocks
+
+
+WRONG: tuple[Any, ...] = (None, True, 0, -1, 1.5, 65535, 1 << 63, float("nan"), "", "x", "\ud83d", "failed")
+WRONG += (
+    "response.completed",
+    "in_progress",
+    [],
+    {},
+    ["x"],
+    [None],
+    [{}],
+    {"type": "function_call"},
+    {"a": 1},
+)
+"""JSON values that do not belong where they are put."""
+
+
+def mutated_block(block: bytes, dice: random.Random) -> bytes:
+    """An event with another value somewhere in its payload, or without it."""
+    head, prefix, data = block.partition(b"data: ")
+    try:
+        value = json.loads(data)
+        places = list(paths(value))
+    except (ValueError, RecursionError):
+        return block
+    path, other = dice.choice(places), dice.choice(places)
+    if not path:
+        return block
+    holder, key = at(value, path[:-1]), path[-1]
+    old = holder[key]
+    match dice.randrange(4):
+        case 0:
+            holder[key] = dice.choice(WRONG)
+        case 1:
+            del holder[key]
+        case 2:
+            holder[key] = copy.deepcopy(at(value, other))
+        case _ if type(old) is int:
+            holder[key] = old + dice.choice((-1, 1))
+        case _ if isinstance(old, str):
+            cut = dice.randint(0, len(old))
+            holder[key] = dice.choice((old[:cut], old[cut:], old + old, old + "x"))
+    return head + prefix + json.dumps(value, separators=(",", ":")).encode()
+
+
+def paths(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The places inside a JSON value, itself included."""
+    yield here
+    members = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for key, member in members:
+        yield from paths(member, (*here, key))
+
+
+def at(value: Any, path: tuple[Any, ...]) -> Any:
+    """What stands at a place of a JSON value."""
+    for step in path:
+        value = value[step]
+    return value
+
+
+def stream_mutator(others: list[bytes]) -> Callable[[bytes, int, int], bytes]:
+    """Changes bytes half of the time, and events the other half."""
+
+    def mutate(data: bytes, most: int, seed: int) -> bytes:
+        blocks = data[PARSER_HEADER:].split(b"\n\n")
+        if seed & 1 or len(blocks) < 2:
+            return bytes(atheris.Mutate(data, most))
+        dice = random.Random(seed)
+        for _ in range(dice.choice((1, 1, 2, 4))):
+            if blocks:
+                blocks = mutated_stream(blocks, others, dice)
+        head = data[:PARSER_HEADER]
+        if seed & 6 == 0:
+            head = dice.randbytes(PARSER_HEADER)
+        return (head + b"\n\n".join(blocks))[:most]
+
+    return mutate
+
+
+# --------------------------------------------------------------------------------------------------- running
+
+
+class Watch:
+    """Runs a target, and keeps what it could not stand."""
+
+    def __init__(self, target: str, found: Path) -> None:
+        self.target, self.found = target, found
+        self.check = TARGETS[target]
+        self.count = 0
+        self.places: set[tuple[Any, ...]] = set()
+        self.begin = time.monotonic()
+
+    def __call__(self, data: bytes) -> None:
+        self.count += 1
+        if self.count % TELL_EVERY == 0:
+            seconds = time.monotonic() - self.begin
+            print(
+                f"{self.target}: {self.count} executions, {seconds:.0f} s, {len(self.places)} found",
+                flush=True,
+            )
+        try:
+            self.check(data)
+        except Exception as error:
+            self.keep(data, error)
+
+    def keep(self, data: bytes, error: Exception) -> None:
+        """Writes an input down, if none has failed in this place."""
+        frames = traceback.extract_tb(error.__traceback__)[-3:]
+        words = re.sub(r"[0-9]+|'[^']*'|\"[^\"]*\"", "", str(error))[:40]
+        place = (type(error), words, *((frame.filename, frame.lineno) for frame in frames))
+        if place in self.places or len(self.places) >= MOST_FOUND:
+            return
+        self.places.add(place)
+        self.found.mkdir(parents=True, exist_ok=True)
+        path = self.found / f"{self.target}-{hashlib.sha256(data).hexdigest()[:12]}"
+        path.write_bytes(data)
+        path.with_suffix(".txt").write_text("".join(traceback.format_exception(error)))
+        print(f"{self.target}: found {path}: {type(error).__name__}: {str(error)[:200]}", flush=True)
+
+
+def fuzz(target: str, runs: int, corpus: Path, found: Path, seconds: int) -> None:
+    """Fuzzes one target. Does not return: libFuzzer ends the process."""
+    folder, first = corpus / target, corpus / f"{target}-seeds"
+    folder.mkdir(parents=True, exist_ok=True)
+    first.mkdir(parents=True, exist_ok=True)
+    for name, data in seeds(target).items():
+        (first / name).write_bytes(data)
+    words = corpus / "dictionary"
+    words.write_text(dictionary())
+    options = [f"-runs={runs}", f"-max_len={LONGEST[target]}", f"-dict={words}", "-timeout=20"]
+    options += ["-rss_limit_mb=3000", "-print_final_stats=1", f"-max_total_time={seconds}", "-verbosity=0"]
+    more: dict[str, Any] = {}
+    if target == "parser":
+        blocks = {block for data in seeds(target).values() for block in data[PARSER_HEADER:].split(b"\n\n")}
+        more["custom_mutator"] = stream_mutator(sorted(blocks))
+    atheris.Setup([sys.argv[0], *options, str(folder), str(first)], Watch(target, found), **more)
+    atheris.Fuzz()
+
+
+def main() -> int:
+    """Runs what the command line says."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    arguments.add_argument("--target", choices=[*TARGETS, "all"], default="all")
+    arguments.add_argument("--runs", type=int, default=100_000, help="executions of each target")
+    arguments.add_argument(
+        "--seconds", type=int, default=0, help="at most so long for each target; 0: no limit"
+    )
+    arguments.add_argument("--corpus", type=Path, default=Path(".fuzz/corpus"))
+    arguments.add_argument("--found", type=Path, default=Path(".fuzz/found"))
+    arguments.add_argument("--replay", type=Path, help="one input of --target")
+    given = arguments.parse_args()
+    if given.replay is not None:
+        TARGETS[given.target](given.replay.read_bytes())
+        return 0
+    if given.target != "all":
+        fuzz(given.target, given.runs, given.corpus, given.found, given.seconds)
+    for target in TARGETS:
+        command = [sys.executable, __file__, "--target", target, "--runs", str(given.runs)]
+        command += [
+            "--corpus",
+            str(given.corpus),
+            "--found",
+            str(given.found),
+            "--seconds",
+            str(given.seconds),
+        ]
+        begin = time.monotonic()
+        subprocess.run(command, check=True)
+        print(f"{target}: {time.monotonic() - begin:.0f} s", flush=True)
+    found = sorted(given.found.glob("*.txt"))
+    for path in found:
+        print(path, path.read_text().strip().splitlines()[-1][:200])
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,365 @@
+"""What is fuzzed: each target takes any bytes, and raises if what came of them breaks a promise.
+
+An input of `sse` and `parser` begins with a few bytes that say how the rest is cut, and with which options it
+is read, so that the fuzzer chooses these as well. An `AssertionError` is a law that is broken; any other
+exception that comes through is one that is not documented.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from deltafold import (
+    Event,
+    Lift,
+    LimitExceeded,
+    Limits,
+    ResponseFinished,
+    ResponseParser,
+    SSEDecoder,
+    UsageError,
+    WireError,
+    encode_frame,
+)
+from deltafold.dialects.chat import ChatDialect
+from deltafold.dialects.responses import ResponsesDialect
+from deltafold.errors import AnomalyCode
+from deltafold.fold import Fold
+from deltafold.payload import DONE, Unread, join_halves, join_surrogates, mend, read_payloads
+from deltafold.sse import COMMENT, ERROR_FIELD, EVENT
+from strategies import Run, check_laws, drain, whole
+from test_sse import Oracle
+
+JSON = dict[str, Any]
+
+TIGHT = Limits(
+    line_bytes=300,
+    event_bytes=320,
+    body_bytes=400,
+    text_size=60,
+    items=3,
+    parts=2,
+    index=4,
+    json_depth=6,
+    anomalies=3,
+)
+"""Limits that an input of a few hundred bytes can pass."""
+
+
+MOST_SUSPENSIONS = 2
+
+
+def cuts(body: bytes, sizes: bytes) -> Iterator[bytes]:
+    """A body in chunks of the given sizes, over and over; b"" for each 0, but for not too many of them."""
+    at = turn = suspensions = 0
+    while at < len(body):
+        size = sizes[turn % len(sizes)] if any(sizes) else len(body)
+        turn += 1
+        suspensions += not size
+        if size or suspensions <= MOST_SUSPENSIONS:
+            yield body[at : at + size]
+        at += size
+
+
+# --------------------------------------------------------------------------------------------- event streams
+
+SSE_HEADER = 4
+
+
+def sse(data: bytes) -> None:
+    """The decoder: what the standard says, the same at any chunking and across snapshots."""
+    head, body = data[:SSE_HEADER].ljust(SSE_HEADER, b"\x01"), data[SSE_HEADER:]
+    limits = Limits(line_bytes=head[0] >> 1, event_bytes=head[1]) if head[0] & 1 else Limits()
+    signals, fault, decoder = decode([body], limits)
+    other = decode(cuts(body, head[2:]), limits, suspensions=head[0] >> 1 & 3)
+    assert other[:2] == (signals, fault), "another chunking, another outcome"
+    frames = [signal for signal in signals if isinstance(signal, tuple) and signal[0] is EVENT]
+    oracle = Oracle().read(body)
+    due = [(event.event, event.data, event.id, event.retry) for event in oracle.frames]
+    mine = [signal[1:5] for signal in frames]
+    assert mine == (due if fault is None else due[: len(mine)]), "not what the standard says"
+    if fault is None:
+        assert decoder.event_count == len(due)
+        assert (decoder.last_event_id, decoder.reconnection_time) == (
+            oracle.last_event_id,
+            oracle.reconnection_time,
+        )
+    again = SSEDecoder()
+    for event in oracle.frames:
+        try:
+            again.feed(encode_frame(event))
+        except UsageError:
+            continue  # it holds what the format cannot say, such as a NUL in its name
+        frame = again.next_frame()
+        assert frame is not None
+        assert (frame.event, frame.data, frame.retry) == (event.event, event.data, event.retry)
+        assert frame.id == event.id or not event.id
+
+
+def decode(chunks: Any, limits: Limits, suspensions: int = 0) -> tuple[list[Any], Any, SSEDecoder]:
+    """All that a stream leads to, by its signals, and the exception in the end.
+
+    The state is carried over to another decoder at each empty chunk, and after the first few signals.
+    """
+    decoder = SSEDecoder(limits=limits)
+    signals: list[Any] = []
+    try:
+        for chunk in chunks:
+            if not chunk:
+                decoder = carried_over(decoder, limits)
+            decoder.feed(chunk)
+            while signal := decoder.advance():
+                signals.append(told(signal, decoder))
+                if len(signals) <= suspensions:
+                    decoder = carried_over(decoder, limits)
+        decoder.close()
+        assert not decoder.advance(), "the end of a stream dispatches nothing"
+    except LimitExceeded as fault:
+        return signals, (str(fault), fault.limit, fault.offset, fault.event_index), decoder
+    return [*signals, decoder.pending, decoder.stray_line(), decoder.offset], None, decoder
+
+
+def carried_over(decoder: SSEDecoder, limits: Limits) -> SSEDecoder:
+    """Another decoder in the same state."""
+    other = SSEDecoder(limits=limits)
+    other.setstate(json.loads(json.dumps(decoder.getstate())))
+    return other
+
+
+def told(signal: Any, decoder: SSEDecoder) -> tuple[Any, ...]:
+    """One signal with what it is about."""
+    if signal is EVENT:
+        event = decoder.event_name.decode("utf-8", "replace") or "message"
+        text = decoder.data.decode("utf-8", "replace")
+        return signal, event, text, decoder.last_event_id, decoder.retry, decoder.event_offset
+    if signal is COMMENT:
+        return signal, decoder.text
+    if signal is ERROR_FIELD:
+        return signal, decoder.text, decoder.event_offset
+    return signal, decoder.event_name
+
+
+# ------------------------------------------------------------------------------------------------- payloads
+
+DEPTH = 8
+FRAGMENTS = ResponsesDialect.fragments | ChatDialect.fragments
+EDGES = "".join(map(chr, range(0xD800, 0xE000)))
+
+
+def payload(data: bytes) -> None:
+    """The payload reader: what `json` reads where that reads it, nothing lost or unsaid where it does not."""
+    text = data.decode("utf-8", "replace")
+    lenient = read(text, strict=False)
+    strict = read(text, strict=True)
+    assert (lenient is None) == (strict is None), "a limit is one in both modes"
+    try:
+        plain = json.loads(text, parse_constant=not_json, parse_float=not_huge)
+    except (ValueError, RecursionError):
+        plain = text
+    if plain is not text:
+        assert (lenient is None) == (depth_of(plain) > DEPTH), "the limit of the depth is exact"
+    if lenient is None or strict is None:
+        return
+    for values, codes in (lenient, strict):
+        check_values(text, values, codes)
+        if plain is not text:
+            assert codes <= {AnomalyCode.LONE_SURROGATE, AnomalyCode.DUPLICATE_KEY}
+            assert len(values) == 1
+            assert AnomalyCode.LONE_SURROGATE in codes or repr(values[0]) == repr(plain)
+        elif not codes:
+            assert not values or values == [DONE], "what is no JSON is told"
+    assert repr(lenient[0]) == repr(strict[0]), "both modes read the same"
+    assert strict[1] - lenient[1] <= {AnomalyCode.DUPLICATE_KEY, AnomalyCode.UNREPRESENTABLE_NUMBER}
+    check_halves(data)
+
+
+def read(text: str, *, strict: bool) -> tuple[list[Any], set[AnomalyCode]] | None:
+    """The values and what was out of order; None where a limit was passed."""
+    codes: set[AnomalyCode] = set()
+    try:
+        values = read_payloads(text, DEPTH, FRAGMENTS, lambda code, message: codes.add(code), strict=strict)
+    except LimitExceeded as fault:
+        assert (fault.limit, fault.value) == ("json_depth", DEPTH)  # noqa: PT017
+        return None
+    return values, codes
+
+
+def not_json(word: str) -> Any:
+    """NaN and infinity are no JSON."""
+    raise ValueError(word)
+
+
+def not_huge(digits: str) -> float:
+    """Nor is what a double cannot hold, for us."""
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(digits)
+    return number
+
+
+def depth_of(value: Any) -> int:
+    """How many arrays and objects are inside one another."""
+    if isinstance(value, dict):
+        return 1 + max(map(depth_of, value.values()), default=0)
+    return 1 + max(map(depth_of, value), default=0) if isinstance(value, list) else 0
+
+
+def check_values(text: str, values: list[Any], codes: set[AnomalyCode]) -> None:
+    """Values that JSON can say; text that could not be read stands in the data, in its order."""
+    at = 0
+    for value in values:
+        json.dumps(value, allow_nan=False)
+        if isinstance(value, Unread):
+            at = text.find(str(value), at)
+            assert at >= 0, "unread text that never stood there"
+            at += len(value)
+        else:
+            whole_characters(value, ())
+    assert values or not text.strip(" \t\n\r") or codes, "lost without a word"
+
+
+def whole_characters(value: Any, path: tuple[str, ...]) -> None:
+    """No half of a surrogate pair but at the edge of a fragment."""
+    if isinstance(value, str):
+        (value.strip(EDGES) if path in FRAGMENTS else value).encode()
+    elif isinstance(value, list):
+        for entry in value:
+            whole_characters(entry, path)
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            whole_characters(key, ("",))
+            whole_characters(member, (*path, key))
+
+
+def check_halves(data: bytes) -> None:
+    """Fragments cut between the halves of a pair join to what the whole text is."""
+    units = "".join(map(chr, memoryview(data[: len(data) & ~1]).cast("H")))
+    waiting: JSON = {}
+    size = 1 + len(data) % 3
+    joined = [
+        join_halves(waiting, "here", fragment(units[at : at + size]), silent)
+        for at in range(0, len(units), size)
+    ]
+    made = "".join(joined) + ("\ufffd" if waiting else "")
+    made.encode()
+    assert made == join_surrogates(units)
+
+
+def silent(code: AnomalyCode, message: str) -> None:
+    """Hears of what is out of order, and does nothing."""
+
+
+def fragment(text: str) -> str:
+    """A fragment as the reader gives it: halves of pairs at its edges alone."""
+    text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    mended: str = mend(text, silent, frozenset({()}))
+    return mended
+
+
+# --------------------------------------------------------------------------------------------------- parsers
+
+Feed = Callable[[ResponseParser, bytes], None]
+Stop = Callable[[ResponseParser], None]
+PARSER_HEADER = 6
+DIALECTS = ("responses", "chat", "auto")
+LIFTS = (
+    Lift(("a",), "text"),
+    Lift(("message",), "text", remove=True),
+    Lift(("thinking", 0, "x"), "reasoning", remove=True),
+)
+STRICT, THINK_TAGS, LIFTED, TIGHTLY, CANCELLED, BY_PAYLOAD, WATCHED = (1 << bit for bit in range(7))
+
+
+def parser(data: bytes) -> None:
+    """The whole parser: the laws, at any chunking, across snapshots, in both modes."""
+    head, body = data[:PARSER_HEADER].ljust(PARSER_HEADER, b"\0"), data[PARSER_HEADER:]
+    flags, sizes = head[1], head[2:]
+    options: JSON = {"dialect": DIALECTS[head[0] % 3], "strict": bool(flags & STRICT)}
+    options["think_tags"] = bool(flags & THINK_TAGS)
+    if flags & LIFTED:
+        options |= {"lifts": LIFTS, "approval_required": ["f", "tool_0"]}
+    if flags & TIGHTLY:
+        options["limits"] = TIGHT
+    stop: Stop = ResponseParser.cancel if flags & CANCELLED else ResponseParser.close
+    feed: Feed = ResponseParser.feed
+    pieces: list[bytes] = [body] if body else []
+    if flags & BY_PAYLOAD:
+        pieces = [block.split(b"data:", 1)[-1] or b" " for block in body.split(b"\n\n")]
+        feed = ResponseParser.feed_payload
+    run = play(pieces, feed, stop, options, watched=bool(flags & WATCHED))
+    check_laws(run, strict=options["strict"])
+    if flags & BY_PAYLOAD:
+        other = play([piece for found in pieces for piece in (b"", found)], feed, stop, options)
+    else:
+        other = play(cuts(body, sizes), feed, stop, options)
+    assert other.told == run.told, "another chunking, another outcome"
+    if options["strict"]:
+        lenient = play(pieces, feed, stop, options | {"strict": False})
+        assert run.events == lenient.events[: len(run.events)], "strict mode reads something else"
+        assert run.fault is not None or outcome(lenient) == outcome(run), "strict mode ends otherwise"
+        if run.fault is None and not flags & TIGHTLY:
+            assert anomalies(lenient) == anomalies(run), "strict mode hears something else"
+    for call in (run.parser.feed, run.parser.feed_payload):
+        try:
+            call(b"{}")
+        except UsageError:
+            continue
+        raise AssertionError("fed after the end")
+
+
+def outcome(run: Run) -> Any:
+    """What came of a stream, its anomalies aside."""
+    return [whole(event) for event in run.events], whole(run.parser.response)
+
+
+def anomalies(run: Run) -> list[Any]:
+    """What was out of order, but for keys that come twice: lenient mode does not look for them."""
+    return [found for found in run.parser.anomalies if found.code is not AnomalyCode.DUPLICATE_KEY]
+
+
+def play(pieces: Any, feed: Feed, stop: Stop, options: JSON, *, watched: bool = False) -> Run:
+    """Reads a stream in pieces, payloads or chunks; at an empty one the parser moves to another process."""
+    reader = ResponseParser(**options)
+    events: list[Event] = []
+    fold = Fold(options.get("limits") or Limits(), frozenset(options.get("approval_required", ())))
+    take = (lambda: watch(reader, events, fold)) if watched else (lambda: drain(reader, events))
+    for piece in pieces:
+        if not piece:
+            reader = ResponseParser.resume(json.loads(json.dumps(reader.snapshot(), allow_nan=False)))
+            continue
+        feed(reader, piece)
+        if (fault := take()) is not None:
+            break
+    else:
+        stop(reader)
+        fault = take()
+    return Run(events, fault, reader)
+
+
+def watch(reader: ResponseParser, events: list[Event], fold: Fold) -> WireError | None:
+    """Takes what can be had, and looks at everything between two events."""
+    while True:
+        try:
+            waits = reader.needs_input
+            event = reader.next_event()
+        except WireError as fault:
+            return fault
+        if event is None:
+            return None
+        assert not waits, "it said that it needs input"
+        events.append(event)
+        response = reader.response
+        json.dumps(response.to_dict(), ensure_ascii=False, allow_nan=False).encode()
+        json.dumps(response.to_chat_completion(), ensure_ascii=False, allow_nan=False).encode()
+        for index in range(2):
+            json.dumps(reader.partial_arguments(index), ensure_ascii=False, allow_nan=False).encode()
+        assert reader.last_sequence_number is None or type(reader.last_sequence_number) is int
+        if not isinstance(event, ResponseFinished):
+            fold.apply(event)
+            assert fold.state is reader.state
+            assert whole(fold.response()) == whole(response), "not the fold of the events handed out"
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {"sse": sse, "payload": payload, "parser": parser}
