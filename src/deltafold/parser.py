@@ -38,7 +38,9 @@ from deltafold.payload import (
     Report,
     Unread,
     escape_surrogates,
+    has_surrogates,
     is_strict_json,
+    mend,
     read_object,
     read_payloads,
 )
@@ -605,7 +607,7 @@ class ResponseParser:
         """One value out of the data of an event."""
         if type(value) is dict:
             if self._undecided:
-                self._decide(value, name)
+                value = self._decide(value, name)
             self._pending.extend(self._dialect.translate(value, name))
         elif not isinstance(value, Unread):
             kind = "null" if value is None else type(value).__name__
@@ -623,20 +625,22 @@ class ResponseParser:
             event = UnknownEvent(name, value)
             self._pending.extend([event] if self._replay is None else self._replay.beside(event))
 
-    def _decide(self, payload: dict[str, Any], name: str = "") -> None:
-        """The first payload tells the dialect; signs of life and bare errors have none."""
-        kind = payload.get("object")
+    def _decide(self, payload: dict[str, Any], name: str = "") -> dict[str, Any]:
+        """The first payload tells the dialect; signs of life and bare errors have none. Gives the payload."""
+        told, kind = payload.get("type"), payload.get("object")
         if isinstance(self._dialect, ResponsesDialect) and (self._dialect.ending or self._dialect.ended):
             self._undecided = False  # a bare error was the end
         elif "choices" in payload or (isinstance(kind, str) and kind.startswith("chat.completion")):
             self._undecided = False
             self._use("chat")
-            return
-        else:
-            told = payload.get("type")
-            self._undecided = not (told if isinstance(told, str) and told else name).startswith("response.")
-        if not self._undecided:
-            self._fragments = self._dialect.fragments
+        elif (told if isinstance(told, str) and told else name).startswith("response.") or kind == "response":
+            self._undecided = False
+        if self._undecided:
+            return payload
+        self._fragments = self._dialect.fragments
+        # So far, pieces of a text were left as they are wherever either dialect may have them.
+        again = has_surrogates(self._report.text)
+        return mend(payload, self._report, self._fragments) if again else payload
 
     # ----------------------------------------------------------------------------------- reconnection
 
@@ -764,7 +768,7 @@ class ResponseParser:
                 value = value[0]  # Google wraps errors so
             if isinstance(value, dict):
                 if self._undecided:
-                    self._decide(value)
+                    value = self._decide(value)
                 self._pending.extend(self._dialect.body(value))
                 return
         self._values.extend((value, "") for value in values)

@@ -37,7 +37,7 @@ from deltafold.fold import (
     settle_value,
 )
 from deltafold.items import copied, string
-from deltafold.payload import Paths, join_halves, join_surrogates
+from deltafold.payload import Paths, join_halves, join_surrogates, mend
 from deltafold.rates import rate_limits_from_event
 from deltafold.response import Outcome, usage_from
 from deltafold.state import ITEM_STATUS_AT_END, ItemState, PartState
@@ -126,6 +126,13 @@ TERMINALS = {
 ERRORS = ("error", "response.error")
 OF_NO_RESPONSE = {*ERRORS, "codex.rate_limits"}
 NOT_RISING = AnomalyCode.SEQUENCE_NOT_RISING
+DELTAS = {
+    *(f"{kind}.delta" for kind in STREAMED),
+    "response.shell_call_output_content.delta",
+    "response.audio.delta",
+    "response.audio.transcript.delta",
+}
+"""Types of which the `delta` is a piece of something longer."""
 LIFE_CYCLE = {"response.created", "response.queued", "response.in_progress", *TERMINALS}
 
 
@@ -179,8 +186,14 @@ class ResponsesDialect(Dialect):
             self._finish()
             self._after_end(kind)
         else:
-            HANDLERS.get(kind, ResponsesDialect._other)(self, payload, kind)
+            self._handle(payload, kind)
         return self.out
+
+    def _handle(self, payload: JSON, kind: str) -> None:
+        if "delta" in payload and kind not in DELTAS:
+            # No fragment, so that no other half of a pair can follow.
+            payload = {**payload, "delta": mend(payload["delta"], self.report, frozenset())}
+        HANDLERS.get(kind, ResponsesDialect._other)(self, payload, kind)
 
     def plain_text(self, payload: JSON, event: Any) -> tuple[tuple[str | int, ...], str | None] | None:
         """Where the text of an event stands in the payload that made it.
@@ -229,7 +242,7 @@ class ResponsesDialect(Dialect):
         self._clear()
         kind = self._type(payload, "")
         self.reported.add((AnomalyCode.TYPE_MISSING, None))
-        HANDLERS.get(kind, ResponsesDialect._other)(self, payload, kind)
+        self._handle(payload, kind)
         return self.out
 
     def seen(self, payload: JSON, name: str) -> bool | None:
