@@ -979,6 +979,19 @@ def test_nothing_is_fed_after_the_end_of_input(stop: str, word: str) -> None:
             feed(data)  # type: ignore[operator]
 
 
+def test_needs_input_comes_upon_a_fault() -> None:
+    """Asking finds the fault, and says nothing of it: to the caller nothing has failed yet."""
+    parser = ResponseParser(strict=True)
+    parser.feed(b"data: {\n\n")
+    assert not parser.needs_input
+    parser.feed(b"data: {}\n\n")
+    assert not parser.needs_input
+    with pytest.raises(WireError, match="malformed_json"):
+        parser.next_event()
+    with pytest.raises(UsageError, match="after a failed parse"):
+        parser.feed(b"data: {}\n\n")
+
+
 def test_needs_input() -> None:
     """More bytes are needed while nothing is waiting and the end has not come."""
     parser = ResponseParser()

@@ -151,7 +151,9 @@ class ResponseParser:
         # The response as it was built last, and how much text it held.
         self._response: Response | None = None
         self._response_size = 0
+        # What ended the parse, and whether the caller has seen it.
         self._fault: WireError | None = None
+        self._raised = False
         self._closed: Outcome | None = None
         self._stage = Stage.READING
         # What came over each later connection, while an earlier one is being read: bytes, or payloads. And
@@ -201,10 +203,10 @@ class ResponseParser:
                 self._starved = not decoder.fresh
             return
         data = as_bytes(data)
-        if self._later and self._closed is None and self._fault is None:
+        if self._later and self._closed is None and not self._raised:
             self._keep(data, "feed()")
             return
-        if self._closed is not None or self._fault is not None or self._report.by_payload is not None:
+        if self._closed is not None or self._raised or self._report.by_payload is not None:
             self._refuse_input("feed()")
         if self._body is Body.EVENTS and not self._deaf:
             self._decoder.push(data)
@@ -220,7 +222,7 @@ class ResponseParser:
         bytes have been fed before.
         """
         ready = self._later or (self._body is None and not self._head)
-        if self._closed is not None or self._fault is not None or not ready:
+        if self._closed is not None or self._raised or not ready:
             self._refuse_input("feed_payload()")
         if isinstance(payload, Mapping):
             try:
@@ -253,7 +255,7 @@ class ResponseParser:
         end of the response.
         """
         ended = self._fold.state is ResponseState.FINISHED
-        if self._closed is not None or self._fault is not None or ended:
+        if self._closed is not None or self._raised or ended:
             self._refuse_input("reconnect()")
         self._later.append([])
         self._open = self._starved = False
@@ -274,7 +276,7 @@ class ResponseParser:
     def _refuse_input(self, call: str) -> None:
         if self._closed is not None:
             why = "after " + ("cancel()" if self._closed is Outcome.CANCELLED else "close()")
-        elif self._fault is not None:
+        elif self._raised:
             why = "after a failed parse"
         elif self._fold.state is ResponseState.FINISHED and call == "reconnect()":
             why = "after the end of the response"
@@ -305,6 +307,7 @@ class ResponseParser:
                     continue
                 if not self._fill():
                     if self._fault is not None:
+                        self._raised = True
                         raise self._fault
                     return
             waiting = pending.popleft()
@@ -320,6 +323,7 @@ class ResponseParser:
             except LimitExceeded as fault:
                 pending.clear()
                 self._fail(fault)
+                self._raised = True
                 raise
             if self._hot.candidate is not None:
                 self._hot.handed_out(event)
@@ -353,7 +357,10 @@ class ResponseParser:
 
     @property
     def needs_input(self) -> bool:
-        """Whether `next_event()` would give None, and more bytes could change that."""
+        """Whether `next_event()` would give None, and more bytes could change that.
+
+        To know it, what was fed is read up to the next event, or to the fault that `next_event()` will raise.
+        """
         if self._fault is not None or self._closed is not None or self._fold.state is ResponseState.FINISHED:
             return False
         return not self._pending and not self._fill() and self._fault is None
