@@ -650,11 +650,17 @@ class ResponsesDialect(Dialect):
         """An item that was announced without a type gets that of what comes for it."""
         record = self._record(index)
         if record.type == "":
-            data = {**record.to_dict(), "type": wanted}
-            record.type = wanted
-            self._hold_value(record, data)
+            data = self._typed(record, wanted)
             self.out.append(e.ItemUpdated(index, self.fold.item(record, data, whole=False)))
         return index
+
+    def _typed(self, record: ItemRecord, kind: str) -> JSON:
+        """An item as JSON. Where its type becomes known only now, the text that it came with is held back."""
+        data = record.to_dict()
+        if record.type or not kind:
+            return data
+        record.type = kind
+        return self._hold_text(record, {**data, "type": kind})
 
     def _check_item_id(self, index: int, ids: JSON, name: str = "item_id") -> None:
         told, known = ids.get(name), self._record(index).data.get("id")
@@ -687,11 +693,14 @@ class ResponsesDialect(Dialect):
             if record.state is ItemState.OPEN:
                 self._learn_ids(here, item)
                 self._check_item_id(here, item, "id")
+                typed = record.type != ""
+                known = self._typed(record, string(item, "type") or "")
                 told = self._hold_text(record, item)
                 if adds(record.data, told):
-                    data = record.to_dict()
-                    merged = merge_fields(data, told)
-                    if merged != data:
+                    merged = merge_fields(known, told)
+                    if not typed:
+                        merged = {**known, **merged}  # with the places of what is held back
+                    if merged != record.to_dict():
                         self.out.append(e.ItemUpdated(here, self.fold.item(record, merged)))
             self.unannounced.discard(here)
         else:
