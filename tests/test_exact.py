@@ -577,3 +577,14 @@ def test_whose_a_part_is(name: str, part: JSON, owner: str) -> None:
     """A part of an item that was not announced says what that item is."""
     found = run(created(), value(f"{name}.added", 0, part=part, content_index=0, summary_index=0), end="none")
     assert [item["type"] for item in found.output()] == [owner]
+
+
+@pytest.mark.xfail(reason="a value that came before the type of its item is held, and never handed out")
+@pytest.mark.parametrize(
+    ("item", "kind"),
+    [({"arguments": "a"}, "function_call"), ({"content": [output_text("a")]}, "message")],
+)
+def test_a_type_that_an_announcement_brings_late(item: JSON, kind: str) -> None:
+    """What an item without a type holds is handed out once a later announcement tells its type."""
+    found = run(created(), added(0, {"id": "x", **item}), added(0, {"id": "x", "type": kind}))
+    assert [event.text for event in found.all(e.ArgumentsDelta, e.TextDelta)] == ["a"]
