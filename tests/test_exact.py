@@ -11,6 +11,7 @@ from deltafold import events as e
 from deltafold.dialects.lifts import CallLifts
 from deltafold.dialects.think import ThinkTags
 from deltafold.errors import AnomalyCode as C
+from deltafold.errors import LimitExceeded
 from deltafold.fold import (
     Fold,
     ItemRecord,
@@ -26,6 +27,7 @@ from deltafold.items import OutputText, ReasoningText, item_from
 from deltafold.lifting import Lift
 from deltafold.limits import Limits
 from deltafold.parser import ResponseParser
+from deltafold.sse import Signal, SSEDecoder
 from deltafold.state import IllegalEvent, ItemState, ResponseState
 from strategies import count_calls
 from wire import (
@@ -577,3 +579,65 @@ def test_whose_a_part_is(name: str, part: JSON, owner: str) -> None:
     """A part of an item that was not announced says what that item is."""
     found = run(created(), value(f"{name}.added", 0, part=part, content_index=0, summary_index=0), end="none")
     assert [item["type"] for item in found.output()] == [owner]
+
+
+@pytest.mark.xfail(reason="a value that came before the type of its item is held, and never handed out")
+@pytest.mark.parametrize(
+    ("item", "kind"),
+    [({"arguments": "a"}, "function_call"), ({"content": [output_text("a")]}, "message")],
+)
+def test_a_type_that_an_announcement_brings_late(item: JSON, kind: str) -> None:
+    """What an item without a type holds is handed out once a later announcement tells its type."""
+    found = run(created(), added(0, {"id": "x", **item}), added(0, {"id": "x", "type": kind}))
+    assert [event.text for event in found.all(e.ArgumentsDelta, e.TextDelta)] == ["a"]
+
+
+# ------------------------------------------------------------------------------------- the way of the bytes
+
+
+@pytest.mark.parametrize("chunks", [[501], [300, 250], [1] * 501, [499, 2]])
+@pytest.mark.parametrize("begun", [b"", b"\n", b"data: "])
+def test_a_line_that_is_too_long_needs_no_end_to_show(chunks: list[int], begun: bytes) -> None:
+    """More bytes than a line may have are a fault at once, whether or not the line ever ends."""
+    reader = ResponseParser(limits=Limits(line_bytes=500))
+    reader.feed(b'data: {"type":"acme:x"}\n\n' + begun)
+    assert [type(event) for event in reader.events()] == [e.UnknownEvent]
+    *before, last = chunks
+    for size in before:
+        reader.feed(b"x" * size)
+        if begun != b"data: ":
+            assert list(reader.events()) == []
+    reader.feed(b"x" * last)
+    with pytest.raises(LimitExceeded, match="line_bytes"):
+        list(reader.events())
+
+
+def test_a_comment_is_a_line_like_any_other() -> None:
+    """Comments are read in every spelling, and may be as long as a line, wherever they stand."""
+    decoder = SSEDecoder(limits=Limits(line_bytes=12))
+    decoder.feed(
+        b"data: a\n\n:b\n\n: c\n\n:  d\n\n:\n\n: " + b"x" * 10 + b"\n\ndata: e\n\n: " + b"y" * 11 + b"\n\n"
+    )
+    for text in (b"a", b"b", b"c", b" d", b"", b"x" * 10, b"e"):
+        signal = decoder.advance()
+        assert (decoder.data if signal is Signal.EVENT else decoder.text) == text
+    with pytest.raises(LimitExceeded, match="line_bytes"):
+        decoder.advance()
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("brackets", [(b'{"a":', b"}"), (b"[", b"]")])
+@pytest.mark.parametrize("padding", [0, 20_000])
+def test_the_depth_of_an_event_is_exact(strict: bool, brackets: tuple[bytes, bytes], padding: int) -> None:
+    """Exactly the limit passes, beside other brackets as well; one more is a fault, in texts of any length."""
+    opening, closing = brackets
+    head = b'{"type":"acme:x","p":"' + b"p" * padding + b'","b":[[],[],{}],"a":'
+    for depth, fits in ((64, True), (65, False)):
+        deep = head + opening * (depth - 1) + b"1" + closing * (depth - 1) + b"}"
+        reader = ResponseParser(strict=strict)
+        reader.feed(b"data: " + deep + b"\n\n")
+        if fits:
+            assert [type(event) for event in reader.events()] == [e.UnknownEvent]
+        else:
+            with pytest.raises(LimitExceeded, match="json_depth"):
+                list(reader.events())
