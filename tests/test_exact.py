@@ -581,7 +581,6 @@ def test_whose_a_part_is(name: str, part: JSON, owner: str) -> None:
     assert [item["type"] for item in found.output()] == [owner]
 
 
-@pytest.mark.xfail(reason="a value that came before the type of its item is held, and never handed out")
 @pytest.mark.parametrize(
     ("item", "kind"),
     [({"arguments": "a"}, "function_call"), ({"content": [output_text("a")]}, "message")],
