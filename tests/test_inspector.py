@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -465,7 +466,9 @@ def test_output_comes_as_bytes_arrive() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_interrupted_as_a_process() -> None:
     """Ctrl-C on a process leaves the summary and no traceback."""
-    with command(stdin=subprocess.PIPE) as process:
+    # A shell starts what runs in the background deaf to Ctrl-C, and its children inherit that.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with command(stdin=subprocess.PIPE, preexec_fn=heard) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
