@@ -1012,6 +1012,118 @@ def test_anomalies_are_told_once() -> None:
     assert codes(run) == codes(play(sse(*odd, *HELLO[7:])))
 
 
+# --------------------------------------------------------------------------- what is new, and too early
+
+
+SECOND = [added(1, message(id="msg_2", status="in_progress")), part_added(1, output_text())]
+COMPLETION: JSON = {
+    "id": "c1",
+    "object": "chat.completion",
+    "model": "m",
+    "choices": [
+        {"index": index, "message": {"role": "assistant", "content": told}, "finish_reason": "stop"}
+        for index, told in enumerate(("Hello", "Young"))
+    ],
+}
+
+
+@pytest.mark.parametrize("snapshots", [False, True])
+def test_what_is_new_waits_until_all_has_come_again(snapshots: bool) -> None:
+    """What a replay brings before it has told all again comes once it has, and not where it breaks off."""
+    early = [*HELLO[:3], *SECOND, text(1, "foo"), {"type": "acme"}]
+    rest = [text(0, "Hello"), completed(message("Hello"), message("foo", id="msg_2"))]
+    run = connected([[sse(*HELLO[:4])], [sse(*early)], [sse(*early, *rest)]], snapshots=snapshots)
+    assert [e.text for e in run.events if isinstance(e, TextDelta)] == ["Hel", "foo", "lo"]
+    assert sum(isinstance(event, UnknownEvent) for event in run.events) == 1
+    assert codes(run) == []
+    check_laws(run)
+
+
+def test_a_document_after_a_replay_that_broke_off() -> None:
+    """An item that a broken replay began too early is one that the document may begin."""
+    body = dumps(completed(message("Hello"), {**REASONING, "id": "rs_9"})["response"])
+    run = connected([[sse(*HELLO[:4])], [sse(*HELLO[:2], *SECOND, text(1, "foo"))], [body]])
+    check_laws(run)
+    assert joined_text(run) == "Hello"
+    other = {"index": 1, "delta": {"content": "Yo"}, "finish_reason": None}
+    early = [chat({"content": "H"}), {**CHAT[0], "choices": [other]}]
+    run = connected([[sse(*CHAT[:2])], [sse(*early)], [dumps(COMPLETION)]], "chat")
+    check_laws(run)
+    assert joined_text(run) == "HelloYoung"
+    run = connected([[sse(*CHAT, CHAT_END[0])], [sse(*early)]], "chat")
+    check_laws(run)
+    assert (joined_text(run), run.parser.response.outcome) == ("Hello", Outcome.COMPLETED)
+
+
+def test_a_refused_connection_changes_nothing() -> None:
+    """What it had brought beyond, before it was told otherwise, is not handed out."""
+    mine = [*HELLO[:4], *SECOND, text(1, "foo")]
+    run = connected([[sse(*mine)], [sse(*HELLO[:5], *SECOND, text(1, "bar"))]])
+    assert codes(run) == [C.REPLAY_REFUSED, C.MISSING_TERMINAL]
+    assert joined_text(run) == "Helfoo"
+    check_laws(run)
+
+
+def test_another_response_under_a_new_number_is_refused() -> None:
+    """The number of its first event does not make another response this one."""
+    payloads = numbered(*HELLO)
+    for other in (completed(message("Other"), id="resp_other"), in_progress(id="resp_other")):
+        run = connected([[sse(*payloads[:4])], [sse({**other, "sequence_number": 4})]])
+        assert codes(run) == [C.REPLAY_REFUSED, C.MISSING_TERMINAL]
+        assert joined_text(run) == run.parser.response.output_text == "Hel"
+
+
+def test_another_id_once_all_has_come_again() -> None:
+    """From there on the id may change as it may over one connection."""
+    body = [{"type": "acme"}, *HELLO[:4]]
+    again = [*HELLO[:5], in_progress(id="resp_b"), *HELLO[5:]]
+    run = connected([[sse(*body)], [sse(*again)]])
+    check_laws(run)
+    assert codes(run) == [C.RESPONSE_ID_CHANGED]
+    assert (joined_text(run), run.parser.response.outcome) == ("Hello", Outcome.COMPLETED)
+
+
+def test_a_failure_is_not_taken_back() -> None:
+    """A response that was said to fail does not complete over another connection, with numbers or without."""
+    error = {"type": "error", "code": "server_error", "message": "gone"}
+    for payloads, again in (
+        ([*HELLO[:4], error], HELLO),
+        (numbered(*HELLO[:4], error), numbered(*HELLO)),
+    ):
+        run = connected([[sse(*payloads)], [sse(*again)]])
+        check_laws(run)
+        assert run.parser.response.outcome is Outcome.FAILED
+        assert joined_text(run) == "Hel"
+
+
+def test_an_error_leaves_what_was_known() -> None:
+    """A connection that brings nothing but an error leaves the response its id and all else."""
+    error = {"type": "error", "code": "server_error", "message": "gone"}
+    for first in (created(background=True), {**created(background=True), "sequence_number": 0}):
+        for second in (sse(error), dumps({"error": error}), b"<html>502</html>"):
+            run = connected([[sse(first)], [second]])
+            check_laws(run)
+            response = run.parser.response
+            assert (response.outcome, response.id) == (Outcome.FAILED, first["response"]["id"])
+            assert response.verdict.goes_on
+            assert not response.verdict.safe_to_replay
+
+
+def test_a_body_after_the_end() -> None:
+    """A document or a page that comes when the response has ended, be it not yet handed out, is too late."""
+    error = {"type": "error", "code": "server_error", "message": "gone"}
+    for dialect, payloads, body in (
+        ("responses", HELLO, dumps(HELLO[-1]["response"])),
+        ("responses", [*HELLO[:4], error], dumps(HELLO[-1]["response"])),
+        ("chat", [*CHAT, *CHAT_END], dumps(COMPLETION)),
+    ):
+        for second in (body, b"<html>502</html>", b'{"error":{"message":"gone"}}'):
+            for end in ("close", "cancel"):
+                run = connected([[sse(*payloads)], [second]], dialect, draining=False, end=end)
+                check_laws(run)
+                assert whole(run.events[-1]) == whole(play(sse(*payloads), dialect).events[-1])
+
+
 # --------------------------------------------------------------------------------------- other dialects
 
 

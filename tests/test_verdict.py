@@ -31,15 +31,20 @@ from deltafold.testing.payloads import (
     added,
     arguments,
     call,
+    choice,
+    chunk,
     completed,
     created,
     custom_call,
     done,
     message,
+    output_text,
     part_added,
+    part_done,
     reasoning,
     refusal,
     streamed_message,
+    text,
     value,
 )
 from deltafold.testing.strategies import damaged_bodies, streams
@@ -248,3 +253,40 @@ def test_no_verdict_is_safe_that_is_not(source: Any, cancelled: bool) -> None:
     for kind, event_class in (("text", TextDelta), ("refusal", RefusalDelta), ("reasoning", ReasoningDelta)):
         assert (kind in told.visible) >= any(isinstance(event, event_class) for event in events)
     assert play(body, dialect).parser.response.verdict.goes_on is False
+
+
+def test_what_was_shown_counts_whatever_it_became() -> None:
+    """Nothing that was handed out is forgotten: not where its part or item became another, nor where it
+    stands in no part at all."""
+    note = {"type": "url_citation", "url": "https://a.test"}
+    begun = [created(), added(0, message(status="in_progress")), part_added(0, output_text())]
+    for payloads in (
+        [*begun, text(0, "Hi"), part_done(0, refusal())],
+        [created(), added(0, reasoning()), value("refusal.delta", 0, content_index=0, delta="No")],
+        [
+            *begun,
+            value("output_text.annotation.added", 0, content_index=0, annotation_index=0, annotation=note),
+        ],
+        [created(), added(0, {"type": "message", "content": "Hello"})],
+        [created(), done(0, {"type": "message", "content": ["Hello"]})],
+    ):
+        told = verdict(*payloads)
+        assert told.visible
+        assert told.retryable
+        assert not told.safe_to_replay
+    for delta in (
+        {"images": [{"type": "image_url"}]},
+        {"tool_calls": [{"index": 0, "function": {"name": "t", "arguments": "{", "type": "message"}}]},
+    ):
+        told = verdict(chunk(choice(delta)), dialect="chat")
+        assert told.visible == ("other",)
+        assert not told.safe_to_replay
+
+
+def test_an_error_of_the_stream_ends_no_background_response() -> None:
+    """The server may be at work still, until it tells the end of the response itself."""
+    error = {"type": "error", "code": "server_error", "message": "gone"}
+    told = verdict(created(background=True), error)
+    assert (told.goes_on, told.retryable, told.safe_to_replay) == (True, True, False)
+    told = verdict(created(background=True), error, failed("server_error", background=True))
+    assert (told.goes_on, told.safe_to_replay) == (False, True)

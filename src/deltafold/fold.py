@@ -298,6 +298,8 @@ class Ending:
     """The order of the items, where the server's differs from that of their indexes."""
     finish_reason: str | None = None
     """The server's own, in a dialect that has such."""
+    by_server: bool = False
+    """Whether the server told it as the end of the response."""
 
 
 @attrs.define
@@ -322,6 +324,7 @@ class Fold:
     lifted: dict[tuple[int, tuple[str | int, ...], str], list[str]] = attrs.field(factory=dict)
     had_whole_call: bool = False
     """Whether a call that can be run was handed out."""
+    ended_by_server: bool = False
     tally: dict[tuple[str, int | None], int] = attrs.field(factory=dict)
     """How often events came that a replay can be known by only if they are counted: class, output index."""
     prepared: dict[int, ItemRecord] = attrs.field(factory=dict)
@@ -347,6 +350,7 @@ class Fold:
         self.state = step(RESPONSE, self.state, e.ResponseFinished)
         self.data.update(ending.data)
         self.outcome = ending.outcome
+        self.ended_by_server = ending.by_server
         self.order = ending.order
         self.finish_reason = ending.finish_reason
         return e.ResponseFinished(ending.outcome, self.response())
@@ -559,6 +563,8 @@ class Fold:
             tuple(self.choices[index] for index in sorted(self.choices)),
             tuple(LiftedText(*place, "".join(pieces)) for place, pieces in self.lifted.items()),
             self.had_whole_call,
+            self.size > 0,
+            self.ended_by_server,
         )
 
     def _finish_reason(self, output: tuple[Item, ...], incomplete_reason: str | None) -> str | None:

@@ -75,6 +75,7 @@ class Replay:
         "_shadow",
         "_tally",
         "_tally_before",
+        "_waiting",
         "_way",
         "ending",
         "over",
@@ -97,6 +98,9 @@ class Replay:
         # and, by the place of each streamed value, how much of it has come again.
         self._owed: dict[int | None, dict[Hashable, int]] | None = None
         self._tally = dict(self._tally_before)
+        # What goes beyond, until all that was handed out has come again: a connection that breaks off or is
+        # refused before that must leave nothing that the old dialect does not know of.
+        self._waiting: list[Any] = []
         # The first and the last old number that came.
         self._first: int | None = None
         self._number: int | None = None
@@ -132,8 +136,7 @@ class Replay:
             number = payload.get("sequence_number")
             if seen is not None:
                 told = payload.get("response")
-                ahead = not seen and type(number) is int and number > (own.last_sequence_number or 0)
-                if isinstance(told, dict) and not ahead and self._is_another(told):
+                if isinstance(told, dict) and self._is_another(told):
                     return self._refuse(payload, name, "another response came")
                 self._way = Way.BY_NUMBER
                 if seen:
@@ -213,6 +216,7 @@ class Replay:
             "owed": self._owed,
             "tally": self._tally,
             "tally_before": self._tally_before,
+            "waiting": self._waiting,
             "over": self.over,
             "ending": self.ending,
             "fold": self._shadow.fold,
@@ -227,6 +231,7 @@ class Replay:
         self._owed = state["owed"]
         self._tally = state["tally"]
         self._tally_before = state["tally_before"]
+        self._waiting = state["waiting"]
         self.over = state["over"]
         self.ending = state["ending"]
         self._shadow.fold = state["fold"]
@@ -243,6 +248,7 @@ class Replay:
     def _refuse(self, payload: JSON | None, name: str, why: str) -> list[Any]:
         self._way = Way.REFUSED
         self._owed = None
+        self._waiting = []
         self._report(AnomalyCode.REPLAY_REFUSED, why)
         return [] if payload is None else foreign(payload, name)
 
@@ -311,6 +317,10 @@ class Replay:
         for index, path, into in fold.lifted:
             owed[index][LIFTED, path, into] = 0
         rest: dict[Hashable, int] = {(AUDIO, name): 0 for name in fold.audio}
+        if self.own.started:
+            rest[STARTED] = 0
+        if fold.error is not None:
+            rest[ERROR] = 0
         for index, choice in fold.choices.items():
             logprobs = choice.data.get("logprobs")
             for name, entries in (logprobs if isinstance(logprobs, dict) else {}).items():
@@ -353,13 +363,20 @@ class Replay:
                     self._report(code, message)
         if self._way is Way.BY_CONTENT and self._is_even:
             self.over = True
-        return news
+        if self._is_level:
+            news, self._waiting = [*self._waiting, *news], []
+            return news
+        self._waiting += [event for event in news if not isinstance(event, SIGNS)]
+        return [event for event in news if isinstance(event, SIGNS)]
 
     def _weigh(self, event: Any) -> Any:
         """What of an event is new; None where all of it is old. Raises `Differs`."""
         counted = self._uncount(event)
-        if isinstance(event, (e.ResponseStarted, e.StatusChanged)) and self._is_another(event.data):
-            raise Differs("another response came")
+        if isinstance(event, (e.ResponseStarted, e.StatusChanged)):
+            if not self._is_level and self._is_another(event.data):
+                raise Differs("another response came")
+        elif isinstance(event, e.ErrorReported):
+            self._take(None, ERROR)
         if isinstance(event, e.ChoiceUpdated):
             return self._choice(event, counted=counted)
         weigh = WEIGHTS.get(type(event))
@@ -404,6 +421,7 @@ class Replay:
     # ------------------------------------------------------------------------------- kinds of events
 
     def _started(self, event: e.ResponseStarted) -> Any:
+        self._take(None, STARTED)
         return None if self.own.started else event
 
     def _delta(self, event: Any) -> Any:
@@ -546,7 +564,7 @@ class Replay:
 
 
 ITEM, ITEM_END, PART, PART_END, WHOLE = "item", "item end", "part", "part end", "whole"
-LIFTED, AUDIO, LOGPROBS = "lifted", "audio", "logprobs"
+LIFTED, AUDIO, LOGPROBS, STARTED, ERROR = "lifted", "audio", "logprobs", "started", "error"
 # A connection that goes on after a number may begin with the response as it is by then.
 RESETS = ("response.in_progress", "response.queued")
 IDENTITY = ("type", "id", "call_id", "name")

@@ -170,6 +170,10 @@ class Response:
     """Strings that were lifted out of the arguments of calls, in the order of their appearance."""
     had_whole_call: bool = attrs.field(default=False, repr=False)
     """Whether a call that can be run was handed out, even if the end of the response told it otherwise."""
+    had_fragments: bool = attrs.field(default=False, repr=False)
+    """Whether a fragment of an item was handed out, whatever became of that item."""
+    ended_by_server: bool = attrs.field(default=False, repr=False)
+    """Whether the server told the end as that of the response: an error of the stream is no such end."""
 
     @property
     def output_text(self) -> str:

@@ -26,7 +26,8 @@ VisibleKind: TypeAlias = Literal["text", "refusal", "reasoning", "tool_call", "h
 """What a caller may have shown, or acted on.
 
 `tool_call`: a call that the caller is asked to run, be it begun. `hosted_tool`: an item of a tool that the
-server runs, or of a type that this library does not know. `other`: a part of a message that is no text.
+server runs, or of a type that this library does not know. `other`: a part of a message that is no text, a
+field of it that is not known, or fragments that are no part of what their item became.
 """
 
 # Items of the Responses API that ask the caller to act, beside function and custom tool calls. (A shell call
@@ -54,8 +55,8 @@ class Verdict:
     """
 
     visible: tuple[VisibleKind, ...]
-    """What was handed out of the answer, each kind once: streamed text, items that began. Empty parts and
-    encrypted reasoning do not count, nor do ids, status, usage and heartbeats."""
+    """What was handed out of the answer, each kind once: streamed text, citations, items that began. Empty
+    parts and encrypted reasoning do not count, nor do ids, status, usage and heartbeats."""
     tool_call_completed: bool
     """Whether a call was handed out that the caller may have run: a function call that was `complete`, a
     custom tool call that was `whole` (even if the end told them otherwise), a computer, shell or patch call
@@ -65,7 +66,7 @@ class Verdict:
     shell call that is not said to be local…), or an item of an unknown type: what it did is done."""
     goes_on: bool
     """Whether the server may still be at work without us: the response runs in the `background`, and no end
-    was told. Then connect to it again instead of asking anew."""
+    of it was told: an error of the connection is none. Then connect to it again instead of asking anew."""
     retryable: bool
     """Whether the response failed in a way in which the same request may succeed: it was `truncated`, or it
     `failed` with an error that is `retryable`. One that is complete, incomplete, cancelled or not at its end
@@ -98,10 +99,13 @@ def verdict_of(response: Response) -> Verdict:
         hosted = hosted or is_hosted(item)
     if response.data.get("audio"):
         kinds.add("audio")
+    if any(choice.data.get("message") for choice in response.choices):
+        kinds.add("other")  # fields of a message that this library does not know
+    if response.had_fragments and not kinds:
+        kinds.add("other")  # what was shown of an item is not to be seen in what that item became
     retryable = outcome == "truncated" or (outcome == "failed" and error is not None and error.retryable)
-    goes_on = response.data.get("background") is True and (
-        outcome == "truncated" or (outcome == "cancelled" and response.status != "cancelled")
-    )
+    ended = outcome is None or response.ended_by_server
+    goes_on = response.data.get("background") is True and not ended
     return Verdict(
         tuple(sorted(kinds, key=ORDER.index)),
         called,
@@ -129,11 +133,14 @@ def visible_of(item: Item) -> set[VisibleKind]:
         kinds: set[VisibleKind] = set()
         for part in item.content:
             if isinstance(part, OutputText):
-                kinds |= {"text"} if part.text else set()
+                kinds |= {"text"} if part.text or part.annotations else set()
             elif isinstance(part, Refusal):
                 kinds |= {"refusal"} if part.refusal else set()
             else:
                 kinds.add("other")
+        told = item.data.get("content")
+        if told and (not isinstance(told, list) or len(item.content) < len(told)):
+            kinds.add("other")  # content that this library cannot read
         return kinds
     if isinstance(item, Reasoning):
         return {"reasoning"} if item.text else set()

@@ -197,7 +197,7 @@ class ChatDialect(Dialect):
         kind = payload.get("type")
         if self.ended:
             if kind not in HEARTBEATS:
-                self._once(AnomalyCode.EVENT_AFTER_END, None, "a chunk came after the end")
+                self._after_end()
         elif isinstance(kind, str) and kind.startswith("response."):
             self._wrong_dialect(payload, kind)
         elif kind in HEARTBEATS:
@@ -205,6 +205,9 @@ class ChatDialect(Dialect):
         else:
             self._chunk(payload, name)
         return self.out
+
+    def _after_end(self) -> None:
+        self._once(AnomalyCode.EVENT_AFTER_END, None, "a chunk came after the end")
 
     def plain_text(self, payload: JSON, event: Any) -> tuple[tuple[str | int, ...], str | None] | None:
         """Where the text of an event stands in the payload that made it.
@@ -258,15 +261,18 @@ class ChatDialect(Dialect):
     def fail(self, error: ResponseError) -> list[Any]:
         """The stream is none of this dialect."""
         self._clear()
-        self.out.append(e.ErrorReported(error))
-        self.failing = {}
-        self._end(Outcome.TRUNCATED)
+        if not self.ended:
+            self.out.append(e.ErrorReported(error))
+            self.failing = {}
+            self._end(Outcome.TRUNCATED)
         return self.out
 
     def body(self, payload: JSON) -> list[Any]:
         """A whole body that is one JSON object."""
         self._clear()
-        if payload.get("object") == "response":
+        if self.ended:
+            self._after_end()
+        elif payload.get("object") == "response":
             self._wrong_dialect(payload, "a response")
         else:
             self._chunk(payload, "")

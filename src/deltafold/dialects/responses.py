@@ -180,6 +180,11 @@ class ResponsesDialect(Dialect):
             self.last_sequence_number = number
         elif number is not None:
             self._sequence(number)
+        self._place_in_life(payload, kind)
+        return self.out
+
+    def _place_in_life(self, payload: JSON, kind: str) -> None:
+        """Nothing follows the end, and little a failure."""
         if self.ended:
             self._after_end(kind)
         elif self.ending is not None and kind not in ("error", "response.failed", *HEARTBEATS):
@@ -187,7 +192,6 @@ class ResponsesDialect(Dialect):
             self._after_end(kind)
         else:
             self._handle(payload, kind)
-        return self.out
 
     def _handle(self, payload: JSON, kind: str) -> None:
         if "delta" in payload and kind not in DELTAS:
@@ -242,7 +246,7 @@ class ResponsesDialect(Dialect):
         self._clear()
         kind = self._type(payload, "")
         self.reported.add((AnomalyCode.TYPE_MISSING, None))
-        self._handle(payload, kind)
+        self._place_in_life(payload, kind)
         return self.out
 
     def seen(self, payload: JSON, name: str) -> bool | None:
@@ -409,7 +413,7 @@ class ResponsesDialect(Dialect):
         if outcome is Outcome.FAILED:
             self._failed(response, data, order)
         else:
-            self._close(Ending(outcome, data, order))
+            self._close(Ending(outcome, data, order, by_server=True))
 
     def _outcome(self, response: JSON, kind: str) -> Outcome:
         outcome = TERMINALS.get(kind, Outcome.COMPLETED)
@@ -430,7 +434,7 @@ class ResponsesDialect(Dialect):
             self.out.append(e.ErrorReported(error))
         elif self.ending is not None and empty(data.get("error")):
             data["error"] = self.ending.data.get("error")
-        self.ending = Ending(Outcome.FAILED, data, order)
+        self.ending = Ending(Outcome.FAILED, data, order, by_server=True)
 
     def _error(self, payload: JSON, kind: str) -> None:
         error = error_from_payload(payload)
