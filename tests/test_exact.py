@@ -618,9 +618,9 @@ def test_a_comment_is_a_line_like_any_other() -> None:
     decoder.feed(
         b"data: a\n\n:b\n\n: c\n\n:  d\n\n:\n\n: " + b"x" * 10 + b"\n\ndata: e\n\n: " + b"y" * 11 + b"\n\n"
     )
-    for text in (b"a", b"b", b"c", b" d", b"", b"x" * 10, b"e"):
+    for told in (b"a", b"b", b"c", b" d", b"", b"x" * 10, b"e"):
         signal = decoder.advance()
-        assert (decoder.data if signal is Signal.EVENT else decoder.text) == text
+        assert (decoder.data if signal is Signal.EVENT else decoder.text) == told
     with pytest.raises(LimitExceeded, match="line_bytes"):
         decoder.advance()
 
@@ -629,7 +629,7 @@ def test_a_comment_is_a_line_like_any_other() -> None:
 @pytest.mark.parametrize("brackets", [(b'{"a":', b"}"), (b"[", b"]")])
 @pytest.mark.parametrize("padding", [0, 20_000])
 def test_the_depth_of_an_event_is_exact(strict: bool, brackets: tuple[bytes, bytes], padding: int) -> None:
-    """Exactly the limit passes, beside other brackets as well; one more is a fault, in texts of any length."""
+    """Exactly the limit passes, beside other brackets as well; one more is a fault, however long the text."""
     opening, closing = brackets
     head = b'{"type":"acme:x","p":"' + b"p" * padding + b'","b":[[],[],{}],"a":'
     for depth, fits in ((64, True), (65, False)):
