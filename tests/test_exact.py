@@ -628,13 +628,16 @@ def test_a_comment_is_a_line_like_any_other() -> None:
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("brackets", [(b'{"a":', b"}"), (b"[", b"]")])
 @pytest.mark.parametrize("padding", [0, 20_000])
-def test_the_depth_of_an_event_is_exact(strict: bool, brackets: tuple[bytes, bytes], padding: int) -> None:
+@pytest.mark.parametrize("limit", [63, 64])
+def test_the_depth_of_an_event_is_exact(
+    strict: bool, brackets: tuple[bytes, bytes], padding: int, limit: int
+) -> None:
     """Exactly the limit passes, beside other brackets as well; one more is a fault, however long the text."""
     opening, closing = brackets
     head = b'{"type":"acme:x","p":"' + b"p" * padding + b'","b":[[],[],{}],"a":'
-    for depth, fits in ((64, True), (65, False)):
+    for depth, fits in ((limit, True), (limit + 1, False)):
         deep = head + opening * (depth - 1) + b"1" + closing * (depth - 1) + b"}"
-        reader = ResponseParser(strict=strict)
+        reader = ResponseParser(strict=strict, limits=Limits(json_depth=limit))
         reader.feed(b"data: " + deep + b"\n\n")
         if fits:
             assert [type(event) for event in reader.events()] == [e.UnknownEvent]
