@@ -454,7 +454,8 @@ def test_a_role_in_every_chunk_is_no_hindrance() -> None:
     )
     reader = ResponseParser("chat")
     reader.feed(body)
-    assert count_calls(lambda: list(reader.events()))["read_payloads"] < 10
+    work = count_calls(lambda: list(reader.events()))
+    assert work["read_payloads"] + work["read_object"] < 10
     assert reader.response.output_text == "".join(map(str, range(50)))
 
 
@@ -617,9 +618,9 @@ def test_a_comment_is_a_line_like_any_other() -> None:
     decoder.feed(
         b"data: a\n\n:b\n\n: c\n\n:  d\n\n:\n\n: " + b"x" * 10 + b"\n\ndata: e\n\n: " + b"y" * 11 + b"\n\n"
     )
-    for text in (b"a", b"b", b"c", b" d", b"", b"x" * 10, b"e"):
+    for told in (b"a", b"b", b"c", b" d", b"", b"x" * 10, b"e"):
         signal = decoder.advance()
-        assert (decoder.data if signal is Signal.EVENT else decoder.text) == text
+        assert (decoder.data if signal is Signal.EVENT else decoder.text) == told
     with pytest.raises(LimitExceeded, match="line_bytes"):
         decoder.advance()
 
@@ -627,13 +628,16 @@ def test_a_comment_is_a_line_like_any_other() -> None:
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("brackets", [(b'{"a":', b"}"), (b"[", b"]")])
 @pytest.mark.parametrize("padding", [0, 20_000])
-def test_the_depth_of_an_event_is_exact(strict: bool, brackets: tuple[bytes, bytes], padding: int) -> None:
-    """Exactly the limit passes, beside other brackets as well; one more is a fault, in texts of any length."""
+@pytest.mark.parametrize("limit", [63, 64])
+def test_the_depth_of_an_event_is_exact(
+    strict: bool, brackets: tuple[bytes, bytes], padding: int, limit: int
+) -> None:
+    """Exactly the limit passes, beside other brackets as well; one more is a fault, however long the text."""
     opening, closing = brackets
     head = b'{"type":"acme:x","p":"' + b"p" * padding + b'","b":[[],[],{}],"a":'
-    for depth, fits in ((64, True), (65, False)):
+    for depth, fits in ((limit, True), (limit + 1, False)):
         deep = head + opening * (depth - 1) + b"1" + closing * (depth - 1) + b"}"
-        reader = ResponseParser(strict=strict)
+        reader = ResponseParser(strict=strict, limits=Limits(json_depth=limit))
         reader.feed(b"data: " + deep + b"\n\n")
         if fits:
             assert [type(event) for event in reader.events()] == [e.UnknownEvent]
