@@ -44,3 +44,31 @@ def test_half_a_pair_in_an_unknown_event() -> None:
     check_laws(play(b'data: {"type":"acme:x","delta":"\\ud83d"}\n\n'))
     check_laws(play(b'data: {"choices":[],"delta":"\\ud83d"}\n\n', "auto"))
     check_laws(play(b'{"choices":[],"delta":"\\ud83d"}', "auto"))
+
+
+def test_a_response_that_began_decides_the_dialect() -> None:
+    """Whatever began the response, no chunk that comes later makes it one of the other dialect."""
+    begun = b'data: {"status":"in_progress","output":"x"}\n\n'
+    check_laws(play(begun + b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n', "auto"))
+
+
+def test_an_announcement_with_a_type_that_is_no_word() -> None:
+    """A late announcement whose type is no string leaves the item what it is."""
+    delta = b'data: {"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"."}\n\n'
+    late = b'data: {"type":"response.output_item.added","output_index":0,"item":{"id":"m","type":0}}\n\n'
+    run = play(delta + late)
+    check_laws(run)
+    assert run.parser.response.output_text == "."
+
+
+def test_a_detail_of_reasoning_that_is_no_text() -> None:
+    """A list where a detail of reasoning has text comes back as it came."""
+    detail = b'{"type":"reasoning.encrypted","data":[{}]}'
+    body = (
+        b'data: {"choices":[{"index":0,"delta":{"reasoning":"r","reasoning_details":[' + detail + b"]}}]}\n\n"
+    )
+    run = play(body, "chat")
+    check_laws(run)
+    assert run.parser.response.to_dict()["output"][0]["reasoning_details"] == [
+        {"type": "reasoning.encrypted", "data": [{}]}
+    ]

@@ -635,7 +635,8 @@ class ResponseParser:
     def _decide(self, payload: dict[str, Any], name: str = "") -> dict[str, Any]:
         """The first payload tells the dialect; signs of life and bare errors have none. Gives the payload."""
         told, kind = payload.get("type"), payload.get("object")
-        if isinstance(self._dialect, ResponsesDialect) and (self._dialect.ending or self._dialect.ended):
+        dialect = self._dialect
+        if isinstance(dialect, ResponsesDialect) and (dialect.started or dialect.ending or dialect.ended):
             self._undecided = False  # a bare error was the end
         elif "choices" in payload or (isinstance(kind, str) and kind.startswith("chat.completion")):
             self._undecided = False

@@ -1066,32 +1066,36 @@ PIECES = ("text", "summary", "data")
 def merge_detail(details: list[JSON], told: JSON) -> None:
     """One of OpenRouter's `reasoning_details`: pieces of one type and index make one entry.
 
-    Until the end the pieces are kept in lists.
+    An entry is its fields, and, until the end, the pieces of those that come in pieces.
     """
-    index = told.get("index")
+    kind, index = told.get("type"), told.get("index")
     known = next(
         (
-            d
-            for d in details
-            if index is not None and d.get("type") == told.get("type") and d.get("index") == index
+            detail
+            for detail in details
+            if index is not None
+            and (detail["fields"].get("type"), detail["fields"].get("index")) == (kind, index)
         ),
         None,
     )
     if known is None:
-        known = {}
+        known = {"fields": {}, "pieces": {}}
         details.append(known)
+    fields, pieces = known["fields"], known["pieces"]
     for key, value in told.items():
         if key in PIECES and isinstance(value, str):
-            known.setdefault(key, []).append(value)
-        elif not empty(value) or key not in known:
-            known[key] = copied(value)
+            pieces.setdefault(key, []).append(value)
+            fields.setdefault(key, "")
+        elif not empty(value) or key not in fields:
+            fields[key] = copied(value)
+            pieces.pop(key, None)
 
 
 def joined_details(details: list[JSON]) -> list[JSON]:
     return [
         {
-            k: join_surrogates("".join(v)) if k in PIECES and isinstance(v, list) else copied(v)
-            for k, v in detail.items()
+            key: join_surrogates("".join(detail["pieces"][key])) if key in detail["pieces"] else copied(value)
+            for key, value in detail["fields"].items()
         }
         for detail in details
     ]

@@ -704,6 +704,8 @@ class ResponsesDialect(Dialect):
                     merged = merge_fields(known, told)
                     if not typed:
                         merged = {**known, **merged}  # with the places of what is held back
+                    if record.type and not isinstance(item.get("type"), str):
+                        merged["type"] = record.type
                     if merged != record.to_dict():
                         self.out.append(e.ItemUpdated(here, self.fold.item(record, merged)))
             self.unannounced.discard(here)
