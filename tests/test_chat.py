@@ -1707,6 +1707,13 @@ def test_halves_in_a_call_without_a_name(pieces: list[str], arguments: str, name
     assert call.arguments == arguments
 
 
+def test_a_heartbeat_after_the_end() -> None:
+    """A proxy that goes on to show that it lives says nothing of a response that has ended."""
+    found = run(says("a"), ends(), "[DONE]", {"type": "keepalive"})
+    assert (found.anomalies, type(found.events[-1])) == ([], e.ResponseFinished)
+    assert C.EVENT_AFTER_END in run(says("a"), ends(), "[DONE]", says("b")).anomalies
+
+
 def test_halves_go_on_in_a_resumed_parser() -> None:
     """Half a character that waits for the other is in the snapshot."""
     parser = ResponseParser("chat")

@@ -527,10 +527,7 @@ class SSEDecoder:
 
     def _check_unfinished_line(self) -> None:
         if len(self.buffer) - self.end + self.held > self._line_limit:
-            line = self._unfinished_line()
-            skipped = len(BOM) if self._at_start and line.startswith(BOM) else 0
-            if len(line) - skipped > self._line_limit:
-                self._refuse("line_bytes", self._line_limit, self._start + self.end + skipped)
+            self._refuse("line_bytes", self._line_limit, self._start + self.end)
 
     def _unfinished_line(self) -> bytes:
         return b"".join((self.buffer[self.end :], *self.chunks))
