@@ -1113,12 +1113,12 @@ def test_an_error_leaves_what_was_known() -> None:
 def test_an_update_never_takes_back_what_was_handed_out() -> None:
     """An item that a replay updates before it has told all of it again keeps its parts."""
     item = message(status="in_progress")
-    first = [*HELLO[:2], part_added(0, output_text())]
-    again = [created(), added(0, item), added(0, {**item, "phase": "final_answer"}), *HELLO[2:]]
-    run = connected([[sse(*first)], [sse(*again)]])
+    other = [*SECOND, text(1, "a")]
+    again = [*HELLO[:2], added(0, {**item, "phase": "final_answer"}), *HELLO[2:4], *other, *HELLO[4:]]
+    run = connected([[sse(*HELLO[:3], *other)], [sse(*again)]])
     check_laws(run)
-    assert sum(isinstance(event, PartStarted) for event in run.events) == 1
-    assert joined_text(run) == "Hello"
+    assert sum(isinstance(event, PartStarted) for event in run.events) == 2
+    assert joined_text(run) == "aHello"
 
 
 def test_more_than_was_known_may_be_corrected() -> None:
