@@ -517,7 +517,8 @@ class Replay:
             return event
         if record.values[key].text != event.text:
             raise Differs(f"item {event.output_index} is told otherwise than before: {event.text!r:.60}")
-        return None if behind else event  # else more had come than this, and is corrected
+        beyond = self._shadow.fold.items[event.output_index].values[key].text != event.text
+        return event if beyond and not behind else None  # more than this had come, and is corrected
 
     def _annotation(self, event: e.AnnotationAdded) -> Any:
         record = self._record(event)
