@@ -28,6 +28,7 @@ from deltafold import (
     Limits,
     Notice,
     Outcome,
+    PartStarted,
     RateLimitsReported,
     ResponseFinished,
     ResponseParser,
@@ -1107,6 +1108,37 @@ def test_an_error_leaves_what_was_known() -> None:
             assert (response.outcome, response.id) == (Outcome.FAILED, first["response"]["id"])
             assert response.verdict.goes_on
             assert not response.verdict.safe_to_replay
+
+
+def test_an_update_never_takes_back_what_was_handed_out() -> None:
+    """An item that a replay updates before it has told all of it again keeps its parts."""
+    item = message(status="in_progress")
+    other = [*SECOND, text(1, "a")]
+    again = [*HELLO[:2], added(0, {**item, "phase": "final_answer"}), *HELLO[2:4], *other, *HELLO[4:]]
+    run = connected([[sse(*HELLO[:3], *other)], [sse(*again)]])
+    check_laws(run)
+    assert sum(isinstance(event, PartStarted) for event in run.events) == 2
+    assert joined_text(run) == "aHello"
+
+
+def test_more_than_was_known_may_be_corrected() -> None:
+    """Where a replay goes beyond a whole value and then takes that back, the correction comes as well."""
+    mine = [*HELLO[:6], *SECOND, text(1, "a")]
+    again = [*HELLO[:5], text(0, "lo"), *HELLO[5:7], *SECOND, text(1, "a"), HELLO[-1]]
+    run = connected([[sse(*mine)], [sse(*again)]])
+    check_laws(run)
+    replaced = [event.text for event in run.events if isinstance(event, ValueReplaced)]
+    assert replaced == ["Hello"]
+    assert run.parser.response.output_text == "Helloa"
+
+
+def test_usage_that_is_not_told_again_stays() -> None:
+    """Usage is known once it was handed out, though the replay break off before it comes again."""
+    used = {**CHAT[2], "usage": {"prompt_tokens": 1, "completion_tokens": 2}}
+    run = connected([[sse(*CHAT[:2], used)], [sse(*CHAT)]], "chat")
+    check_laws(run)
+    assert run.parser.response.usage is not None
+    assert run.parser.response.usage.output_tokens == 2
 
 
 def test_a_body_after_the_end() -> None:

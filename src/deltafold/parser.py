@@ -704,7 +704,9 @@ class ResponseParser:
         if successor is replay.own:
             self._speak(successor)
         else:
+            usage = self._fold.usage
             self._fold.become(successor.fold)
+            self._fold.usage = self._fold.usage or usage
             self._use(successor.name)
             self._dialect.setstate(successor.getstate())
         if replay.ending is not None:

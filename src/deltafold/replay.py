@@ -377,6 +377,8 @@ class Replay:
                 raise Differs("another response came")
         elif isinstance(event, e.ErrorReported):
             self._take(None, ERROR)
+        elif isinstance(event, e.ItemUpdated) and not self._is_level and self._record(event) is not None:
+            return None  # it tells the item as the shadow has it, which may be less than was handed out
         if isinstance(event, e.ChoiceUpdated):
             return self._choice(event, counted=counted)
         weigh = WEIGHTS.get(type(event))
@@ -510,12 +512,13 @@ class Replay:
         if record is None:
             return event
         key = key_of(record, event)
-        again = self._take(event.output_index, key) | self._take(event.output_index, (WHOLE, *key))
-        if not again:
+        behind = self._take(event.output_index, key)
+        if not self._take(event.output_index, (WHOLE, *key)) and not behind:
             return event
         if record.values[key].text != event.text:
             raise Differs(f"item {event.output_index} is told otherwise than before: {event.text!r:.60}")
-        return None
+        beyond = self._shadow.fold.items[event.output_index].values[key].text != event.text
+        return event if beyond and not behind else None  # more than this had come, and is corrected
 
     def _annotation(self, event: e.AnnotationAdded) -> Any:
         record = self._record(event)
