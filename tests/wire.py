@@ -96,18 +96,19 @@ def streamed_values(response: Response) -> Counter[tuple[str, str]]:
 def all_values(response: Response) -> Counter[tuple[str, str]]:
     """Those, and what only some items stream."""
     found: list[tuple[str, Any]] = []
+    others: list[tuple[str, Any]] = []
     for item in response.to_dict()["output"]:
         found += [("arguments", item.get("arguments")), ("arguments", item.get("input"))]
         found += [("code", item.get("code")), ("output", item.get("output"))]
         operation, action = item.get("operation"), item.get("action")
         if item.get("type") not in ("message", "reasoning"):  # an item of any other type may hold parts
             parts = objects(item.get("content"))
-            found += [(kind, part.get("text")) for part in parts for kind in ("text", "reasoning")]
+            others += [(kind, part.get("text")) for part in parts for kind in ("text", "reasoning")]
         found.append(("diff", operation.get("diff") if isinstance(operation, dict) else None))
         commands = action.get("commands") if isinstance(action, dict) else None
         found += [("command", command) for command in commands or () if isinstance(commands, list)]
         found += [(stream, entry.get(stream)) for entry in objects(item.get("output")) for stream in STREAMS]
-    return streamed_values(response) | strings(found)
+    return (streamed_values(response) | strings(found)) + strings(others)
 
 
 STREAMS = ("stdout", "stderr")
