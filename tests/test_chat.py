@@ -1714,6 +1714,20 @@ def test_a_heartbeat_after_the_end() -> None:
     assert C.EVENT_AFTER_END in run(says("a"), ends(), "[DONE]", says("b")).anomalies
 
 
+@pytest.mark.parametrize("odd", ["function", "message", "custom_tool_call"])
+def test_a_call_is_a_call_whatever_its_function_says(odd: str) -> None:
+    """What a call is follows from where it stands; a member of the function cannot make it something else."""
+    called = {
+        "index": 0,
+        "id": "c",
+        "function": {"name": "t", "arguments": "{}", "type": odd, "call_id": "x"},
+    }
+    found = run(calls(called), ends("tool_calls"), "[DONE]")
+    (call,) = found.response.tool_calls
+    assert isinstance(call, FunctionCall)
+    assert (call.call_id, call.complete, set(found.anomalies)) == ("c", True, {C.INVALID_FIELD})
+
+
 def test_halves_go_on_in_a_resumed_parser() -> None:
     """Half a character that waits for the other is in the snapshot."""
     parser = ResponseParser("chat")

@@ -40,6 +40,7 @@ from deltafold import (
     UsageReported,
     ValueReplaced,
 )
+from deltafold.replay import MOST_WAITING
 from deltafold.testing import Stream
 from deltafold.testing.builder import json_bytes as dumps
 from deltafold.testing.payloads import (
@@ -1389,3 +1390,27 @@ def test_bytes_pending_do_not_depend_on_the_cuts(stream: Stream, data: st.DataOb
     told = [play(chunks, stream.dialect, close=False).parser for chunks in (body, data.draw(chunkings(body)))]
     assert told[0].bytes_fed == told[1].bytes_fed == len(body)
     assert told[0].bytes_pending == told[1].bytes_pending <= len(body)
+
+
+def test_a_connection_that_goes_back_to_old_numbers() -> None:
+    """What is numbered as old is passed over also behind what is new, on the same connection."""
+    numbered = [{**payload, "sequence_number": number} for number, payload in enumerate(HELLO)]
+    first, rest = numbered[:4], numbered[4:]
+    run = connected([[sse(*first)], [sse(rest[0], *first, *rest[1:])]])
+    assert run.parser.response.output_text == "Hello"
+    assert "".join(event.text for event in run.events if isinstance(event, TextDelta)) == "Hello"
+    assert codes(run) == []
+
+
+def test_a_replay_that_brings_too_much_before_it_is_level() -> None:
+    """News waits for what is old, but not without bounds."""
+    news = [text(1, "x")] * (MOST_WAITING + 1)
+    run = connected([[sse(*HELLO[:4])], [sse(*HELLO[:3], *SECOND, *news)]])
+    assert codes(run) == [AnomalyCode.REPLAY_REFUSED, AnomalyCode.MISSING_TERMINAL]
+
+
+def test_a_replay_that_breaks_off_with_news() -> None:
+    """Where no other connection can tell it again, it is said that something was dropped."""
+    run = connected([[sse(*HELLO[:4])], [sse(*HELLO[:3], *SECOND, text(1, "x"))]])
+    assert [event.text for event in run.events if isinstance(event, TextDelta)] == ["Hel"]
+    assert codes(run) == [AnomalyCode.REPLAY_REFUSED, AnomalyCode.MISSING_TERMINAL]

@@ -167,12 +167,10 @@ MADE: dict[str, tuple[list[JSON], Verdict]] = {
         [added(0, {"id": "h", "type": "hologram_call"})],
         attrs.evolve(SAFE, visible=("hosted_tool",), hosted_tool_ran=True),
     ),
-    "inert": (
-        [
-            added(0, {"id": "l", "type": "mcp_list_tools", "tools": []}),
-            added(1, {"id": "r", "type": "mcp_approval_request", "name": "pay", "arguments": "{}"}),
-        ],
-        SAFE,
+    "inert": ([added(0, {"id": "l", "type": "mcp_list_tools", "tools": []})], SAFE),
+    "asked to approve": (
+        [added(0, {"id": "r", "type": "mcp_approval_request", "name": "pay", "arguments": "{}"})],
+        attrs.evolve(SAFE, visible=("tool_call",)),
     ),
     "audio": ([{"type": "response.audio.delta", "delta": "AAAA"}], attrs.evolve(SAFE, visible=("audio",))),
     "several": (
@@ -274,12 +272,15 @@ def test_what_was_shown_counts_whatever_it_became() -> None:
         assert told.visible
         assert told.retryable
         assert not told.safe_to_replay
-    for delta in (
-        {"images": [{"type": "image_url"}]},
-        {"tool_calls": [{"index": 0, "function": {"name": "t", "arguments": "{", "type": "message"}}]},
+    for delta, kind in (
+        ({"images": [{"type": "image_url"}]}, "other"),
+        (
+            {"tool_calls": [{"index": 0, "function": {"name": "t", "arguments": "{", "type": "message"}}]},
+            "tool_call",
+        ),
     ):
         told = verdict(chunk(choice(delta)), dialect="chat")
-        assert told.visible == ("other",)
+        assert told.visible == (kind,)
         assert not told.safe_to_replay
 
 

@@ -698,9 +698,11 @@ class ResponseParser:
 
     def _end_replay(self, replay: Replay) -> None:
         """Nothing old can come any more: from here on the connection is read as the first one was."""
-        self._replay = None
+        self._replay = self._response = None
         self._hot.forget(None)
         successor = replay.successor
+        if replay.has_waiting and self._closed is Outcome.TRUNCATED and not self._later:
+            self._report(AnomalyCode.REPLAY_REFUSED, "it broke off before all that had come had come again")
         if successor is replay.own:
             self._speak(successor)
         else:

@@ -36,6 +36,10 @@ JSON: TypeAlias = dict[str, Any]
 AnyDialect: TypeAlias = ResponsesDialect | ChatDialect
 
 
+MOST_WAITING = 4096
+"""Events that wait until all that had been handed out has come again."""
+
+
 class Way(StrEnum):
     """How a replay is told from what is new."""
 
@@ -138,7 +142,9 @@ class Replay:
                 told = payload.get("response")
                 if isinstance(told, dict) and self._is_another(told):
                     return self._refuse(payload, name, "another response came")
-                self._way = Way.BY_NUMBER
+                if self._way is Way.UNDECIDED:
+                    self._way = Way.BY_NUMBER
+                    own.told_before = own.last_sequence_number
                 if seen:
                     self._number = number
                     self._first = number if self._first is None else self._first
@@ -201,6 +207,11 @@ class Replay:
     def successor(self) -> AnyDialect:
         """The dialect that reads on: the shadow, once it holds all that was handed out; else the old one."""
         return self._shadow if self._way is Way.BY_CONTENT and self._is_level else self.own
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether there is news that has not been handed out, because not all that is old had come."""
+        return bool(self._waiting)
 
     def abandon(self) -> None:
         """This connection is over. What a refused one brought does not count for the next."""
@@ -367,6 +378,8 @@ class Replay:
             news, self._waiting = [*self._waiting, *news], []
             return news
         self._waiting += [event for event in news if not isinstance(event, SIGNS)]
+        if len(self._waiting) > MOST_WAITING:
+            return self._refuse(payload, name, "too much is new before all that had come has come again")
         return [event for event in news if isinstance(event, SIGNS)]
 
     def _weigh(self, event: Any) -> Any:

@@ -25,9 +25,9 @@ __all__ = ["Verdict", "VisibleKind", "verdict_of"]
 VisibleKind: TypeAlias = Literal["text", "refusal", "reasoning", "tool_call", "hosted_tool", "audio", "other"]
 """What a caller may have shown, or acted on.
 
-`tool_call`: a call that the caller is asked to run, be it begun. `hosted_tool`: an item of a tool that the
-server runs, or of a type that this library does not know. `other`: a part of a message that is no text, a
-field of it that is not known, or fragments that are no part of what their item became.
+`tool_call`: a call that the caller is asked to run or to approve, be it begun. `hosted_tool`: an item of a
+tool that the server runs, or of a type that this library does not know. `other`: a part of a message that is
+no text, a field of it that is not known, or fragments that are no part of what their item became.
 """
 
 # Items of the Responses API that ask the caller to act, beside function and custom tool calls. (A shell call
@@ -144,7 +144,8 @@ def visible_of(item: Item) -> set[VisibleKind]:
         return kinds
     if isinstance(item, Reasoning):
         return {"reasoning"} if item.text else set()
-    if isinstance(item, (FunctionCall, CustomToolCall)) or item.type in CLIENT_CALLS:
+    asks = (*CLIENT_CALLS, "mcp_approval_request")
+    if isinstance(item, (FunctionCall, CustomToolCall)) or item.type in asks:
         return {"tool_call"}
     return {"hosted_tool"} if is_hosted(item) else set()
 

@@ -34,6 +34,8 @@ class Dialect:
     last_sequence_number: int | None = None
     sequence_number_before: int | None = None
     """The one before that of the present payload."""
+    told_before: int | None = None
+    """The last one that came over an earlier connection."""
     reported: set[tuple[str, str | int | None]] = attrs.field(factory=set)
     halves: dict[tuple[int, ValueKey], int] = attrs.field(factory=dict)
     """High surrogates at the end of a fragment, which wait for their other half: code points."""

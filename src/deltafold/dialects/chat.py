@@ -51,6 +51,8 @@ INCOMPLETE = {
 FIRST_WINS = ("id", "model", "created")
 OF_CHUNK = {"choices", "usage", "obfuscation", "object", "error", *FIRST_WINS}
 OF_CHOICE = {"index", "delta", "message", "text", "finish_reason", "finishReason", "usage", "logprobs"}
+OF_ITEM = {"type", "status", "call_id", "name", "arguments", "input"}
+"""Members that the item of a call has from its own telling, whatever stands under that name elsewhere."""
 OF_DELTA = {
     "role",
     "content",
@@ -661,7 +663,11 @@ class ChatDialect(Dialect):
                 self._once(AnomalyCode.NAME_CHANGED, call.index, f"{call.name[:40]!r} became {name[:40]!r}")
         for source, known in ((told, OF_CALL), (function, OF_FUNCTION)):
             for key, value in source.items():
-                if key not in known and not empty(value) and call.more.get(key) != value:
+                if key in known or empty(value) or call.more.get(key) == value:
+                    continue
+                if key in OF_ITEM:
+                    self._once(AnomalyCode.INVALID_FIELD, f"call {key}", f"a call has {key} {value!r:.40}")
+                else:
                     call.more[key] = new[key] = copied(value)
         if call.index is None and call.name:
             self._start_call(choice, call)

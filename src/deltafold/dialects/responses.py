@@ -179,6 +179,8 @@ class ResponsesDialect(Dialect):
         if last is not None and type(number) is int and number == last + 1:
             self.last_sequence_number = number
         elif number is not None:
+            if self.told_before is not None and self._was_told(number, kind):
+                return self.out
             self._sequence(number)
         self._place_in_life(payload, kind)
         return self.out
@@ -266,6 +268,11 @@ class ResponsesDialect(Dialect):
         if type(number) is not int or (number == last == 0):  # a server may number all its events 0
             return None
         return number <= last
+
+    def _was_told(self, number: Any, kind: str) -> bool:
+        """Whether a connection that had come to new events goes back to old ones."""
+        old = type(number) is int and self.told_before is not None and number <= self.told_before
+        return old and kind not in TERMINALS and kind not in ERRORS
 
     def begins(self, payload: JSON, name: str) -> bool | None:
         """Whether a response may begin with a payload; None where that belongs to no response."""
