@@ -72,3 +72,13 @@ def test_a_detail_of_reasoning_that_is_no_text() -> None:
     assert run.parser.response.to_dict()["output"][0]["reasoning_details"] == [
         {"type": "reasoning.encrypted", "data": [{}]}
     ]
+
+
+def test_two_details_of_reasoning_that_are_no_text() -> None:
+    """They stay two, each as it came."""
+    details = b'[{"data":[{}]},{"data":["a",5]}]'
+    run = play(b'data: {"choices":[{"index":0,"delta":{"reasoning_details":' + details + b"}}]}\n\n", "chat")
+    assert run.parser.response.to_dict()["output"][0]["reasoning_details"] == [
+        {"data": [{}]},
+        {"data": ["a", 5]},
+    ]
