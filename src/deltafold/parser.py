@@ -706,9 +706,9 @@ class ResponseParser:
         if successor is replay.own:
             self._speak(successor)
         else:
-            usage = self._fold.usage
+            data, usage = self._fold.data, self._fold.usage
             self._fold.become(successor.fold)
-            self._fold.usage = self._fold.usage or usage
+            self._fold.data, self._fold.usage = data, usage  # as the events had it that were handed out
             self._use(successor.name)
             self._dialect.setstate(successor.getstate())
         if replay.ending is not None:
