@@ -510,6 +510,11 @@ ARGUMENTS: dict[str, tuple[list[Any], str, list[AnomalyCode]]] = {
     "the same object twice": ([{"a": 1}, {"a": 1}], '{"a":1}', [C.ARGUMENTS_NOT_TEXT, C.ARGUMENTS_REPEATED]),
     "a number": ([7, PARIS], PARIS, [C.INVALID_FIELD]),
     "cumulative": (['{"', '{"city":"', '{"city":"Par', PARIS], PARIS, [C.ARGUMENTS_REPEATED]),
+    "cumulative, once unchanged": (
+        ['{"a":1', '{"a":1', '{"a":12', '{"a":123}'],
+        '{"a":123}',
+        [C.ARGUMENTS_REPEATED],
+    ),
     "doubled": ([PARIS, PARIS], PARIS, [C.ARGUMENTS_REPEATED]),
     "three times": ([PARIS, PARIS, PARIS], PARIS, [C.ARGUMENTS_REPEATED]),
     "whole again in the last": (['{"city":', '"Paris"}', PARIS], PARIS, [C.ARGUMENTS_REPEATED]),

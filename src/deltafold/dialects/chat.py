@@ -784,7 +784,7 @@ class ChatDialect(Dialect):
                 return text[len(so_far) :]
         elif len(text) > 1 and self._first_piece_begins(call, text):
             so_far = self._so_far_of(call)
-            if text.startswith(so_far) and len(text) > len(so_far) and not is_json_prefix(so_far + text):
+            if text.startswith(so_far) and not is_json_prefix(so_far + text):
                 self._once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments so far came again")
                 call.cumulative = True
                 return text[len(so_far) :]
