@@ -1414,3 +1414,38 @@ def test_a_replay_that_breaks_off_with_news() -> None:
     run = connected([[sse(*HELLO[:4])], [sse(*HELLO[:3], *SECOND, text(1, "x"))]])
     assert [event.text for event in run.events if isinstance(event, TextDelta)] == ["Hel"]
     assert codes(run) == [AnomalyCode.REPLAY_REFUSED, AnomalyCode.MISSING_TERMINAL]
+
+
+def test_signs_are_told_once() -> None:
+    """Notices and unknown events that a replay tells again are counted, and new ones come."""
+    signs = [{"type": "response.metadata", "x": 1}, {"type": "acme:x", "y": 2}]
+    body = sse(*HELLO[:3], *signs, HELLO[3], *signs, *HELLO[4:])
+    cut = len(sse(*HELLO[:3], *signs, HELLO[3]))
+    check_same(connected([[body[:cut]], [body]]), play(body))
+
+
+def test_a_replay_whose_types_are_event_names() -> None:
+    """A replay begins a response also where only the event name says so."""
+    body = b"".join(
+        f"event: {payload['type']}\n".encode() + b"data: " + dumps({**payload, "type": None}) + b"\n\n"
+        for payload in HELLO
+    )
+    cut = body.index(b"response.output_text.done")
+    check_same(connected([[body[:cut]], [body]]), play(body))
+
+
+def test_a_replay_whose_first_chunk_says_only_what_it_is() -> None:
+    """A chunk with nothing but its `object` begins a replay in Chat Completions."""
+    body = sse({"object": "chat.completion.chunk"}, *CHAT, *CHAT_END)
+    cut = len(sse({"object": "chat.completion.chunk"}, *CHAT[:2]))
+    check_same(connected([[body[:cut]], [body]], "chat"), play(body, "chat"))
+
+
+def test_an_error_in_place_of_a_replay() -> None:
+    """A second connection that brings nothing but an error ends the response with it, and is no other one."""
+    numbered = [{**payload, "sequence_number": number} for number, payload in enumerate(HELLO[:4])]
+    for first in (numbered, HELLO[:4]):
+        run = connected([[sse(*first)], [sse({"type": "error", "message": "gone", "code": "server_error"})]])
+        assert run.parser.response.outcome is Outcome.FAILED
+        assert joined_text(run) == "Hel"
+        assert AnomalyCode.REPLAY_REFUSED not in codes(run)
