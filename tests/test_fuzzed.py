@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from deltafold import ResponseParser
+import pytest
+
+from deltafold import LimitExceeded, Limits, ResponseParser, SSEDecoder
 from strategies import Run, check_laws, drain, play
 from wire import resumed
 
@@ -82,3 +84,18 @@ def test_two_details_of_reasoning_that_are_no_text() -> None:
         {"data": [{}]},
         {"data": ["a", 5]},
     ]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+@pytest.mark.parametrize("limit", [0, 1, 2, 3])
+def test_a_byte_order_mark_is_of_no_line(limit: int, size: int) -> None:
+    """A mark that comes in pieces does not count against the limit of the first line, however small it is."""
+    body = b"\xef\xbb\xbf" + b"x" * limit + b"\n" + b"x" * limit + b"\n\n"
+    decoder = SSEDecoder(limits=Limits(line_bytes=limit))
+    for at in range(0, len(body), size):
+        decoder.feed(body[at : at + size])
+        assert decoder.next_frame() is None
+    assert decoder.offset == len(body)
+    decoder.feed(b"x" * (limit + 1))
+    with pytest.raises(LimitExceeded, match="line_bytes"):
+        decoder.next_frame()

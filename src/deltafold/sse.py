@@ -468,7 +468,7 @@ class SSEDecoder:
 
     def overflow(self) -> None:
         """Many bytes came without a line end: they are joined, or are more than a line may have."""
-        room = self._line_limit - (len(self.buffer) - self.end) - self.held
+        room = self._line_limit - self._unfinished()
         if room < 0:
             self.fresh = True
         else:
@@ -526,8 +526,16 @@ class SSEDecoder:
         return self.buffer[start : self.position] if start >= 0 else None
 
     def _check_unfinished_line(self) -> None:
-        if len(self.buffer) - self.end + self.held > self._line_limit:
+        if self._unfinished() > self._line_limit:
             self._refuse("line_bytes", self._line_limit, self._start + self.end)
+
+    def _unfinished(self) -> int:
+        """Bytes of the line that has not ended. A byte order mark, whole or begun, is of no line."""
+        size = len(self.buffer) - self.end + self.held
+        if self._at_start and size > self._line_limit:
+            start = b"".join(self.chunks)[: len(BOM)]
+            size -= len(start) if BOM.startswith(start) else 0
+        return size
 
     def _unfinished_line(self) -> bytes:
         return b"".join((self.buffer[self.end :], *self.chunks))
@@ -566,8 +574,6 @@ class SSEDecoder:
 
     def setstate(self, state: dict[str, Any]) -> None:
         """Makes a new decoder go on where another one stood."""
-        rest = b64decode(state["rest"])
-        self.push(rest)
         self._closed = state["closed"]
         self._at_start = state["at_start"]
         self._skip_line_feed = state["skip_line_feed"]
@@ -586,6 +592,7 @@ class SSEDecoder:
         self.event_offset = state["event_offset"]
         self.last_event_id = state["last_event_id"]
         self.reconnection_time = state["reconnection_time"]
+        self.push(b64decode(state["rest"]))
 
 
 def after_blank_line(buffer: bytes) -> int:
