@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deltafold import LimitExceeded, Limits, ResponseParser, SSEDecoder
-from strategies import Run, check_laws, drain, play
+from strategies import Run, check_laws, count_calls, drain, play
 from wire import resumed
 
 
@@ -99,3 +99,37 @@ def test_a_byte_order_mark_is_of_no_line(limit: int, size: int) -> None:
     decoder.feed(b"x" * (limit + 1))
     with pytest.raises(LimitExceeded, match="line_bytes"):
         decoder.next_frame()
+
+
+@pytest.mark.parametrize("line", [b"data\n", b"data:\n"])
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_lines_without_a_value(line: bytes, size: int) -> None:
+    """Empty data lines count one by one, for the text, for both limits, and in few steps."""
+
+    def fed(body: bytes, limits: Limits) -> SSEDecoder:
+        decoder = SSEDecoder(limits=limits)
+        for at in range(0, len(body), size):
+            decoder.feed(body[at : at + size])
+        return decoder
+
+    for before, count in (
+        (b"", 1),
+        (b"", 2),
+        (b"data: x\n", 1),
+        (b"data: x\n", 5),
+        (b"data: x\ndata: y\n", 3),
+    ):
+        frame = fed(before + line * count + b"\n", Limits(event_bytes=20)).next_frame()
+        assert frame is not None
+        text = before.replace(b"data: ", b"").decode()
+        assert frame.data == text + "\n" * (count - 1)
+    frame = fed(line * 21 + b"\n", Limits(event_bytes=20)).next_frame()
+    assert frame is not None
+    for body, limits in (
+        (line * 22, Limits(event_bytes=20)),
+        (b"data\n" + line, Limits(line_bytes=len(line) - 2)),
+    ):
+        with pytest.raises(LimitExceeded):
+            fed(body, limits).next_frame()
+    long = fed(line * 100_000, Limits())
+    assert sum(count_calls(long.next_frame).values()) < (100 if size > 7 else 10_000_000)

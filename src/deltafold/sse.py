@@ -22,6 +22,7 @@ __all__ = ["Frame", "SSEDecoder", "encode_frame"]
 
 BOM = b"\xef\xbb\xbf"
 LINE_END = re.compile(rb"\r\n?|\n")
+EMPTY_LINES = re.compile(rb"(?:data:?\n)++")
 # The largest integer that a JavaScript client keeps exactly; it has 16 digits.
 MAX_RETRY = 2**53 - 1
 # Up to how many bytes of an unfinished block are left unread for the sake of reading it at once: they are
@@ -324,6 +325,9 @@ class SSEDecoder:
                     self._name = b""
                     self.position = after
                     return BARE
+            elif (run := self._empty_lines(buffer, position)) is not None:
+                data = self._joined_empty(data, run)
+                after = run.end()
             else:
                 self._data = data
                 signal = self._field(buffer[position:stop])
@@ -414,6 +418,17 @@ class SSEDecoder:
         if len(data) - 1 > self._event_limit:
             self._refuse("event_bytes", self._event_limit, self._block)
         return data
+
+    def _empty_lines(self, buffer: bytes, position: int) -> re.Match[bytes] | None:
+        """`data` lines without a value, all that follow one another: one step for each would be a way to be
+        slow."""
+        return None if self._has_returns or self._line_limit < 5 else EMPTY_LINES.match(buffer, position)
+
+    def _joined_empty(self, data: bytes | bytearray | None, run: re.Match[bytes]) -> bytes | bytearray:
+        count = run[0].count(b"\n")
+        if data is None:
+            return self._joined(b"", b"\n" * (count - 2)) if count > 1 else b""
+        return self._joined(data, b"\n" * (count - 1))
 
     def _commit(self) -> None:
         """What an `id` or `retry` line set takes effect at the blank line, with data or without."""
