@@ -28,8 +28,8 @@ items
 convert.chat verdict
 response
 events
-state display signs
-fold
+state display
+signs fold
 report
 dialects.lifts dialects.think
 dialects.base

@@ -391,7 +391,7 @@ class Fold:
         kind = type(event)
         record = self.items.get(event.output_index)
         state = ItemState.ABSENT if record is None else record.state
-        state = ITEM[state].get(kind) or step(ITEM, state, kind)
+        state = step(ITEM, state, kind)
         assert record is not None
         record.state = state
         record.finished = None
@@ -414,7 +414,7 @@ class Fold:
         item = self._item(event)
         part = item.parts[group].get(index)
         state = PartState.ABSENT if part is None else part.state
-        state = PART[state].get(kind) or step(PART, state, kind)
+        state = step(PART, state, kind)
         assert part is not None
         part.state = state
         return item, part
@@ -512,14 +512,7 @@ class Fold:
     def fragments(self, event: e.TextDelta | e.ReasoningDelta | e.ArgumentsDelta) -> list[str]:
         """Where the text of a delta went that was handed out."""
         item = self.items[event.output_index]
-        key: ValueKey
-        if isinstance(event, e.TextDelta):
-            key = ("content", event.content_index, "text")
-        elif isinstance(event, e.ReasoningDelta):
-            key = ("summary" if event.kind == "summary" else "content", event.part_index, "text")
-        else:
-            key = arguments_key(item)
-        return item.values[key].fragments
+        return item.values[place_of(event, item)].fragments
 
     # --------------------------------------------------------------------------------------- response
 
@@ -672,6 +665,28 @@ def arguments_key(item: ItemRecord) -> ValueKey:
     """Where the text of `ArgumentsDelta` stands in an item."""
     custom = item.type == "custom_tool_call" or ("input" in item.data and item.type not in ITEM_VALUES)
     return ("input",) if custom else ("arguments",)
+
+
+def place_of(event: Any, record: ItemRecord) -> ValueKey:
+    """Which value of its item a delta goes on with."""
+    match event:
+        case e.TextDelta():
+            return ("content", event.content_index, "text")
+        case e.RefusalDelta():
+            return ("content", event.content_index, "refusal")
+        case e.ReasoningDelta():
+            return ("summary" if event.kind == "summary" else "content", event.part_index, "text")
+        case e.CodeDelta():
+            return ("code",)
+        case e.DiffDelta():
+            return ("operation", "diff")
+        case e.CommandDelta():
+            return ("action", "commands", event.command_index)
+        case e.CommandOutputDelta():
+            return ("output", event.command_index, event.stream)
+        case e.OutputDelta():
+            return ("output",)
+    return arguments_key(record)
 
 
 def key_of(item: ItemRecord, event: e.ValueReplaced | e.ValueFinished) -> ValueKey:

@@ -242,11 +242,8 @@ Item: TypeAlias = Message | Reasoning | FunctionCall | CustomToolCall | OtherIte
 
 def part_from(data: dict[str, Any], *, reasoning: bool = False, summary: bool = False) -> Part:
     """A part out of its JSON, which is kept, not copied. Servers name the parts of reasoning as they like."""
-    kind, text = data.get("type"), data.get("text")
-    if type(kind) is not str:
-        kind = ""
-    if type(text) is not str:
-        text = None
+    kind = string(data, "type") or ""
+    text = string(data, "text")
     if text is not None:
         if summary:
             return SummaryText(text, data, type=kind)
@@ -255,9 +252,7 @@ def part_from(data: dict[str, Any], *, reasoning: bool = False, summary: bool = 
     if kind == "refusal" and (refusal := string(data, "refusal")) is not None:
         return Refusal(refusal, data)
     if text is not None:
-        annotations = objects(data, "annotations") if data.get("annotations") else ()
-        logprobs = objects(data, "logprobs") if data.get("logprobs") else ()
-        return OutputText(text, annotations, logprobs, data, type=kind)
+        return OutputText(text, objects(data, "annotations"), objects(data, "logprobs"), data, type=kind)
     return OtherPart(kind, data)
 
 
@@ -275,7 +270,7 @@ def item_from(
     kind = string(data, "type") or ""
     ident, status = string(data, "id"), string(data, "status")
     if kind == "message":
-        content = tuple([part_from(part) for part in objects(data, "content")]) if data.get("content") else ()
+        content = tuple([part_from(part) for part in objects(data, "content")])
         role, phase = string(data, "role"), string(data, "phase")
         return Message(ident, content, role, status, phase, choice_index, data)
     if kind == "reasoning":

@@ -49,7 +49,7 @@ from deltafold.report import EXCERPT, Reporter
 from deltafold.response import Outcome, Response
 from deltafold.snapshot import CLASSES, freeze, seal, thaw, unseal
 from deltafold.sniff import Body, sniff
-from deltafold.sse import BARE, COMMENT, EVENT, Frame, Signal, SSEDecoder, as_bytes
+from deltafold.sse import BARE, COMMENT, CR, EVENT, LF, Frame, Signal, SSEDecoder, as_bytes
 from deltafold.state import ResponseState
 
 __all__ = ["ResponseParser", "parse"]
@@ -195,7 +195,7 @@ class ResponseParser:
             decoder = self._decoder
             decoder.chunks.append(data)
             decoder.held = held = decoder.held + len(data)
-            if 10 in data or 13 in data:
+            if LF in data or CR in data:
                 decoder.fresh = True
                 self._starved = False
             elif held > decoder.watermark:
@@ -699,7 +699,6 @@ class ResponseParser:
     def _end_replay(self, replay: Replay) -> None:
         """Nothing old can come any more: from here on the connection is read as the first one was."""
         self._replay = self._response = None
-        self._hot.forget(None)
         successor = replay.successor
         if replay.has_waiting and self._closed is Outcome.TRUNCATED and not self._later:
             self._report(AnomalyCode.REPLAY_REFUSED, "it broke off before all that had come had come again")

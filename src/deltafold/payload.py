@@ -30,8 +30,6 @@ SURROGATES = re.compile("[\ud800-\udfff]")
 DOUBLED_PREFIX = re.compile(r"(?:data:[ \t]*)+")
 # Where a new frame may be glued onto one that a broken server or proxy had not finished.
 JOINT = re.compile(r"(?:data: ?|\n)(?=\{)")
-# From how many characters on a text is looked through for brackets in another way.
-LONG = 4096
 # A joint costs one attempt to read what follows, so a payload made of joints must not get one for each.
 MOST_JOINTS = 8
 
@@ -163,6 +161,9 @@ def mend(value: Any, report: Report, fragments: Paths, path: tuple[str, ...] = (
 
 def check_depth(text: str, depth: int) -> None:
     """Raises `LimitExceeded` where arrays and objects are nested deeper than `depth`."""
+    # The brackets of the whole text bound its depth, and few payloads have more of them than the limit.
+    if not more_than(depth, text):
+        return
     nested = 0
     for bracket in BRACKETS.findall(STRINGS.sub("", text)):
         nested = nested + 1 if bracket in "[{" else max(nested - 1, 0)
@@ -176,9 +177,7 @@ def read_object(text: str, depth: int, *, strict: bool) -> dict[str, Any] | None
     None where they are anything else, or there may be something wrong with it: `read_payloads()` knows more.
     Raises `LimitExceeded`.
     """
-    # The brackets of the whole text bound its depth, and few payloads have more of them than the limit.
-    if more_than(depth, text):
-        check_depth(text, depth)
+    check_depth(text, depth)
     try:
         value, end = (scan_distinct if strict else scan)(text, 0)
     except (StopIteration, ValueError, RecursionError):
@@ -190,8 +189,6 @@ def read_object(text: str, depth: int, *, strict: bool) -> dict[str, Any] | None
 
 def more_than(most: int, text: str) -> bool:
     """Whether a text has more opening brackets than so many."""
-    if len(text) < LONG:
-        return text.count("{") + text.count("[") > most
     # Counting takes a look at every character; finding the next one jumps there.
     left = most
     for bracket in "{[":

@@ -24,11 +24,11 @@ from deltafold.classify import is_error_payload
 from deltafold.dialects.chat import ChatDialect
 from deltafold.dialects.responses import HEARTBEATS, ResponsesDialect
 from deltafold.errors import AnomalyCode, ResponseError
-from deltafold.fold import Ending, ItemRecord, ValueKey, arguments_key, key_of, tally_key
+from deltafold.fold import Ending, ItemRecord, key_of, place_of, tally_key
 from deltafold.items import Item, joined, string
 from deltafold.payload import Report
 from deltafold.response import Usage
-from deltafold.state import SIGNS, ItemState, PartState
+from deltafold.state import ITEM_VALUES, PART_VALUES, SIGNS, ItemState, PartState
 
 __all__ = ["Held", "Replay", "Way"]
 
@@ -220,31 +220,13 @@ class Replay:
 
     def getstate(self) -> dict[str, Any]:
         """All that it remembers beside the dialect, whose place it takes."""
-        return {
-            "way": self._way,
-            "first": self._first,
-            "number": self._number,
-            "owed": self._owed,
-            "tally": self._tally,
-            "tally_before": self._tally_before,
-            "waiting": self._waiting,
-            "over": self.over,
-            "ending": self.ending,
-            "fold": self._shadow.fold,
-            "shadow": self._shadow.getstate(),
-        }
+        told = {name: getattr(self, name) for name in MEMORY}
+        return {**told, "fold": self._shadow.fold, "shadow": self._shadow.getstate()}
 
     def setstate(self, state: dict[str, Any]) -> None:
         """Goes on where another one stood."""
-        self._way = state["way"]
-        self._first = state["first"]
-        self._number = state["number"]
-        self._owed = state["owed"]
-        self._tally = state["tally"]
-        self._tally_before = state["tally_before"]
-        self._waiting = state["waiting"]
-        self.over = state["over"]
-        self.ending = state["ending"]
+        for name in MEMORY:
+            setattr(self, name, state[name])
         self._shadow.fold = state["fold"]
         self._shadow.setstate(state["shadow"])
 
@@ -579,24 +561,15 @@ class Replay:
         return new
 
 
+MEMORY = ("_first", "_number", "_owed", "_tally", "_tally_before", "_waiting", "_way", "ending", "over")
+
 ITEM, ITEM_END, PART, PART_END, WHOLE = "item", "item end", "part", "part end", "whole"
 LIFTED, AUDIO, LOGPROBS, STARTED, ERROR = "lifted", "audio", "logprobs", "started", "error"
 # A connection that goes on after a number may begin with the response as it is by then.
 RESETS = ("response.in_progress", "response.queued")
 IDENTITY = ("type", "id", "call_id", "name")
-DELTAS = (
-    e.TextDelta,
-    e.RefusalDelta,
-    e.ReasoningDelta,
-    e.ArgumentsDelta,
-    e.CodeDelta,
-    e.DiffDelta,
-    e.CommandDelta,
-    e.CommandOutputDelta,
-    e.OutputDelta,
-)
 WEIGHTS: dict[type, Callable[[Replay, Any], Any]] = {
-    **dict.fromkeys(DELTAS, Replay._delta),
+    **dict.fromkeys((*PART_VALUES, *ITEM_VALUES), Replay._delta),
     e.ResponseStarted: Replay._started,
     e.LiftedDelta: Replay._lifted,
     e.AudioDelta: Replay._audio,
@@ -630,28 +603,6 @@ def tokens(usage: Usage | None) -> int:
 def is_value(place: Hashable) -> bool:
     """Whether a place is that of a streamed value."""
     return isinstance(place, tuple) and place[0] not in (PART, PART_END, WHOLE)
-
-
-def place_of(event: Any, record: ItemRecord) -> ValueKey:
-    """Which value of its item a delta goes on with."""
-    match event:
-        case e.TextDelta():
-            return ("content", event.content_index, "text")
-        case e.RefusalDelta():
-            return ("content", event.content_index, "refusal")
-        case e.ReasoningDelta():
-            return ("summary" if event.kind == "summary" else "content", event.part_index, "text")
-        case e.CodeDelta():
-            return ("code",)
-        case e.DiffDelta():
-            return ("operation", "diff")
-        case e.CommandDelta():
-            return ("action", "commands", event.command_index)
-        case e.CommandOutputDelta():
-            return ("output", event.command_index, event.stream)
-        case e.OutputDelta():
-            return ("output",)
-    return arguments_key(record)
 
 
 def remainder(event: Any, text: str) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from deltafold import events as e
+from deltafold import state
 
 __all__ = ["Sign", "sign_of"]
 
@@ -24,16 +25,8 @@ class Sign(StrEnum):
 
 
 CONTENT = (
-    e.TextDelta,
-    e.RefusalDelta,
-    e.ReasoningDelta,
-    e.ArgumentsDelta,
-    e.LiftedDelta,
-    e.CodeDelta,
-    e.DiffDelta,
-    e.CommandDelta,
-    e.CommandOutputDelta,
-    e.OutputDelta,
+    *state.PART_VALUES,
+    *state.ITEM_VALUES,
     e.ValueReplaced,
     e.AnnotationAdded,
     e.PartialImage,
@@ -55,9 +48,8 @@ PROGRESS = (
     e.PartFinished,
     e.ValueFinished,
 )
-LIFE = (e.Heartbeat, e.Notice, e.UnknownEvent, e.RateLimitsReported)
 SIGNS: dict[type, Sign] = {
-    **dict.fromkeys(LIFE, Sign.LIFE),
+    **dict.fromkeys(state.SIGNS, Sign.LIFE),
     **dict.fromkeys(PROGRESS, Sign.PROGRESS),
     **dict.fromkeys(CONTENT, Sign.CONTENT),
 }

@@ -33,6 +33,7 @@ no text, a field of it that is not known, or fragments that are no part of what 
 # Items of the Responses API that ask the caller to act, beside function and custom tool calls. (A shell call
 # may be either: its environment says so.)
 CLIENT_CALLS = frozenset({"apply_patch_call", "computer_call", "local_shell_call", "shell_call"})
+CLIENT_ASKED = CLIENT_CALLS | {"mcp_approval_request"}
 # Items that have done nothing: what the model was told or asked, and what the server only noted.
 INERT = frozenset(
     {
@@ -144,8 +145,7 @@ def visible_of(item: Item) -> set[VisibleKind]:
         return kinds
     if isinstance(item, Reasoning):
         return {"reasoning"} if item.text else set()
-    asks = (*CLIENT_CALLS, "mcp_approval_request")
-    if isinstance(item, (FunctionCall, CustomToolCall)) or item.type in asks:
+    if isinstance(item, (FunctionCall, CustomToolCall)) or item.type in CLIENT_ASKED:
         return {"tool_call"}
     return {"hosted_tool"} if is_hosted(item) else set()
 

@@ -74,7 +74,7 @@ class Dialect:
             return self._bounded(index)
         if index is not None:
             called = called or name
-            self._once(AnomalyCode.INVALID_FIELD, called, f"{called} is {told[name]!r:.40}")
+            self._once(AnomalyCode.INVALID_FIELD, called, f"{called} is {index!r:.40}")
         return None
 
     def _response_started(self, data: JSON) -> None:

@@ -26,7 +26,7 @@ except ImportError as error:
 
 from deltafold.errors import UsageError
 from deltafold.response import Outcome
-from deltafold.testing.builder import Stream, StreamBuilder, json_bytes
+from deltafold.testing.builder import Stream, StreamBuilder, json_bytes, value_events
 from deltafold.testing.damage import (
     HEARTBEATS,
     NO_STREAMS,
@@ -187,10 +187,7 @@ def hosted(draw: st.DrawFn, values: Values) -> list[Step]:
     said = draw(argument_texts() if kind == "mcp_call" else values.texts)
 
     def value(base: str, told: str, **key: int) -> list[dict[str, Any]]:
-        """The fragments of a value, and its end."""
-        delta = {"type": f"response.{base}.delta", **key}
-        whole = {"type": f"response.{base}.done", **key, told: said}
-        return [*({**delta, "delta": fragment} for fragment in draw(values.fragments(said))), whole]
+        return value_events(base, key, draw(values.fragments(said)), told)
 
     match kind:
         case "web_search_call":
