@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from operator import itemgetter
@@ -84,13 +84,35 @@ class Template:
         return self.pattern.fullmatch(block, len(self.head)) if block.startswith(self.head) else None
 
 
+class TextDraft:
+    """A `TextDelta` while it is being made: setting the slots of a frozen class takes twice as long."""
+
+    __slots__ = e.TextDelta.__slots__  # type: ignore[attr-defined]
+
+
+class ReasoningDraft:
+    """A `ReasoningDelta` while it is being made."""
+
+    __slots__ = e.ReasoningDelta.__slots__  # type: ignore[attr-defined]
+
+
+class ArgumentsDraft:
+    """An `ArgumentsDelta` while it is being made."""
+
+    __slots__ = e.ArgumentsDelta.__slots__  # type: ignore[attr-defined]
+
+
+DRAFTS = {e.TextDelta: TextDraft, e.ReasoningDelta: ReasoningDraft, e.ArgumentsDelta: ArgumentsDraft}
+
+
 class Target:
     """Where the text of a match goes."""
 
-    __slots__ = ("append", "index", "kind", "opens", "part", "reasoning")
+    __slots__ = ("append", "draft", "index", "kind", "opens", "part", "reasoning")
 
     def __init__(self, event: HotEvent, append: Callable[[str], None], opens: str | None) -> None:
         self.kind = type(event)
+        self.draft = DRAFTS[self.kind]
         self.index = event.output_index
         self.part: int | None = None
         self.reasoning: str | None = None
@@ -119,34 +141,17 @@ class Lane:
         self.targets: dict[Any, Target] = {}
 
 
-class TextDraft:
-    """A `TextDelta` while it is being made: setting the slots of a frozen class takes twice as long."""
-
-    __slots__ = e.TextDelta.__slots__  # type: ignore[attr-defined]
-
-
-class ReasoningDraft:
-    """A `ReasoningDelta` while it is being made."""
-
-    __slots__ = e.ReasoningDelta.__slots__  # type: ignore[attr-defined]
-
-
-class ArgumentsDraft:
-    """An `ArgumentsDelta` while it is being made."""
-
-    __slots__ = e.ArgumentsDelta.__slots__  # type: ignore[attr-defined]
-
-
 class HotPath:
     """What the hot deltas of one stream look like, and where they go."""
 
-    __slots__ = ("_decoder", "_dialect", "_fold", "_pending", "_unused", "candidate", "lanes")
+    __slots__ = ("_decoder", "_fold", "_pending", "_unused", "candidate", "dialect", "lanes")
 
-    def __init__(self, decoder: SSEDecoder, fold: Fold, dialect: PlainDialect, pending: deque[Any]) -> None:
+    dialect: PlainDialect
+
+    def __init__(self, decoder: SSEDecoder, fold: Fold, pending: deque[Any]) -> None:
         """`pending` are the events that wait to be handed out: none may overtake them."""
         self._decoder = decoder
         self._fold = fold
-        self._dialect = dialect
         self._pending = pending
         self.lanes: list[Lane] = []
         self.candidate: tuple[dict[str, Any], str, bytes] | None = None
@@ -154,75 +159,79 @@ class HotPath:
         self._unused = 0
         """How often in a row that was of no use."""
 
-    def events(self) -> Generator[HotEvent, None, bool]:
-        """Hands out blocks as long as they are plain deltas. Gives whether there were any.
+    def speak(self, dialect: PlainDialect) -> None:
+        """Another dialect takes over: nothing is known of its deltas."""
+        self.dialect = dialect
+        self.lanes.clear()
+        self._unused = 0
 
-        Between two events anything may happen to the parser, so all is asked anew.
+    def events(self, otherwise: Callable[[], e.Event | None]) -> Iterator[e.Event]:
+        """Hands out plain deltas as long as they come, and what comes otherwise where none does.
+
+        Ends where nothing does. Between two events anything may happen to the parser, so all is asked anew.
         """
-        decoder, fold, dialect, lanes, pending = (
-            self._decoder,
-            self._fold,
-            self._dialect,
-            self.lanes,
-            self._pending,
-        )
+        decoder, fold, lanes, pending = self._decoder, self._fold, self.lanes, self._pending
         longest, most = decoder.longest_block, fold.limits.text_size
-        some = False
-        while decoder.plain and not pending:
-            buffer, position = decoder.buffer, decoder.position
-            if position >= decoder.complete:
-                return some
-            for lane in lanes:
-                if buffer.startswith(lane.head, position):
-                    found = lane.match(buffer, position + lane.skip)
-                    if found is not None:
-                        break
+        if decoder.idle:
+            return
+        while True:
+            position = decoder.position
+            if position >= decoder.complete and decoder.fresh and lanes:
+                decoder.join()
+                position = 0
+            buffer = decoder.buffer
+            for lane in lanes if decoder.plain and position < decoder.complete and not pending else ():
+                if not buffer.startswith(lane.head, position):
+                    continue
+                match, identity = lane.match, lane.identity
+                found = match(buffer, position + lane.skip)
+                if found is None:
+                    continue
+                groups = found.groups()
+                target = lane.targets.get(identity(groups))
+                if target is None:
+                    continue
+                try:
+                    text = groups[lane.text].decode()
+                except UnicodeDecodeError:
+                    continue
+                if "\\" in text:
+                    text = scanstring(text + '"', 0)[0]
+                end = found.end()
+                size = fold.size + len(text)
+                if size > most or end - position > longest:
+                    continue
+                if target.opens is not None and text[0] in target.opens:
+                    continue
+                if lane.count is not None:
+                    dialect, number = self.dialect, int(groups[lane.count])
+                    if number - 1 != dialect.last_sequence_number:
+                        continue
+                    dialect.last_sequence_number = number
+                # From here on it is as if the event had gone the long way.
+                decoder.position = end
+                decoder.event_count += 1
+                fold.size = size
+                append, draft = target.append, target.draft
+                append(text)
+                self._unused = 0
+                event: Any = draft()
+                if draft is TextDraft:
+                    event.content_index = target.part
+                    event.logprobs = ()
+                elif draft is ReasoningDraft:
+                    event.part_index = target.part
+                    event.kind = target.reasoning
+                event.output_index = target.index
+                event.text = text
+                event.__class__ = target.kind
+                yield event
+                break
             else:
-                return some
-            groups = found.groups()
-            target = lane.targets.get(lane.identity(groups))
-            if target is None:
-                return some
-            try:
-                text = groups[lane.text].decode()
-            except UnicodeDecodeError:
-                return some
-            if "\\" in text:
-                text = scanstring(text + '"', 0)[0]
-            end = found.end()
-            size = fold.size + len(text)
-            if size > most or end - position > longest:
-                return some
-            if target.opens is not None and text[0] in target.opens:
-                return some
-            if lane.count is not None:
-                number = int(groups[lane.count])
-                if number - 1 != dialect.last_sequence_number:
-                    return some
-                dialect.last_sequence_number = number
-            # From here on it is as if the event had gone the long way.
-            decoder.position = end
-            decoder.event_count += 1
-            fold.size = size
-            target.append(text)
-            self._unused = 0
-            some = True
-            event: Any
-            if target.kind is e.TextDelta:
-                event = TextDraft()
-                event.content_index = target.part
-                event.logprobs = ()
-            elif target.kind is e.ArgumentsDelta:
-                event = ArgumentsDraft()
-            else:
-                event = ReasoningDraft()
-                event.part_index = target.part
-                event.kind = target.reasoning
-            event.output_index = target.index
-            event.text = text
-            event.__class__ = target.kind
-            yield event
-        return some
+                other = otherwise()
+                if other is None:
+                    return
+                yield other
 
     def consider(self, payload: dict[str, Any], name: str) -> None:
         """A block went the long way and gave just one hot delta, which is about to be handed out."""
@@ -237,7 +246,7 @@ class HotPath:
         payload, name, block = self.candidate
         self.candidate = None
         self._unused += 1
-        found = self._dialect.plain_text(payload, event)
+        found = self.dialect.plain_text(payload, event)
         if found is None:
             self.forget(event.output_index)
         else:

@@ -144,9 +144,8 @@ class ResponseParser:
         # Values read from the present frame, and events that are to be handed out.
         self._values: deque[tuple[Any, str]] = deque()
         self._pending: deque[Event | Ending] = deque()
+        self._hot = HotPath(self._decoder, self._fold, self._pending)
         self._use("responses" if self._undecided else dialect)
-        # Whether nothing can be had before more is fed.
-        self._starved = False
         self._watched: dict[int, Watched] = {}
         # The response as it was built last, and how much text it held.
         self._response: Response | None = None
@@ -174,7 +173,7 @@ class ResponseParser:
 
     def _speak(self, dialect: ResponsesDialect | ChatDialect) -> None:
         self._dialect = dialect
-        self._hot = HotPath(self._decoder, self._fold, dialect, self._pending)
+        self._hot.speak(dialect)
 
     def _use(self, dialect: str) -> None:
         self._speak(self._dialect_of(dialect, self._fold, self._report))
@@ -194,13 +193,14 @@ class ResponseParser:
             # The decoder's push(), written out: for chunks of few bytes its call would cost as much again.
             decoder = self._decoder
             decoder.chunks.append(data)
-            decoder.held = held = decoder.held + len(data)
             if LF in data or CR in data:
                 decoder.fresh = True
-                self._starved = False
-            elif held > decoder.watermark:
+                decoder.idle = False
+                return
+            decoder.held = held = decoder.held + len(data)
+            if held > decoder.watermark:
                 decoder.overflow()
-                self._starved = not decoder.fresh
+                decoder.idle = not decoder.fresh
             return
         data = as_bytes(data)
         if self._later and self._closed is None and not self._raised:
@@ -210,10 +210,10 @@ class ResponseParser:
             self._refuse_input("feed()")
         if self._body is Body.EVENTS and not self._deaf:
             self._decoder.push(data)
-            self._starved = False
+            self._decoder.idle = False
         elif data:
             self._hold(data)
-            self._starved = False
+            self._decoder.idle = False
 
     def feed_payload(self, payload: str | bytes | Mapping[str, Any]) -> None:
         """Stores one event that is already out of its frame: a WebSocket message, an event of an SDK.
@@ -240,7 +240,7 @@ class ResponseParser:
             return
         if self._report.by_payload is None:
             self._report.by_payload = 0
-        self._starved = False
+        self._decoder.idle = False
         self._payloads.append(text)
 
     def reconnect(self) -> None:
@@ -258,7 +258,7 @@ class ResponseParser:
         if self._closed is not None or self._raised or ended:
             self._refuse_input("reconnect()")
         self._later.append([])
-        self._open = self._starved = False
+        self._open = self._decoder.idle = False
 
     def close(self) -> None:
         """The transport ended. Idempotent; raises nothing."""
@@ -271,7 +271,7 @@ class ResponseParser:
     def _stop(self, outcome: Outcome) -> None:
         if self._closed is None:
             self._closed = outcome
-            self._open = self._starved = False
+            self._open = self._decoder.idle = False
 
     def _refuse_input(self, call: str) -> None:
         if self._closed is not None:
@@ -296,38 +296,39 @@ class ResponseParser:
 
     def events(self) -> Iterator[Event]:
         """`next_event()` until there is none: lazy, holds no state, safe to abandon and to call again."""
-        decoder, fold, pending = self._decoder, self._fold, self._pending
-        while not self._starved:
-            if not pending:
-                drained = decoder.position >= decoder.complete and not self._values
-                if drained and self._open and decoder.waits():
-                    self._starved = True
-                    return
-                if self._hot.lanes and (yield from self._hot.events()):
-                    continue
-                if not self._fill():
-                    if self._fault is not None:
-                        self._raised = True
-                        raise self._fault
-                    return
-            waiting = pending.popleft()
-            self._response = None
-            event: Event
-            try:
-                if isinstance(waiting, Ending):
-                    event = finished = fold.end(waiting)
-                    self._response, self._response_size = finished.response, fold.size
-                else:
-                    event = waiting
-                    fold.apply(event)
-            except LimitExceeded as fault:
-                pending.clear()
-                self._fail(fault)
-                self._raised = True
-                raise
-            if self._hot.candidate is not None:
-                self._hot.handed_out(event)
-            yield event
+        return self._hot.events(self._next)
+
+    def _next(self) -> Event | None:
+        """The next event, by the long way."""
+        pending = self._pending
+        if not pending:
+            decoder = self._decoder
+            if self._open and not self._values and decoder.waits():
+                decoder.idle = True
+                return None
+            if not self._fill():
+                if self._fault is not None:
+                    self._raised = True
+                    raise self._fault
+                return None
+        waiting = pending.popleft()
+        self._response = None
+        event: Event
+        try:
+            if isinstance(waiting, Ending):
+                event = finished = self._fold.end(waiting)
+                self._response, self._response_size = finished.response, self._fold.size
+            else:
+                event = waiting
+                self._fold.apply(event)
+        except LimitExceeded as fault:
+            pending.clear()
+            self._fail(fault)
+            self._raised = True
+            raise
+        if self._hot.candidate is not None:
+            self._hot.handed_out(event)
+        return event
 
     @property
     def response(self) -> Response:
@@ -463,6 +464,7 @@ class ResponseParser:
             parser._report.setstate(thaw(content["report"]))
             for name in MEMORY:
                 setattr(parser, name, thaw(content["parser"][name]))
+            parser._hot = HotPath(parser._decoder, fold, parser._pending)
             parser._use(content["dialect_name"])
             parser._decoder.setstate(content["decoder"])
             parser._dialect.setstate(thaw(content["dialect"]))
@@ -486,7 +488,7 @@ class ResponseParser:
         try:
             while not pending:
                 if not self._read():
-                    self._starved = self._closed is None
+                    self._decoder.idle = self._closed is None
                     return False
             return True
         except WireError as fault:
@@ -502,7 +504,7 @@ class ResponseParser:
         if fault.event_index is None:
             fault.offset, fault.event_index = self._report.position()
         self._fault = fault
-        self._open = self._starved = False
+        self._open = self._decoder.idle = False
         self._hot.lanes.clear()
 
     def _read(self) -> bool:
@@ -659,7 +661,7 @@ class ResponseParser:
             self._refuse_input(call)
         if piece or isinstance(piece, str):
             pieces.append(piece)
-            self._starved = False
+            self._decoder.idle = False
 
     def _next_connection(self) -> None:
         """The old connection has been read as far as it is whole: the next one begins."""

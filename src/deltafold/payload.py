@@ -26,6 +26,8 @@ DONE = "[DONE]"
 WHITESPACE = " \t\n\r"
 STRINGS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 BRACKETS = re.compile(r"[\[\]{}]")
+# Counting brackets looks at every character; from here on, asking the value itself is faster.
+LONG = 65_536
 SURROGATES = re.compile("[\ud800-\udfff]")
 DOUBLED_PREFIX = re.compile(r"(?:data:[ \t]*)+")
 # Where a new frame may be glued onto one that a broken server or proxy had not finished.
@@ -161,9 +163,6 @@ def mend(value: Any, report: Report, fragments: Paths, path: tuple[str, ...] = (
 
 def check_depth(text: str, depth: int) -> None:
     """Raises `LimitExceeded` where arrays and objects are nested deeper than `depth`."""
-    # The brackets of the whole text bound its depth, and few payloads have more of them than the limit.
-    if not more_than(depth, text):
-        return
     nested = 0
     for bracket in BRACKETS.findall(STRINGS.sub("", text)):
         nested = nested + 1 if bracket in "[{" else max(nested - 1, 0)
@@ -177,28 +176,30 @@ def read_object(text: str, depth: int, *, strict: bool) -> dict[str, Any] | None
     None where they are anything else, or there may be something wrong with it: `read_payloads()` knows more.
     Raises `LimitExceeded`.
     """
-    check_depth(text, depth)
     try:
         value, end = (scan_distinct if strict else scan)(text, 0)
     except (StopIteration, ValueError, RecursionError):
         return None
     if end != len(text) or type(value) is not dict or ("\\" in text and has_surrogates(text)):
         return None
+    # The brackets of the whole text bound its depth, and few payloads have more of them than the limit.
+    many = len(text) > LONG or text.count("{") + text.count("[") > depth
+    if many and is_deeper(value, depth):
+        raise LimitExceeded("json_depth", depth)
     return value
 
 
-def more_than(most: int, text: str) -> bool:
-    """Whether a text has more opening brackets than so many."""
-    # Counting takes a look at every character; finding the next one jumps there.
-    left = most
-    for bracket in "{[":
-        at = text.find(bracket)
-        while at >= 0:
-            if not left:
-                return True
-            left -= 1
-            at = text.find(bracket, at + 1)
-    return False
+def is_deeper(value: Any, depth: int) -> bool:
+    """Whether arrays and objects are nested deeper than `depth`."""
+    level = [value]
+    for _ in range(depth):
+        members: list[Any] = []
+        for container in level:
+            members += container.values() if type(container) is dict else container
+        level = [member for member in members if type(member) is dict or type(member) is list]
+        if not level:
+            return False
+    return True
 
 
 def has_surrogates(text: str) -> bool:

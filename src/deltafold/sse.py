@@ -109,6 +109,7 @@ class SSEDecoder:
         "event_offset",
         "fresh",
         "held",
+        "idle",
         "last_event_id",
         "longest_block",
         "plain",
@@ -131,12 +132,14 @@ class SSEDecoder:
         # at each chunk would cost the square of a long line. The first `_pieces` were joined already.
         self.chunks: list[bytes] = []
         self._pieces = 0
-        # How many they are, and how many they may be before something is done about it.
+        # How many bytes came without a line end, and how many may come before something is done about it.
         self.held = 0
         self.watermark = min(PIECE, limits.line_bytes)
         self._ample = limits.line_bytes - PIECE
         # Whether a line end is among them, or more than a line may have.
         self.fresh = False
+        # Kept by the owner: whether nothing more can be had of what was fed so far.
+        self.idle = False
         self._at_start = True
         self._skip_line_feed = False
         self._edge = True  # one of the two
@@ -186,10 +189,11 @@ class SSEDecoder:
         """Stores bytes, unchecked. Whether there is now something to read."""
         if data:
             self.chunks.append(data)
-            self.held += len(data)
             if LF in data or CR in data:  # asked with an int, this takes a seventh of the time
                 self.fresh = True
-            elif self.held > self.watermark:
+                return True
+            self.held += len(data)
+            if self.held > self.watermark:
                 self.overflow()
         return self.fresh
 
@@ -364,7 +368,7 @@ class SSEDecoder:
     @property
     def bytes_fed(self) -> int:
         """All bytes that were fed."""
-        return self._start + len(self.buffer) + self.held
+        return self._start + len(self.buffer) + sum(map(len, self.chunks))
 
     @property
     def bytes_pending(self) -> int:
@@ -445,18 +449,16 @@ class SSEDecoder:
         if self._fault is not None:
             raise self._fault
         if self.fresh:
-            self._join()
+            self.join()
             if self.end:
                 return True
         self._check_unfinished_line()
         return False
 
-    def _join(self) -> None:
+    def join(self) -> None:
         """Joins what was fed since to what has not been read."""
         chunks, position = self.chunks, self.position
-        whole = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        if position < len(self.buffer):
-            whole = self.buffer[position:] + whole
+        whole = self.buffer[position:] + (chunks[0] if len(chunks) == 1 else b"".join(chunks))
         chunks.clear()
         self.fresh = False
         self.held = 0
@@ -466,11 +468,15 @@ class SSEDecoder:
         self.buffer = whole
         self.position = 0
         self._end = None
-        self.complete = after_blank_line(whole)
-        self._has_returns = CR in whole
-        if self._has_returns and whole.endswith(b"\r"):
+        if len(whole) > PIECE:
+            self.complete = after_blank_line(whole)
+        else:
+            blank = whole.rfind(b"\n\n")
+            self.complete = blank + 2 if blank >= 0 else 0
+        self._has_returns = has_returns = CR in whole
+        if has_returns and whole.endswith(b"\r"):
             self._skip_line_feed = self._edge = True
-        self.plain = self.clean and not self._has_returns
+        self.plain = self.clean and not has_returns
         if self._pieces or len(whole) > self._ample:
             self._pieces = 0
             self.watermark = max(min(PIECE, self._line_limit - (len(whole) - self.end)), 0)
@@ -525,14 +531,22 @@ class SSEDecoder:
 
         Such a block is left alone until it is whole, to be read in one step.
         """
-        if self.fresh:
-            self._join()
-        position, buffer = self.position, self.buffer
-        if position < self.complete or not self.plain:
+        position = self.position
+        if position < self.complete:
             return False
-        return position == len(buffer) or (
-            len(buffer) - position <= self._longest_wait
-            and (buffer.startswith((b"event: ", b"data: "), position) or position == self.end)
+        if self.fresh:
+            self.join()
+            if self.complete:
+                return False
+            position = 0
+        buffer = self.buffer
+        rest = len(buffer) - position
+        return self.plain and (
+            rest == 0
+            or (
+                rest <= self._longest_wait
+                and (buffer.startswith((b"event: ", b"data: "), position) or position == self.end)
+            )
         )
 
     def block(self) -> bytes | None:
@@ -612,10 +626,9 @@ class SSEDecoder:
 
 def after_blank_line(buffer: bytes) -> int:
     """Behind the last LF that follows another one; 0 where there is none."""
-    if len(buffer) > PIECE:  # a search for one byte is much faster than one for two
-        last = buffer.rfind(LF)
-        if buffer.endswith(b"\n", 0, last):
-            return last + 1
+    last = buffer.rfind(LF)  # a search for one byte is much faster than one for two
+    if buffer.endswith(b"\n", 0, last):
+        return last + 1
     blank = buffer.rfind(b"\n\n")
     return blank + 2 if blank >= 0 else 0
 
