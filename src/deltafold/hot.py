@@ -32,6 +32,8 @@ __all__ = ["HOT", "HotEvent", "HotPath"]
 
 HotEvent: TypeAlias = e.TextDelta | e.ReasoningDelta | e.ArgumentsDelta
 Path: TypeAlias = tuple[str | int, ...]
+Special: TypeAlias = tuple[str, Callable[[str], bool]]
+"""First characters of texts that may have to go the long way, and what knows whether such a text has to."""
 Shape: TypeAlias = Any
 """A JSON value with its scalars replaced by what they are, as a hashable value."""
 
@@ -48,6 +50,7 @@ PATTERNS = {
     PADDING: rb'"[A-Za-z0-9]*+"',
 }
 HOT = (e.TextDelta, e.ReasoningDelta, e.ArgumentsDelta)
+NEVER: Special = "", bool
 MOST_LANES = 4
 MOST_UNUSED = 32
 MOST_TARGETS = 1024
@@ -58,11 +61,11 @@ class PlainDialect(Protocol):
 
     last_sequence_number: Any
 
-    def plain_text(self, payload: dict[str, Any], event: Any) -> tuple[Path, str | None] | None:
+    def plain_text(self, payload: dict[str, Any], event: Any) -> tuple[Path, Special | None] | None:
         """Where the text of an event stands in the payload that made it.
 
-        Only if payloads that differ in nothing else make events that differ in nothing else; with the first
-        characters of texts of which that is not true.
+        Only if payloads that differ in nothing else make events that differ in nothing else; with what
+        knows the texts of which that may be untrue, where there are any.
         """
 
 
@@ -108,9 +111,9 @@ DRAFTS = {e.TextDelta: TextDraft, e.ReasoningDelta: ReasoningDraft, e.ArgumentsD
 class Target:
     """Where the text of a match goes."""
 
-    __slots__ = ("append", "draft", "index", "kind", "opens", "part", "reasoning")
+    __slots__ = ("append", "draft", "index", "is_special", "kind", "opens", "part", "reasoning")
 
-    def __init__(self, event: HotEvent, append: Callable[[str], None], opens: str | None) -> None:
+    def __init__(self, event: HotEvent, append: Callable[[str], None], special: Special | None) -> None:
         self.kind = type(event)
         self.draft = DRAFTS[self.kind]
         self.index = event.output_index
@@ -121,8 +124,9 @@ class Target:
         elif isinstance(event, e.ReasoningDelta):
             self.part, self.reasoning = event.part_index, event.kind
         self.append = append
+        opens, is_special = NEVER if special is None else special
         self.opens = opens
-        """First characters of texts that must go the long way."""
+        self.is_special = is_special
 
 
 class Lane:
@@ -201,7 +205,7 @@ class HotPath:
                 size = fold.size + len(text)
                 if size > most or end - position > longest:
                     continue
-                if target.opens is not None and text[0] in target.opens:
+                if target.opens and text[0] in target.opens and target.is_special(text):
                     continue
                 if lane.count is not None:
                     dialect, number = self.dialect, int(groups[lane.count])
@@ -250,8 +254,8 @@ class HotPath:
         if found is None:
             self.forget(event.output_index)
         else:
-            path, opens = found
-            self.learn(block, name, payload, path, event, self._fold.fragments(event), opens)
+            path, special = found
+            self.learn(block, name, payload, path, event, self._fold.fragments(event), special)
 
     def cool(self) -> None:
         """What goes the long way may change what hot deltas rely on."""
@@ -278,7 +282,7 @@ class HotPath:
         text: Path,
         event: HotEvent,
         fragments: list[str],
-        opens: str | None,
+        special: Special | None,
     ) -> None:
         """A block went the long way and came out as one plain delta, whose text stands at a path in it."""
         if isinstance(event, e.TextDelta) and event.logprobs:
@@ -297,7 +301,7 @@ class HotPath:
             del self.lanes[MOST_LANES:]
         if len(lane.targets) >= MOST_TARGETS:
             lane.targets.clear()
-        lane.targets[lane.identity(found.groups())] = Target(event, fragments.append, opens)
+        lane.targets[lane.identity(found.groups())] = Target(event, fragments.append, special)
 
 
 def template_for(block: bytes, name: str, payload: dict[str, Any], text: Path) -> Template | None:

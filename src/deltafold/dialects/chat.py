@@ -9,7 +9,8 @@ each tool call of a choice become items, numbered in the order of their appearan
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, ClassVar, TypeAlias
 
 import attrs
@@ -91,6 +92,7 @@ KNOWN_CHUNK = {
 # Whether arguments that begin again tell the same call again is seen by parsing what came so far. Text full
 # of braces must not make that quadratic.
 MOST_CHECKS = 16
+OPENING = "{["
 
 
 @attrs.define
@@ -211,11 +213,13 @@ class ChatDialect(Dialect):
     def _after_end(self) -> None:
         self._once(AnomalyCode.EVENT_AFTER_END, None, "a chunk came after the end")
 
-    def plain_text(self, payload: JSON, event: Any) -> tuple[tuple[str | int, ...], str | None] | None:
+    def plain_text(
+        self, payload: JSON, event: Any
+    ) -> tuple[tuple[str | int, ...], tuple[str, Callable[[str], bool]] | None] | None:
         """Where the text of an event stands in the payload that made it.
 
-        Only if payloads that differ in nothing else make events that differ in nothing else; with the first
-        characters of texts of which that is not true.
+        Only if payloads that differ in nothing else make events that differ in nothing else; with what
+        knows the texts of which that may be untrue, where there are any.
         """
         choices = payload.get("choices")
         if self.halves or not isinstance(choices, list) or len(choices) != 1:
@@ -231,17 +235,20 @@ class ChatDialect(Dialect):
             if self.lifts.declared:
                 return None
             calls = delta.get("tool_calls")
-            call = calls[0] if isinstance(calls, list) and len(calls) == 1 else None
-            if call == {"index": integer(call or {}, "index"), "function": {"arguments": event.text}}:
-                return ("choices", 0, "delta", "tool_calls", 0, "function", "arguments"), "{["
-            return None
+            told = calls[0] if isinstance(calls, list) and len(calls) == 1 else None
+            if told != {"index": integer(told or {}, "index"), "function": {"arguments": event.text}}:
+                return None
+            every = (call for choice in self.choices.values() for call in choice.calls)
+            (call,) = [call for call in every if call.index == event.output_index]
+            path = ("choices", 0, "delta", "tool_calls", 0, "function", "arguments")
+            return path, (OPENING, partial(self._may_repeat, call))
         if self.think_tags:
             return None
         names = ("content",) if isinstance(event, e.TextDelta) else ("reasoning_content", "reasoning")
-        told = [name for name in names if isinstance(delta.get(name), str)]
-        if len(told) != 1 or delta[told[0]] != event.text:
+        spoken = [name for name in names if isinstance(delta.get(name), str)]
+        if len(spoken) != 1 or delta[spoken[0]] != event.text:
             return None
-        return ("choices", 0, "delta", told[0]), None
+        return ("choices", 0, "delta", spoken[0]), None
 
     def done_sentinel(self) -> list[Any]:
         """`[DONE]` came."""
@@ -775,14 +782,14 @@ class ChatDialect(Dialect):
 
     def _new_arguments(self, call: OpenCall, text: str) -> str:
         """What of a fragment is new: some servers send the arguments so far again, or all of them."""
-        if not text.startswith(("{", "[")) or not self._has_arguments(call):
+        if text[0] not in OPENING or not self._has_arguments(call) or not self._may_repeat(call, text):
             return text
         if call.cumulative or self._is_whole(call):
             so_far = self._so_far_of(call)
             if text.startswith(so_far) or text == so_far[: len(text)]:
                 self._once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments came again")
                 return text[len(so_far) :]
-        elif len(text) > 1 and self._first_piece_begins(call, text):
+        elif self._first_piece_begins(call, text):
             so_far = self._so_far_of(call)
             if text.startswith(so_far) and not is_json_prefix(so_far + text):
                 self._once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments so far came again")
@@ -790,8 +797,20 @@ class ChatDialect(Dialect):
                 return text[len(so_far) :]
         return text
 
+    def _may_repeat(self, call: OpenCall, text: str) -> bool:
+        """Whether a fragment that opens something may hold what has come before: cheap tests before the dear
+        ones."""
+        return (
+            call.held != ""
+            or call.cumulative
+            or self._ends_as_json(call)
+            or self._first_piece_begins(call, text)
+        )
+
     def _first_piece_begins(self, call: OpenCall, text: str) -> bool:
-        """Whether a fragment begins as the arguments did: a cheap test before the dear one."""
+        """Whether a fragment begins as the arguments did, and not just with the same bracket."""
+        if len(text) == 1:
+            return False
         raw = self._raw(call)
         if raw or call.index is None:
             return raw is not None and text.startswith(raw[0])

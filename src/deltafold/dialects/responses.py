@@ -201,11 +201,10 @@ class ResponsesDialect(Dialect):
             payload = {**payload, "delta": mend(payload["delta"], self.report, frozenset())}
         HANDLERS.get(kind, ResponsesDialect._other)(self, payload, kind)
 
-    def plain_text(self, payload: JSON, event: Any) -> tuple[tuple[str | int, ...], str | None] | None:
+    def plain_text(self, payload: JSON, event: Any) -> tuple[tuple[str], None] | None:
         """Where the text of an event stands in the payload that made it.
 
-        Only if payloads that differ in nothing else make events that differ in nothing else; with the first
-        characters of texts of which that is not true.
+        Only if payloads that differ in nothing else make events that differ in nothing else.
         """
         if self.halves or payload.get("delta") != event.text:
             return None
