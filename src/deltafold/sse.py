@@ -80,9 +80,9 @@ class SSEDecoder:
     """
 
     __slots__ = (
-        "_ample",
         "_at_start",
         "_block",
+        "_brief",
         "_closed",
         "_data",
         "_edge",
@@ -135,7 +135,7 @@ class SSEDecoder:
         # How many bytes came without a line end, and how many may come before something is done about it.
         self.held = 0
         self.watermark = min(PIECE, limits.line_bytes)
-        self._ample = limits.line_bytes - PIECE
+        self._brief = min(PIECE, limits.line_bytes - PIECE)
         # Whether a line end is among them, or more than a line may have.
         self.fresh = False
         # Kept by the owner: whether nothing more can be had of what was fed so far.
@@ -457,9 +457,9 @@ class SSEDecoder:
 
     def join(self) -> None:
         """Joins what was fed since to what has not been read."""
-        chunks, position = self.chunks, self.position
-        whole = self.buffer[position:] + (chunks[0] if len(chunks) == 1 else b"".join(chunks))
-        chunks.clear()
+        position = self.position
+        whole = self.buffer[position:] + b"".join(self.chunks)
+        self.chunks.clear()
         self.fresh = False
         self.held = 0
         self._start += position
@@ -468,18 +468,17 @@ class SSEDecoder:
         self.buffer = whole
         self.position = 0
         self._end = None
-        if len(whole) > PIECE:
-            self.complete = after_blank_line(whole)
-        else:
-            blank = whole.rfind(b"\n\n")
-            self.complete = blank + 2 if blank >= 0 else 0
         self._has_returns = has_returns = CR in whole
         if has_returns and whole.endswith(b"\r"):
             self._skip_line_feed = self._edge = True
         self.plain = self.clean and not has_returns
-        if self._pieces or len(whole) > self._ample:
+        if self._pieces or len(whole) > self._brief:
             self._pieces = 0
             self.watermark = max(min(PIECE, self._line_limit - (len(whole) - self.end)), 0)
+            self.complete = after_blank_line(whole)
+        else:
+            blank = whole.rfind(b"\n\n")
+            self.complete = blank + 2 if blank >= 0 else 0
 
     def _drop(self) -> None:
         """Lets go of a large buffer that has been read: what it held is about to be held twice more."""
