@@ -10,9 +10,9 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
+from deltafold.allowances import RateLimits
 from deltafold.errors import ResponseError
 from deltafold.items import Item, Part, shorten, text_field
-from deltafold.rates import RateLimits
 from deltafold.response import Outcome, Response, Usage
 
 __all__ = [
