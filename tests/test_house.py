@@ -21,6 +21,7 @@ TREES = {
 
 # Each file imports only from files in lines above its own. Files of one line know nothing of one another.
 ORDER = """
+shown
 errors limits allowances
 sse payload sniff arguments rates
 lifting classify

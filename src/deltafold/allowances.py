@@ -7,11 +7,13 @@ from typing import Any
 
 import attrs
 
+from deltafold.shown import Shown
+
 __all__ = ["Credits", "MeteredLimit", "RateLimit", "RateLimits", "RateWindow"]
 
 
-@attrs.frozen
-class RateLimit:
+@attrs.frozen(repr=False)
+class RateLimit(Shown):
     """What is left of one resource that is counted per minute, hour or day."""
 
     limit: int | None = None
@@ -24,8 +26,8 @@ class RateLimit:
     """When it is whole again, in seconds since the epoch, where the server tells the time itself."""
 
 
-@attrs.frozen
-class RateWindow:
+@attrs.frozen(repr=False)
+class RateWindow(Shown):
     """How much of a plan's allowance has been used in one window of time."""
 
     used_percent: float | None = None
@@ -38,8 +40,8 @@ class RateWindow:
     """When the window begins again, in seconds since the epoch."""
 
 
-@attrs.frozen
-class MeteredLimit:
+@attrs.frozen(repr=False)
+class MeteredLimit(Shown):
     """One metered limit of a plan: a short window and a long one."""
 
     limit_id: str
@@ -52,8 +54,8 @@ class MeteredLimit:
     """The long window; a week, at this writing."""
 
 
-@attrs.frozen
-class Credits:
+@attrs.frozen(repr=False)
+class Credits(Shown):
     """What can be spent once the plan's allowance is used up."""
 
     has_credits: bool | None = None
@@ -64,8 +66,8 @@ class Credits:
     """How many there are, in the server's own words (`"9.99"`, `"$5.00"`)."""
 
 
-@attrs.frozen
-class RateLimits:
+@attrs.frozen(repr=False)
+class RateLimits(Shown):
     """Everything that one response or event told about rate limits. What was not told is None."""
 
     requests: RateLimit | None = None
