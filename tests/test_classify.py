@@ -23,10 +23,10 @@ from deltafold.classify import (
     STATUS_FIELDS,
     classify_http_error,
     error_from_payload,
-    is_error_payload,
 )
 from deltafold.errors import ErrorKind as K
 from deltafold.errors import ResponseError
+from deltafold.failures import is_error_payload
 
 RATE_LIMIT_TEXT = "Rate limit reached for gpt-5.1 on tokens per min (TPM). Please try again in 6.57s."
 NOON = 1_784_030_400.0

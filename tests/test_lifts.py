@@ -27,6 +27,7 @@ from deltafold import (
     UsageError,
     ValueReplaced,
 )
+from deltafold import arguments as arguments_module
 from deltafold import parser as parser_module
 from deltafold.dialects import lifts as lifts_module
 from deltafold.lifting import Lifter
@@ -798,7 +799,7 @@ def test_each_character_is_read_once(look: bool, monkeypatch: pytest.MonkeyPatch
             fed.append(len(fragment))
             super().feed(fragment)
 
-    monkeypatch.setattr(parser_module, "ArgumentsReader", Counting)
+    monkeypatch.setattr(arguments_module, "ArgumentsReader", Counting)
     text = '{"text":"' + "word " * 200 + '"}'
     parser = ResponseParser()
     for payload in [wire.created(), *wire.streamed_call(0, *text)[:-1]]:

@@ -13,7 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltafold import Lift, Limits, Outcome, ResponseParser, ResponseState, UsageError, snapshot
+from deltafold import (
+    Lift,
+    Limits,
+    Outcome,
+    RateLimitsReported,
+    ResponseParser,
+    ResponseState,
+    UsageError,
+    rate_limits_from_event,
+    snapshot,
+)
 from deltafold.snapshot import CLASSES, MARK, VERSION, freeze, seal, thaw, unseal
 from deltafold.testing import Stream
 from deltafold.testing.strategies import streams
@@ -305,6 +315,16 @@ def test_snapshot_of_a_closed_parser() -> None:
         with pytest.raises(UsageError):
             other.feed(b"x")
         assert [*other.events()][-1].outcome is outcome  # type: ignore[union-attr]
+
+
+def test_rate_limits_that_wait() -> None:
+    """Rate limits that have been read and not yet handed out are part of the state."""
+    told = {"type": "codex.rate_limits", "rate_limits": {"primary": {"used_percent": 3}}, "credits": {}}
+    parser = ResponseParser()
+    parser.feed_payload(told)
+    assert not parser.needs_input
+    other = ResponseParser.resume(json.loads(json.dumps(parser.snapshot())))
+    assert other.next_event() == parser.next_event() == RateLimitsReported(rate_limits_from_event(told), told)
 
 
 @given(streams())

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from deltafold.arguments import ArgumentsError, ArgumentsReader
-from deltafold.classify import classify_http_error
-from deltafold.display import DisplayKind, DisplayMessage, DisplayUpdate, DisplayView
+from deltafold.allowances import RateLimits
 from deltafold.errors import (
     ANOMALIES,
     Anomaly,
@@ -68,15 +66,20 @@ from deltafold.items import (
     Refusal,
     SummaryText,
 )
-from deltafold.lifting import Lift
 from deltafold.limits import Limits
 from deltafold.parser import ResponseParser, parse
-from deltafold.rates import RateLimits, rate_limits_from_event, rate_limits_from_headers
 from deltafold.response import Choice, EstimatedUsage, LiftedText, Outcome, Response, Usage
 from deltafold.signs import Sign, sign_of
 from deltafold.sse import Frame, SSEDecoder, encode_frame
 from deltafold.state import ResponseState
 from deltafold.verdict import Verdict, VisibleKind
+
+if TYPE_CHECKING:
+    from deltafold.arguments import ArgumentsError, ArgumentsReader
+    from deltafold.classify import classify_http_error
+    from deltafold.display import DisplayKind, DisplayMessage, DisplayUpdate, DisplayView
+    from deltafold.lifting import Lift
+    from deltafold.rates import rate_limits_from_event, rate_limits_from_headers
 
 __all__ = [
     "ANOMALIES",
@@ -165,9 +168,32 @@ __all__ = [
 ]
 
 
+# What a plain stream does without. Imported at once, these modules would take as long as half of the others;
+# so each is imported when it, or a name that the package has from it, is asked for.
+_LATER = {
+    "arguments": ("ArgumentsError", "ArgumentsReader"),
+    "classify": ("classify_http_error",),
+    "display": ("DisplayKind", "DisplayMessage", "DisplayUpdate", "DisplayView"),
+    "lifting": ("Lift",),
+    "rates": ("rate_limits_from_event", "rate_limits_from_headers"),
+    "replay": (),
+    "snapshot": (),
+}
+
+
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     if name == "__version__":
         from importlib.metadata import version
 
         return version("deltafold")
+    for module, names in _LATER.items():
+        if name == module or name in names:
+            found = import_module(f"deltafold.{module}")
+            return found if name == module else getattr(found, name)
     raise AttributeError(f"module 'deltafold' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_LATER})

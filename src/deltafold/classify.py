@@ -40,7 +40,7 @@ from deltafold.rates import (
 )
 from deltafold.sniff import MAGIC
 
-__all__ = ["classify_http_error", "error_from_payload", "is_error_payload"]
+__all__ = ["classify_http_error", "error_from_payload", "is_bare_error"]
 
 K = ErrorKind
 
@@ -912,23 +912,9 @@ def error_from_payload(
     return judged(report_of(value, text, status, outer, in_stream=True), payload, None)
 
 
-def is_error_payload(payload: Mapping[str, Any]) -> bool:
-    """Whether an event carries an error instead of, or beside, a piece of the answer.
-
-    True for events of type `error`, and for payloads without such a type that hold a truthy `error`,
-    `"object": "error"`, an `error_message`, or a bare code with a message. `"error": null` is none. Typed
-    events of the Responses API and whole responses are none either: their `error` is a part of them.
-    """
-    kind, of = payload.get("type"), payload.get("object")
-    if isinstance(kind, str) and kind.startswith("response."):
-        return kind == "response.error"
-    if kind == "error" or of == "error":
-        return True
-    if of == "response":
-        return False
-    if payload.get("error") or payload.get("error_message") or payload.get("error_type"):
-        return True
-    if kind is not None or of is not None or "choices" in payload or first_message([payload]) is None:
+def is_bare_error(payload: Mapping[str, Any]) -> bool:
+    """Whether a payload without a type, of which nothing says that it is an error, is one by its fields."""
+    if first_message([payload]) is None:
         return False
     has_code = first_code([payload]) is not None or told_status([payload], None) is not None
     return has_code or "detail" in payload

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from deltafold.shown import Shown
+
 if TYPE_CHECKING:
     from deltafold.response import Response
 
@@ -94,8 +96,8 @@ class AnomalyCode(StrEnum):
     LIFT_REFUSED = "lift_refused"
 
 
-@attrs.frozen
-class Rule:
+@attrs.frozen(repr=False)
+class Rule(Shown):
     """One row of the table of anomalies."""
 
     meaning: str
@@ -240,8 +242,8 @@ ANOMALIES: dict[AnomalyCode, Rule] = {
 }
 
 
-@attrs.frozen
-class Anomaly:
+@attrs.frozen(repr=False)
+class Anomaly(Shown):
     """Something out of order, and where it was met. What was done about it is in `ANOMALIES[code]`."""
 
     code: AnomalyCode
@@ -329,8 +331,8 @@ class ErrorKind(StrEnum):
     UNKNOWN = "unknown"
 
 
-@attrs.frozen
-class ResponseError:
+@attrs.frozen(repr=False)
+class ResponseError(Shown):
     """A failure that the provider reported."""
 
     kind: ErrorKind

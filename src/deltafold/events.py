@@ -10,10 +10,11 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
+from deltafold.allowances import RateLimits
 from deltafold.errors import ResponseError
 from deltafold.items import Item, Part, shorten, text_field
-from deltafold.rates import RateLimits
 from deltafold.response import Outcome, Response, Usage
+from deltafold.shown import Shown
 
 __all__ = [
     "AnnotationAdded",
@@ -77,8 +78,8 @@ def payload_field() -> Any:
 # ------------------------------------------------------------------------------------------ the response
 
 
-@attrs.frozen
-class ResponseStarted:
+@attrs.frozen(repr=False)
+class ResponseStarted(Shown):
     """The response has begun. Comes once, before everything that belongs to the response."""
 
     response_id: str | None
@@ -87,8 +88,8 @@ class ResponseStarted:
     """The response as it was announced, without its output. Not to be changed."""
 
 
-@attrs.frozen
-class StatusChanged:
+@attrs.frozen(repr=False)
+class StatusChanged(Shown):
     """The server told how far the response is, or more about it."""
 
     status: str | None
@@ -97,8 +98,8 @@ class StatusChanged:
     """The response as it was told, without its output. Not to be changed."""
 
 
-@attrs.frozen
-class ChoiceUpdated:
+@attrs.frozen(repr=False)
+class ChoiceUpdated(Shown):
     """Chat Completions told of a choice what is not its text: why it finished, content filters…"""
 
     choice_index: int
@@ -108,15 +109,15 @@ class ChoiceUpdated:
     """What is new, as the server told it."""
 
 
-@attrs.frozen
-class UsageReported:
+@attrs.frozen(repr=False)
+class UsageReported(Shown):
     """Tokens used. A later report takes the place of an earlier one; they are never to be added."""
 
     usage: Usage
 
 
-@attrs.frozen
-class RateLimitsReported:
+@attrs.frozen(repr=False)
+class RateLimitsReported(Shown):
     """The caller's rate limits, as the server told them inside the stream."""
 
     limits: RateLimits | None = attrs.field(repr=shorten, hash=False)
@@ -124,15 +125,15 @@ class RateLimitsReported:
     payload: dict[str, Any] = payload_field()
 
 
-@attrs.frozen
-class ErrorReported:
+@attrs.frozen(repr=False)
+class ErrorReported(Shown):
     """The provider reported a failure. `ResponseFinished` with the outcome `failed` follows."""
 
     error: ResponseError
 
 
-@attrs.frozen
-class ResponseFinished:
+@attrs.frozen(repr=False)
+class ResponseFinished(Shown):
     """The end. Comes once, last."""
 
     outcome: Outcome
@@ -142,24 +143,24 @@ class ResponseFinished:
 # --------------------------------------------------------------------------------------- items and parts
 
 
-@attrs.frozen
-class ItemStarted:
+@attrs.frozen(repr=False)
+class ItemStarted(Shown):
     """An item has begun. Comes before everything that belongs to the item."""
 
     output_index: int
     item: Item
 
 
-@attrs.frozen
-class ItemUpdated:
+@attrs.frozen(repr=False)
+class ItemUpdated(Shown):
     """More is known of an item that had begun: its name, an id."""
 
     output_index: int
     item: Item
 
 
-@attrs.frozen
-class ItemProgress:
+@attrs.frozen(repr=False)
+class ItemProgress(Shown):
     """A hosted tool told how far it is."""
 
     output_index: int
@@ -167,16 +168,16 @@ class ItemProgress:
     """The last word of the wire's type: `searching`, `interpreting`, `completed`…"""
 
 
-@attrs.frozen
-class ItemFinished:
+@attrs.frozen(repr=False)
+class ItemFinished(Shown):
     """An item is whole."""
 
     output_index: int
     item: Item
 
 
-@attrs.frozen
-class PartStarted:
+@attrs.frozen(repr=False)
+class PartStarted(Shown):
     """A part of an item's content or summary has begun."""
 
     output_index: int
@@ -186,8 +187,8 @@ class PartStarted:
     part: Part
 
 
-@attrs.frozen
-class PartFinished:
+@attrs.frozen(repr=False)
+class PartFinished(Shown):
     """A part of an item's content or summary is whole."""
 
     output_index: int
@@ -210,8 +211,8 @@ class TextDelta:
     """Log probabilities of the fragment's tokens, as the server told them."""
 
 
-@attrs.frozen
-class RefusalDelta:
+@attrs.frozen(repr=False)
+class RefusalDelta(Shown):
     """A fragment of a refusal."""
 
     output_index: int
@@ -237,8 +238,8 @@ class ArgumentsDelta:
     text: str = text_field()
 
 
-@attrs.frozen
-class LiftedDelta:
+@attrs.frozen(repr=False)
+class LiftedDelta(Shown):
     """A fragment of a string inside a call's arguments that was declared to be text or reasoning."""
 
     output_index: int
@@ -248,24 +249,24 @@ class LiftedDelta:
     text: str = text_field()
 
 
-@attrs.frozen
-class CodeDelta:
+@attrs.frozen(repr=False)
+class CodeDelta(Shown):
     """A fragment of the code that the code interpreter is to run."""
 
     output_index: int
     text: str = text_field()
 
 
-@attrs.frozen
-class DiffDelta:
+@attrs.frozen(repr=False)
+class DiffDelta(Shown):
     """A fragment of a patch."""
 
     output_index: int
     text: str = text_field()
 
 
-@attrs.frozen
-class CommandDelta:
+@attrs.frozen(repr=False)
+class CommandDelta(Shown):
     """A fragment of a shell command."""
 
     output_index: int
@@ -273,8 +274,8 @@ class CommandDelta:
     text: str = text_field()
 
 
-@attrs.frozen
-class CommandOutputDelta:
+@attrs.frozen(repr=False)
+class CommandOutputDelta(Shown):
     """A fragment of what a shell command wrote."""
 
     output_index: int
@@ -283,16 +284,16 @@ class CommandOutputDelta:
     text: str = text_field()
 
 
-@attrs.frozen
-class OutputDelta:
+@attrs.frozen(repr=False)
+class OutputDelta(Shown):
     """A fragment of a hosted tool's output."""
 
     output_index: int
     text: str = text_field()
 
 
-@attrs.frozen
-class ValueReplaced:
+@attrs.frozen(repr=False)
+class ValueReplaced(Shown):
     """A value told whole contradicts what was handed out: it is `text`, and later deltas go on from there."""
 
     output_index: int
@@ -304,8 +305,8 @@ class ValueReplaced:
     """Which part or command, where `kind` has such."""
 
 
-@attrs.frozen
-class ValueFinished:
+@attrs.frozen(repr=False)
+class ValueFinished(Shown):
     """The server told a value whole; the deltas handed out, joined, are just that."""
 
     output_index: int
@@ -317,8 +318,8 @@ class ValueFinished:
     """Which part or command, where `kind` has such."""
 
 
-@attrs.frozen
-class AnnotationAdded:
+@attrs.frozen(repr=False)
+class AnnotationAdded(Shown):
     """A citation or file path that belongs to a text part."""
 
     output_index: int
@@ -327,8 +328,8 @@ class AnnotationAdded:
     annotation: dict[str, Any] = payload_field()
 
 
-@attrs.frozen
-class PartialImage:
+@attrs.frozen(repr=False)
+class PartialImage(Shown):
     """A preview of an image that is being made. It is not kept in the response."""
 
     output_index: int
@@ -339,15 +340,15 @@ class PartialImage:
     """What else was told of it: its format, size, quality, background."""
 
 
-@attrs.frozen
-class AudioDelta:
+@attrs.frozen(repr=False)
+class AudioDelta(Shown):
     """A fragment of spoken output, in base64."""
 
     data: str = text_field()
 
 
-@attrs.frozen
-class TranscriptDelta:
+@attrs.frozen(repr=False)
+class TranscriptDelta(Shown):
     """A fragment of the words of spoken output."""
 
     text: str = text_field()
@@ -356,8 +357,8 @@ class TranscriptDelta:
 # ---------------------------------------------------------------------------------------- everything else
 
 
-@attrs.frozen
-class Heartbeat:
+@attrs.frozen(repr=False)
+class Heartbeat(Shown):
     """A sign of life that says nothing: a comment, a keepalive or ping, an event without data."""
 
     source: str
@@ -365,16 +366,16 @@ class Heartbeat:
     text: str = attrs.field(default="", repr=shorten)
 
 
-@attrs.frozen
-class Notice:
+@attrs.frozen(repr=False)
+class Notice(Shown):
     """An event that is known, and changes nothing in the response: metadata, timing, steering."""
 
     type: str
     payload: dict[str, Any] = payload_field()
 
 
-@attrs.frozen
-class UnknownEvent:
+@attrs.frozen(repr=False)
+class UnknownEvent(Shown):
     """Something that this library does not know, or could not read, as it came."""
 
     type: str

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from deltafold.payload import is_strict_json
+from deltafold.shown import Shown
 
 __all__ = [
     "CustomToolCall",
@@ -85,7 +86,7 @@ def objects(data: Mapping[str, Any], key: str) -> tuple[dict[str, Any], ...]:
     return tuple([entry for entry in value if isinstance(entry, dict)])
 
 
-class Told:
+class Told(Shown):
     """What an item or part keeps of the wire."""
 
     __slots__ = ()
@@ -97,7 +98,7 @@ class Told:
         return dict(copied(self.data))
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class OutputText(Told):
     """A part of a message: text."""
 
@@ -110,7 +111,7 @@ class OutputText(Told):
     type: str = attrs.field(default="output_text", kw_only=True)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Refusal(Told):
     """A part of a message: why the model will not answer."""
 
@@ -119,7 +120,7 @@ class Refusal(Told):
     type: str = attrs.field(default="refusal", kw_only=True)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class ReasoningText(Told):
     """A part of the content of a reasoning item: raw reasoning."""
 
@@ -128,7 +129,7 @@ class ReasoningText(Told):
     type: str = attrs.field(default="reasoning_text", kw_only=True)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class SummaryText(Told):
     """A part of the summary of a reasoning item."""
 
@@ -137,7 +138,7 @@ class SummaryText(Told):
     type: str = attrs.field(default="summary_text", kw_only=True)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class OtherPart(Told):
     """A part of a type that this library does not know."""
 
@@ -148,7 +149,7 @@ class OtherPart(Told):
 Part: TypeAlias = OutputText | Refusal | ReasoningText | SummaryText | OtherPart
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Message(Told):
     """Text or a refusal, addressed to the user."""
 
@@ -164,7 +165,7 @@ class Message(Told):
     type: str = attrs.field(default="message", kw_only=True)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Reasoning(Told):
     """What the model thought, as far as the server shows it."""
 
@@ -187,7 +188,7 @@ class Reasoning(Told):
         )
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class FunctionCall(Told):
     """A call of a function that the caller is asked to run."""
 
@@ -207,7 +208,7 @@ class FunctionCall(Told):
     type: str = attrs.field(default="function_call", kw_only=True)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class CustomToolCall(Told):
     """A call of a custom tool, whose input is free text."""
 
@@ -226,7 +227,7 @@ class CustomToolCall(Told):
     type: str = attrs.field(default="custom_tool_call", kw_only=True)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class OtherItem(Told):
     """An item of any other type: hosted tools and their results, compaction, and what is yet unknown."""
 

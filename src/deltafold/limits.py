@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import attrs
 
+from deltafold.shown import Shown
+
 __all__ = ["Limits"]
 
 MIB = 1 << 20
 
 
-@attrs.frozen(kw_only=True)
-class Limits:
+@attrs.frozen(kw_only=True, repr=False)
+class Limits(Shown):
     """Upper bounds for one parser. All but `anomalies` raise `LimitExceeded` when passed."""
 
     line_bytes: int = 16 * MIB

@@ -3,6 +3,9 @@
 `feed()` stores. Everything else happens in `next_event()`: it hands out the event that is waiting; where none
 is, it reads the next frame and has the dialect translate that. So a translator always sees the state that the
 caller has seen, and the state moves only as events are handed out.
+
+What a plain stream does without is imported where it is needed: importing it all takes longer than most
+streams do.
 """
 
 from __future__ import annotations
@@ -11,11 +14,8 @@ import json
 from base64 import b64decode, b64encode
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from deltafold.arguments import ArgumentsReader
-from deltafold.dialects.chat import ChatDialect
 from deltafold.dialects.lifts import CallLifts
 from deltafold.dialects.responses import ResponsesDialect
 from deltafold.errors import (
@@ -31,7 +31,6 @@ from deltafold.errors import (
 from deltafold.events import Event, Heartbeat, UnknownEvent
 from deltafold.fold import Ending, Fold, Value
 from deltafold.hot import HOT, HotPath
-from deltafold.lifting import Lift
 from deltafold.limits import Limits
 from deltafold.payload import (
     DONE,
@@ -44,13 +43,16 @@ from deltafold.payload import (
     read_object,
     read_payloads,
 )
-from deltafold.replay import Held, Replay, Way
-from deltafold.report import EXCERPT, Reporter
+from deltafold.report import EXCERPT, Reporter, Stage
 from deltafold.response import Outcome, Response
-from deltafold.snapshot import CLASSES, freeze, seal, thaw, unseal
 from deltafold.sniff import Body, sniff
 from deltafold.sse import BARE, COMMENT, CR, EVENT, LF, Frame, Signal, SSEDecoder, as_bytes
 from deltafold.state import ResponseState
+
+if TYPE_CHECKING:
+    from deltafold.dialects.chat import ChatDialect
+    from deltafold.lifting import Lift
+    from deltafold.replay import Replay
 
 __all__ = ["ResponseParser", "parse"]
 
@@ -63,6 +65,8 @@ class Watched:
     __slots__ = ("_joins", "_pieces", "_reader", "_size", "value")
 
     def __init__(self, value: Value) -> None:
+        from deltafold.arguments import ArgumentsReader
+
         self.value = value
         self._reader = ArgumentsReader()
         self._joins = value.joins
@@ -84,21 +88,11 @@ class Watched:
         return self._reader.value()
 
 
-class Stage(StrEnum):
-    """How far the reading is."""
+def chat_dialect() -> type[ChatDialect]:
+    """The dialect that a program which speaks the Responses API alone never imports."""
+    from deltafold.dialects.chat import ChatDialect
 
-    READING = "reading"
-    READ = "read"
-    """All that was fed has been read, and nothing more will come."""
-    ENDED = "ended"
-    """The dialect knows."""
-
-
-CLASSES["Unread"] = Unread
-CLASSES["Lift"] = Lift
-CLASSES["Body"] = Body
-CLASSES["Stage"] = Stage
-CLASSES["Way"] = Way
+    return ChatDialect
 
 
 class ResponseParser:
@@ -168,7 +162,7 @@ class ResponseParser:
     def _dialect_of(self, name: str, fold: Fold, report: Report) -> ResponsesDialect | ChatDialect:
         lifts = CallLifts(self._lifts, report)
         if name == "chat":
-            return ChatDialect(fold, report, lifts, think_tags=self._think_tags)
+            return chat_dialect()(fold, report, lifts, think_tags=self._think_tags)
         return ResponsesDialect(fold, report, lifts)
 
     def _speak(self, dialect: ResponsesDialect | ChatDialect) -> None:
@@ -179,7 +173,7 @@ class ResponseParser:
         self._speak(self._dialect_of(dialect, self._fold, self._report))
         self._fragments = self._dialect.fragments
         if self._undecided:
-            self._fragments |= ChatDialect.fragments
+            self._fragments |= chat_dialect().fragments
 
     # ------------------------------------------------------------------------------------------- input
 
@@ -425,6 +419,8 @@ class ResponseParser:
         """
         if self._fault is not None:
             raise UsageError("snapshot() after a failed parse")
+        from deltafold.snapshot import freeze, seal
+
         dialect = self._dialect if self._replay is None else self._replay.own
         return seal(
             {
@@ -452,6 +448,8 @@ class ResponseParser:
 
         Raises `UsageError` where the snapshot is none, of another version, or damaged.
         """
+        from deltafold.snapshot import thaw, unseal
+
         content = unseal(snapshot)
         try:
             fold = thaw(content["fold"])
@@ -691,6 +689,8 @@ class ResponseParser:
 
     def _expect_replay(self) -> Replay:
         """From here on a replay stands in for the dialect."""
+        from deltafold.replay import Held, Replay
+
         dialect, held = self._dialect, Held()
         shadow = self._dialect_of(dialect.name, Fold(self._limits, self._fold.approval_required), held)
         self._replay = replay = Replay(dialect, shadow, held, self._report)

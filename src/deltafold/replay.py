@@ -20,10 +20,10 @@ from typing import Any, TypeAlias
 import attrs
 
 from deltafold import events as e
-from deltafold.classify import is_error_payload
 from deltafold.dialects.chat import ChatDialect
 from deltafold.dialects.responses import HEARTBEATS, ResponsesDialect
 from deltafold.errors import AnomalyCode, ResponseError
+from deltafold.failures import is_error_payload
 from deltafold.fold import Ending, ItemRecord, key_of, place_of, tally_key
 from deltafold.items import Item, joined, string
 from deltafold.payload import Report

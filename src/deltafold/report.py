@@ -1,7 +1,8 @@
-"""Where anomalies go: into a bounded list, or, in strict mode, out as an exception."""
+"""How far the reading is, and where anomalies go: into a list, or, in strict mode, out as an exception."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from deltafold.errors import ANOMALIES, Anomaly, AnomalyCode, WireError
@@ -9,9 +10,19 @@ from deltafold.fold import Fold
 from deltafold.sse import SSEDecoder
 from deltafold.state import ResponseState
 
-__all__ = ["Reporter"]
+__all__ = ["Reporter", "Stage"]
 
 EXCERPT = 120
+
+
+class Stage(StrEnum):
+    """How far the reading is."""
+
+    READING = "reading"
+    READ = "read"
+    """All that was fed has been read, and nothing more will come."""
+    ENDED = "ended"
+    """The dialect knows."""
 
 
 class Reporter:

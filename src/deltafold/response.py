@@ -20,6 +20,7 @@ from deltafold.items import (
     copied,
     shorten,
 )
+from deltafold.shown import Shown
 from deltafold.verdict import Verdict, verdict_of
 
 __all__ = ["Choice", "EstimatedUsage", "LiftedText", "Outcome", "Response", "Usage", "usage_from"]
@@ -40,8 +41,8 @@ class Outcome(StrEnum):
     """The transport ended before the server told an end."""
 
 
-@attrs.frozen
-class Usage:
+@attrs.frozen(repr=False)
+class Usage(Shown):
     """Tokens. None means that the server did not tell, which is not 0."""
 
     input_tokens: int | None = None
@@ -107,8 +108,8 @@ def usage_of_responses(usage: Usage) -> dict[str, Any]:
 FINISH_REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 
-@attrs.frozen
-class Choice:
+@attrs.frozen(repr=False)
+class Choice(Shown):
     """What Chat Completions told of a choice beside its items."""
 
     index: int
@@ -118,8 +119,8 @@ class Choice:
     """Its other fields as the server told them, the unknown fields of its message under `message`."""
 
 
-@attrs.frozen
-class LiftedText:
+@attrs.frozen(repr=False)
+class LiftedText(Shown):
     """A string that was lifted out of the arguments of a call."""
 
     output_index: int
@@ -129,8 +130,8 @@ class LiftedText:
     text: str = attrs.field(repr=shorten)
 
 
-@attrs.frozen
-class EstimatedUsage:
+@attrs.frozen(repr=False)
+class EstimatedUsage(Shown):
     """Tokens as the caller's own counter counts them. Never mixed with what a server reports."""
 
     input_tokens: int | None
@@ -139,8 +140,8 @@ class EstimatedUsage:
     """Part of the output."""
 
 
-@attrs.frozen
-class Response:
+@attrs.frozen(repr=False)
+class Response(Shown):
     """The response folded from the events handed out so far."""
 
     id: str | None

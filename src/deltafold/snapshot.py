@@ -14,9 +14,14 @@ from typing import Any
 
 import attrs
 
-from deltafold import errors, events, fold, items, limits, response, state
+from deltafold import allowances, errors, events, fold, items, limits, response, state
 from deltafold.dialects import chat, think
 from deltafold.errors import UsageError
+from deltafold.lifting import Lift
+from deltafold.payload import Unread
+from deltafold.replay import Way
+from deltafold.report import Stage
+from deltafold.sniff import Body
 
 __all__ = ["freeze", "seal", "thaw", "unseal"]
 
@@ -25,10 +30,11 @@ MARK = "$"
 CONTAINERS: dict[str, type] = {"tuple": tuple, "set": set, "frozenset": frozenset, "deque": deque}
 CLASSES: dict[str, type] = {
     name: found
-    for module in (errors, events, fold, items, limits, response, state, chat, think)
+    for module in (allowances, errors, events, fold, items, limits, response, state, chat, think)
     for name, found in vars(module).items()
     if isinstance(found, type) and (attrs.has(found) or issubclass(found, StrEnum))
 }
+CLASSES |= {found.__name__: found for found in (Body, Lift, Stage, Unread, Way)}
 
 
 def freeze(value: Any) -> Any:

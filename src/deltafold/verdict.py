@@ -16,6 +16,7 @@ from deltafold.items import (
     Reasoning,
     Refusal,
 )
+from deltafold.shown import Shown
 
 if TYPE_CHECKING:
     from deltafold.response import Response
@@ -48,8 +49,8 @@ INERT = frozenset(
 )
 
 
-@attrs.frozen
-class Verdict:
+@attrs.frozen(repr=False)
+class Verdict(Shown):
     """What is known of a response that bears on a retry.
 
     It rests on what was handed out and on nothing else: what the server did and did not tell nobody knows.

@@ -16,11 +16,10 @@ from typing import Any, ClassVar, TypeAlias
 import attrs
 
 from deltafold import events as e
-from deltafold.arguments import ArgumentsReader
-from deltafold.classify import error_from_payload, is_error_payload
 from deltafold.dialects.base import Dialect, cause_of
 from deltafold.dialects.think import ThinkTags
 from deltafold.errors import AnomalyCode, ErrorKind, LimitExceeded, ResponseError
+from deltafold.failures import error_from_payload, is_error_payload
 from deltafold.fold import (
     Ending,
     ItemRecord,
@@ -1061,6 +1060,8 @@ def call_name(told: JSON, function: JSON) -> str:
 
 def is_json_prefix(text: str) -> bool:
     """Whether a text may go on to be JSON."""
+    from deltafold.arguments import ArgumentsReader
+
     reader = ArgumentsReader()
     reader.feed(text)
     return reader.error is None

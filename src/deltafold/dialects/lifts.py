@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deltafold.errors import AnomalyCode
 from deltafold.events import LiftedDelta
 from deltafold.items import joined
-from deltafold.lifting import Lift, Lifted, Lifter
 from deltafold.payload import Report
+
+if TYPE_CHECKING:
+    from deltafold.lifting import Lift, Lifted
 
 __all__ = ["CallLifts"]
 
@@ -19,6 +21,8 @@ class LiftedCall:
     __slots__ = ("closed", "kept", "lifted", "lifter", "lifts", "raw", "refused")
 
     def __init__(self, lifts: list[Lift]) -> None:
+        from deltafold.lifting import Lifter
+
         self.lifts = lifts
         self.lifter = Lifter(lifts)
         self.raw: list[str] = []
@@ -145,6 +149,8 @@ class CallLifts:
 
     def setstate(self, state: list[Any]) -> None:
         """Goes on where another one stood."""
+        from deltafold.lifting import Lifter
+
         for index, lifts, lifter, raw, kept, lifted, closed, refused in state:
             call = LiftedCall([self._lifts[position] for position in lifts])
             call.lifter = Lifter.resume(lifter, call.lifts)

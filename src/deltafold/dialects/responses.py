@@ -14,9 +14,9 @@ from typing import Any, ClassVar, TypeAlias, cast
 import attrs
 
 from deltafold import events as e
-from deltafold.classify import error_from_payload, is_error_payload
 from deltafold.dialects.base import Dialect, cause_of
 from deltafold.errors import AnomalyCode, ErrorKind, ResponseError
+from deltafold.failures import error_from_payload, is_error_payload
 from deltafold.fold import (
     GROUPS,
     ITEM_VALUES,
@@ -38,7 +38,6 @@ from deltafold.fold import (
 )
 from deltafold.items import copied, string
 from deltafold.payload import Paths, join_halves, join_surrogates, mend
-from deltafold.rates import rate_limits_from_event
 from deltafold.response import Outcome, usage_from
 from deltafold.state import ITEM_STATUS_AT_END, ItemState, PartState
 
@@ -1116,6 +1115,8 @@ class ResponsesDialect(Dialect):
         self.out.append(e.Notice(kind, payload))
 
     def _rate_limits(self, payload: JSON, kind: str) -> None:
+        from deltafold.rates import rate_limits_from_event
+
         self.out.append(e.RateLimitsReported(rate_limits_from_event(payload), payload))
 
 

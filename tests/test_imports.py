@@ -1,0 +1,77 @@
+"""What `import deltafold` brings with it, and what comes only once it is needed."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+import typing
+from typing import Any
+
+import attrs
+import pytest
+
+import deltafold
+from deltafold.testing import StreamBuilder
+
+DEFERRED = {*(f"deltafold.{name}" for name in deltafold._LATER), "deltafold.dialects.chat"}
+"""The modules that a plain stream does without."""
+
+
+def modules_after(script: str, body: bytes = b"") -> set[str]:
+    """The modules of this library that another interpreter has imported after a script, given a body."""
+    report = "print(*(name for name in sys.modules if name.startswith('deltafold')))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{script}\n{report}"], input=body, capture_output=True, check=True
+    )
+    return set(done.stdout.decode().split())
+
+
+@pytest.mark.parametrize(("dialect", "more"), [("responses", set()), ("chat", {"deltafold.dialects.chat"})])
+def test_a_plain_stream_needs_no_more(dialect: str, more: set[str]) -> None:
+    """The package leaves out what is deferred, and a stream of text brings at most its own dialect."""
+    assert not modules_after("import deltafold") & DEFERRED
+    read = f"deltafold.parse(sys.stdin.buffer.read(), {dialect!r})"
+    script = f"import deltafold\nassert {read}.output_text == 'Hello'"
+    body = StreamBuilder(dialect).text("Hel", "lo").completed().body
+    assert modules_after(script, body) & DEFERRED == more
+
+
+@pytest.mark.parametrize("module", deltafold._LATER)
+def test_what_is_deferred_can_be_had(module: str) -> None:
+    """The package gives a deferred module, and its names as the very objects that they are there."""
+    script = f"import deltafold\nassert deltafold.{module}.__name__ == 'deltafold.{module}'"
+    assert f"deltafold.{module}" in modules_after(script)
+    found = importlib.import_module(f"deltafold.{module}")
+    assert deltafold.__getattr__(module) is found
+    for name in deltafold._LATER[module]:
+        assert name in found.__all__
+        assert getattr(deltafold, name) is getattr(found, name)
+        assert f"deltafold.{module}" in modules_after(f"from deltafold import {name}")
+
+
+def test_a_star_brings_everything() -> None:
+    """`from deltafold import *` gives every public name, and `dir()` lists it, imported or not."""
+    modules_after(
+        "import deltafold\nlisted = dir(deltafold)\n"
+        "assert {*deltafold.__all__, *deltafold._LATER} <= set(listed)\n"
+        "assert listed == sorted(set(listed))\n"
+        "from deltafold import *\n"
+        "assert set(deltafold.__all__) <= set(globals())"
+    )
+
+
+def test_a_name_that_nothing_has() -> None:
+    """An unknown name is an `AttributeError` as of any module, and an `ImportError` where it is imported."""
+    with pytest.raises(AttributeError, match="'deltafold' has no attribute 'nothing'"):
+        deltafold.nothing  # noqa: B018
+    with pytest.raises(ImportError, match="nothing"):
+        from deltafold import nothing  # noqa: F401
+
+
+@pytest.mark.parametrize("name", deltafold.__all__)
+def test_fields_say_their_types(name: str) -> None:
+    """The types of all fields can be resolved at run time, as serializers of attrs classes do."""
+    found: Any = getattr(deltafold, name)
+    if attrs.has(found):
+        assert set(typing.get_type_hints(found)) == {field.name for field in attrs.fields(found)}
