@@ -200,7 +200,9 @@ class HotPath:
                 except UnicodeDecodeError:
                     continue
                 if "\\" in text:
-                    text = scanstring(text + '"', 0)[0]
+                    # Nearly all escapes are quotes of the JSON inside of arguments.
+                    plain = text.replace('\\"', '"')
+                    text = scanstring(text + '"', 0)[0] if "\\" in plain else plain
                 end = found.end()
                 size = fold.size + len(text)
                 if size > most or end - position > longest:
