@@ -71,9 +71,8 @@ class PlainDialect(Protocol):
 
 @attrs.frozen(eq=False)
 class Template:
-    """The shape of a whole block: bytes that never differ, then a pattern, and its groups."""
+    """The shape of a whole block: a pattern, and its groups."""
 
-    head: bytes
     pattern: re.Pattern[bytes]
     text: int
     """The position of the text among the groups."""
@@ -84,7 +83,7 @@ class Template:
 
     def whole(self, block: bytes) -> re.Match[bytes] | None:
         """The match of a block that is of this shape from its first byte to its last."""
-        return self.pattern.fullmatch(block, len(self.head)) if block.startswith(self.head) else None
+        return self.pattern.fullmatch(block)
 
 
 class TextDraft:
@@ -132,12 +131,10 @@ class Target:
 class Lane:
     """A template in use, and what its matches lead to in this stream."""
 
-    __slots__ = ("count", "head", "identity", "match", "skip", "targets", "template", "text")
+    __slots__ = ("count", "identity", "match", "targets", "template", "text")
 
     def __init__(self, template: Template) -> None:
         self.template = template
-        self.head = template.head
-        self.skip = len(template.head)
         self.match = template.pattern.match
         self.text = template.text
         self.count = template.count
@@ -185,10 +182,8 @@ class HotPath:
                 position = 0
             buffer = decoder.buffer
             for lane in lanes if decoder.plain and position < decoder.complete and not pending else ():
-                if not buffer.startswith(lane.head, position):
-                    continue
                 match, identity = lane.match, lane.identity
-                found = match(buffer, position + lane.skip)
+                found = match(buffer, position)
                 if found is None:
                     continue
                 groups = found.groups()
@@ -367,9 +362,6 @@ def template_of(name: str, shape: Shape, spaced: bool) -> Template:
     pieces: list[tuple[str, bytes]] = [("", (f"event: {name}\n" if name else "").encode() + b"data: ")]
     write(shape, (b", ", b": ") if spaced else (b",", b":"), pieces)
     pieces.append(("", b"\n\n"))
-    head = b""
-    while pieces[0][0] == "":
-        head += pieces.pop(0)[1]
     # What stands between the free pieces is one group, if anything in it can differ.
     pattern, run, differs = b"", b"", False
     text, count, groups = 0, None, 0
@@ -390,7 +382,7 @@ def template_of(name: str, shape: Shape, spaced: bool) -> Template:
         elif kind == COUNT:
             count = groups
         groups += kind in (TEXT, COUNT)
-    return Template(head, re.compile(pattern), text, count, itemgetter(*identity) if identity else nothing)
+    return Template(re.compile(pattern), text, count, itemgetter(*identity) if identity else nothing)
 
 
 def nothing(groups: tuple[bytes, ...]) -> None:
