@@ -41,11 +41,12 @@ STRING, NUMBER, TEXT, COUNT, PADDING = "string", "number", "text", "count", "pad
 # What is compared byte for byte may be matched loosely, and a class of one character is matched ten times as
 # fast as any other. Text and padding are not compared, so their patterns are exact. Half a surrogate pair may
 # wait for its other half, so escapes of such are not in it.
-ESCAPE = rb'(?:["\\/bfnrt]|u(?:[0-9A-Ca-cEFef][0-9A-Fa-f]|[Dd][0-7])[0-9A-Fa-f]{2})'
+PLAIN = rb'[^"\\\x00-\x1f]*+'
+ESCAPE = rb'\\(?:["\\/bfnrt]|u(?:[0-9A-Ca-cEFef][0-9A-Fa-f]|[Dd][0-7])[0-9A-Fa-f]{2})'
 PATTERNS = {
     STRING: rb'"[^"]*+"',
     NUMBER: rb"-?[0-9]++",
-    TEXT: rb'"((?:[^"\\\x00-\x1f]++|\\' + ESCAPE + rb')++)"',
+    TEXT: rb'"(?!")(' + PLAIN + rb"(?:" + ESCAPE + PLAIN + rb')*+)"',
     COUNT: rb"(0|[1-9][0-9]{0,14}+)",
     PADDING: rb'"[A-Za-z0-9]*+"',
 }
