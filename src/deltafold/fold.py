@@ -409,15 +409,13 @@ class Fold:
         self._item(event).finish(event.item)
         self.had_whole_call = self.had_whole_call or is_whole(event.item)
 
-    def _part(self, event: Any, group: e.Group, index: int) -> tuple[ItemRecord, PartRecord]:
-        kind = type(event)
-        item = self._item(event)
+    def _part(self, event: Any, item: ItemRecord, group: e.Group, index: int) -> PartRecord:
         part = item.parts[group].get(index)
         state = PartState.ABSENT if part is None else part.state
-        state = step(PART, state, kind)
+        state = step(PART, state, type(event))
         assert part is not None
         part.state = state
-        return item, part
+        return part
 
     def _part_started(self, event: e.PartStarted) -> None:
         item = self._item(event)
@@ -429,7 +427,8 @@ class Fold:
         parts[index] = PartRecord(item.take_values(event.group, index, event.part.data, whole=False))
 
     def _part_finished(self, event: e.PartFinished) -> None:
-        item, part = self._part(event, event.group, event.part_index)
+        item = self._item(event)
+        part = self._part(event, item, event.group, event.part_index)
         part.data = item.take_values(event.group, event.part_index, event.part.data, whole=True)
 
     def _grow(self, item: ItemRecord, key: ValueKey, kind: e.ValueKind, text: str) -> None:
@@ -442,17 +441,20 @@ class Fold:
         self.size += len(text)
 
     def _text(self, event: e.TextDelta) -> None:
-        item, part = self._part(event, "content", event.content_index)
+        item = self._item(event)
+        part = self._part(event, item, "content", event.content_index)
         self._grow(item, ("content", event.content_index, "text"), "text", event.text)
         part.logprobs += event.logprobs
 
     def _refusal(self, event: e.RefusalDelta) -> None:
-        item, _ = self._part(event, "content", event.content_index)
+        item = self._item(event)
+        self._part(event, item, "content", event.content_index)
         self._grow(item, ("content", event.content_index, "refusal"), "refusal", event.text)
 
     def _reasoning(self, event: e.ReasoningDelta) -> None:
         group: e.Group = "summary" if event.kind == "summary" else "content"
-        item, _ = self._part(event, group, event.part_index)
+        item = self._item(event)
+        self._part(event, item, group, event.part_index)
         kind: e.ValueKind = "summary" if event.kind == "summary" else "reasoning"
         self._grow(item, (group, event.part_index, "text"), kind, event.text)
 
@@ -485,7 +487,7 @@ class Fold:
         item = self._item(event)
         key = key_of(item, event)
         if key[0] in GROUPS:
-            self._part(event, "summary" if key[0] == "summary" else "content", cast(int, key[1]))
+            self._part(event, item, "summary" if key[0] == "summary" else "content", cast(int, key[1]))
         value = item.values.get(key)
         if value is not None and type(event) is e.ValueFinished:
             value.whole = True
@@ -493,7 +495,7 @@ class Fold:
             item.values[key] = Value(event.kind, [event.text], True)
 
     def _annotation(self, event: e.AnnotationAdded) -> None:
-        _, part = self._part(event, "content", event.content_index)
+        part = self._part(event, self._item(event), "content", event.content_index)
         part.annotations[event.annotation_index] = event.annotation
 
     def _audio(self, event: e.AudioDelta) -> None:
@@ -886,8 +888,9 @@ def settle_part(
     """A part was told: the part as it then is, and the events that lead there."""
     events: list[e.Event] = []
     known = record.parts[group].get(index)
+    values = record.part_values(group, entry)
     if known is not None and record.part_data(group, index) == entry:
-        held = [record.values.get((group, index, field)) for field, _ in record.part_values(group, entry)]
+        held = [record.values.get((group, index, field)) for field, _ in values]
         if all(value is not None and value.whole for value in held):
             return entry, events  # the usual end: nothing is told but what had been streamed
         merged = entry
@@ -903,7 +906,8 @@ def settle_part(
     else:
         report(AnomalyCode.INVALID_FIELD, f"a part is {entry!r:.40}")
         merged = record.part_data(group, index)
-    values = record.part_values(group, merged)
+    if merged is not entry:
+        values = record.part_values(group, merged)
     becomes_refusal = known is not None and not is_refusal(known) and ("text", "text") in values
     if becomes_refusal and merged.get("type") == "refusal" and merged["text"]:
         report(AnomalyCode.TEXT_IN_REFUSAL, f"{brief(merged['text'])} stands in a refusal")

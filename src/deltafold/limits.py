@@ -10,7 +10,7 @@ import attrs
 
 from deltafold.shown import Shown
 
-__all__ = ["Limits"]
+__all__ = ["DEFAULT", "Limits"]
 
 MIB = 1 << 20
 
@@ -47,3 +47,7 @@ class Limits(Shown):
 
     anomalies: int = 1000
     """Anomalies kept in `ResponseParser.anomalies`; later ones are only counted."""
+
+
+DEFAULT = Limits()
+"""What holds where nothing else is said."""

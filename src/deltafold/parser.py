@@ -31,7 +31,7 @@ from deltafold.errors import (
 from deltafold.events import Event, Heartbeat, UnknownEvent
 from deltafold.fold import Ending, Fold, Value
 from deltafold.hot import HOT, HotPath
-from deltafold.limits import Limits
+from deltafold.limits import DEFAULT, Limits
 from deltafold.payload import (
     DONE,
     Report,
@@ -118,7 +118,7 @@ class ResponseParser:
         """
         if dialect not in DIALECTS:
             raise UsageError(f"there is no dialect {dialect!r}: use 'responses', 'chat' or 'auto'")
-        limits = Limits() if limits is None else limits
+        limits = DEFAULT if limits is None else limits
         self._strict = strict
         self._limits = limits
         self._depth = limits.json_depth

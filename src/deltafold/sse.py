@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from deltafold.errors import LimitExceeded, UsageError
-from deltafold.limits import Limits
+from deltafold.limits import DEFAULT, Limits
 
 __all__ = ["Frame", "SSEDecoder", "encode_frame"]
 
@@ -121,7 +121,7 @@ class SSEDecoder:
     )
 
     def __init__(self, *, limits: Limits | None = None, last_event_id: str = "") -> None:
-        limits = Limits() if limits is None else limits
+        limits = DEFAULT if limits is None else limits
         self._line_limit = limits.line_bytes
         self._event_limit = limits.event_bytes
         self.longest_block = min(limits.line_bytes, limits.event_bytes)

@@ -181,24 +181,26 @@ class ResponsesDialect(Dialect):
             if self.told_before is not None and self._was_told(number, kind):
                 return self.out
             self._sequence(number)
-        self._place_in_life(payload, kind)
+        self._handle(payload, kind)
         return self.out
 
-    def _place_in_life(self, payload: JSON, kind: str) -> None:
+    def _handle(self, payload: JSON, kind: str) -> None:
         """Nothing follows the end, and little a failure."""
         if self.ended:
             self._after_end(kind)
-        elif self.ending is not None and kind not in ("error", "response.failed", *HEARTBEATS):
+            return
+        if self.ending is not None and kind not in ("error", "response.failed", *HEARTBEATS):
             self._finish()
             self._after_end(kind)
-        else:
-            self._handle(payload, kind)
-
-    def _handle(self, payload: JSON, kind: str) -> None:
+            return
         if "delta" in payload and kind not in DELTAS:
             # No fragment, so that no other half of a pair can follow.
             payload = {**payload, "delta": mend(payload["delta"], self.report, frozenset())}
-        HANDLERS.get(kind, ResponsesDialect._other)(self, payload, kind)
+        handler = HANDLERS.get(kind)
+        if handler is None:
+            self._other(payload, kind)
+        else:
+            handler(self, payload, kind)
 
     def plain_text(self, payload: JSON, event: Any) -> tuple[tuple[str], None] | None:
         """Where the text of an event stands in the payload that made it.
@@ -246,7 +248,7 @@ class ResponsesDialect(Dialect):
         self._clear()
         kind = self._type(payload, "")
         self.reported.add((AnomalyCode.TYPE_MISSING, None))
-        self._place_in_life(payload, kind)
+        self._handle(payload, kind)
         return self.out
 
     def seen(self, payload: JSON, name: str) -> bool | None:
@@ -334,9 +336,9 @@ class ResponsesDialect(Dialect):
         """Types without a handler of their own."""
         if kind in PROGRESS:
             item_type, status = PROGRESS[kind]
-            index = self._locate(payload, item_type)
-            if (record := self.fold.items.get(index)) is None or record.state is not ItemState.DONE:
-                self.out.append(e.ItemProgress(index, status))
+            record = self._locate(payload, item_type)
+            if record.state is not ItemState.DONE:
+                self.out.append(e.ItemProgress(record.index, status))
         elif kind in HEARTBEATS:
             self.out.append(e.Heartbeat(kind))
         elif kind in NOTICES:
@@ -576,7 +578,7 @@ class ResponsesDialect(Dialect):
                 self.announced[record.index, (group, index, field)] = part[field]
                 part[field] = ""
 
-    def _locate(self, payload: JSON, wanted: str) -> int:
+    def _locate(self, payload: JSON, wanted: str) -> ItemRecord:
         """The item that an event is about; it begins where it was not announced.
 
         `output_index` is the key. `item_id` and `call_id` are aliases: they decide where the index is
@@ -584,7 +586,7 @@ class ResponsesDialect(Dialect):
         """
         record = self._usual(payload, payload.get("item_id"), wanted)
         if record is not None:
-            return record.index
+            return record
         self._start()
         place, here = self._placed(payload)
         owner = self._owner(payload)
@@ -604,7 +606,7 @@ class ResponsesDialect(Dialect):
             found = self._latest(wanted)
             if found is not None:
                 self._once(code, found, f"a fragment of item {found} has output_index {place}")
-                return found
+                return self._record(found)
         self._once(AnomalyCode.ITEM_NOT_ANNOUNCED, place, f"a {wanted} was not announced")
         told: JSON = {"type": wanted}
         if isinstance(payload.get("item_id"), str):
@@ -619,7 +621,7 @@ class ResponsesDialect(Dialect):
                 told["call_id"] = payload["call_id"]
         index = self._begin(place, told)
         self.unannounced.add(index)
-        return index
+        return self._record(index)
 
     def _latest(self, wanted: str) -> int | None:
         """The last item of a type: the last that is open, if there is one."""
@@ -655,13 +657,13 @@ class ResponsesDialect(Dialect):
         # An item of a type that is not known may hold anything.
         return record.type not in KNOWN_TYPES or (record.type in CALLS and wanted in CALLS)
 
-    def _adopted(self, index: int, wanted: str) -> int:
+    def _adopted(self, index: int, wanted: str) -> ItemRecord:
         """An item that was announced without a type gets that of what comes for it."""
         record = self._record(index)
         if record.type == "":
             data = self._typed(record, wanted)
             self.out.append(e.ItemUpdated(index, self.fold.item(record, data, whole=False)))
-        return index
+        return record
 
     def _typed(self, record: ItemRecord, kind: str) -> JSON:
         """An item as JSON. Where its type becomes known only now, the text that it came with is held back."""
@@ -888,9 +890,10 @@ class ResponsesDialect(Dialect):
         `ends`: the event tells an end, not a fragment.
         """
         name = "summary_index" if group == "summary" else "content_index"
-        told = self._index(payload, name)
-        if told is not None and told in record.parts[group]:
+        told = payload.get(name)
+        if type(told) is int and told in record.parts[group]:
             return told
+        told = self._index(payload, name)
         if told is None:
             self._once(
                 AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}"
@@ -924,7 +927,7 @@ class ResponsesDialect(Dialect):
             self.report(AnomalyCode.INVALID_FIELD, f"{kind} has no part")
             return
         group, name = part_place(kind)
-        record = self._record(self._locate(payload, owner_of(group, part)))
+        record = self._locate(payload, owner_of(group, part))
         told = self._index(payload, name)
         if told is None:
             told = (record.keys(group) or [-1])[-1] + 1
@@ -948,7 +951,7 @@ class ResponsesDialect(Dialect):
             self.report(AnomalyCode.INVALID_FIELD, f"{kind} has no part")
             return
         group, _ = part_place(kind)
-        record = self._record(self._locate(payload, owner_of(group, part)))
+        record = self._locate(payload, owner_of(group, part))
         field = "refusal" if part.get("type") == "refusal" else "text"
         index = self._part_index(payload, record, group, field, ends=True)
         known = record.parts[group].get(index)
@@ -965,7 +968,7 @@ class ResponsesDialect(Dialect):
         """Which value an event is about."""
         record = self._usual(payload, payload.get("item_id"), streamed.item_type)
         if record is None:
-            record = self._record(self._locate(payload, streamed.item_type))
+            record = self._locate(payload, streamed.item_type)
         kind, key = streamed.kind, streamed.key
         if key[0] in GROUPS:
             group: e.Group = "summary" if key[0] == "summary" else "content"
@@ -1046,7 +1049,7 @@ class ResponsesDialect(Dialect):
             self.announced[record.index, key] = text
 
     def _command_output_delta(self, payload: JSON, kind: str) -> None:
-        record = self._record(self._locate(payload, "shell_call_output"))
+        record = self._locate(payload, "shell_call_output")
         index = self._index(payload, "command_index") or 0
         pieces = payload.get("delta")
         for stream in STREAMS:
@@ -1055,7 +1058,7 @@ class ResponsesDialect(Dialect):
                 self._fragment(record, stream, ("output", index, stream), text)
 
     def _command_output_done(self, payload: JSON, kind: str) -> None:
-        record = self._record(self._locate(payload, "shell_call_output"))
+        record = self._locate(payload, "shell_call_output")
         first = self._index(payload, "command_index") or 0
         output = payload.get("output")
         for index, entry in enumerate(output if isinstance(output, list) else (), first):
@@ -1068,7 +1071,7 @@ class ResponsesDialect(Dialect):
         if not isinstance(annotation, dict):
             self._once(AnomalyCode.INVALID_FIELD, "annotation", "annotation is no object")
             return
-        record = self._record(self._locate(payload, "message"))
+        record = self._locate(payload, "message")
         index = self._part_index(payload, record, "content", "text", ends=True)
         known: Any = None
         came: dict[int, JSON] = {}
@@ -1095,7 +1098,7 @@ class ResponsesDialect(Dialect):
         if not isinstance(image, str):
             self._once(AnomalyCode.INVALID_FIELD, "partial_image_b64", "partial_image_b64 is no text")
             return
-        index = self._locate(payload, "image_generation_call")
+        index = self._locate(payload, "image_generation_call").index
         number = self._index(payload, "partial_image_index")
         left_out = ("type", "partial_image_b64", "sequence_number", "output_index", "item_id")
         data = {k: v for k, v in payload.items() if k not in left_out}
