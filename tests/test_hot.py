@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import wire
@@ -590,6 +590,38 @@ def long_blocks(frames_read: list[bool], blocks: list[bytes], dialect: str, **op
     frames_read.clear()
     told(blocks, dialect, short=True, **options)
     return len(frames_read)
+
+
+def test_arguments_that_open_something(frames_read: list[bool]) -> None:
+    """A fragment that opens an object or array goes the long way only where it may repeat the arguments."""
+    opened = ['{"a', '":1,"b":', '{"b":[', '{"c', "[", "{"]
+    blocks = [event(call_chunk(0, text)) for text in opened]
+    assert long_blocks(frames_read, [CHAT_PRELUDE, *blocks], "chat") == 3 + 1
+    again = {
+        "as the arguments began": opened[0],
+        "the arguments so far": "".join(opened),
+    }
+    for text in again.values():
+        assert long_blocks(frames_read, [CHAT_PRELUDE, *blocks, event(call_chunk(0, text))], "chat") == 3 + 2
+    # Once the arguments may be whole, anything that opens may be all of them again.
+    closed = [event(call_chunk(0, text)) for text in ("]", "{", "x", "[")]
+    assert long_blocks(frames_read, [CHAT_PRELUDE, *blocks, *closed], "chat") == 3 + 1 + 1
+
+
+FRAGMENTS = ["{", '{"a', '":1', '{"a":1', "}", "[1]", ","]
+
+
+@given(st.lists(st.tuples(st.sampled_from([0, 0, 1]), st.none() | st.sampled_from(FRAGMENTS)), max_size=12))
+@example([(0, '{"a'), (0, '":1'), (0, "}"), (0, "{")])
+@example([(0, '{"a":1'), (0, "}"), (0, None), (0, ","), (0, None)])
+def test_arguments_in_any_pieces(said: list[tuple[int, str | None]]) -> None:
+    """However arguments are cut, and whether all of them come again, both ways tell the same of them."""
+    so_far, blocks = ["", ""], [CHAT_PRELUDE]
+    for index, text in said:
+        text = so_far[index] if text is None else text
+        blocks.append(event(call_chunk(index, text)))
+        so_far[index] += text
+    check_same(blocks, "chat")
 
 
 def test_rotating_ids(frames_read: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:

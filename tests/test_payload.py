@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from deltafold.errors import AnomalyCode as A
 from deltafold.errors import LimitExceeded, WireError
 from deltafold.payload import (
+    LONG,
     MOST_JOINTS,
+    check_depth,
     escape_surrogates,
     is_strict_json,
     join_halves,
     join_surrogates,
     mend,
+    read_object,
     read_payloads,
 )
 from strategies import count_calls, strings
@@ -473,3 +476,26 @@ def test_depth_is_exact_beside_other_brackets() -> None:
     assert read("[[[1]],[{}],[[2]]]", depth=3)[0] == [[[[1]], [{}], [[2]]]]
     with pytest.raises(LimitExceeded):
         read("[[[1]],[{}],[[[2]]]]", depth=3)
+
+
+TREES = st.recursive(
+    st.none() | st.integers(0, 9) | st.sampled_from(["", "{[", "}]", '"{']),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab{["), inner, max_size=3),
+    max_leaves=25,
+)
+
+
+@pytest.mark.parametrize("padding", [0, LONG])
+@given(tree=st.dictionaries(st.sampled_from("abc"), TREES, max_size=3), depth=st.integers(1, 8))
+def test_the_depth_of_an_object_is_that_of_its_text(padding: int, tree: Any, depth: int) -> None:
+    """An object is refused where its text would be, whatever its strings hold, and however long it is."""
+    value = {**tree, "padding": " " * padding}
+    text = json.dumps(value)
+    try:
+        check_depth(text, depth)
+    except LimitExceeded:
+        with pytest.raises(LimitExceeded) as fault:
+            read_object(text, depth, strict=False)
+        assert (fault.value.limit, fault.value.value) == ("json_depth", depth)
+    else:
+        assert read_object(text, depth, strict=False) == value

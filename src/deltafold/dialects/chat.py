@@ -239,6 +239,7 @@ class ChatDialect(Dialect):
                 return None
             every = (call for choice in self.choices.values() for call in choice.calls)
             (call,) = [call for call in every if call.index == event.output_index]
+            self.texts = {}  # what this payload said has been handed out, and is in the fold
             path = ("choices", 0, "delta", "tool_calls", 0, "function", "arguments")
             return path, (OPENING, partial(self._may_repeat, call))
         if self.think_tags:
@@ -810,14 +811,13 @@ class ChatDialect(Dialect):
         """Whether a fragment begins as the arguments did, and not just with the same bracket."""
         if len(text) == 1:
             return False
-        raw = self._raw(call)
-        if raw or call.index is None:
-            return raw is not None and text.startswith(raw[0])
-        record = self.fold.items.get(call.index)
-        value = None if record is None else record.values.get(call.key)
-        if value is None or not value.fragments:
-            return text.startswith(self.texts.get((call.index, call.key), ""))
-        return text.startswith(value.fragments[0])
+        pieces = self._raw(call)
+        if pieces is None and call.index is not None:
+            record = self.fold.items.get(call.index)
+            value = None if record is None else record.values.get(call.key)
+            said = self.texts.get((call.index, call.key), "")
+            pieces = [said] if value is None else value.fragments
+        return text.startswith(next(filter(None, pieces or ()), ""))
 
     def _update(self, choice: OpenChoice, index: int, more: JSON) -> None:
         """More is known of an item that had begun."""
