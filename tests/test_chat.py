@@ -18,7 +18,7 @@ from deltafold import events as e
 from deltafold.dialects.chat import MOST_CHECKS
 from deltafold.errors import AnomalyCode, ErrorKind, LimitExceeded, WireError
 from deltafold.items import CustomToolCall, FunctionCall, Message
-from deltafold.lifting import Lift
+from deltafold.lift import Lift
 from deltafold.limits import Limits
 from deltafold.parser import ResponseParser, parse
 from deltafold.payload import is_strict_json

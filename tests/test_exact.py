@@ -24,7 +24,7 @@ from deltafold.fold import (
     settle_value,
 )
 from deltafold.items import OutputText, ReasoningText, item_from
-from deltafold.lifting import Lift
+from deltafold.lift import Lift
 from deltafold.limits import Limits
 from deltafold.parser import ResponseParser
 from deltafold.sse import Signal, SSEDecoder

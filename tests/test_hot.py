@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import attrs
@@ -21,6 +22,7 @@ from deltafold import (
     TextDelta,
     WireError,
 )
+from deltafold import events as e
 from deltafold import hot as hot_path
 from deltafold.hot import MOST_LANES, MOST_TARGETS, Template, recent_templates, template_of
 from deltafold.sse import Signal, SSEDecoder
@@ -787,6 +789,122 @@ def test_other_spellings(spelling: bytes, frames_read: list[bool]) -> None:
     other = {b'data:{"a': b"data:" + block[6:], b'data: { "a': b"data: { " + block[7:]}
     blocks = [other.get(spelling, b"event:x\n" + block)] * 6
     assert long_blocks(frames_read, blocks, "chat") == 6
+
+
+# ------------------------------------------------------------------------------ what comes between two events
+
+
+@pytest.fixture
+def joins(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How much there was to be read after each time that what was fed was joined to what had not been."""
+    sizes: list[int] = []
+    join = SSEDecoder.join
+    monkeypatch.setattr(
+        SSEDecoder, "join", lambda decoder: (join(decoder), sizes.append(len(decoder.buffer)))[0]
+    )
+    return sizes
+
+
+def speaking(*deltas: int) -> ResponseParser:
+    """A parser that has read a prelude, and deltas of these numbers."""
+    parser = ResponseParser()
+    parser.feed(PRELUDE)
+    for number in deltas:
+        parser.feed(event({**wire.text(0, "x", item_id="msg_0"), "sequence_number": number}))
+    for _ in parser.events():
+        pass
+    return parser
+
+
+def test_a_long_line_hides_no_block() -> None:
+    """A whole block that was fed while events waited comes, though a line that is not whole follows it."""
+    parser = speaking(7, 8)
+    parser.feed(event(wire.done(0, wire.message("xx", id="msg_0"))))
+    assert type(parser.next_event()) is e.ValueFinished
+    parser.feed(b": ping\n\n")
+    assert type(parser.next_event()) is e.ItemFinished
+    parser.feed(b"x" * 70_000)
+    assert not parser.needs_input
+    assert type(parser.next_event()) is e.Heartbeat
+    assert parser.needs_input
+
+
+def test_a_line_feed_belongs_to_the_carriage_return_before_it() -> None:
+    """A blank line that was fed while values waited ends its block, though a CR comes behind it."""
+    parser = ResponseParser("chat")
+    parser.feed(b"".join(event(chunk({"content": text})) for text in "abb"))
+    assert len(list(parser.events())) == 6
+    begun = event(chunk({"content": "C"}))[:-2] + b"\r\n"
+    three = b"error: " + b'{"message":"x","code":"rate_limit_exceeded"} ' * 3 + b"\n"
+    heard = []
+    for fed in (begun + three, b"\ndata: oops\r", b"\n: e\n\n", b"", event(chunk({"content": "D"})), b"\n"):
+        parser.feed(fed)
+        heard.append(type(parser.next_event()))
+    assert heard == [*[e.ErrorReported] * 3, e.TextDelta, e.Heartbeat, e.UnknownEvent]
+
+
+def test_what_is_fed_while_events_wait_is_joined_once(joins: list[int]) -> None:
+    """As long as events wait, or whole lines do, nothing is joined to them again and again."""
+    items = [
+        event(wire.added(4 + n, wire.message(id=f"msg_{4 + n}", status="in_progress"))) for n in range(90)
+    ]
+    parser = speaking(7, 8)
+    parser.feed(b"".join(items))
+    list(parser.events())
+    parser.feed(event(wire.completed()))
+    joins.clear()
+    finished = 0
+    for found in parser.events():
+        finished += type(found) is e.ItemFinished
+        parser.feed(b"data: more\n")
+    assert finished > 90
+    assert len(joins) <= 4
+
+
+def test_a_backlog_with_carriage_returns_is_joined_once(joins: list[int]) -> None:
+    """Blocks that end in CR are all read before what was fed meanwhile is joined to them."""
+    parser = speaking(7, 8)
+    parser.feed(b": one\r\r" * 90)
+    for _ in range(90):
+        assert type(parser.next_event()) is e.Heartbeat
+        parser.feed(b": more\r\r")
+    assert len(joins) <= 16
+
+
+@pytest.mark.parametrize("short", [True, False])
+@pytest.mark.parametrize("rest", [b": ping\n\n", b"event: ping\n\n", b"data: nope\n\n", b"data: 1\n\n", None])
+def test_the_cursor_never_goes_back(rest: bytes | None, short: bool) -> None:
+    """What bears no number leaves the cursor where it was, also while its events wait."""
+    parser = speaking(*range(7, 9 + 1))
+    if not short:
+        without_short_cut(parser)
+    parser.feed(event({**wire.text(0, "x", item_id="msg_0"), "sequence_number": 10}))
+    assert type(parser.next_event()) is e.TextDelta
+    if rest is None:
+        parser.close()
+    else:
+        parser.feed(rest)
+    assert not parser.needs_input
+    assert parser.last_sequence_number == 10
+    while parser.next_event() is not None:
+        assert parser.last_sequence_number == 10
+
+
+def test_a_large_event_is_not_held_twice() -> None:
+    """While an event of some megabytes is read, the short cut holds none of its bytes."""
+    size = 4_000_000
+    large = event({"type": "response.new_thing", "value": "x" * size})
+    pieces = [large[at : at + 60_000] for at in range(0, len(large), 60_000)]
+    parser = speaking(7, 8, 9)
+    tracemalloc.start()
+    try:
+        for piece in pieces:
+            parser.feed(piece)
+            for found in parser.events():
+                assert type(found) is e.UnknownEvent
+        assert tracemalloc.get_traced_memory()[1] < 2.5 * size
+    finally:
+        tracemalloc.stop()
 
 
 # ------------------------------------------------------------------------------------- what is remembered

@@ -24,6 +24,7 @@ ORDER = """
 shown
 errors limits allowances
 sse payload sniff arguments rates
+lift
 lifting classify
 failures
 items

@@ -75,3 +75,9 @@ def test_fields_say_their_types(name: str) -> None:
     found: Any = getattr(deltafold, name)
     if attrs.has(found):
         assert set(typing.get_type_hints(found)) == {field.name for field in attrs.fields(found)}
+
+
+def test_parameters_say_their_types() -> None:
+    """So can those of the parser's parameters."""
+    hints = typing.get_type_hints(deltafold.ResponseParser.__init__)
+    assert typing.get_args(hints["lifts"]) == (deltafold.Lift,)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deltafold.errors import UsageError
-from deltafold.lifting import Lift, Lifter
+from deltafold.lift import Lift
+from deltafold.lifting import Lifter
 from strategies import count_calls
 
 THINKING = Lift(("thinking",), "reasoning", remove=True)

@@ -157,6 +157,17 @@ def test_when_input_is_needed() -> None:
 # --------------------------------------------------------------------------------------- frames and payloads
 
 
+def test_a_long_line_hides_nothing() -> None:
+    """Whole blocks come, though a line that is not whole follows them."""
+    parser = ResponseParser()
+    parser.feed(b": c1\n\n: c2\n\n: c3\n\n")
+    assert parser.next_event() == e.Heartbeat("comment", "c1")
+    parser.feed(b"x" * 70_000)
+    assert not parser.needs_input
+    assert [event.text for event in parser.events()] == ["c2", "c3"]
+    assert parser.needs_input
+
+
 def test_signs_of_life() -> None:
     """Comments, blocks without data and empty data are heartbeats, in their place."""
     found = lawful(

@@ -66,6 +66,7 @@ from deltafold.items import (
     Refusal,
     SummaryText,
 )
+from deltafold.lift import Lift
 from deltafold.limits import Limits
 from deltafold.parser import ResponseParser, parse
 from deltafold.response import Choice, EstimatedUsage, LiftedText, Outcome, Response, Usage
@@ -78,7 +79,6 @@ if TYPE_CHECKING:
     from deltafold.arguments import ArgumentsError, ArgumentsReader
     from deltafold.classify import classify_http_error
     from deltafold.display import DisplayKind, DisplayMessage, DisplayUpdate, DisplayView
-    from deltafold.lifting import Lift
     from deltafold.rates import rate_limits_from_event, rate_limits_from_headers
 
 __all__ = [
@@ -174,7 +174,7 @@ _LATER = {
     "arguments": ("ArgumentsError", "ArgumentsReader"),
     "classify": ("classify_http_error",),
     "display": ("DisplayKind", "DisplayMessage", "DisplayUpdate", "DisplayView"),
-    "lifting": ("Lift",),
+    "lifting": (),
     "rates": ("rate_limits_from_event", "rate_limits_from_headers"),
     "replay": (),
     "snapshot": (),

@@ -178,7 +178,7 @@ class HotPath:
             return
         while True:
             position = decoder.position
-            if position >= decoder.complete and decoder.fresh and lanes:
+            if decoder.fresh and decoder.plain and position >= decoder.complete and lanes and not pending:
                 decoder.join()
                 position = 0
             buffer = decoder.buffer
@@ -230,6 +230,8 @@ class HotPath:
                 yield event
                 break
             else:
+                # What comes may be large: the bytes it is made of are not to be held here as well.
+                buffer, found = b"", None
                 other = otherwise()
                 if other is None:
                     return

@@ -31,6 +31,7 @@ from deltafold.errors import (
 from deltafold.events import Event, Heartbeat, UnknownEvent
 from deltafold.fold import Ending, Fold, Value
 from deltafold.hot import HOT, HotPath
+from deltafold.lift import Lift
 from deltafold.limits import DEFAULT, Limits
 from deltafold.payload import (
     DONE,
@@ -51,7 +52,6 @@ from deltafold.state import ResponseState
 
 if TYPE_CHECKING:
     from deltafold.dialects.chat import ChatDialect
-    from deltafold.lifting import Lift
     from deltafold.replay import Replay
 
 __all__ = ["ResponseParser", "parse"]
@@ -139,6 +139,8 @@ class ResponseParser:
         self._values: deque[tuple[Any, str]] = deque()
         self._pending: deque[Event | Ending] = deque()
         self._hot = HotPath(self._decoder, self._fold, self._pending)
+        # The last sequence number before the present step.
+        self._cursor: int | None = None
         self._use("responses" if self._undecided else dialect)
         self._watched: dict[int, Watched] = {}
         # The response as it was built last, and how much text it held.
@@ -187,14 +189,14 @@ class ResponseParser:
             # The decoder's push(), written out: for chunks of few bytes its call would cost as much again.
             decoder = self._decoder
             decoder.chunks.append(data)
+            decoder.held = held = decoder.held + len(data)
             if LF in data or CR in data:
                 decoder.fresh = True
                 decoder.idle = False
-                return
-            decoder.held = held = decoder.held + len(data)
-            if held > decoder.watermark:
+            elif held > decoder.watermark:
                 decoder.overflow()
-                decoder.idle = not decoder.fresh
+                if decoder.fresh:
+                    decoder.idle = False
             return
         data = as_bytes(data)
         if self._later and self._closed is None and not self._raised:
@@ -363,9 +365,7 @@ class ResponseParser:
     @property
     def last_sequence_number(self) -> int | None:
         """The resume cursor (`starting_after`): the last event all of which has been handed out."""
-        dialect = self._dialect
-        unread = self._pending or self._values
-        return dialect.sequence_number_before if unread else dialect.last_sequence_number
+        return self._cursor if self._pending or self._values else self._dialect.last_sequence_number
 
     @property
     def last_event_id(self) -> str:
@@ -507,6 +507,7 @@ class ResponseParser:
 
     def _read(self) -> bool:
         """One step: a value, a frame, the end. False where there is none."""
+        self._cursor = self._dialect.last_sequence_number
         if self._replay is not None and self._replay.over:
             self._end_replay(self._replay)
             return True
@@ -802,6 +803,7 @@ MEMORY = (
     "_body",
     "_bytes_before",
     "_closed",
+    "_cursor",
     "_deaf",
     "_held",
     "_open",

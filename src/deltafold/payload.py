@@ -193,10 +193,12 @@ def is_deeper(value: Any, depth: int) -> bool:
     """Whether arrays and objects are nested deeper than `depth`."""
     level = [value]
     for _ in range(depth):
-        members: list[Any] = []
-        for container in level:
-            members += container.values() if type(container) is dict else container
-        level = [member for member in members if type(member) is dict or type(member) is list]
+        level = [
+            member
+            for container in level
+            for member in (container.values() if type(container) is dict else container)
+            if type(member) is dict or type(member) is list
+        ]
         if not level:
             return False
     return True

@@ -125,11 +125,6 @@ class Replay:
         """The last number that is known."""
         return self.own.last_sequence_number
 
-    @property
-    def sequence_number_before(self) -> int | None:
-        """The one before that of the present payload."""
-        return self.own.sequence_number_before
-
     def translate(self, payload: JSON, name: str) -> list[Any]:
         """What is new in one payload."""
         own = self.own

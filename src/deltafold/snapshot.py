@@ -17,7 +17,7 @@ import attrs
 from deltafold import allowances, errors, events, fold, items, limits, response, state
 from deltafold.dialects import chat, think
 from deltafold.errors import UsageError
-from deltafold.lifting import Lift
+from deltafold.lift import Lift
 from deltafold.payload import Unread
 from deltafold.replay import Way
 from deltafold.report import Stage
@@ -25,7 +25,7 @@ from deltafold.sniff import Body
 
 __all__ = ["freeze", "seal", "thaw", "unseal"]
 
-VERSION = 2
+VERSION = 3
 MARK = "$"
 CONTAINERS: dict[str, type] = {"tuple": tuple, "set": set, "frozenset": frozenset, "deque": deque}
 CLASSES: dict[str, type] = {

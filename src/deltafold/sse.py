@@ -132,7 +132,7 @@ class SSEDecoder:
         # at each chunk would cost the square of a long line. The first `_pieces` were joined already.
         self.chunks: list[bytes] = []
         self._pieces = 0
-        # How many bytes came without a line end, and how many may come before something is done about it.
+        # How many they are, and how many they may be before something is done about it.
         self.held = 0
         self.watermark = min(PIECE, limits.line_bytes)
         self._brief = min(PIECE, limits.line_bytes - PIECE)
@@ -189,11 +189,10 @@ class SSEDecoder:
         """Stores bytes, unchecked. Whether there is now something to read."""
         if data:
             self.chunks.append(data)
+            self.held += len(data)
             if LF in data or CR in data:  # asked with an int, this takes a seventh of the time
                 self.fresh = True
-                return True
-            self.held += len(data)
-            if self.held > self.watermark:
+            elif self.held > self.watermark:
                 self.overflow()
         return self.fresh
 
@@ -318,6 +317,8 @@ class SSEDecoder:
                     self._name = b""
                     self._data = None
                     self.position = after
+                    if len(data) > PIECE and after == len(buffer):
+                        self._drop()
                     self.event_count += 1
                     self.clean = True
                     self.plain = not self._has_returns
@@ -368,7 +369,7 @@ class SSEDecoder:
     @property
     def bytes_fed(self) -> int:
         """All bytes that were fed."""
-        return self._start + len(self.buffer) + sum(map(len, self.chunks))
+        return self._start + len(self.buffer) + self.held
 
     @property
     def bytes_pending(self) -> int:
@@ -457,14 +458,17 @@ class SSEDecoder:
 
     def join(self) -> None:
         """Joins what was fed since to what has not been read."""
-        position = self.position
-        whole = self.buffer[position:] + b"".join(self.chunks)
-        self.chunks.clear()
+        chunks, position = self.chunks, self.position
+        unread = self.buffer[position:]
+        if unread:
+            chunks.insert(0, unread)
+        whole = b"".join(chunks)
+        chunks.clear()
         self.fresh = False
         self.held = 0
         self._start += position
         if self._edge:
-            whole = self._without_edge(whole)
+            whole = self._without_edge(whole, unread)
         self.buffer = whole
         self.position = 0
         self._end = None
@@ -505,8 +509,11 @@ class SSEDecoder:
                 self._end = max(self._end, self.buffer.rfind(CR) + 1)
         return self._end
 
-    def _without_edge(self, whole: bytes) -> bytes:
-        """What was joined, without a byte order mark at its start or the rest of a CRLF."""
+    def _without_edge(self, whole: bytes, unread: bytes) -> bytes:
+        """What was joined, without a byte order mark at its start or the rest of a CRLF.
+
+        (As long as the CR of a CRLF is `unread` it takes its LF along.)
+        """
         if self._at_start:
             # "The UTF-8 decode algorithm strips one leading UTF-8 Byte Order Mark (BOM), if any."
             self._at_start = False
@@ -517,7 +524,7 @@ class SSEDecoder:
             # The line ended with the CR that was the last byte before: acting on it at once costs nobody
             # a wait, and this LF is the rest of that CRLF.
             self._skip_line_feed = False
-            if whole.startswith(b"\n"):
+            if not unread and whole.startswith(b"\n"):
                 whole = whole[1:]
                 if self._block == self._start:
                     self._block += 1
@@ -531,21 +538,18 @@ class SSEDecoder:
         Such a block is left alone until it is whole, to be read in one step.
         """
         position = self.position
-        if position < self.complete:
+        if position < self.complete or not self.plain:
             return False
         if self.fresh:
             self.join()
-            if self.complete:
+            if self.complete or not self.plain:
                 return False
             position = 0
         buffer = self.buffer
         rest = len(buffer) - position
-        return self.plain and (
-            rest == 0
-            or (
-                rest <= self._longest_wait
-                and (buffer.startswith((b"event: ", b"data: "), position) or position == self.end)
-            )
+        return rest == 0 or (
+            rest <= self._longest_wait
+            and (buffer.startswith((b"event: ", b"data: "), position) or position == self.end)
         )
 
     def block(self) -> bytes | None:
@@ -561,7 +565,7 @@ class SSEDecoder:
         """Bytes of the line that has not ended. A byte order mark, whole or begun, is of no line."""
         size = len(self.buffer) - self.end + self.held
         if self._at_start and size > self._line_limit:
-            start = b"".join(self.chunks)[: len(BOM)]
+            start = b"".join(self.chunks[: len(BOM)])[: len(BOM)]
             size -= len(start) if BOM.startswith(start) else 0
         return size
 

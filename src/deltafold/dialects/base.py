@@ -32,8 +32,6 @@ class Dialect:
     started: bool = False
     ended: bool = False
     last_sequence_number: int | None = None
-    sequence_number_before: int | None = None
-    """The one before that of the present payload."""
     told_before: int | None = None
     """The last one that came over an earlier connection."""
     reported: set[tuple[str, str | int | None]] = attrs.field(factory=set)

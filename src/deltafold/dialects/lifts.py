@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from deltafold.errors import AnomalyCode
 from deltafold.events import LiftedDelta
 from deltafold.items import joined
+from deltafold.lift import Lift
 from deltafold.payload import Report
 
 if TYPE_CHECKING:
-    from deltafold.lifting import Lift, Lifted
+    from deltafold.lifting import Lifted
 
 __all__ = ["CallLifts"]
 

@@ -173,7 +173,7 @@ class ResponsesDialect(Dialect):
         if self.fresh:
             self.fresh = {}
         kind = name if name and payload.get("type") == name else self._type(payload, name)
-        self.sequence_number_before = last = self.last_sequence_number
+        last = self.last_sequence_number
         number = payload.get("sequence_number")
         if last is not None and type(number) is int and number == last + 1:
             self.last_sequence_number = number
