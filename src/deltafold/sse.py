@@ -538,13 +538,15 @@ class SSEDecoder:
         Such a block is left alone until it is whole, to be read in one step.
         """
         position = self.position
-        if position < self.complete or not self.plain:
+        if position < self.complete or not (self.plain or position == self.end):
             return False
         if self.fresh:
             self.join()
-            if self.complete or not self.plain:
+            if self.complete:
                 return False
             position = 0
+        if not self.plain:
+            return False
         buffer = self.buffer
         rest = len(buffer) - position
         return rest == 0 or (
