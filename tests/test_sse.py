@@ -837,6 +837,25 @@ def test_a_mark_is_no_part_of_the_first_line() -> None:
                     one.next_frame()
 
 
+def test_what_looks_like_a_mark_later_is_a_part_of_its_line() -> None:
+    """Only at the start of the stream is a byte order mark of no line."""
+    decoder = SSEDecoder(limits=Limits(line_bytes=7))
+    decoder.feed(b"data: 1\n\n")
+    assert decoder.next_frame() == frame("1")
+    decoder.feed(BOM + b"xxxxx")
+    with pytest.raises(LimitExceeded):
+        decoder.next_frame()
+
+
+def test_a_blank_line_does_not_wait() -> None:
+    """A blank line alone is read, though it is the beginning of a block as much as its end."""
+    decoder = SSEDecoder()
+    decoder.feed(b"\n")
+    assert not decoder.waits()
+    decoder.feed(b"\r")
+    assert not decoder.waits()
+
+
 def test_a_short_limit_shortens_the_wait() -> None:
     """A beginning that passes the limit of a line or an event is not left waiting for its end."""
     for limits in (Limits(line_bytes=9), Limits(event_bytes=9)):
