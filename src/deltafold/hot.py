@@ -172,17 +172,19 @@ class HotPath:
 
         Ends where nothing does. Between two events anything may happen to the parser, so all is asked anew.
         """
-        decoder, fold, lanes, pending = self._decoder, self._fold, self.lanes, self._pending
-        longest, most = decoder.longest_block, fold.limits.text_size
+        decoder = self._decoder
         if decoder.idle:
             return
+        fold, lanes, pending = self._fold, self.lanes, self._pending
+        longest, most = decoder.longest_block, fold.limits.text_size
         while True:
             position = decoder.position
             if decoder.fresh and decoder.plain and position >= decoder.complete and lanes and not pending:
                 decoder.join()
                 position = 0
             buffer = decoder.buffer
-            for lane in lanes if decoder.plain and position < decoder.complete and not pending else ():
+            plain = lanes and not pending and decoder.plain and position < decoder.complete
+            for lane in lanes if plain else ():
                 match, identity = lane.match, lane.identity
                 found = match(buffer, position)
                 if found is None:
@@ -197,8 +199,8 @@ class HotPath:
                     continue
                 if "\\" in text:
                     # Nearly all escapes are quotes of the JSON inside of arguments.
-                    plain = text.replace('\\"', '"')
-                    text = scanstring(text + '"', 0)[0] if "\\" in plain else plain
+                    unquoted = text.replace('\\"', '"')
+                    text = scanstring(text + '"', 0)[0] if "\\" in unquoted else unquoted
                 end = found.end()
                 size = fold.size + len(text)
                 if size > most or end - position > longest:
