@@ -80,13 +80,12 @@ class SSEDecoder:
     """
 
     __slots__ = (
+        "_ample",
         "_at_start",
         "_block",
-        "_brief",
         "_closed",
         "_data",
         "_edge",
-        "_end",
         "_event_limit",
         "_fault",
         "_has_returns",
@@ -104,6 +103,7 @@ class SSEDecoder:
         "clean",
         "complete",
         "data",
+        "end",
         "event_count",
         "event_name",
         "event_offset",
@@ -135,7 +135,7 @@ class SSEDecoder:
         # How many they are, and how many they may be before something is done about it.
         self.held = 0
         self.watermark = min(PIECE, limits.line_bytes)
-        self._brief = min(PIECE, limits.line_bytes - PIECE)
+        self._ample = limits.line_bytes - PIECE
         # Whether a line end is among them, or more than a line may have.
         self.fresh = False
         # Kept by the owner: whether nothing more can be had of what was fed so far.
@@ -143,11 +143,11 @@ class SSEDecoder:
         self._at_start = True
         self._skip_line_feed = False
         self._edge = True  # one of the two
-        # Joined bytes, read as far as `position`; up to `_end` they are whole lines, which is not looked for
-        # before it is asked. `_start` is where they begin in the stream.
+        # Joined bytes, read as far as `position`; up to `end` they are whole lines. `_start` is where they
+        # begin in the stream.
         self.buffer = b""
         self.position = 0
-        self._end: int | None = 0
+        self.end = 0
         self.complete = 0  # up to here there may be whole blocks
         self._start = 0
         self._has_returns = False
@@ -471,24 +471,25 @@ class SSEDecoder:
             whole = self._without_edge(whole, unread)
         self.buffer = whole
         self.position = 0
-        self._end = None
+        end = whole.rfind(LF) + 1
+        blank = whole.rfind(b"\n\n", 0, end)  # a search for two bytes is far slower than one for one
+        self.complete = blank + 2 if blank >= 0 else 0
         self._has_returns = has_returns = CR in whole
-        if has_returns and whole.endswith(b"\r"):
-            self._skip_line_feed = self._edge = True
+        if has_returns:
+            end = max(end, whole.rfind(CR) + 1)
+            if whole.endswith(b"\r"):
+                self._skip_line_feed = self._edge = True
+        self.end = end
         self.plain = self.clean and not has_returns
-        if self._pieces or len(whole) > self._brief:
+        if self._pieces or len(whole) > self._ample:
             self._pieces = 0
-            self.watermark = max(min(PIECE, self._line_limit - (len(whole) - self.end)), 0)
-            self.complete = after_blank_line(whole)
-        else:
-            blank = whole.rfind(b"\n\n")
-            self.complete = blank + 2 if blank >= 0 else 0
+            self.watermark = max(min(PIECE, self._line_limit - (len(whole) - end)), 0)
 
     def _drop(self) -> None:
         """Lets go of a large buffer that has been read: what it held is about to be held twice more."""
         self._start += self.position
         self.buffer = b""
-        self.position = self._end = self.complete = 0
+        self.position = self.end = self.complete = 0
 
     def overflow(self) -> None:
         """Many bytes came without a line end: they are joined, or are more than a line may have."""
@@ -499,15 +500,6 @@ class SSEDecoder:
             self.chunks[self._pieces :] = [b"".join(self.chunks[self._pieces :])]
             self._pieces += 1
             self.watermark = self.held + min(PIECE, room)
-
-    @property
-    def end(self) -> int:
-        """Up to where the buffer holds whole lines."""
-        if self._end is None:
-            self._end = self.buffer.rfind(LF) + 1
-            if self._has_returns:
-                self._end = max(self._end, self.buffer.rfind(CR) + 1)
-        return self._end
 
     def _without_edge(self, whole: bytes, unread: bytes) -> bytes:
         """What was joined, without a byte order mark at its start or the rest of a CRLF.
@@ -627,15 +619,6 @@ class SSEDecoder:
         self.last_event_id = state["last_event_id"]
         self.reconnection_time = state["reconnection_time"]
         self.push(b64decode(state["rest"]))
-
-
-def after_blank_line(buffer: bytes) -> int:
-    """Behind the last LF that follows another one; 0 where there is none."""
-    last = buffer.rfind(LF)  # a search for one byte is much faster than one for two
-    if buffer.endswith(b"\n", 0, last):
-        return last + 1
-    blank = buffer.rfind(b"\n\n")
-    return blank + 2 if blank >= 0 else 0
 
 
 def is_field(line: bytes) -> bool:
