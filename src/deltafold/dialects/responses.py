@@ -196,11 +196,7 @@ class ResponsesDialect(Dialect):
         if "delta" in payload and kind not in DELTAS:
             # No fragment, so that no other half of a pair can follow.
             payload = {**payload, "delta": mend(payload["delta"], self.report, frozenset())}
-        handler = HANDLERS.get(kind)
-        if handler is None:
-            self._other(payload, kind)
-        else:
-            handler(self, payload, kind)
+        HANDLERS.get(kind, ResponsesDialect._other)(self, payload, kind)
 
     def plain_text(self, payload: JSON, event: Any) -> tuple[tuple[str], None] | None:
         """Where the text of an event stands in the payload that made it.
@@ -890,10 +886,9 @@ class ResponsesDialect(Dialect):
         `ends`: the event tells an end, not a fragment.
         """
         name = "summary_index" if group == "summary" else "content_index"
-        told = payload.get(name)
-        if type(told) is int and told in record.parts[group]:
-            return told
         told = self._index(payload, name)
+        if told is not None and told in record.parts[group]:
+            return told
         if told is None:
             self._once(
                 AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}"
