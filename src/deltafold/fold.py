@@ -19,7 +19,7 @@ import attrs
 
 from deltafold import events as e
 from deltafold.errors import AnomalyCode, LimitExceeded, ResponseError
-from deltafold.items import CustomToolCall, FunctionCall, Item, Part, item_from, joined, part_from, string
+from deltafold.items import Item, Part, is_whole, item_from, joined, part_from, string
 from deltafold.limits import Limits
 from deltafold.payload import Report
 from deltafold.response import (
@@ -588,13 +588,6 @@ BLANK_RESPONSE: JSON = {
     "incomplete_details": None,
     "usage": None,
 }
-
-
-def is_whole(item: Item) -> bool:
-    """Whether an item is a call that can be run."""
-    return (
-        item.complete if isinstance(item, FunctionCall) else isinstance(item, CustomToolCall) and item.whole
-    )
 
 
 HANDLERS: dict[type, Callable[[Fold, Any], None]] = {

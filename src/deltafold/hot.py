@@ -4,8 +4,8 @@ Nearly all events of a stream are fragments that differ from the one before in t
 number and their padding. Once such an event has gone the long way and came out as one plain delta, a pattern
 of its exact shape (the same keys in the same order, the same kinds of values) is matched against the bytes
 that follow. A match is the same parse: all that is not text, number or padding is compared, byte for byte,
-with what went the long way. Whatever does not match goes the long way itself, so the parser is right without
-this file.
+with what went the long way. Whatever does not match goes the long way itself, so the parser is right also
+where nothing is ever learned.
 
 Patterns depend on the shape alone and are kept for all parsers. What they lead to is kept for one stream, and
 dropped whenever anything but a plain delta comes for the same item.
@@ -50,7 +50,6 @@ PATTERNS = {
     COUNT: rb"(0|[1-9][0-9]{0,14}+)",
     PADDING: rb'"[A-Za-z0-9]*+"',
 }
-HOT = (e.TextDelta, e.ReasoningDelta, e.ArgumentsDelta)
 NEVER: Special = "", bool
 MOST_LANES = 4
 MOST_UNUSED = 32
@@ -106,6 +105,7 @@ class ArgumentsDraft:
 
 
 DRAFTS = {e.TextDelta: TextDraft, e.ReasoningDelta: ReasoningDraft, e.ArgumentsDelta: ArgumentsDraft}
+HOT = tuple(DRAFTS)
 
 
 class Target:

@@ -241,6 +241,13 @@ class OtherItem(Told):
 Item: TypeAlias = Message | Reasoning | FunctionCall | CustomToolCall | OtherItem
 
 
+def is_whole(item: Item) -> bool:
+    """Whether an item is a function or custom tool call that can be run."""
+    return (
+        item.complete if isinstance(item, FunctionCall) else isinstance(item, CustomToolCall) and item.whole
+    )
+
+
 def part_from(data: dict[str, Any], *, reasoning: bool = False, summary: bool = False) -> Part:
     """A part out of its JSON, which is kept, not copied. Servers name the parts of reasoning as they like."""
     kind = string(data, "type") or ""

@@ -40,12 +40,7 @@ PROGRESS = (
     e.StatusChanged,
     e.ChoiceUpdated,
     e.UsageReported,
-    e.ItemStarted,
-    e.ItemUpdated,
-    e.ItemProgress,
-    e.ItemFinished,
-    e.PartStarted,
-    e.PartFinished,
+    *state.STEPS,
     e.ValueFinished,
 )
 SIGNS: dict[type, Sign] = {

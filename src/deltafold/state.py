@@ -80,13 +80,17 @@ ITEM_VALUES = (
 )
 PART_VALUES = (e.TextDelta, e.RefusalDelta, e.ReasoningDelta)
 CORRECTIONS = (e.ValueReplaced, e.ValueFinished)
-OF_ITEMS = (
+STEPS = (
     e.ItemStarted,
     e.ItemUpdated,
     e.ItemProgress,
     e.ItemFinished,
     e.PartStarted,
     e.PartFinished,
+)
+"""What becomes of an item or part as a whole."""
+OF_ITEMS = (
+    *STEPS,
     *ITEM_VALUES,
     *PART_VALUES,
     *CORRECTIONS,

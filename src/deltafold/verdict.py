@@ -15,6 +15,7 @@ from deltafold.items import (
     OutputText,
     Reasoning,
     Refusal,
+    is_whole,
 )
 from deltafold.shown import Shown
 
@@ -153,11 +154,8 @@ def visible_of(item: Item) -> set[VisibleKind]:
 
 def is_runnable(item: Item) -> bool:
     """Whether an item is a call that a caller may have run."""
-    if isinstance(item, FunctionCall):
-        return item.complete
-    if isinstance(item, CustomToolCall):
-        return item.whole
-    return item.type in CLIENT_CALLS and item.status not in ("in_progress", "incomplete")
+    unfinished = item.status in ("in_progress", "incomplete")
+    return is_whole(item) or (item.type in CLIENT_CALLS and not unfinished)
 
 
 def is_hosted(item: Item) -> bool:
