@@ -23,9 +23,10 @@ from deltafold.fold import (
     settle_item,
     settle_value,
 )
-from deltafold.items import OutputText, ReasoningText, item_from
+from deltafold.items import OutputText, ReasoningText
 from deltafold.lift import Lift
 from deltafold.limits import Limits
+from deltafold.making import item_from
 from deltafold.parser import ResponseParser
 from deltafold.sse import Signal, SSEDecoder
 from deltafold.state import IllegalEvent, ItemState, ResponseState
@@ -438,7 +439,7 @@ def test_a_wrong_content_is_told_once() -> None:
 
 def test_a_plain_delta_is_told_from_others() -> None:
     """The short cut is for a delta that is the payload's own text, while no half of a pair waits."""
-    dialect = ResponseParser()._dialect
+    dialect = ResponseParser()._reader.dialect
     payload = {"delta": "a"}
     assert dialect.plain_text(payload, e.TextDelta(0, 0, "a")) == (("delta",), None)
     assert dialect.plain_text(payload, e.TextDelta(0, 0, "b")) is None

@@ -33,7 +33,7 @@ from deltafold.testing.builder import json_bytes as dumps
 
 def without_short_cut(parser: ResponseParser) -> ResponseParser:
     """A parser that never learns what hot deltas look like."""
-    parser._hot._unused = 1 << 60
+    parser._reader.hot._unused = 1 << 60
     return parser
 
 
@@ -58,7 +58,7 @@ def told(
         said.append((parser.last_sequence_number, parser.state, parser.anomaly_count))
         if number in moves:
             parser = wire.resumed(parser)
-    assert short or parser._hot.lanes == []
+    assert short or parser._reader.hot.lanes == []
     return [*said, parser.needs_input, parser.anomalies, parser.response, parser.response.to_dict()]
 
 
@@ -919,7 +919,7 @@ def test_memory_is_bounded() -> None:
     parser.feed(b"".join(blocks))
     for _ in parser.events():
         pass
-    assert len(parser._hot.lanes) == MOST_LANES
+    assert len(parser._reader.hot.lanes) == MOST_LANES
     for cache in (recent_templates, template_of):
         assert cache.cache_info().currsize <= cache.cache_info().maxsize
 
@@ -933,7 +933,7 @@ def test_targets_are_bounded(frames_read: list[bool]) -> None:
         for _ in parser.events():
             pass
     assert len(frames_read) == 7 + MOST_TARGETS + 50
-    (lane,) = parser._hot.lanes
+    (lane,) = parser._reader.hot.lanes
     assert 0 < len(lane.targets) <= MOST_TARGETS
 
 
@@ -949,7 +949,7 @@ def test_few_templates_for_each_set_of_keys() -> None:
     recent = recent_templates("", keys, ("choices", 0, "delta", "content"))
     assert len(recent) == MOST_LANES
     assert all(isinstance(template, Template) for template in recent)
-    assert len(parser._hot.lanes) <= MOST_LANES
+    assert len(parser._reader.hot.lanes) <= MOST_LANES
 
 
 TEXT_0 = event(wire.text(0, "x", item_id="msg_0"))

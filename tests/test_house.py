@@ -21,13 +21,14 @@ TREES = {
 
 # Each file imports only from files in lines above its own. Files of one line know nothing of one another.
 ORDER = """
-shown
+shown told
 errors limits allowances
 sse payload sniff arguments rates
 lift
 lifting classify
 failures
 items
+making
 convert.chat verdict
 response
 events
@@ -40,6 +41,7 @@ dialects.responses dialects.chat
 replay
 snapshot
 hot
+reader
 parser
 __init__
 testing.payloads

@@ -15,6 +15,7 @@ from deltafold.errors import LimitExceeded, WireError
 from deltafold.payload import (
     LONG,
     MOST_JOINTS,
+    Unread,
     check_depth,
     escape_surrogates,
     is_strict_json,
@@ -33,7 +34,7 @@ def read(text: str, *, depth: int = 64, strict: bool = False) -> tuple[list[Any]
     """The payloads, and the codes of what was reported."""
     codes: list[A] = []
     values = read_payloads(text, depth, FRAGMENTS, lambda code, message: codes.append(code), strict=strict)
-    return values, codes
+    return [value.text if isinstance(value, Unread) else value for value in values], codes
 
 
 # ------------------------------------------------------------------------------------------------ the policy

@@ -472,7 +472,7 @@ def test_what_comes_piece_by_piece_is_not_copied() -> None:
     held = set()
     for event in parser.events():
         if isinstance(event, (e.TextDelta, e.AnnotationAdded)):
-            part = parser._fold.items[0].parts["content"][0]
+            part = parser._reader.fold.items[0].parts["content"][0]
             held.add((id(part.logprobs), id(part.annotations), id(part.data)))
     assert len(held) == 1
     content = parser.response.to_dict()["output"][0]["content"][0]

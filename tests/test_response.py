@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from deltafold import FunctionCall, Outcome, Response, ResponseFailed, ResponseParser, Usage
-from deltafold.response import usage_from
+from deltafold.dialects.base import usage_from
 from deltafold.testing import payloads
 from deltafold.testing.builder import json_bytes
 from strategies import play

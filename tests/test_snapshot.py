@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections import deque
 from enum import StrEnum
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import deltafold
 from deltafold import (
     Lift,
     Limits,
@@ -24,7 +27,10 @@ from deltafold import (
     rate_limits_from_event,
     snapshot,
 )
-from deltafold.snapshot import CLASSES, MARK, VERSION, freeze, seal, thaw, unseal
+from deltafold.dialects.base import Dialect
+from deltafold.dialects.chat import ChatDialect
+from deltafold.dialects.responses import ResponsesDialect
+from deltafold.snapshot import CLASSES, MARK, MEMORIES, VERSION, freeze, seal, thaw, unseal
 from deltafold.testing import Stream
 from deltafold.testing.strategies import streams
 from strategies import drain
@@ -110,7 +116,38 @@ def example(kind: type) -> Any:
     )
 
 
-@pytest.mark.parametrize("name", sorted(CLASSES))
+PASSING = {
+    Dialect: {"fold", "lifts", "out", "report"},
+    ResponsesDialect: {"fresh"},
+    ChatDialect: {"texts", "think_tags"},
+}
+"""What is the parser's, or of no use after the present payload."""
+
+
+@pytest.mark.parametrize("kind", [*MEMORIES, *PASSING])
+def test_every_memory_is_whole(kind: Any) -> None:
+    """All that an object of the machine holds from payload to payload is part of its memory."""
+    source = Path(deltafold.__file__).parent.joinpath(*kind.__module__.split(".")[1:]).with_suffix(".py")
+    (told,) = [
+        node
+        for node in ast.parse(source.read_text()).body
+        if isinstance(node, ast.ClassDef) and node.name == kind.__name__
+    ]
+    held = {
+        node.attr
+        for node in ast.walk(told)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    }
+    inherited = set(Dialect.MEMORY) if kind in PASSING and kind is not Dialect else set()
+    assert held | inherited == set(kind.MEMORY) | PASSING.get(kind, set()) | (
+        {"out"} & held  # every dialect empties it
+    )
+
+
+@pytest.mark.parametrize("name", sorted(set(CLASSES) - {kind.__name__ for kind in MEMORIES}))
 def test_every_class_of_the_state(name: str) -> None:
     """Every class that a state may hold comes back equal, field by field."""
     kind = CLASSES[name]
@@ -240,7 +277,7 @@ def test_a_forged_snapshot(wrong: Any) -> None:
     """A snapshot with a right checksum and members that make no sense is refused as well."""
     told = suspended()
     content = {key: value for key, value in told.items() if key not in ("deltafold", "crc32")}
-    for name in ("decoder", "fold", "dialect", "parser"):
+    for name in ("decoder", "fold", "dialect", "reader"):
         with pytest.raises(UsageError, match="damaged"):
             ResponseParser.resume(seal({**content, name: wrong}))
 

@@ -36,12 +36,11 @@ from deltafold.items import (
     FunctionCall,
     OtherItem,
     Reasoning,
-    joined,
     shorten,
-    string,
     text_field,
 )
 from deltafold.response import Outcome
+from deltafold.told import joined, string
 
 __all__ = ["DisplayKind", "DisplayMessage", "DisplayUpdate", "DisplayView"]
 

@@ -13,14 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any, TypeAlias, cast
-
-import attrs
+from typing import Any, Final, TypeAlias, cast
 
 from deltafold import events as e
 from deltafold.errors import AnomalyCode, LimitExceeded, ResponseError
-from deltafold.items import Item, Part, is_whole, item_from, joined, part_from, string
+from deltafold.items import Item, Part
 from deltafold.limits import Limits
+from deltafold.making import is_whole, item_from, part_from
 from deltafold.payload import Report
 from deltafold.response import (
     FINISH_REASONS,
@@ -31,7 +30,21 @@ from deltafold.response import (
     Usage,
     usage_of_responses,
 )
-from deltafold.state import ITEM, PART, RESPONSE, ItemState, PartState, ResponseState, step
+from deltafold.state import (
+    IDLE,
+    ITEM,
+    ITEM_ABSENT,
+    ITEM_DONE,
+    ITEM_OPEN,
+    PART,
+    PART_ABSENT,
+    PART_DONE,
+    PART_OPEN,
+    RESPONSE,
+    PartState,
+    step,
+)
+from deltafold.told import joined, string
 
 __all__ = ["Ending", "Fold", "ItemRecord", "PartRecord", "Value", "ValueKey"]
 
@@ -39,9 +52,9 @@ JSON: TypeAlias = dict[str, Any]
 ValueKey: TypeAlias = tuple[str | int, ...]
 """Where a streamed value stands in its item: ("content", 0, "text"), ("arguments",), ("output", 0, "x")."""
 
-GROUPS: tuple[e.Group, e.Group] = ("content", "summary")
-PART_FIELDS = ("text", "refusal")
-ITEM_VALUES = {
+GROUPS: Final[tuple[e.Group, e.Group]] = ("content", "summary")
+PART_FIELDS: Final = ("text", "refusal")
+ITEM_VALUES: Final = {
     "function_call": "arguments",
     "mcp_call": "arguments",
     "custom_tool_call": "input",
@@ -55,16 +68,19 @@ def empty(value: Any) -> bool:
     return value is None or value == "" or value == [] or value == {}
 
 
-@attrs.define
 class Value:
     """One streamed string."""
 
-    kind: e.ValueKind
-    fragments: list[str] = attrs.field(factory=list)
-    whole: bool = False
-    """The server told it whole."""
-    joins: int = 0
-    """How often the fragments were joined into one."""
+    MEMORY: Final = ("kind", "fragments", "whole", "joins")
+    __slots__ = MEMORY
+
+    def __init__(self, kind: e.ValueKind, fragments: list[str], whole: bool = False) -> None:
+        self.kind = kind
+        self.fragments = fragments
+        self.whole = whole
+        """The server told it whole."""
+        self.joins = 0
+        """How often the fragments were joined into one."""
 
     @property
     def text(self) -> str:
@@ -72,16 +88,25 @@ class Value:
         return joined(self.fragments)
 
 
-@attrs.define
 class PartRecord:
     """One part of an item, without its streamed values."""
 
-    data: Any
-    state: PartState = PartState.OPEN
-    logprobs: list[JSON] = attrs.field(factory=list)
-    """Those that came with fragments."""
-    annotations: dict[int, JSON] = attrs.field(factory=dict)
-    """Those that came one by one, by their index."""
+    MEMORY: Final = ("data", "state", "logprobs", "annotations")
+    __slots__ = MEMORY
+
+    def __init__(
+        self,
+        data: Any,
+        state: PartState = PART_OPEN,
+        logprobs: list[JSON] | None = None,
+        annotations: dict[int, JSON] | None = None,
+    ) -> None:
+        self.data = data
+        self.state = state
+        self.logprobs: list[JSON] = [] if logprobs is None else logprobs
+        """Those that came with fragments."""
+        self.annotations: dict[int, JSON] = {} if annotations is None else annotations
+        """Those that came one by one, by their index."""
 
     def to_dict(self) -> Any:
         """The part as JSON, without its streamed values."""
@@ -98,23 +123,37 @@ class PartRecord:
         return fields
 
 
-@attrs.define
 class ItemRecord:
     """One item, without its parts and streamed values."""
 
-    index: int
-    type: str
-    choice_index: int | None
-    _data: JSON = attrs.field(factory=dict)
-    state: ItemState = ItemState.OPEN
-    _parts: dict[e.Group, dict[int, PartRecord]] = attrs.field(factory=lambda: {"content": {}, "summary": {}})
-    _values: dict[ValueKey, Value] = attrs.field(factory=dict)
-    finished: Item | None = None
-    """The item as it was handed out when it was finished, unless something came since."""
-    _told: JSON | None = None
-    """The item as it was told whole, not yet taken apart: for most items nothing more comes."""
-    _streamed: dict[ValueKey, e.ValueKind] = attrs.field(factory=dict)
-    """Its values outside of parts that had been streamed by then."""
+    MEMORY: Final = (
+        "index",
+        "type",
+        "choice_index",
+        "_data",
+        "state",
+        "_parts",
+        "_values",
+        "finished",
+        "_told",
+        "_streamed",
+    )
+    __slots__ = MEMORY
+
+    def __init__(self, index: int, kind: str, choice_index: int | None) -> None:
+        self.index = index
+        self.type = kind
+        self.choice_index = choice_index
+        self._data: JSON = {}
+        self.state = ITEM_OPEN
+        self._parts: dict[e.Group, dict[int, PartRecord]] = {"content": {}, "summary": {}}
+        self._values: dict[ValueKey, Value] = {}
+        self.finished: Item | None = None
+        """The item as it was handed out when it was finished, unless something came since."""
+        # The item as it was told whole, not yet taken apart: for most items nothing more comes. And those of
+        # its values outside of parts that had been streamed by then.
+        self._told: JSON | None = None
+        self._streamed: dict[ValueKey, e.ValueKind] = {}
 
     @property
     def data(self) -> JSON:
@@ -199,7 +238,7 @@ class ItemRecord:
     def _load(self, data: JSON, *, whole: bool) -> None:
         told = dict(data)
         self.type = string(told, "type") or ""
-        state = PartState.DONE if whole else PartState.OPEN
+        state = PART_DONE if whole else PART_OPEN
         for group, parts in self._parts.items():
             entries = told.get(group)
             if not isinstance(entries, list) or (not entries and not parts):
@@ -287,53 +326,85 @@ def find(data: Any, key: ValueKey) -> str | None:
     return data if isinstance(data, str) else None
 
 
-@attrs.frozen
 class Ending:
     """How a response ended, before the final response is made. Never handed out: `ResponseFinished` is."""
 
-    outcome: Outcome
-    data: JSON = attrs.field(factory=dict)
-    """The response as the server told it at its end, without its output."""
-    order: list[int] | None = None
-    """The order of the items, where the server's differs from that of their indexes."""
-    finish_reason: str | None = None
-    """The server's own, in a dialect that has such."""
-    by_server: bool = False
-    """Whether the server told it as the end of the response."""
+    MEMORY: Final = ("outcome", "data", "order", "finish_reason", "by_server")
+    __slots__ = MEMORY
+
+    def __init__(
+        self,
+        outcome: Outcome,
+        data: JSON | None = None,
+        order: list[int] | None = None,
+        finish_reason: str | None = None,
+        by_server: bool = False,
+    ) -> None:
+        self.outcome = outcome
+        self.data: JSON = {} if data is None else data
+        """The response as the server told it at its end, without its output."""
+        self.order = order
+        """The order of the items, where the server's differs from that of their indexes."""
+        self.finish_reason = finish_reason
+        """The server's own, in a dialect that has such."""
+        self.by_server = by_server
+        """Whether the server told it as the end of the response."""
 
 
-@attrs.define
 class Fold:
     """The response so far."""
 
-    limits: Limits
-    approval_required: frozenset[str] = frozenset()
-    state: ResponseState = ResponseState.IDLE
-    data: JSON = attrs.field(factory=dict)
-    outcome: Outcome | None = None
-    error: ResponseError | None = None
-    usage: Usage | None = None
-    finish_reason: str | None = None
-    """The server's own, where the dialect has such."""
-    items: dict[int, ItemRecord] = attrs.field(factory=dict)
-    order: list[int] | None = None
-    size: int = 0
-    """Characters of streamed values."""
-    audio: dict[str, list[str]] = attrs.field(factory=dict)
-    choices: dict[int, Choice] = attrs.field(factory=dict)
-    lifted: dict[tuple[int, tuple[str | int, ...], str], list[str]] = attrs.field(factory=dict)
-    had_whole_call: bool = False
-    """Whether a call that can be run was handed out."""
-    ended_by_server: bool = False
-    tally: dict[tuple[str, int | None], int] = attrs.field(factory=dict)
-    """How often events came that a replay can be known by only if they are counted: class, output index."""
-    prepared: dict[int, ItemRecord] = attrs.field(factory=dict)
-    """Records that a dialect has made already for items that are about to start."""
+    MEMORY: Final = (
+        "limits",
+        "approval_required",
+        "state",
+        "data",
+        "outcome",
+        "error",
+        "usage",
+        "finish_reason",
+        "items",
+        "order",
+        "size",
+        "audio",
+        "choices",
+        "lifted",
+        "had_whole_call",
+        "ended_by_server",
+        "tally",
+        "prepared",
+    )
+    __slots__ = MEMORY
+
+    def __init__(self, limits: Limits, approval_required: frozenset[str] = frozenset()) -> None:
+        self.limits = limits
+        self.approval_required = approval_required
+        self.state = IDLE
+        self.data: JSON = {}
+        self.outcome: Outcome | None = None
+        self.error: ResponseError | None = None
+        self.usage: Usage | None = None
+        self.finish_reason: str | None = None
+        """The server's own, where the dialect has such."""
+        self.items: dict[int, ItemRecord] = {}
+        self.order: list[int] | None = None
+        self.size = 0
+        """Characters of streamed values."""
+        self.audio: dict[str, list[str]] = {}
+        self.choices: dict[int, Choice] = {}
+        self.lifted: dict[tuple[int, tuple[str | int, ...], str], list[str]] = {}
+        self.had_whole_call = False
+        """Whether a call that can be run was handed out."""
+        self.ended_by_server = False
+        self.tally: dict[tuple[str, int | None], int] = {}
+        """How often events came by which, counted, a replay is known: by their class and output index."""
+        self.prepared: dict[int, ItemRecord] = {}
+        """Records that a dialect has made already for items that are about to start."""
 
     def become(self, other: Fold) -> None:
         """All that another fold holds takes the place of what this one does."""
-        for field in attrs.fields(Fold):
-            setattr(self, field.name, getattr(other, field.name))
+        for name in self.MEMORY:
+            setattr(self, name, getattr(other, name))
 
     # ------------------------------------------------------------------------------------------ apply
 
@@ -384,13 +455,13 @@ class Fold:
         if record is None:
             record = ItemRecord(index, event.item.type, event.item.choice_index)
             record.load(event.item.data)
-        record.state = step(ITEM, ItemState.ABSENT, e.ItemStarted)
+        record.state = step(ITEM, ITEM_ABSENT, e.ItemStarted)
         self.items[index] = record
 
     def _item(self, event: Any) -> ItemRecord:
         kind = type(event)
         record = self.items.get(event.output_index)
-        state = ItemState.ABSENT if record is None else record.state
+        state = ITEM_ABSENT if record is None else record.state
         state = step(ITEM, state, kind)
         assert record is not None
         record.state = state
@@ -411,7 +482,7 @@ class Fold:
 
     def _part(self, event: Any, item: ItemRecord, group: e.Group, index: int) -> PartRecord:
         part = item.parts[group].get(index)
-        state = PartState.ABSENT if part is None else part.state
+        state = PART_ABSENT if part is None else part.state
         state = step(PART, state, type(event))
         assert part is not None
         part.state = state
@@ -423,7 +494,7 @@ class Fold:
         if len(parts) >= self.limits.parts:
             raise LimitExceeded("parts", self.limits.parts)
         index = event.part_index
-        step(PART, PartState.ABSENT if index not in parts else parts[index].state, e.PartStarted)
+        step(PART, PART_ABSENT if index not in parts else parts[index].state, e.PartStarted)
         parts[index] = PartRecord(item.take_values(event.group, index, event.part.data, whole=False))
 
     def _part_finished(self, event: e.PartFinished) -> None:
@@ -436,7 +507,7 @@ class Fold:
             raise LimitExceeded("text_size", self.limits.text_size)
         value = item.values.get(key)
         if value is None:
-            value = item.values[key] = Value(kind)
+            value = item.values[key] = Value(kind, [])
         value.fragments.append(text)
         self.size += len(text)
 
@@ -522,7 +593,7 @@ class Fold:
         """An item as it stands, or as `data` would have it."""
         if whole is None:
             value = record.values.get(arguments_key(record))
-            whole = record.state is ItemState.DONE or (value is not None and value.whole)
+            whole = record.state is ITEM_DONE or (value is not None and value.whole)
         return item_from(
             record.to_dict() if data is None else data,
             whole=whole,
@@ -579,7 +650,7 @@ class Fold:
         return reason
 
 
-BLANK_RESPONSE: JSON = {
+BLANK_RESPONSE: Final[JSON] = {
     "id": None,
     "object": "response",
     "model": None,
@@ -590,15 +661,23 @@ BLANK_RESPONSE: JSON = {
 }
 
 
-HANDLERS: dict[type, Callable[[Fold, Any], None]] = {
-    e.ResponseStarted: Fold._started,
-    e.StatusChanged: Fold._status,
-    e.UsageReported: Fold._usage,
-    e.ErrorReported: Fold._error,
+COUNTED: Final[dict[type, Callable[[Fold, Any], None] | None]] = {
+    e.AnnotationAdded: Fold._annotation,
     e.ChoiceUpdated: Fold._choice,
-    e.ItemStarted: Fold._item_started,
-    e.ItemUpdated: Fold._item_updated,
+    e.ErrorReported: Fold._error,
     e.ItemProgress: Fold._item_progress,
+    e.ItemUpdated: Fold._item_updated,
+    e.Notice: None,
+    e.PartialImage: None,
+    e.RateLimitsReported: None,
+    e.StatusChanged: Fold._status,
+    e.UnknownEvent: None,
+}
+"""Events that add up to nothing from which one could tell whether they had come before."""
+HANDLERS: Final[dict[type, Callable[[Fold, Any], None]]] = {
+    e.ResponseStarted: Fold._started,
+    e.UsageReported: Fold._usage,
+    e.ItemStarted: Fold._item_started,
     e.ItemFinished: Fold._item_finished,
     e.PartStarted: Fold._part_started,
     e.PartFinished: Fold._part_finished,
@@ -614,29 +693,10 @@ HANDLERS: dict[type, Callable[[Fold, Any], None]] = {
     e.OutputDelta: Fold._output,
     e.ValueReplaced: Fold._told,
     e.ValueFinished: Fold._told,
-    e.AnnotationAdded: Fold._annotation,
     e.AudioDelta: Fold._audio,
     e.TranscriptDelta: Fold._transcript,
+    **dict.fromkeys(COUNTED, Fold._counted),
 }
-
-
-COUNTED: dict[type, Callable[[Fold, Any], None] | None] = {
-    kind: HANDLERS.get(kind)
-    for kind in (
-        e.AnnotationAdded,
-        e.ChoiceUpdated,
-        e.ErrorReported,
-        e.ItemProgress,
-        e.ItemUpdated,
-        e.Notice,
-        e.PartialImage,
-        e.RateLimitsReported,
-        e.StatusChanged,
-        e.UnknownEvent,
-    )
-}
-"""Events that add up to nothing from which one could tell whether they had come before."""
-HANDLERS |= dict.fromkeys(COUNTED, Fold._counted)
 
 
 def tally_key(event: Any) -> tuple[str, int | None]:
@@ -705,7 +765,7 @@ def key_of(item: ItemRecord, event: e.ValueReplaced | e.ValueFinished) -> ValueK
 
 def delta_of(index: int, kind: e.ValueKind, key: ValueKey, text: str, logprobs: Any = ()) -> e.Event:
     """The delta that hands out a fragment of a value. `logprobs` are those of a text."""
-    at = key[1] if len(key) > 1 and isinstance(key[1], int) else cast(int, key[len(key) - 1])
+    at: Any = key[1] if len(key) > 1 and isinstance(key[1], int) else key[-1]
     match kind:
         case "text":
             known = tuple([entry for entry in logprobs if isinstance(entry, dict)]) if logprobs else ()
@@ -794,7 +854,7 @@ def settle_item(record: ItemRecord, told: JSON, report: Report, *, whole: bool) 
     record.type = record.type or (string(told, "type") or "")
     before = record.to_dict()
     merged = merge_fields(before, told)
-    if whole and record.state is not ItemState.DONE:
+    if whole and record.state is not ITEM_DONE:
         # What an announcement says of these is provisional: the ciphertext of an announced reasoning item is
         # not the one to send back, and `in_progress` is over.
         for key in ("encrypted_content", "status"):

@@ -20,9 +20,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from operator import itemgetter
-from typing import Any, Protocol, TypeAlias
-
-import attrs
+from typing import Any, Final, Protocol, TypeAlias
 
 from deltafold import events as e
 from deltafold.fold import Fold
@@ -37,23 +35,27 @@ Special: TypeAlias = tuple[str, Callable[[str], bool]]
 Shape: TypeAlias = Any
 """A JSON value with its scalars replaced by what they are, as a hashable value."""
 
-STRING, NUMBER, TEXT, COUNT, PADDING = "string", "number", "text", "count", "padding"
+STRING: Final = "string"
+NUMBER: Final = "number"
+TEXT: Final = "text"
+COUNT: Final = "count"
+PADDING: Final = "padding"
 # What is compared byte for byte may be matched loosely, and a class of one character is matched ten times as
 # fast as any other. Text and padding are not compared, so their patterns are exact. Half a surrogate pair may
 # wait for its other half, so escapes of such are not in it.
-PLAIN = rb'[^"\\\x00-\x1f]*+'
-ESCAPE = rb'\\(?:["\\/bfnrt]|u(?:[0-9A-Ca-cEFef][0-9A-Fa-f]|[Dd][0-7])[0-9A-Fa-f]{2})'
-PATTERNS = {
+PLAIN: Final = rb'[^"\\\x00-\x1f]*+'
+ESCAPE: Final = rb'\\(?:["\\/bfnrt]|u(?:[0-9A-Ca-cEFef][0-9A-Fa-f]|[Dd][0-7])[0-9A-Fa-f]{2})'
+PATTERNS: Final = {
     STRING: rb'"[^"]*+"',
     NUMBER: rb"-?[0-9]++",
     TEXT: rb'"(?!")(' + PLAIN + rb"(?:" + ESCAPE + PLAIN + rb')*+)"',
     COUNT: rb"(0|[1-9][0-9]{0,14}+)",
     PADDING: rb'"[A-Za-z0-9]*+"',
 }
-NEVER: Special = "", bool
-MOST_LANES = 4
-MOST_UNUSED = 32
-MOST_TARGETS = 1024
+NEVER: Final[Special] = "", bool
+MOST_LANES: Final = 4
+MOST_UNUSED: Final = 32
+MOST_TARGETS: Final = 1024
 
 
 class PlainDialect(Protocol):
@@ -69,43 +71,37 @@ class PlainDialect(Protocol):
         """
 
 
-@attrs.frozen(eq=False)
 class Template:
     """The shape of a whole block: a pattern, and its groups."""
 
-    pattern: re.Pattern[bytes]
-    text: int
-    """The position of the text among the groups."""
-    count: int | None
-    """That of the sequence number, None where there is none."""
-    identity: Callable[[tuple[bytes, ...]], Any]
-    """Takes out of the groups all that must be as it was."""
+    __slots__ = ("count", "identity", "pattern", "text")
+
+    def __init__(
+        self,
+        pattern: re.Pattern[bytes],
+        text: int,
+        count: int | None,
+        identity: Callable[[tuple[bytes, ...]], Any],
+    ) -> None:
+        self.pattern = pattern
+        self.text = text
+        """The position of the text among the groups."""
+        self.count = count
+        """That of the sequence number, None where there is none."""
+        self.identity = identity
+        """Takes out of the groups all that must be as it was."""
 
     def whole(self, block: bytes) -> re.Match[bytes] | None:
         """The match of a block that is of this shape from its first byte to its last."""
         return self.pattern.fullmatch(block)
 
 
-class TextDraft:
-    """A `TextDelta` while it is being made: setting the slots of a frozen class takes twice as long."""
-
-    __slots__ = e.TextDelta.__slots__  # type: ignore[attr-defined]
-
-
-class ReasoningDraft:
-    """A `ReasoningDelta` while it is being made."""
-
-    __slots__ = e.ReasoningDelta.__slots__  # type: ignore[attr-defined]
-
-
-class ArgumentsDraft:
-    """An `ArgumentsDelta` while it is being made."""
-
-    __slots__ = e.ArgumentsDelta.__slots__  # type: ignore[attr-defined]
-
-
-DRAFTS = {e.TextDelta: TextDraft, e.ReasoningDelta: ReasoningDraft, e.ArgumentsDelta: ArgumentsDraft}
-HOT = tuple(DRAFTS)
+DRAFTS: Final = {
+    e.TextDelta: e.TextDraft,
+    e.ReasoningDelta: e.ReasoningDraft,
+    e.ArgumentsDelta: e.ArgumentsDraft,
+}
+HOT: Final = tuple(DRAFTS)
 
 
 class Target:
@@ -220,10 +216,10 @@ class HotPath:
                 append(text)
                 self._unused = 0
                 event: Any = draft()
-                if draft is TextDraft:
+                if draft is e.TextDraft:
                     event.content_index = target.part
                     event.logprobs = ()
-                elif draft is ReasoningDraft:
+                elif draft is e.ReasoningDraft:
                     event.part_index = target.part
                     event.kind = target.reasoning
                 event.output_index = target.index

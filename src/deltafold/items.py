@@ -6,13 +6,12 @@ library does not know is there, and in `to_dict()`, under its own name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import attrs
 
-from deltafold.payload import is_strict_json
 from deltafold.shown import Shown
+from deltafold.told import copied
 
 __all__ = [
     "CustomToolCall",
@@ -27,8 +26,6 @@ __all__ = [
     "ReasoningText",
     "Refusal",
     "SummaryText",
-    "item_from",
-    "part_from",
 ]
 
 SHOWN = 60
@@ -42,48 +39,12 @@ def shorten(value: Any) -> str:
     return shown if len(shown) <= 4 * SHOWN else f"{shown[: 4 * SHOWN]}… ({len(shown)} characters)"
 
 
-def copied(value: Any) -> Any:
-    """A JSON value that shares no array or object with the given one."""
-    if type(value) is dict:
-        return {key: copied(member) for key, member in value.items()}
-    if type(value) is list:
-        return [copied(entry) for entry in value]
-    return value
-
-
-def joined(pieces: list[str]) -> str:
-    """The pieces of a text as one, which takes their place: joining them again costs nothing."""
-    if len(pieces) > 1:
-        pieces[:] = ["".join(pieces)]
-    return pieces[0] if pieces else ""
-
-
 def text_field() -> Any:
     return attrs.field(repr=shorten)
 
 
 def data_field() -> Any:
     return attrs.field(repr=False, hash=False)
-
-
-def string(data: Mapping[str, Any], key: str) -> str | None:
-    """A member that is a string, or None."""
-    value = data.get(key)
-    return value if isinstance(value, str) else None
-
-
-def integer(data: Mapping[str, Any], key: str) -> int | None:
-    """A member that is a whole number, or None. (In Python a bool is an int.)"""
-    value = data.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def objects(data: Mapping[str, Any], key: str) -> tuple[dict[str, Any], ...]:
-    """The objects in a member that is an array."""
-    value = data.get(key)
-    if not value or not isinstance(value, list):
-        return ()
-    return tuple([entry for entry in value if isinstance(entry, dict)])
 
 
 class Told(Shown):
@@ -239,79 +200,3 @@ class OtherItem(Told):
 
 
 Item: TypeAlias = Message | Reasoning | FunctionCall | CustomToolCall | OtherItem
-
-
-def is_whole(item: Item) -> bool:
-    """Whether an item is a function or custom tool call that can be run."""
-    return (
-        item.complete if isinstance(item, FunctionCall) else isinstance(item, CustomToolCall) and item.whole
-    )
-
-
-def part_from(data: dict[str, Any], *, reasoning: bool = False, summary: bool = False) -> Part:
-    """A part out of its JSON, which is kept, not copied. Servers name the parts of reasoning as they like."""
-    kind = string(data, "type") or ""
-    text = string(data, "text")
-    if text is not None:
-        if summary:
-            return SummaryText(text, data, type=kind)
-        if reasoning:
-            return ReasoningText(text, data, type=kind)
-    if kind == "refusal" and (refusal := string(data, "refusal")) is not None:
-        return Refusal(refusal, data)
-    if text is not None:
-        return OutputText(text, objects(data, "annotations"), objects(data, "logprobs"), data, type=kind)
-    return OtherPart(kind, data)
-
-
-def item_from(
-    data: dict[str, Any],
-    *,
-    whole: bool = False,
-    choice_index: int | None = None,
-    approval_required: frozenset[str] = frozenset(),
-) -> Item:
-    """An item out of its JSON, which is kept, not copied.
-
-    `whole` says that the server told the end of the item: only then can a call be complete.
-    """
-    kind = string(data, "type") or ""
-    ident, status = string(data, "id"), string(data, "status")
-    if kind == "message":
-        content = tuple([part_from(part) for part in objects(data, "content")])
-        role, phase = string(data, "role"), string(data, "phase")
-        return Message(ident, content, role, status, phase, choice_index, data)
-    if kind == "reasoning":
-        summary = tuple(part_from(part, summary=True) for part in objects(data, "summary"))
-        content = tuple(part_from(part, reasoning=True) for part in objects(data, "content"))
-        return Reasoning(
-            ident, summary, content, string(data, "encrypted_content"), status, choice_index, data
-        )
-    name = string(data, "name") or ""
-    if kind == "function_call":
-        arguments = string(data, "arguments") or ""
-        complete = whole and status != "incomplete" and is_strict_json(arguments)
-        return FunctionCall(
-            ident,
-            string(data, "call_id"),
-            name,
-            arguments,
-            complete,
-            status,
-            name in approval_required,
-            choice_index,
-            data,
-        )
-    if kind == "custom_tool_call":
-        return CustomToolCall(
-            ident,
-            string(data, "call_id"),
-            name,
-            string(data, "input") or "",
-            whole and status != "incomplete",
-            status,
-            name in approval_required,
-            choice_index,
-            data,
-        )
-    return OtherItem(kind, ident, status, choice_index, data)

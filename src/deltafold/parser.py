@@ -1,58 +1,21 @@
-"""The parser: bytes in, events out. Orchestration only; each thing it calls has a file of its own.
-
-`feed()` stores. Everything else happens in `next_event()`: it hands out the event that is waiting; where none
-is, it reads the next frame and has the dialect translate that. So a translator always sees the state that the
-caller has seen, and the state moves only as events are handed out.
-
-What a plain stream does without is imported where it is needed: importing it all takes longer than most
-streams do.
-"""
+"""The parser: bytes in, events out. This is what callers see; the work is in `reader`."""
 
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from deltafold.dialects.lifts import CallLifts
-from deltafold.dialects.responses import ResponsesDialect
-from deltafold.errors import (
-    ANOMALIES,
-    Anomaly,
-    AnomalyCode,
-    ErrorKind,
-    LimitExceeded,
-    ResponseError,
-    UsageError,
-    WireError,
-)
-from deltafold.events import Event, Heartbeat, UnknownEvent
-from deltafold.fold import Ending, Fold, Value
-from deltafold.hot import HOT, HotPath
+from deltafold.errors import Anomaly, UsageError
+from deltafold.events import Event
+from deltafold.fold import Value
 from deltafold.lift import Lift
 from deltafold.limits import DEFAULT, Limits
-from deltafold.payload import (
-    DONE,
-    Report,
-    Unread,
-    escape_surrogates,
-    has_surrogates,
-    is_strict_json,
-    mend,
-    read_object,
-    read_payloads,
-)
-from deltafold.report import EXCERPT, Reporter, Stage
+from deltafold.payload import escape_surrogates
+from deltafold.reader import Reader
 from deltafold.response import Outcome, Response
-from deltafold.sniff import Body, sniff
-from deltafold.sse import BARE, COMMENT, CR, EVENT, LF, Frame, Signal, SSEDecoder, as_bytes
+from deltafold.sse import as_bytes
 from deltafold.state import ResponseState
-
-if TYPE_CHECKING:
-    from deltafold.dialects.chat import ChatDialect
-    from deltafold.replay import Replay
 
 __all__ = ["ResponseParser", "parse"]
 
@@ -88,13 +51,6 @@ class Watched:
         return self._reader.value()
 
 
-def chat_dialect() -> type[ChatDialect]:
-    """The dialect that a program which speaks the Responses API alone never imports."""
-    from deltafold.dialects.chat import ChatDialect
-
-    return ChatDialect
-
-
 class ResponseParser:
     """Parses one response stream. Feed it what the transport gives, and take what comes out."""
 
@@ -119,63 +75,16 @@ class ResponseParser:
         if dialect not in DIALECTS:
             raise UsageError(f"there is no dialect {dialect!r}: use 'responses', 'chat' or 'auto'")
         limits = DEFAULT if limits is None else limits
-        self._strict = strict
         self._limits = limits
-        self._depth = limits.json_depth
-        self._fold = Fold(limits, frozenset(approval_required))
-        self._lifts = tuple(lifts)
-        self._think_tags = think_tags
-        self._decoder = SSEDecoder(limits=limits)
-        self._report = Reporter(self._decoder, self._fold, strict=strict, most=limits.anomalies)
-        self._undecided = dialect == "auto"
-        # What kind of body this is, None while its first bytes do not tell, and those that were held for it.
-        self._body: Body | None = None
-        self._head: list[bytes] = []
-        self._held = 0
-        # Whether bytes go straight to the decoder: it is an event stream, and nothing has ended it.
-        self._open = False
-        self._payloads: deque[str] = deque()
-        # Values read from the present frame, and events that are to be handed out.
-        self._values: deque[tuple[Any, str]] = deque()
-        self._pending: deque[Event | Ending] = deque()
-        self._hot = HotPath(self._decoder, self._fold, self._pending)
-        # The last sequence number before the present step.
-        self._cursor: int | None = None
-        self._use("responses" if self._undecided else dialect)
+        self._reader = Reader(
+            dialect,
+            strict=bool(strict),
+            limits=limits,
+            lifts=tuple(lifts),
+            approval_required=frozenset(approval_required),
+            think_tags=bool(think_tags),
+        )
         self._watched: dict[int, Watched] = {}
-        # The response as it was built last, and how much text it held.
-        self._response: Response | None = None
-        self._response_size = 0
-        # What ended the parse, and whether the caller has seen it.
-        self._fault: WireError | None = None
-        self._raised = False
-        self._closed: Outcome | None = None
-        self._stage = Stage.READING
-        # What came over each later connection, while an earlier one is being read: bytes, or payloads. And
-        # what tells old from new on the present one, where that is not the first.
-        self._later: deque[list[Any]] = deque()
-        self._replay: Replay | None = None
-        # Bytes of the connections before the present one.
-        self._bytes_before = 0
-        # What comes after the end can pass limits as well. No exception may follow ResponseFinished, so that
-        # from there on nothing is read.
-        self._deaf = False
-
-    def _dialect_of(self, name: str, fold: Fold, report: Report) -> ResponsesDialect | ChatDialect:
-        lifts = CallLifts(self._lifts, report)
-        if name == "chat":
-            return chat_dialect()(fold, report, lifts, think_tags=self._think_tags)
-        return ResponsesDialect(fold, report, lifts)
-
-    def _speak(self, dialect: ResponsesDialect | ChatDialect) -> None:
-        self._dialect = dialect
-        self._hot.speak(dialect)
-
-    def _use(self, dialect: str) -> None:
-        self._speak(self._dialect_of(dialect, self._fold, self._report))
-        self._fragments = self._dialect.fragments
-        if self._undecided:
-            self._fragments |= chat_dialect().fragments
 
     # ------------------------------------------------------------------------------------------- input
 
@@ -185,31 +94,7 @@ class ResponseParser:
         Raises `TypeError` for anything but bytes, and `UsageError` after `close()`, `cancel()`, or once a
         `WireError` has been raised. What the bytes hold never raises here.
         """
-        if data and self._open and type(data) is bytes:
-            # The decoder's push(), written out: for chunks of few bytes its call would cost as much again.
-            decoder = self._decoder
-            decoder.chunks.append(data)
-            decoder.held = held = decoder.held + len(data)
-            if LF in data or CR in data:
-                decoder.fresh = True
-                decoder.idle = False
-            elif held > decoder.watermark:
-                decoder.overflow()
-                if decoder.fresh:
-                    decoder.idle = False
-            return
-        data = as_bytes(data)
-        if self._later and self._closed is None and not self._raised:
-            self._keep(data, "feed()")
-            return
-        if self._closed is not None or self._raised or self._report.by_payload is not None:
-            self._refuse_input("feed()")
-        if self._body is Body.EVENTS and not self._deaf:
-            self._decoder.push(data)
-            self._decoder.idle = False
-        elif data:
-            self._hold(data)
-            self._decoder.idle = False
+        self._reader.feed(data if type(data) is bytes else as_bytes(data))
 
     def feed_payload(self, payload: str | bytes | Mapping[str, Any]) -> None:
         """Stores one event that is already out of its frame: a WebSocket message, an event of an SDK.
@@ -217,9 +102,7 @@ class ResponseParser:
         Raises `TypeError` for what is no JSON text or object, and `UsageError` as `feed()` does, or where
         bytes have been fed before.
         """
-        ready = self._later or (self._body is None and not self._head)
-        if self._closed is not None or self._raised or not ready:
-            self._refuse_input("feed_payload()")
+        self._reader.check_payload()
         if isinstance(payload, Mapping):
             try:
                 text = json.dumps(dict(payload))
@@ -231,13 +114,7 @@ class ResponseParser:
             text = escape_surrogates(payload)
         else:
             text = as_bytes(payload).decode("utf-8", "replace")
-        if self._later:
-            self._keep(text, "feed_payload()")
-            return
-        if self._report.by_payload is None:
-            self._report.by_payload = 0
-        self._decoder.idle = False
-        self._payloads.append(text)
+        self._reader.feed_payload(text)
 
     def reconnect(self) -> None:
         """The transport broke: what is fed from now on comes over another connection to the same response.
@@ -250,35 +127,15 @@ class ResponseParser:
         Raises `UsageError` after `close()` or `cancel()`, once a `WireError` has been raised, and after the
         end of the response.
         """
-        ended = self._fold.state is ResponseState.FINISHED
-        if self._closed is not None or self._raised or ended:
-            self._refuse_input("reconnect()")
-        self._later.append([])
-        self._open = self._decoder.idle = False
+        self._reader.reconnect()
 
     def close(self) -> None:
         """The transport ended. Idempotent; raises nothing."""
-        self._stop(Outcome.TRUNCATED)
+        self._reader.stop(Outcome.TRUNCATED)
 
     def cancel(self) -> None:
         """The caller gave up. What had arrived is kept. Idempotent; raises nothing."""
-        self._stop(Outcome.CANCELLED)
-
-    def _stop(self, outcome: Outcome) -> None:
-        if self._closed is None:
-            self._closed = outcome
-            self._open = self._decoder.idle = False
-
-    def _refuse_input(self, call: str) -> None:
-        if self._closed is not None:
-            why = "after " + ("cancel()" if self._closed is Outcome.CANCELLED else "close()")
-        elif self._raised:
-            why = "after a failed parse"
-        elif self._fold.state is ResponseState.FINISHED and call == "reconnect()":
-            why = "after the end of the response"
-        else:
-            why = "beside the other way of feeding"
-        raise UsageError(f"{call} {why}")
+        self._reader.stop(Outcome.CANCELLED)
 
     # ------------------------------------------------------------------------------------------ output
 
@@ -288,43 +145,11 @@ class ResponseParser:
         Raises `WireError` in strict mode and `LimitExceeded` in both, after all events before the fault,
         and again at every later call.
         """
-        return next(self.events(), None)
+        return next(self._reader.events(), None)
 
     def events(self) -> Iterator[Event]:
         """`next_event()` until there is none: lazy, holds no state, safe to abandon and to call again."""
-        return self._hot.events(self._next)
-
-    def _next(self) -> Event | None:
-        """The next event, by the long way."""
-        pending = self._pending
-        if not pending:
-            decoder = self._decoder
-            if self._open and not self._values and decoder.waits():
-                decoder.idle = True
-                return None
-            if not self._fill():
-                if self._fault is not None:
-                    self._raised = True
-                    raise self._fault
-                return None
-        waiting = pending.popleft()
-        self._response = None
-        event: Event
-        try:
-            if isinstance(waiting, Ending):
-                event = finished = self._fold.end(waiting)
-                self._response, self._response_size = finished.response, self._fold.size
-            else:
-                event = waiting
-                self._fold.apply(event)
-        except LimitExceeded as fault:
-            pending.clear()
-            self._fail(fault)
-            self._raised = True
-            raise
-        if self._hot.candidate is not None:
-            self._hot.handed_out(event)
-        return event
+        return self._reader.events()
 
     @property
     def response(self) -> Response:
@@ -332,25 +157,22 @@ class ResponseParser:
 
         Valid at any time, also after an error. Building it costs its size; reading it again nothing.
         """
-        if self._response is None or self._response_size != self._fold.size:
-            self._response = self._fold.response()
-            self._response_size = self._fold.size
-        return self._response
+        return self._reader.response()
 
     @property
     def state(self) -> ResponseState:
         """Where the response is in its life."""
-        return self._fold.state
+        return self._reader.fold.state
 
     @property
     def anomalies(self) -> tuple[Anomaly, ...]:
         """What was out of order, in the order it was met; at most `Limits.anomalies`."""
-        return tuple(self._report.anomalies)
+        return tuple(self._reader.report.anomalies)
 
     @property
     def anomaly_count(self) -> int:
         """How many anomalies there were, those included that were not kept."""
-        return self._report.count
+        return self._reader.report.count
 
     @property
     def needs_input(self) -> bool:
@@ -358,42 +180,32 @@ class ResponseParser:
 
         To know it, what was fed is read up to the next event, or to the fault that `next_event()` will raise.
         """
-        if self._fault is not None or self._closed is not None or self._fold.state is ResponseState.FINISHED:
-            return False
-        return not self._pending and not self._fill() and self._fault is None
+        return self._reader.needs_input()
 
     @property
     def last_sequence_number(self) -> int | None:
         """The resume cursor (`starting_after`): the last event all of which has been handed out."""
-        return self._cursor if self._pending or self._values else self._dialect.last_sequence_number
+        return self._reader.last_sequence_number()
 
     @property
     def last_event_id(self) -> str:
         """The last SSE event id, over all connections: what a server may want as `Last-Event-ID`."""
-        return self._decoder.last_event_id
+        return self._reader.decoder.last_event_id
 
     @property
     def reconnection_time(self) -> int | None:
         """Milliseconds to wait before connecting again, as the stream itself last set them; else None."""
-        return self._decoder.reconnection_time
+        return self._reader.decoder.reconnection_time
 
     @property
     def bytes_fed(self) -> int:
         """All bytes that were fed, over all connections; payloads that were fed do not count."""
-        return self._bytes_before + self._bytes_of_connection() + self._bytes_of_later()
+        return self._reader.bytes_fed()
 
     @property
     def bytes_pending(self) -> int:
         """Bytes fed that no event has come of yet: unread, or those of an unfinished event."""
-        if self._body is Body.EVENTS:
-            return self._decoder.bytes_pending + self._bytes_of_later()
-        return (self._held if self._stage is Stage.READING else 0) + self._bytes_of_later()
-
-    def _bytes_of_connection(self) -> int:
-        return self._decoder.bytes_fed if self._body is Body.EVENTS else self._held
-
-    def _bytes_of_later(self) -> int:
-        return sum(len(piece) for pieces in self._later if is_bytes(pieces) for piece in pieces)
+        return self._reader.bytes_pending()
 
     def partial_arguments(self, output_index: int) -> Any:
         """The arguments of a call as far as they are known, parsed; None while nothing is.
@@ -401,7 +213,7 @@ class ResponseParser:
         Open strings, arrays and objects stand as far as they came. Asking again costs what has come since,
         and calls that nobody asks about cost nothing. The value grows in place: copy what is to be kept.
         """
-        record = self._fold.items.get(output_index)
+        record = self._reader.fold.items.get(output_index)
         value = None if record is None else record.values.get(("arguments",))
         if value is None:
             return None
@@ -417,30 +229,9 @@ class ResponseParser:
 
         Raises `UsageError` once a `WireError` has been raised: there is nothing to go on from.
         """
-        if self._fault is not None:
-            raise UsageError("snapshot() after a failed parse")
-        from deltafold.snapshot import freeze, seal
+        from deltafold.snapshot import seal
 
-        dialect = self._dialect if self._replay is None else self._replay.own
-        return seal(
-            {
-                "strict": self._strict,
-                "lifts": freeze(self._lifts),
-                "think_tags": self._think_tags,
-                "decoder": self._decoder.getstate(),
-                "fold": freeze(self._fold),
-                "report": freeze(self._report.getstate()),
-                "dialect_name": dialect.name,
-                "dialect": freeze(dialect.getstate()),
-                "replay": None if self._replay is None else freeze(self._replay.getstate()),
-                "later": [
-                    b64encode(b"".join(pieces)).decode() if is_bytes(pieces) else [*pieces]
-                    for pieces in self._later
-                ],
-                "parser": {name: freeze(getattr(self, name)) for name in MEMORY},
-                "head": b64encode(b"".join(self._head)).decode(),
-            }
-        )
+        return seal(self._reader.getstate())
 
     @classmethod
     def resume(cls, snapshot: Mapping[str, Any]) -> ResponseParser:
@@ -452,372 +243,16 @@ class ResponseParser:
 
         content = unseal(snapshot)
         try:
-            fold = thaw(content["fold"])
-            parser = cls(strict=content["strict"], limits=fold.limits, lifts=thaw(content["lifts"]))
-            parser._think_tags = content["think_tags"]
-            parser._fold = fold
-            parser._report = Reporter(
-                parser._decoder, fold, strict=content["strict"], most=fold.limits.anomalies
+            parser = cls(
+                strict=content["strict"],
+                limits=thaw(content["fold"]["limits"]),
+                lifts=thaw(content["lifts"]),
+                think_tags=content["think_tags"],
             )
-            parser._report.setstate(thaw(content["report"]))
-            for name in MEMORY:
-                setattr(parser, name, thaw(content["parser"][name]))
-            parser._hot = HotPath(parser._decoder, fold, parser._pending)
-            parser._use(content["dialect_name"])
-            parser._decoder.setstate(content["decoder"])
-            parser._dialect.setstate(thaw(content["dialect"]))
-            if content["replay"] is not None:
-                parser._expect_replay().setstate(thaw(content["replay"]))
-            for pieces in content["later"]:
-                parser._later.append([b64decode(pieces)] if isinstance(pieces, str) else [*pieces])
-            head = b64decode(content["head"])
-            parser._head = [head] if head else []
+            parser._reader.setstate(content)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise UsageError(f"the snapshot is damaged: {error}") from error
         return parser
-
-    # ------------------------------------------------------------------------------------------- steps
-
-    def _fill(self) -> bool:
-        """Reads on until an event is waiting. False where nothing more can be had."""
-        if self._fault is not None or self._deaf:
-            return False
-        pending = self._pending
-        try:
-            while not pending:
-                if not self._read():
-                    self._decoder.idle = self._closed is None
-                    return False
-            return True
-        except WireError as fault:
-            pending.clear()
-            if self._fold.state is ResponseState.FINISHED:
-                self._deaf = True
-                self._open = False
-            else:
-                self._fail(fault)
-        return False
-
-    def _fail(self, fault: WireError) -> None:
-        if fault.event_index is None:
-            fault.offset, fault.event_index = self._report.position()
-        self._fault = fault
-        self._open = self._decoder.idle = False
-        self._hot.lanes.clear()
-
-    def _read(self) -> bool:
-        """One step: a value, a frame, the end. False where there is none."""
-        self._cursor = self._dialect.last_sequence_number
-        if self._replay is not None and self._replay.over:
-            self._end_replay(self._replay)
-            return True
-        if self._values:
-            value, name = self._values.popleft()
-            self._take(value, name)
-            return True
-        report = self._report
-        if self._body is Body.EVENTS:
-            signal = self._decoder.advance()
-            if signal is EVENT:
-                self._read_event()
-                return True
-            if signal:
-                self._read_sign(signal)
-                return True
-        elif report.by_payload is not None:
-            if self._payloads:
-                report.text = self._payloads.popleft()
-                report.by_payload += 1
-                self._read_values(report.text, "")
-                return True
-        elif self._sniffed():
-            return True
-        if self._later:
-            self._next_connection()
-            return True
-        if self._closed is None or self._stage is Stage.ENDED:
-            return False
-        report.text = ""
-        if self._stage is Stage.READING:
-            self._stage = Stage.READ
-            report.at_end = True
-            self._read_rest()
-        else:
-            self._stage = Stage.ENDED
-            if self._replay is not None:
-                self._end_replay(self._replay)
-            self._pending.extend(self._dialect.end(self._closed))
-        return True
-
-    def _read_event(self) -> None:
-        """The event that the decoder came upon: nearly always one JSON object in UTF-8."""
-        decoder, report, pending = self._decoder, self._report, self._pending
-        anomalies = report.count
-        data, name = decoder.data, decoder.event_name
-        decoder.data = b""
-        try:
-            text = data.decode()
-        except UnicodeDecodeError as error:
-            report.text = text = data.decode("utf-8", "replace")
-            report(AnomalyCode.INVALID_UTF8, f"byte {error.start} of the data: {error.reason}")
-        del data
-        report.text = text
-        kind = name.decode("utf-8", "replace") if name else ""
-        payload = None if self._undecided else read_object(text, self._depth, strict=self._strict)
-        if payload is None:
-            payload = self._read_values(text, kind)
-        else:
-            pending.extend(self._dialect.translate(payload, kind))
-        # A fault that one delta has, the next one has as well: both have to go the long way.
-        if (
-            len(pending) == 1
-            and type(pending[0]) in HOT
-            and report.count == anomalies
-            and payload is not None
-        ):
-            self._hot.consider(payload, kind)
-        elif self._hot.lanes:
-            self._hot.cool()
-
-    def _read_sign(self, signal: Signal) -> None:
-        """Something else that the decoder came upon."""
-        decoder = self._decoder
-        if signal is COMMENT:
-            self._alive(Heartbeat("comment", decoder.text.decode("utf-8", "replace")))
-        elif signal is BARE:
-            self._alive(Heartbeat(decoder.event_name.decode("utf-8", "replace")))
-        else:  # ERROR_FIELD
-            self._report.text = text = decoder.text.decode("utf-8", "replace")
-            self._report(AnomalyCode.ERROR_FIELD, "an error came as an SSE field")
-            for value in self._payloads_of(text):
-                self._values.append(({"type": "error", "error": value}, ""))
-
-    def _alive(self, event: Heartbeat) -> None:
-        if not self._dialect.ended:
-            self._pending.append(event)
-
-    def _payloads_of(self, text: str) -> list[Any]:
-        return read_payloads(text, self._depth, self._fragments, self._report, strict=self._strict)
-
-    def _read_values(self, text: str, name: str) -> dict[str, Any] | None:
-        """Whatever the data of an event hold. Gives the object where they are just one."""
-        values = self._payloads_of(text)
-        if len(values) == 1:
-            self._take(values[0], name)
-            return values[0] if type(values[0]) is dict else None
-        if not text or text.isspace():
-            self._alive(Heartbeat(name or "empty"))
-        else:
-            self._values.extend((value, name if i == 0 else "") for i, value in enumerate(values))
-        return None
-
-    def _take(self, value: Any, name: str) -> None:
-        """One value out of the data of an event."""
-        if type(value) is dict:
-            if self._undecided:
-                value = self._decide(value, name)
-            self._pending.extend(self._dialect.translate(value, name))
-        elif not isinstance(value, Unread):
-            kind = "null" if value is None else type(value).__name__
-            self._report(AnomalyCode.PAYLOAD_IS_NO_OBJECT, f"the payload is {kind}, no object")
-            self._unknown(name, value)
-        elif value == DONE:
-            self._pending.extend(self._dialect.done_sentinel())
-        elif value.startswith(":"):
-            self._alive(Heartbeat("comment", value[1:].strip()))
-        else:
-            self._unknown(name, str(value))
-
-    def _unknown(self, name: str, value: Any) -> None:
-        if not self._dialect.ended:
-            event = UnknownEvent(name, value)
-            self._pending.extend([event] if self._replay is None else self._replay.beside(event))
-
-    def _decide(self, payload: dict[str, Any], name: str = "") -> dict[str, Any]:
-        """The first payload tells the dialect; signs of life and bare errors have none. Gives the payload."""
-        told, kind = payload.get("type"), payload.get("object")
-        dialect = self._dialect
-        if isinstance(dialect, ResponsesDialect) and (dialect.started or dialect.ending or dialect.ended):
-            self._undecided = False  # a bare error was the end
-        elif "choices" in payload or (isinstance(kind, str) and kind.startswith("chat.completion")):
-            self._undecided = False
-            self._use("chat")
-        elif (told if isinstance(told, str) and told else name).startswith("response.") or kind == "response":
-            self._undecided = False
-        if self._undecided:
-            return payload
-        self._fragments = self._dialect.fragments
-        # So far, pieces of a text were left as they are wherever either dialect may have them.
-        again = has_surrogates(self._report.text)
-        return mend(payload, self._report, self._fragments) if again else payload
-
-    # ----------------------------------------------------------------------------------- reconnection
-
-    def _keep(self, piece: Any, call: str) -> None:
-        """What comes over a later connection waits until the earlier ones have been read."""
-        pieces: list[Any] = self._later[-1]
-        if pieces and type(pieces[0]) is not type(piece):
-            self._refuse_input(call)
-        if piece or isinstance(piece, str):
-            pieces.append(piece)
-            self._decoder.idle = False
-
-    def _next_connection(self) -> None:
-        """The old connection has been read as far as it is whole: the next one begins."""
-        if self._body is Body.JSON and self._head:
-            text = b"".join(self._head).decode("utf-8", "replace")
-            self._head = []
-            if is_strict_json(text):
-                self._read_body(text)
-                return
-        if self._replay is not None:
-            self._replay.abandon()
-            self._end_replay(self._replay)
-        self._bytes_before += self._bytes_of_connection()
-        self._decoder.reconnect()
-        self._report.by_payload = None
-        pieces = self._later.popleft()
-        self._body, self._open = None, False
-        self._head, self._held = [], 0
-        if is_bytes(pieces):
-            self._head, self._held = pieces, sum(map(len, pieces))
-        elif pieces:
-            self._payloads.extend(pieces)
-            self._report.by_payload = 0
-        self._hot.forget(None)
-        if not self._undecided and not self._dialect.ended:
-            self._expect_replay()
-
-    def _expect_replay(self) -> Replay:
-        """From here on a replay stands in for the dialect."""
-        from deltafold.replay import Held, Replay
-
-        dialect, held = self._dialect, Held()
-        shadow = self._dialect_of(dialect.name, Fold(self._limits, self._fold.approval_required), held)
-        self._replay = replay = Replay(dialect, shadow, held, self._report)
-        stand_in: Any = replay
-        self._speak(stand_in)
-        return replay
-
-    def _end_replay(self, replay: Replay) -> None:
-        """Nothing old can come any more: from here on the connection is read as the first one was."""
-        self._replay = self._response = None
-        successor = replay.successor
-        if replay.has_waiting and self._closed is Outcome.TRUNCATED and not self._later:
-            self._report(AnomalyCode.REPLAY_REFUSED, "it broke off before all that had come had come again")
-        if successor is replay.own:
-            self._speak(successor)
-        else:
-            data, usage = self._fold.data, self._fold.usage
-            self._fold.become(successor.fold)
-            self._fold.data, self._fold.usage = data, usage  # as the events had it that were handed out
-            self._use(successor.name)
-            self._dialect.setstate(successor.getstate())
-        if replay.ending is not None:
-            self._pending.append(replay.ending)
-        self._open = self._body is Body.EVENTS and self._closed is None and not self._later
-
-    # -------------------------------------------------------------------------------- bodies and the end
-
-    def _hold(self, data: bytes) -> None:
-        """Bytes of a body whose kind is not known, or that is no event stream."""
-        if self._deaf:
-            return
-        self._head.append(data)
-        self._held += len(data)
-        if self._body in (Body.HTML, Body.COMPRESSED) and self._held > 65_536:
-            self._head = [b"".join(self._head)[:65_536]]
-
-    def _sniffed(self) -> bool:
-        """Finds out what kind of body this is. True where that is an event stream."""
-        if self._body is None and self._head:
-            head = b"".join(self._head)
-            self._head = [head]
-            self._body = sniff(head, closed=self._closed is not None)
-            if self._body is Body.EVENTS:
-                self._head = []
-                self._decoder.push(head)
-                self._open = self._closed is None and self._replay is None and not self._later
-                return True
-        if self._body is Body.JSON and self._held > self._limits.body_bytes:
-            raise LimitExceeded("body_bytes", self._limits.body_bytes)
-        return False
-
-    def _read_rest(self) -> None:
-        """What only the end of the body makes readable."""
-        cancelled = self._closed is Outcome.CANCELLED  # then what was cut off is no fault
-        if self._body is Body.EVENTS:
-            frame = self._decoder.pending
-            if frame is not None and frame.data:
-                self._read_unfinished(frame, cancelled)
-            elif not cancelled and not self._decoder.event_count and (line := self._decoder.stray_line()):
-                self._refuse_body(AnomalyCode.BODY_IS_TEXT, line.decode("utf-8", "replace"))
-            return
-        text = b"".join(self._head).decode("utf-8", "replace")
-        if self._body is Body.JSON:
-            if not cancelled or is_strict_json(text):
-                self._read_body(text)
-        elif self._body is Body.HTML and not cancelled:
-            self._refuse_body(AnomalyCode.BODY_IS_HTML, text)
-        elif self._body is Body.COMPRESSED and not cancelled:
-            self._refuse_body(AnomalyCode.BODY_IS_COMPRESSED, "")
-
-    def _read_unfinished(self, frame: Frame, cancelled: bool) -> None:
-        self._report.text = text = frame.data
-        name = "" if frame.event == "message" else frame.event
-        if text.strip() == DONE or (text.lstrip().startswith("{") and is_strict_json(text)):
-            if not cancelled:
-                self._report(AnomalyCode.UNTERMINATED_FINAL_EVENT, "the stream ended before the blank line")
-            self._read_values(text, name)
-        elif not cancelled:
-            self._report(AnomalyCode.UNFINISHED_FINAL_EVENT, "the stream ended inside an event")
-
-    def _read_body(self, text: str) -> None:
-        self._report.text = text
-        self._report(AnomalyCode.BODY_IS_JSON, "the body is a JSON document, not an event stream")
-        values = self._payloads_of(text)
-        if len(values) == 1:
-            value = values[0]
-            if isinstance(value, list) and value and isinstance(value[0], dict):
-                value = value[0]  # Google wraps errors so
-            if isinstance(value, dict):
-                if self._undecided:
-                    value = self._decide(value)
-                self._pending.extend(self._dialect.body(value))
-                return
-        self._values.extend((value, "") for value in values)
-
-    def _refuse_body(self, code: AnomalyCode, text: str) -> None:
-        self._report.text = text
-        rule = ANOMALIES[code]
-        self._report(code, rule.meaning)
-        kind = ErrorKind.INVALID_REQUEST if code is AnomalyCode.BODY_IS_COMPRESSED else ErrorKind.SERVER_ERROR
-        message = f"{rule.meaning} {text[:EXCERPT]}".strip()
-        error = ResponseError(
-            kind, message, str(code), retryable=kind is ErrorKind.SERVER_ERROR, raw=text[:4096]
-        )
-        self._pending.extend(self._dialect.fail(error))
-
-
-MEMORY = (
-    "_body",
-    "_bytes_before",
-    "_closed",
-    "_cursor",
-    "_deaf",
-    "_held",
-    "_open",
-    "_payloads",
-    "_pending",
-    "_stage",
-    "_undecided",
-    "_values",
-)
-
-
-def is_bytes(pieces: list[Any]) -> bool:
-    """Whether bytes came over a connection, not payloads."""
-    return bool(pieces) and isinstance(pieces[0], bytes)
 
 
 def parse(data: bytes | bytearray | memoryview, dialect: str = "auto", **options: Any) -> Response:

@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from deltafold.errors import AnomalyCode, LimitExceeded
 
@@ -22,24 +22,32 @@ Report = Callable[[AnomalyCode, str], None]
 Scan = Callable[[str, int], tuple[Any, int]]
 Paths = frozenset[tuple[str, ...]]
 
-DONE = "[DONE]"
-WHITESPACE = " \t\n\r"
-STRINGS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-BRACKETS = re.compile(r"[\[\]{}]")
+DONE: Final = "[DONE]"
+WHITESPACE: Final = " \t\n\r"
+STRINGS: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+BRACKETS: Final = re.compile(r"[\[\]{}]")
 # Counting brackets looks at every character; from here on, asking the value itself is faster.
-LONG = 65_536
-SURROGATES = re.compile("[\ud800-\udfff]")
-DOUBLED_PREFIX = re.compile(r"(?:data:[ \t]*)+")
+LONG: Final = 65_536
+SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
+# The first halves of surrogate pairs are those from HIGH on, the second ones those from LOW to LAST.
+HIGH: Final = chr(0xD800)
+LOW: Final = chr(0xDC00)
+LAST: Final = chr(0xDFFF)
+DOUBLED_PREFIX: Final = re.compile(r"(?:data:[ \t]*)+")
 # Where a new frame may be glued onto one that a broken server or proxy had not finished.
-JOINT = re.compile(r"(?:data: ?|\n)(?=\{)")
+JOINT: Final = re.compile(r"(?:data: ?|\n)(?=\{)")
 # A joint costs one attempt to read what follows, so a payload made of joints must not get one for each.
-MOST_JOINTS = 8
+MOST_JOINTS: Final = 8
 
 
-class Unread(str):
+class Unread:
     """Data that are no JSON: `[DONE]`, a comment, or what could not be read."""
 
-    __slots__ = ()
+    MEMORY: Final = ("text",)
+    __slots__ = MEMORY
+
+    def __init__(self, text: str) -> None:
+        self.text = text
 
 
 class Unrepresentable(ValueError):
@@ -90,9 +98,9 @@ def scanner(**hooks: Any) -> Scan:
     return scan_once
 
 
-scan = scanner(parse_float=finite, parse_constant=refuse_constant)
-scan_distinct = scanner(parse_float=finite, parse_constant=refuse_constant, object_pairs_hook=distinct)
-scan_leniently = scanner(
+scan: Final = scanner(parse_float=finite, parse_constant=refuse_constant)
+scan_distinct: Final = scanner(parse_float=finite, parse_constant=refuse_constant, object_pairs_hook=distinct)
+scan_leniently: Final = scanner(
     parse_float=finite_or_none, parse_int=integer_or_none, parse_constant=lambda word: None
 )
 
@@ -115,15 +123,15 @@ def join_halves(waiting: dict[Any, int], place: Any, text: str, report: Report) 
     """A fragment in whole characters. A high surrogate at its end waits for the next one of its place."""
     if place in waiting:
         half = chr(waiting.pop(place))
-        if "\udc00" <= text[:1] <= "\udfff":
+        if LOW <= text[:1] <= LAST:
             text = join_surrogates(half + text[:1]) + text[1:]
         else:
             report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a fragment")
             text = "\ufffd" + text
-    if "\ud800" <= text[-1:] <= "\udbff":
+    if HIGH <= text[-1:] < LOW:
         waiting[place] = ord(text[-1])
         text = text[:-1]
-    if "\ud800" <= text[:1] <= "\udfff":
+    if HIGH <= text[:1] <= LAST:
         report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair begins a fragment")
         text = "\ufffd" + text[1:]
     return text
@@ -143,8 +151,8 @@ def mend(value: Any, report: Report, fragments: Paths, path: tuple[str, ...] = (
     if isinstance(value, str):
         start, stop = 0, len(value)
         if path in fragments:
-            start = "\udc00" <= value[:1] <= "\udfff"
-            stop -= "\ud800" <= value[-1:] <= "\udbff"
+            start = int(LOW <= value[:1] <= LAST)
+            stop -= int(HIGH <= value[-1:] < LOW)
         inner = value[start:stop]
         if SURROGATES.search(inner) is None:
             return value

@@ -25,10 +25,11 @@ from deltafold.dialects.responses import HEARTBEATS, ResponsesDialect
 from deltafold.errors import AnomalyCode, ResponseError
 from deltafold.failures import is_error_payload
 from deltafold.fold import Ending, ItemRecord, key_of, place_of, tally_key
-from deltafold.items import Item, joined, string
+from deltafold.items import Item
 from deltafold.payload import Report
 from deltafold.response import Usage
-from deltafold.state import ITEM_VALUES, PART_VALUES, SIGNS, ItemState, PartState
+from deltafold.state import ITEM_DONE, ITEM_OPEN, ITEM_VALUES, PART_DONE, PART_VALUES, SIGNS
+from deltafold.told import joined, string
 
 __all__ = ["Held", "Replay", "Way"]
 
@@ -292,14 +293,14 @@ class Replay:
             for group, parts in record.parts.items():
                 for at, part in parts.items():
                     places[PART, group, at] = 0
-                    if part.state is PartState.DONE:
+                    if part.state is PART_DONE:
                         places[PART_END, group, at] = 0
             for key, value in record.values.items():
                 if value.text:
                     places[key] = 0
                 if value.whole:
                     places[WHOLE, *key] = 0
-            if record.state is ItemState.DONE:
+            if record.state is ITEM_DONE:
                 places[ITEM_END] = 0
             owed[index] = places
         for index, path, into in fold.lifted:
@@ -458,7 +459,7 @@ class Replay:
         if any(is_value(place) for place in self._owed.get(index, ())):
             raise Differs(f"item {index} ends before all of it has come again")
         self._owed.pop(index, None)
-        if record.state is not ItemState.DONE:
+        if record.state is not ITEM_DONE:
             return event
         self._check_identity(record, event.item, begins=False)
         return None
@@ -468,7 +469,7 @@ class Replay:
             known, told = string(record.data, name), string(item.data, name)
             if not known or not told or known == told:
                 continue
-            grows = record.state is not ItemState.OPEN or known.startswith(told)
+            grows = record.state is not ITEM_OPEN or known.startswith(told)
             if not begins or name == "type" or not grows:
                 raise Differs(f"the {name} of item {record.index} was {known:.40}, and is {told:.40}")
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from deltafold.errors import ANOMALIES, Anomaly, AnomalyCode, WireError
 from deltafold.fold import Fold
 from deltafold.sse import SSEDecoder
-from deltafold.state import ResponseState
+from deltafold.state import FINISHED
 
 __all__ = ["Reporter", "Stage"]
 
-EXCERPT = 120
+EXCERPT: Final = 120
 
 
 class Stage(StrEnum):
@@ -75,7 +75,7 @@ class Reporter:
         offset, event_index = self.position()
         excerpt = self.text[:EXCERPT]
         self.count += 1
-        if self._strict and ANOMALIES[code].strict and self._fold.state is not ResponseState.FINISHED:
+        if self._strict and ANOMALIES[code].strict and self._fold.state is not FINISHED:
             raise WireError(message, code=code, offset=offset, event_index=event_index, excerpt=excerpt)
         if len(self.anomalies) < self._most:
             self.anomalies.append(Anomaly(code, message, offset, event_index, excerpt))
@@ -90,4 +90,4 @@ class Reporter:
             setattr(self, name, state[name])
 
 
-MEMORY = ("anomalies", "at_end", "by_payload", "count", "text")
+MEMORY: Final = ("anomalies", "at_end", "by_payload", "count", "text")

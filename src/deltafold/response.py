@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
@@ -17,13 +17,13 @@ from deltafold.items import (
     Message,
     OutputText,
     Reasoning,
-    copied,
     shorten,
 )
 from deltafold.shown import Shown
+from deltafold.told import copied
 from deltafold.verdict import Verdict, verdict_of
 
-__all__ = ["Choice", "EstimatedUsage", "LiftedText", "Outcome", "Response", "Usage", "usage_from"]
+__all__ = ["Choice", "EstimatedUsage", "LiftedText", "Outcome", "Response", "Usage"]
 
 
 class Outcome(StrEnum):
@@ -60,35 +60,6 @@ class Usage(Shown):
     def to_dict(self) -> dict[str, Any]:
         """A copy of `data`."""
         return dict(copied(self.data))
-
-
-def usage_from(data: dict[str, Any]) -> Usage:
-    """Usage in the words of the Responses API or of Chat Completions."""
-
-    inputs = table(data, "input_tokens_details") or table(data, "prompt_tokens_details")
-    outputs = table(data, "output_tokens_details") or table(data, "completion_tokens_details")
-    return Usage(
-        tokens(data, "input_tokens", "prompt_tokens"),
-        tokens(data, "output_tokens", "completion_tokens"),
-        tokens(data, "total_tokens"),
-        tokens(inputs, "cached_tokens"),
-        tokens(inputs, "cache_write_tokens"),
-        tokens(outputs, "reasoning_tokens"),
-        data,
-    )
-
-
-def table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = data.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def tokens(data: Mapping[str, Any], *names: str) -> int | None:
-    for name in names:
-        found = data.get(name)
-        if type(found) is int:
-            return found
-    return None
 
 
 RENAMED = {

@@ -1,7 +1,7 @@
 """A parser's state as JSON values, and back.
 
-The state is made of attrs classes, enumerations and the usual containers; each is written with its name, and
-read by it. What JSON has itself stays as it is.
+The state is made of attrs classes, classes that say what their `MEMORY` is, enumerations and the usual
+containers; each is written with its name, and read by it. What JSON has itself stays as it is.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from typing import Any
 
 import attrs
 
-from deltafold import allowances, errors, events, fold, items, limits, response, state
-from deltafold.dialects import chat, think
+from deltafold import allowances, errors, events, items, limits, response, state
+from deltafold.dialects.chat import OpenCall, OpenChoice
+from deltafold.dialects.think import ThinkTags
 from deltafold.errors import UsageError
+from deltafold.fold import Ending, Fold, ItemRecord, PartRecord, Value
 from deltafold.lift import Lift
 from deltafold.payload import Unread
 from deltafold.replay import Way
@@ -25,16 +27,28 @@ from deltafold.sniff import Body
 
 __all__ = ["freeze", "seal", "thaw", "unseal"]
 
-VERSION = 3
+VERSION = 4
 MARK = "$"
 CONTAINERS: dict[str, type] = {"tuple": tuple, "set": set, "frozenset": frozenset, "deque": deque}
 CLASSES: dict[str, type] = {
     name: found
-    for module in (allowances, errors, events, fold, items, limits, response, state, chat, think)
+    for module in (allowances, errors, events, items, limits, response, state)
     for name, found in vars(module).items()
     if isinstance(found, type) and (attrs.has(found) or issubclass(found, StrEnum))
 }
-CLASSES |= {found.__name__: found for found in (Body, Lift, Stage, Unread, Way)}
+CLASSES |= {found.__name__: found for found in (Body, Lift, Stage, Way)}
+MEMORIES: tuple[type, ...] = (
+    Ending,
+    Fold,
+    ItemRecord,
+    OpenCall,
+    OpenChoice,
+    PartRecord,
+    ThinkTags,
+    Unread,
+    Value,
+)
+CLASSES |= {found.__name__: found for found in MEMORIES}
 
 
 def freeze(value: Any) -> Any:
@@ -58,8 +72,10 @@ def freeze(value: Any) -> Any:
 
 
 def fields(value: Any) -> dict[str, Any]:
-    """The fields of an attrs object as JSON values."""
-    return {field.name: freeze(getattr(value, field.name)) for field in attrs.fields(type(value))}
+    """What an object is made of, as JSON values."""
+    kind: Any = type(value)
+    names = kind.MEMORY if kind in MEMORIES else [field.name for field in attrs.fields(kind)]
+    return {name: freeze(getattr(value, name)) for name in names}
 
 
 def thaw(value: Any) -> Any:
@@ -80,7 +96,12 @@ def thaw(value: Any) -> Any:
         return found(value["value"])
     told = {key: thaw(member) for key, member in value.items() if key != MARK}
     made: Any = found
-    return made(**{field.alias: told[field.name] for field in attrs.fields(made)})
+    if made not in MEMORIES:
+        return made(**{field.alias: told[field.name] for field in attrs.fields(made)})
+    held = made.__new__(made)
+    for name in made.MEMORY:
+        setattr(held, name, told[name])
+    return held
 
 
 def seal(content: dict[str, Any]) -> dict[str, Any]:

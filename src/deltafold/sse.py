@@ -11,7 +11,7 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -20,20 +20,21 @@ from deltafold.limits import DEFAULT, Limits
 
 __all__ = ["Frame", "SSEDecoder", "encode_frame"]
 
-BOM = b"\xef\xbb\xbf"
-LINE_END = re.compile(rb"\r\n?|\n")
-EMPTY_LINES = re.compile(rb"(?:data:?\n)++")
+BOM: Final = b"\xef\xbb\xbf"
+LINE_END: Final = re.compile(rb"\r\n?|\n")
+EMPTY_LINES: Final = re.compile(rb"(?:data:?\n)++")
 # The largest integer that a JavaScript client keeps exactly; it has 16 digits.
-MAX_RETRY = 2**53 - 1
+MAX_RETRY: Final = 2**53 - 1
 # Up to how many bytes of an unfinished block are left unread for the sake of reading it at once: they are
 # joined again at each line that comes.
-LONGEST_WAIT = 4096
+LONGEST_WAIT: Final = 4096
 # After so many bytes without a line end, the chunks that brought them are joined: a list of a million chunks
 # of one byte takes eight times their memory.
-PIECE = 65_536
-LF, CR = b"\n\r"
-STRAY = 200
-FIELDS = (b"data:", b"event:", b"id:", b"retry:", b"error:", b":")
+PIECE: Final = 65_536
+LF: Final = 0x0A
+CR: Final = 0x0D
+STRAY: Final = 200
+FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:", b"error:", b":")
 
 
 @attrs.frozen
@@ -62,7 +63,11 @@ class Signal(IntEnum):
     """A field named `error`: ignored by the standard, and used by llama.cpp for errors."""
 
 
-NOTHING, EVENT, COMMENT, BARE, ERROR_FIELD = Signal
+NOTHING: Final = Signal.NOTHING
+EVENT: Final = Signal.EVENT
+COMMENT: Final = Signal.COMMENT
+BARE: Final = Signal.BARE
+ERROR_FIELD: Final = Signal.ERROR_FIELD
 
 
 def as_bytes(data: Any) -> bytes:
@@ -251,12 +256,12 @@ class SSEDecoder:
             # Nearly every block is just an `event` line, a `data` line and a blank line, in this spelling, or
             # a comment and a blank line.
             begin, name = position, b""
-            if buffer.startswith(b"event: ", position):
+            if buffer[position : position + 7] == b"event: ":
                 begin = buffer.find(LF, position) + 1
                 name = buffer[position + 7 : begin - 1]
-            if buffer.startswith(b"data: ", begin):
+            if buffer[begin : begin + 6] == b"data: ":
                 stop = buffer.find(LF, begin)
-                if buffer.startswith(b"\n", stop + 1) and stop - position <= self.longest_block:
+                if buffer[stop + 1 : stop + 2] == b"\n" and stop - position <= self.longest_block:
                     self.data = buffer[begin + 6 : stop]
                     self.event_name = name
                     self.event_offset = self._start + position

@@ -16,7 +16,7 @@ end, and nothing after it.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from deltafold import events as e
 from deltafold.errors import DeltafoldError
@@ -64,12 +64,21 @@ class IllegalEvent(DeltafoldError):
     """A dialect made an event that its life cycle does not allow: a bug of this library."""
 
 
-IDLE, IN_PROGRESS, FAILING, FINISHED = ResponseState
+IDLE: Final = ResponseState.IDLE
+IN_PROGRESS: Final = ResponseState.IN_PROGRESS
+FAILING: Final = ResponseState.FAILING
+FINISHED: Final = ResponseState.FINISHED
+ITEM_ABSENT: Final = ItemState.ABSENT
+ITEM_OPEN: Final = ItemState.OPEN
+ITEM_DONE: Final = ItemState.DONE
+PART_ABSENT: Final = PartState.ABSENT
+PART_OPEN: Final = PartState.OPEN
+PART_DONE: Final = PartState.DONE
 
-SIGNS = (e.Heartbeat, e.Notice, e.UnknownEvent, e.RateLimitsReported)
+SIGNS: Final = (e.Heartbeat, e.Notice, e.UnknownEvent, e.RateLimitsReported)
 """Events that belong to the stream, not to the response."""
 
-ITEM_VALUES = (
+ITEM_VALUES: Final = (
     e.ArgumentsDelta,
     e.LiftedDelta,
     e.CodeDelta,
@@ -78,9 +87,9 @@ ITEM_VALUES = (
     e.CommandOutputDelta,
     e.OutputDelta,
 )
-PART_VALUES = (e.TextDelta, e.RefusalDelta, e.ReasoningDelta)
-CORRECTIONS = (e.ValueReplaced, e.ValueFinished)
-STEPS = (
+PART_VALUES: Final = (e.TextDelta, e.RefusalDelta, e.ReasoningDelta)
+CORRECTIONS: Final = (e.ValueReplaced, e.ValueFinished)
+STEPS: Final = (
     e.ItemStarted,
     e.ItemUpdated,
     e.ItemProgress,
@@ -89,7 +98,7 @@ STEPS = (
     e.PartFinished,
 )
 """What becomes of an item or part as a whole."""
-OF_ITEMS = (
+OF_ITEMS: Final = (
     *STEPS,
     *ITEM_VALUES,
     *PART_VALUES,
@@ -97,9 +106,9 @@ OF_ITEMS = (
     e.AnnotationAdded,
     e.PartialImage,
 )
-OF_RESPONSES = (e.StatusChanged, e.ChoiceUpdated, e.UsageReported, e.AudioDelta, e.TranscriptDelta)
+OF_RESPONSES: Final = (e.StatusChanged, e.ChoiceUpdated, e.UsageReported, e.AudioDelta, e.TranscriptDelta)
 
-RESPONSE: dict[ResponseState, dict[type, ResponseState]] = {
+RESPONSE: Final[dict[ResponseState, dict[type, ResponseState]]] = {
     IDLE: {
         **dict.fromkeys(SIGNS, IDLE),
         e.ResponseStarted: IN_PROGRESS,
@@ -120,25 +129,25 @@ RESPONSE: dict[ResponseState, dict[type, ResponseState]] = {
     FINISHED: {},
 }
 
-ITEM: dict[ItemState, dict[type, ItemState]] = {
-    ItemState.ABSENT: {e.ItemStarted: ItemState.OPEN},
-    ItemState.OPEN: {
-        **dict.fromkeys(OF_ITEMS, ItemState.OPEN),
-        e.ItemFinished: ItemState.DONE,
+ITEM: Final[dict[ItemState, dict[type, ItemState]]] = {
+    ITEM_ABSENT: {e.ItemStarted: ITEM_OPEN},
+    ITEM_OPEN: {
+        **dict.fromkeys(OF_ITEMS, ITEM_OPEN),
+        e.ItemFinished: ITEM_DONE,
     },
-    ItemState.DONE: dict.fromkeys(OF_ITEMS, ItemState.DONE),
+    ITEM_DONE: dict.fromkeys(OF_ITEMS, ITEM_DONE),
 }
-for row in (ItemState.OPEN, ItemState.DONE):
+for row in (ITEM_OPEN, ITEM_DONE):
     del ITEM[row][e.ItemStarted]
-del ITEM[ItemState.DONE][e.ItemFinished]
+del ITEM[ITEM_DONE][e.ItemFinished]
 
-PART: dict[PartState, dict[type, PartState]] = {
-    PartState.ABSENT: {e.PartStarted: PartState.OPEN},
-    PartState.OPEN: {
-        **dict.fromkeys((*PART_VALUES, *CORRECTIONS, e.AnnotationAdded), PartState.OPEN),
-        e.PartFinished: PartState.DONE,
+PART: Final[dict[PartState, dict[type, PartState]]] = {
+    PART_ABSENT: {e.PartStarted: PART_OPEN},
+    PART_OPEN: {
+        **dict.fromkeys((*PART_VALUES, *CORRECTIONS, e.AnnotationAdded), PART_OPEN),
+        e.PartFinished: PART_DONE,
     },
-    PartState.DONE: dict.fromkeys((*PART_VALUES, *CORRECTIONS, e.AnnotationAdded), PartState.DONE),
+    PART_DONE: dict.fromkeys((*PART_VALUES, *CORRECTIONS, e.AnnotationAdded), PART_DONE),
 }
 
 
@@ -152,7 +161,7 @@ def step(table: dict[Any, dict[type, Any]], state: Any, event: type) -> Any:
 
 # When the server told the end, items that are still open end with it, and so do their values. When the
 # transport or the caller ended the stream, or the response failed, they stay as they were.
-ITEM_STATUS_AT_END: dict[Outcome, str | None] = {
+ITEM_STATUS_AT_END: Final[dict[Outcome, str | None]] = {
     Outcome.COMPLETED: "completed",
     Outcome.INCOMPLETE: "incomplete",
     Outcome.FAILED: None,

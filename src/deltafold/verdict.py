@@ -15,8 +15,8 @@ from deltafold.items import (
     OutputText,
     Reasoning,
     Refusal,
-    is_whole,
 )
+from deltafold.making import is_whole
 from deltafold.shown import Shown
 
 if TYPE_CHECKING:

@@ -212,9 +212,9 @@ def check_values(text: str, values: list[Any], codes: set[AnomalyCode]) -> None:
     for value in values:
         json.dumps(value, allow_nan=False)
         if isinstance(value, Unread):
-            at = text.find(str(value), at)
+            at = text.find(value.text, at)
             assert at >= 0, "unread text that never stood there"
-            at += len(value)
+            at += len(value.text)
         else:
             whole_characters(value, ())
     assert values or not text.strip(" \t\n\r") or codes, "lost without a word"

@@ -12,8 +12,8 @@ from deltafold.items import (
     OutputText,
     Reasoning,
     Refusal,
-    copied,
 )
+from deltafold.told import copied
 
 if TYPE_CHECKING:
     from deltafold.response import Choice, Response, Usage

@@ -4,53 +4,56 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, TypeAlias
 
-import attrs
-
 from deltafold import events as e
 from deltafold.dialects.lifts import CallLifts
 from deltafold.errors import AnomalyCode, ErrorKind, LimitExceeded, ResponseError
 from deltafold.fold import Fold, ValueKey
-from deltafold.items import copied, string
 from deltafold.payload import Report
+from deltafold.response import Usage
+from deltafold.told import copied, string
 
-__all__ = ["Dialect"]
+__all__ = ["Dialect", "cause_of", "usage_from"]
 
 JSON: TypeAlias = dict[str, Any]
 
 
-@attrs.define
 class Dialect:
     """Translates the payloads of one stream."""
 
-    passing: ClassVar[frozenset[str]] = frozenset({"fold", "report", "lifts", "out"})
-    """Fields that are the parser's, or of no use after the present payload: no part of the memory."""
+    MEMORY: ClassVar[tuple[str, ...]] = (
+        "started",
+        "ended",
+        "last_sequence_number",
+        "told_before",
+        "reported",
+        "halves",
+    )
+    """What it remembers from payload to payload."""
+    __slots__ = ("fold", "lifts", "out", "report", *MEMORY)
 
-    fold: Fold
-    report: Report
-    lifts: CallLifts
-
-    started: bool = False
-    ended: bool = False
-    last_sequence_number: int | None = None
-    told_before: int | None = None
-    """The last one that came over an earlier connection."""
-    reported: set[tuple[str, str | int | None]] = attrs.field(factory=set)
-    halves: dict[tuple[int, ValueKey], int] = attrs.field(factory=dict)
-    """High surrogates at the end of a fragment, which wait for their other half: code points."""
-
-    out: list[Any] = attrs.field(factory=list)
-    """The events that the present payload makes."""
+    def __init__(self, fold: Fold, report: Report, lifts: CallLifts) -> None:
+        self.fold = fold
+        self.report = report
+        self.lifts = lifts
+        self.started = False
+        self.ended = False
+        self.last_sequence_number: int | None = None
+        self.told_before: int | None = None
+        """The last one that came over an earlier connection."""
+        self.reported: set[tuple[str, str | int | None]] = set()
+        self.halves: dict[tuple[int, ValueKey], int] = {}
+        """High surrogates at the end of a fragment, which wait for their other half: code points."""
+        self.out: list[Any] = []
+        """The events that the present payload makes."""
 
     def getstate(self) -> dict[str, Any]:
         """All that the translator remembers, by name."""
-        names = (field.name for field in attrs.fields(type(self)) if field.name not in self.passing)
-        return {"lifts": self.lifts.getstate(), **{name: getattr(self, name) for name in names}}
+        return {"lifts": self.lifts.getstate(), **{name: getattr(self, name) for name in self.MEMORY}}
 
     def setstate(self, state: dict[str, Any]) -> None:
         """Makes a new translator remember what another one did."""
-        for field in attrs.fields(type(self)):
-            if field.name not in self.passing:
-                setattr(self, field.name, state[field.name])
+        for name in self.MEMORY:
+            setattr(self, name, state[name])
         self.lifts.setstate(state["lifts"])
 
     def _once(self, code: AnomalyCode, key: str | int | None, message: str) -> None:
@@ -88,3 +91,32 @@ def cause_of(payload: JSON, error: ResponseError) -> JSON:
     """What the response's own `error` is, once an event has told of one."""
     told = payload.get("error")
     return dict(copied(told)) if isinstance(told, dict) else {"code": error.code, "message": error.message}
+
+
+def usage_from(data: JSON) -> Usage:
+    """Usage in the words of the Responses API or of Chat Completions."""
+
+    inputs = table(data, "input_tokens_details") or table(data, "prompt_tokens_details")
+    outputs = table(data, "output_tokens_details") or table(data, "completion_tokens_details")
+    return Usage(
+        tokens(data, "input_tokens", "prompt_tokens"),
+        tokens(data, "output_tokens", "completion_tokens"),
+        tokens(data, "total_tokens"),
+        tokens(inputs, "cached_tokens"),
+        tokens(inputs, "cache_write_tokens"),
+        tokens(outputs, "reasoning_tokens"),
+        data,
+    )
+
+
+def table(data: JSON, name: str) -> JSON:
+    found = data.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def tokens(data: JSON, *names: str) -> int | None:
+    for name in names:
+        found = data.get(name)
+        if type(found) is int:
+            return found
+    return None

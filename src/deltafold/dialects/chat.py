@@ -11,17 +11,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, ClassVar, TypeAlias
-
-import attrs
+from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold import events as e
-from deltafold.dialects.base import Dialect, cause_of
+from deltafold.dialects.base import Dialect, cause_of, usage_from
+from deltafold.dialects.lifts import CallLifts
 from deltafold.dialects.think import ThinkTags
 from deltafold.errors import AnomalyCode, ErrorKind, LimitExceeded, ResponseError
 from deltafold.failures import error_from_payload, is_error_payload
 from deltafold.fold import (
     Ending,
+    Fold,
     ItemRecord,
     PartRecord,
     Value,
@@ -31,16 +31,17 @@ from deltafold.fold import (
     empty,
     settle_value,
 )
-from deltafold.items import copied, integer, item_from, part_from
-from deltafold.payload import Paths, is_strict_json, join_halves, join_surrogates
-from deltafold.response import Outcome, usage_from
+from deltafold.making import item_from, part_from
+from deltafold.payload import Paths, Report, is_strict_json, join_halves, join_surrogates
+from deltafold.response import Outcome
 from deltafold.state import ITEM_STATUS_AT_END
+from deltafold.told import copied, integer
 
 __all__ = ["ChatDialect"]
 
 JSON: TypeAlias = dict[str, Any]
 
-INCOMPLETE = {
+INCOMPLETE: Final = {
     "length": "max_output_tokens",
     "max_tokens": "max_output_tokens",
     "model_length": "max_output_tokens",  # Mistral
@@ -48,12 +49,12 @@ INCOMPLETE = {
 }
 """Finish reasons of a response that is not whole, in the words of the Responses API."""
 
-FIRST_WINS = ("id", "model", "created")
-OF_CHUNK = {"choices", "usage", "obfuscation", "object", "error", *FIRST_WINS}
-OF_CHOICE = {"index", "delta", "message", "text", "finish_reason", "finishReason", "usage", "logprobs"}
-OF_ITEM = {"type", "status", "call_id", "name", "arguments", "input"}
+FIRST_WINS: Final = ("id", "model", "created")
+OF_CHUNK: Final = {"choices", "usage", "obfuscation", "object", "error", *FIRST_WINS}
+OF_CHOICE: Final = {"index", "delta", "message", "text", "finish_reason", "finishReason", "usage", "logprobs"}
+OF_ITEM: Final = {"type", "status", "call_id", "name", "arguments", "input"}
 """Members that the item of a call has from its own telling, whatever stands under that name elsewhere."""
-OF_DELTA = {
+OF_DELTA: Final = {
     "role",
     "content",
     "refusal",
@@ -64,7 +65,7 @@ OF_DELTA = {
     "reasoning_details",
     "annotations",
 }
-OF_CALL = {
+OF_CALL: Final = {
     "index",
     "id",
     "type",
@@ -76,10 +77,10 @@ OF_CALL = {
     "arguments",
     "input",
 }
-OF_FUNCTION = {"name", "arguments", "input"}
-HEARTBEATS = ("keepalive", "ping")
-CHUNK = "chat.completion.chunk"
-KNOWN_CHUNK = {
+OF_FUNCTION: Final = {"name", "arguments", "input"}
+HEARTBEATS: Final = ("keepalive", "ping")
+CHUNK: Final = "chat.completion.chunk"
+KNOWN_CHUNK: Final = {
     "choices",
     "usage",
     "model",
@@ -90,31 +91,46 @@ KNOWN_CHUNK = {
 }
 # Whether arguments that begin again tell the same call again is seen by parsing what came so far. Text full
 # of braces must not make that quadratic.
-MOST_CHECKS = 16
-OPENING = "{["
+MOST_CHECKS: Final = 16
+OPENING: Final = "{["
 
 
-@attrs.define
 class OpenCall:
     """One tool call, found among the fragments of its choice."""
 
-    place: int | None
-    """The wire's index."""
-    id: str | None = None
-    name: str = ""
-    custom: bool = False
-    index: int | None = None
-    """The output index, once the name is known and the item has begun."""
-    pieces: list[str] = attrs.field(factory=list)
-    """The arguments so far, until the item has begun."""
-    held: str = ""
-    """A leading `{}`, which some servers send before the arguments."""
-    more: JSON = attrs.field(factory=dict)
-    """Fields that this library does not know."""
-    cumulative: bool = False
-    """Each fragment tells the arguments so far again."""
-    checks: int = 0
-    checked: int = 0
+    MEMORY: Final = (
+        "place",
+        "id",
+        "name",
+        "custom",
+        "index",
+        "pieces",
+        "held",
+        "more",
+        "cumulative",
+        "checks",
+        "checked",
+    )
+    __slots__ = MEMORY
+
+    def __init__(self, place: int | None) -> None:
+        self.place = place
+        """The wire's index."""
+        self.id: str | None = None
+        self.name = ""
+        self.custom = False
+        self.index: int | None = None
+        """The output index, once the name is known and the item has begun."""
+        self.pieces: list[str] = []
+        """The arguments so far, until the item has begun."""
+        self.held = ""
+        """A leading `{}`, which some servers send before the arguments."""
+        self.more: JSON = {}
+        """Fields that this library does not know."""
+        self.cumulative = False
+        """Each fragment tells the arguments so far again."""
+        self.checks = 0
+        self.checked = 0
 
     @property
     def key(self) -> ValueKey:
@@ -122,34 +138,47 @@ class OpenCall:
         return ("input",) if self.custom else ("arguments",)
 
 
-@attrs.define
 class OpenChoice:
     """What is known of one choice."""
 
-    index: int
-    role: str = "assistant"
-    message: int | None = None
-    reasoning: int | None = None
-    parts: dict[str, int] = attrs.field(factory=dict)
-    """Where text and refusal stand in the message."""
-    calls: list[OpenCall] = attrs.field(factory=list)
-    finish_reason: str | None = None
-    told: JSON = attrs.field(factory=dict)
-    """What was handed on of its other fields."""
-    annotations: int = 0
-    tags: ThinkTags = attrs.field(factory=ThinkTags)
-    details: list[JSON] = attrs.field(factory=list)
-    """OpenRouter's `reasoning_details`, merged."""
-    weighed: set[str] = attrs.field(factory=set)
-    """The members of `logprobs` that came."""
+    MEMORY: Final = (
+        "index",
+        "role",
+        "message",
+        "reasoning",
+        "parts",
+        "calls",
+        "finish_reason",
+        "told",
+        "annotations",
+        "tags",
+        "details",
+        "weighed",
+    )
+    __slots__ = MEMORY
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.role = "assistant"
+        self.message: int | None = None
+        self.reasoning: int | None = None
+        self.parts: dict[str, int] = {}
+        """Where text and refusal stand in the message."""
+        self.calls: list[OpenCall] = []
+        self.finish_reason: str | None = None
+        self.told: JSON = {}
+        """What was handed on of its other fields."""
+        self.annotations = 0
+        self.tags = ThinkTags()
+        self.details: list[JSON] = []
+        """OpenRouter's `reasoning_details`, merged."""
+        self.weighed: set[str] = set()
+        """The members of `logprobs` that came."""
 
 
-@attrs.define
 class ChatDialect(Dialect):
     """Translates the payloads of one stream."""
 
-    think_tags: bool = False
-    """Whether what stands between `<think>` and `</think>` in the text is reasoning."""
     name = "chat"
     fragments: ClassVar[Paths] = frozenset(
         ("choices", *path)
@@ -176,21 +205,35 @@ class ChatDialect(Dialect):
     )
     """Where pieces of a longer text stand."""
 
-    passing: ClassVar[frozenset[str]] = Dialect.passing | {"think_tags", "texts"}
+    MEMORY: ClassVar[tuple[str, ...]] = (
+        *Dialect.MEMORY,
+        "failing",
+        "done",
+        "told",
+        "usage",
+        "choices",
+        "next_index",
+        "late",
+    )
+    __slots__ = ("texts", "think_tags", *MEMORY[len(Dialect.MEMORY) :])
 
-    failing: JSON | None = None
-    """The error that was reported, as it came."""
-    done: bool = False
-    told: JSON = attrs.field(factory=dict)
-    """What was handed on of the chunks' own fields."""
-    usage: JSON = attrs.field(factory=dict)
-    choices: dict[int, OpenChoice] = attrs.field(factory=dict)
-    next_index: int = 0
-    late: dict[int, JSON] = attrs.field(factory=dict)
-    """Fields of items that became known too late for their announcement."""
+    def __init__(self, fold: Fold, report: Report, lifts: CallLifts, *, think_tags: bool = False) -> None:
+        super().__init__(fold, report, lifts)
+        self.think_tags = think_tags
+        """Whether what stands between `<think>` and `</think>` in the text is reasoning."""
+        self.failing: JSON | None = None
+        """The error that was reported, as it came."""
+        self.done = False
+        self.told: JSON = {}
+        """What was handed on of the chunks' own fields."""
+        self.usage: JSON = {}
+        self.choices: dict[int, OpenChoice] = {}
+        self.next_index = 0
+        self.late: dict[int, JSON] = {}
+        """Fields of items that became known too late for their announcement."""
 
-    texts: dict[tuple[int, ValueKey], str] = attrs.field(factory=dict)
-    """What the present payload adds to the values, beside what the fold holds."""
+        self.texts: dict[tuple[int, ValueKey], str] = {}
+        """What the present payload adds to the values, beside what the fold holds."""
 
     # ---------------------------------------------------------------------------------------- the parser
 
@@ -612,7 +655,8 @@ class ChatDialect(Dialect):
         name = call_name(told, function)
         call = self._find_call(choice, place, ident, name)
         if call is None:
-            call = OpenCall(place, custom=is_custom(told))
+            call = OpenCall(place)
+            call.custom = is_custom(told)
             choice.calls.append(call)
         self._learn(choice, call, ident, name, told, function)
         self._arguments(choice, call, told, function)
@@ -995,7 +1039,7 @@ class ChatDialect(Dialect):
         self, choice: OpenChoice, closes: str | None, rest: dict[tuple[int, ValueKey], str]
     ) -> None:
         """What was cut off is the last thing that began; all before it is whole."""
-        more = {key: choice.told[key] for key in SPELLINGS if key in choice.told}
+        more: JSON = {key: choice.told[key] for key in SPELLINGS if key in choice.told}
         if choice.reasoning is not None and choice.details:
             details = joined_details(choice.details)
             self.late.setdefault(choice.reasoning, {})["reasoning_details"] = details
@@ -1023,11 +1067,11 @@ class ChatDialect(Dialect):
             self.out += close_item(self.fold, record, status, texts, self.late.get(index, {}), self.report)
 
 
-SPELLINGS = ("reasoning_field", "legacy_call_id", "finish_reason")
+SPELLINGS: Final = ("reasoning_field", "legacy_call_id", "finish_reason")
 """How the server spells what the model of this library does not tell apart."""
-SPOKEN = ("data", "transcript")
-TRANSCRIPT: ValueKey = ("transcript",)
-LEGACY = -1
+SPOKEN: Final = ("data", "transcript")
+TRANSCRIPT: Final[ValueKey] = ("transcript",)
+LEGACY: Final = -1
 """The place of the one call that the old `function_call` field can hold."""
 
 
@@ -1086,7 +1130,7 @@ def merge_field(known: Any, told: Any) -> Any:
     return copied(told)
 
 
-PIECES = ("text", "summary", "data")
+PIECES: Final = ("text", "summary", "data")
 
 
 def merge_detail(details: list[JSON], told: JSON) -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from deltafold.errors import AnomalyCode
 from deltafold.events import LiftedDelta
-from deltafold.items import joined
 from deltafold.lift import Lift
 from deltafold.payload import Report
+from deltafold.told import joined
 
 if TYPE_CHECKING:
     from deltafold.lifting import Lifted

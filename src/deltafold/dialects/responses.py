@@ -9,18 +9,18 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeAlias, cast
-
-import attrs
+from typing import Any, ClassVar, Final, TypeAlias, cast
 
 from deltafold import events as e
-from deltafold.dialects.base import Dialect, cause_of
+from deltafold.dialects.base import Dialect, cause_of, usage_from
+from deltafold.dialects.lifts import CallLifts
 from deltafold.errors import AnomalyCode, ErrorKind, ResponseError
 from deltafold.failures import error_from_payload, is_error_payload
 from deltafold.fold import (
     GROUPS,
     ITEM_VALUES,
     Ending,
+    Fold,
     ItemRecord,
     ValueKey,
     arguments_key,
@@ -36,38 +36,40 @@ from deltafold.fold import (
     settle_part,
     settle_value,
 )
-from deltafold.items import copied, string
-from deltafold.payload import Paths, join_halves, join_surrogates, mend
-from deltafold.response import Outcome, usage_from
-from deltafold.state import ITEM_STATUS_AT_END, ItemState, PartState
+from deltafold.payload import Paths, Report, join_halves, join_surrogates, mend
+from deltafold.response import Outcome
+from deltafold.state import ITEM_DONE, ITEM_OPEN, ITEM_STATUS_AT_END, PART_OPEN
+from deltafold.told import copied, string
 
 __all__ = ["ResponsesDialect"]
 
 JSON: TypeAlias = dict[str, Any]
 
 
-@attrs.frozen
 class Streamed:
     """How the wire streams one kind of value."""
 
-    kind: e.ValueKind
-    item_type: str
-    """The type of the item, where it was not announced."""
-    told: str
-    """The member of the `done` event that holds the whole value."""
-    key: ValueKey
-    """Where it stands in its item. A None is the part's or command's index."""
-    index: str = ""
-    """The member that holds that index."""
+    __slots__ = ("index", "item_type", "key", "kind", "told")
+
+    def __init__(self, kind: e.ValueKind, item_type: str, told: str, key: ValueKey, index: str = "") -> None:
+        self.kind = kind
+        self.item_type = item_type
+        """The type of the item, where it was not announced."""
+        self.told = told
+        """The member of the `done` event that holds the whole value."""
+        self.key = key
+        """Where it stands in its item. A -1 is the part's or command's index."""
+        self.index = index
+        """The member that holds that index."""
 
 
-TEXT = Streamed("text", "message", "text", ("content", -1, "text"), "content_index")
-REFUSAL = Streamed("refusal", "message", "refusal", ("content", -1, "refusal"), "content_index")
-SUMMARY = Streamed("summary", "reasoning", "text", ("summary", -1, "text"), "summary_index")
-REASONING = Streamed("reasoning", "reasoning", "text", ("content", -1, "text"), "content_index")
-COMMAND = Streamed("command", "shell_call", "command", ("action", "commands", -1), "command_index")
+TEXT: Final = Streamed("text", "message", "text", ("content", -1, "text"), "content_index")
+REFUSAL: Final = Streamed("refusal", "message", "refusal", ("content", -1, "refusal"), "content_index")
+SUMMARY: Final = Streamed("summary", "reasoning", "text", ("summary", -1, "text"), "summary_index")
+REASONING: Final = Streamed("reasoning", "reasoning", "text", ("content", -1, "text"), "content_index")
+COMMAND: Final = Streamed("command", "shell_call", "command", ("action", "commands", -1), "command_index")
 
-STREAMED = {
+STREAMED: Final = {
     "response.output_text": TEXT,
     "response.refusal": REFUSAL,
     "response.reasoning_summary_text": SUMMARY,
@@ -86,7 +88,7 @@ STREAMED = {
     "response.mcp_call_output": Streamed("output", "mcp_call", "output", ("output",)),  # xAI
 }
 
-PROGRESS = {
+PROGRESS: Final = {
     f"response.{tool}.{status}": (tool, status)
     for tool, statuses in {
         "web_search_call": "in_progress searching completed failed",
@@ -105,8 +107,8 @@ PROGRESS = {
 }
 """Types that tell nothing but how far a hosted tool is, with its item type and that status."""
 
-HEARTBEATS = ("keepalive", "ping", "response.keep_alive", "response.keepalive")
-NOTICES = (
+HEARTBEATS: Final = ("keepalive", "ping", "response.keep_alive", "response.keepalive")
+NOTICES: Final = (
     "response.metadata",
     "codex.response.metadata",
     "responsesapi.websocket_timing",
@@ -115,27 +117,28 @@ NOTICES = (
     "response.steer.failed",
 )
 
-TERMINALS = {
+TERMINALS: Final = {
     "response.completed": Outcome.COMPLETED,
     "response.done": Outcome.COMPLETED,  # ChatGPT backend and xAI, in place of response.completed
     "response.incomplete": Outcome.INCOMPLETE,
     "response.failed": Outcome.FAILED,
     "response.cancelled": Outcome.CANCELLED,
 }
-ERRORS = ("error", "response.error")
-OF_NO_RESPONSE = {*ERRORS, "codex.rate_limits"}
-NOT_RISING = AnomalyCode.SEQUENCE_NOT_RISING
-DELTAS = {
+ERRORS: Final = ("error", "response.error")
+OF_NO_RESPONSE: Final = {*ERRORS, "codex.rate_limits"}
+NOT_RISING: Final = AnomalyCode.SEQUENCE_NOT_RISING
+DELTAS: Final = {
     *(f"{kind}.delta" for kind in STREAMED),
     "response.shell_call_output_content.delta",
     "response.audio.delta",
     "response.audio.transcript.delta",
 }
 """Types of which the `delta` is a piece of something longer."""
-LIFE_CYCLE = {"response.created", "response.queued", "response.in_progress", *TERMINALS}
+TOLD_OF_FAILURE: Final = {"error", "response.failed", *HEARTBEATS}
+"""What may follow a failure: its true cause, and signs of life."""
+LIFE_CYCLE: Final = {"response.created", "response.queued", "response.in_progress", *TERMINALS}
 
 
-@attrs.define
 class ResponsesDialect(Dialect):
     """Translates the payloads of one stream."""
 
@@ -143,27 +146,41 @@ class ResponsesDialect(Dialect):
     fragments: ClassVar[Paths] = frozenset({("delta",), ("delta", "stdout"), ("delta", "stderr")})
     """Where pieces of a longer text stand."""
 
-    passing: ClassVar[frozenset[str]] = Dialect.passing | {"fresh"}
+    MEMORY: ClassVar[tuple[str, ...]] = (
+        *Dialect.MEMORY,
+        "ending",
+        "told_by_error",
+        "places",
+        "ids",
+        "used",
+        "latest",
+        "unannounced",
+        "unannounced_parts",
+        "announced",
+    )
+    __slots__ = ("fresh", *MEMORY[len(Dialect.MEMORY) :])
 
-    ending: Ending | None = None
-    """The end of a failed response, held back for one event: its true cause may follow."""
-    told_by_error: bool = False
+    def __init__(self, fold: Fold, report: Report, lifts: CallLifts) -> None:
+        super().__init__(fold, report, lifts)
+        self.ending: Ending | None = None
+        """The end of a failed response, held back for one event: its true cause may follow."""
+        self.told_by_error = False
 
-    # Identity: `output_index` is the key, ids are aliases.
-    places: dict[int, int] = attrs.field(factory=dict)
-    """The wire's index, and ours. They differ only where a server uses one index for two items."""
-    ids: dict[str, int] = attrs.field(factory=dict)
-    """Item ids and call ids, and whose they are."""
-    used: set[int] = attrs.field(factory=set)
-    latest: dict[str, tuple[int, int]] = attrs.field(factory=dict)
-    """For each type the last open item, and how many items there were when it was found."""
-    unannounced: set[int] = attrs.field(factory=set)
-    unannounced_parts: set[tuple[int, str, int]] = attrs.field(factory=set)
-    announced: dict[tuple[int, ValueKey], str] = attrs.field(factory=dict)
-    """Text that came with an announcement. Deltas tell it again, or continue it."""
+        # Identity: `output_index` is the key, ids are aliases.
+        self.places: dict[int, int] = {}
+        """The wire's index, and ours. They differ only where a server uses one index for two items."""
+        self.ids: dict[str, int] = {}
+        """Item ids and call ids, and whose they are."""
+        self.used: set[int] = set()
+        self.latest: dict[str, tuple[int, int]] = {}
+        """For each type the last open item, and how many items there were when it was found."""
+        self.unannounced: set[int] = set()
+        self.unannounced_parts: set[tuple[int, str, int]] = set()
+        self.announced: dict[tuple[int, ValueKey], str] = {}
+        """Text that came with an announcement. Deltas tell it again, or continue it."""
 
-    fresh: dict[int, ItemRecord] = attrs.field(factory=dict)
-    """The records of items that begin with the present payload."""
+        self.fresh: dict[int, ItemRecord] = {}
+        """The records of items that begin with the present payload."""
 
     # ---------------------------------------------------------------------------------------- the parser
 
@@ -189,7 +206,7 @@ class ResponsesDialect(Dialect):
         if self.ended:
             self._after_end(kind)
             return
-        if self.ending is not None and kind not in ("error", "response.failed", *HEARTBEATS):
+        if self.ending is not None and kind not in TOLD_OF_FAILURE:
             self._finish()
             self._after_end(kind)
             return
@@ -333,7 +350,7 @@ class ResponsesDialect(Dialect):
         if kind in PROGRESS:
             item_type, status = PROGRESS[kind]
             record = self._locate(payload, item_type)
-            if record.state is not ItemState.DONE:
+            if record.state is not ITEM_DONE:
                 self.out.append(e.ItemProgress(record.index, status))
         elif kind in HEARTBEATS:
             self.out.append(e.Heartbeat(kind))
@@ -467,7 +484,7 @@ class ResponsesDialect(Dialect):
             self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a transcript")
             self.out.append(e.TranscriptDelta("\ufffd"))
         status = ITEM_STATUS_AT_END[ending.outcome]
-        opened = [record for record in self.fold.items.values() if record.state is ItemState.OPEN]
+        opened = [record for record in self.fold.items.values() if record.state is ITEM_OPEN]
         if opened:
             told = {event.output_index for event in self.out if isinstance(event, e.ItemFinished)}
             for record in opened:
@@ -623,10 +640,10 @@ class ResponsesDialect(Dialect):
         """The last item of a type: the last that is open, if there is one."""
         count, index = self.latest.get(wanted, (0, -1))
         items = self.fold.items
-        if count and count == len(items) and items[index].state is ItemState.OPEN:
+        if count and count == len(items) and items[index].state is ITEM_OPEN:
             return index  # nothing began since, and it is still open
         fitting = [index for index, record in items.items() if record.type == wanted]
-        opened = [index for index in fitting if items[index].state is ItemState.OPEN]
+        opened = [index for index in fitting if items[index].state is ITEM_OPEN]
         if not fitting:
             return None
         index = (opened or fitting)[-1]
@@ -649,7 +666,7 @@ class ResponsesDialect(Dialect):
             return True
         if wanted == "message":
             # vLLM streams reasoning under the names of output text.
-            return by_name and record.type == "reasoning" and record.state is ItemState.OPEN
+            return by_name and record.type == "reasoning" and record.state is ITEM_OPEN
         # An item of a type that is not known may hold anything.
         return record.type not in KNOWN_TYPES or (record.type in CALLS and wanted in CALLS)
 
@@ -691,13 +708,11 @@ class ResponsesDialect(Dialect):
         same_type = (string(item, "type") or "") in ("", record.type) or not record.type
         named = isinstance(item.get("id"), str) or isinstance(item.get("call_id"), str)
         if same_type and (
-            here in self.unannounced
-            or self._owner(item) == here
-            or (not named and record.state is ItemState.OPEN)
+            here in self.unannounced or self._owner(item) == here or (not named and record.state is ITEM_OPEN)
         ):
             if here not in self.unannounced:
                 self._once(AnomalyCode.ANNOUNCED_TWICE, here, f"item {here} was announced again")
-            if record.state is ItemState.OPEN:
+            if record.state is ITEM_OPEN:
                 self._learn_ids(here, item)
                 self._check_item_id(here, item, "id")
                 typed = record.type != ""
@@ -723,7 +738,7 @@ class ResponsesDialect(Dialect):
             self.report(AnomalyCode.INVALID_FIELD, f"{kind} has no item")
             return
         record = self._usual(payload, item.get("id"), item.get("type"))
-        if record is not None and record.state is ItemState.OPEN:
+        if record is not None and record.state is ITEM_OPEN:
             self._finalize(record, item)
             return
         place, here = self._placed(payload)
@@ -737,7 +752,7 @@ class ResponsesDialect(Dialect):
                 AnomalyCode.INDEX_CHANGED, owner, f"item {owner} was told whole as output_index {place}"
             )
             here = owner
-        elif here is not None and owner is None and self.fold.items[here].state is ItemState.DONE:
+        elif here is not None and owner is None and self.fold.items[here].state is ITEM_DONE:
             if isinstance(item.get("id"), str) and item != self.fold.items[here].to_dict():
                 here = None
         elif here is None and owner is not None:
@@ -747,9 +762,7 @@ class ResponsesDialect(Dialect):
         elif place is None:
             self._once(AnomalyCode.INDEX_MISSING, None, "an item was told whole without output_index")
             same = [
-                i
-                for i, r in self.fold.items.items()
-                if r.state is ItemState.OPEN and r.type == item.get("type")
+                i for i, r in self.fold.items.items() if r.state is ITEM_OPEN and r.type == item.get("type")
             ]
             here = same[0] if same else None
         if here is not None:
@@ -778,7 +791,7 @@ class ResponsesDialect(Dialect):
         told = self._lifted_item(record, told, whole=True)
         if record.finished is not None and record.finished.data == told:
             return
-        if record.state is ItemState.OPEN and (events := settle_as_streamed(record, told)) is not None:
+        if record.state is ITEM_OPEN and (events := settle_as_streamed(record, told)) is not None:
             self.out += events
             self.out.append(e.ItemFinished(record.index, self.fold.item(record, told, whole=True)))
             return
@@ -794,7 +807,7 @@ class ResponsesDialect(Dialect):
                     self._once(code, record.index, f"the {name} of item {record.index} changed")
         merged, events = settle_item(record, told, self.report, whole=True)
         self.out += events
-        if record.state is not ItemState.DONE:
+        if record.state is not ITEM_DONE:
             self.out.append(e.ItemFinished(record.index, self.fold.item(record, merged, whole=True)))
         elif merged != record.to_dict():
             self.out.append(e.ItemUpdated(record.index, self.fold.item(record, merged, whole=True)))
@@ -827,7 +840,7 @@ class ResponsesDialect(Dialect):
                 record = self.fold.items[index]
                 if whole:
                     self._finalize(record, item)
-                elif record.state is ItemState.OPEN:
+                elif record.state is ITEM_OPEN:
                     item = self._lifted_item(record, item, whole=False)
                     merged, events = settle_item(record, item, self.report, whole=False)
                     self.out += events
@@ -898,7 +911,7 @@ class ResponsesDialect(Dialect):
             if (
                 value is not None
                 and (ends or not value.whole)
-                and record.parts[group][index].state is PartState.OPEN
+                and record.parts[group][index].state is PART_OPEN
             ):
                 if told is not None:
                     self._once(
@@ -952,7 +965,7 @@ class ResponsesDialect(Dialect):
         known = record.parts[group].get(index)
         merged, events = settle_part(record, group, index, part, self.report, whole=True)
         self.out += events
-        if known is None or known.state is PartState.OPEN:
+        if known is None or known.state is PART_OPEN:
             self.out.append(e.PartFinished(record.index, index, group, as_part(record, group, merged)))
 
     # -------------------------------------------------------------------------------------------- values
@@ -997,7 +1010,7 @@ class ResponsesDialect(Dialect):
         self, record: ItemRecord, kind: e.ValueKind, key: ValueKey, text: str, logprobs: Any = ()
     ) -> None:
         value = record.values.get(key)
-        told = record.state is ItemState.DONE and value is None and find(record.data, key)
+        told = record.state is ITEM_DONE and value is None and find(record.data, key)
         if told or (value is not None and value.whole):
             self._once(
                 AnomalyCode.DELTA_AFTER_DONE, record.index, f"{kind} of item {record.index}: {text!r:.60}"
@@ -1118,27 +1131,27 @@ class ResponsesDialect(Dialect):
         self.out.append(e.RateLimitsReported(rate_limits_from_event(payload), payload))
 
 
-CALLS = ("function_call", "mcp_call", "custom_tool_call")
+CALLS: Final = ("function_call", "mcp_call", "custom_tool_call")
 """Items that stream arguments."""
-KNOWN_TYPES = {
+KNOWN_TYPES: Final = {
     "message",
     "reasoning",
     "shell_call_output",
     *(streamed.item_type for streamed in STREAMED.values()),
     *(tool for tool, _ in PROGRESS.values()),
 }
-SUBSTANCE = ("type", "name", "arguments", "input", "content", "summary", "encrypted_content")
-LIFTABLE = ("function_call", "mcp_call")
+SUBSTANCE: Final = ("type", "name", "arguments", "input", "content", "summary", "encrypted_content")
+LIFTABLE: Final = ("function_call", "mcp_call")
 """Items whose arguments are JSON."""
-WHOLE_RESPONSE = "a whole response"
-CHAT_CHUNK = "a chat completion chunk"
-OUTCOMES = {str(outcome): outcome for outcome in Outcome if outcome is not Outcome.TRUNCATED}
-STREAMS: tuple[e.ValueKind, e.ValueKind] = ("stdout", "stderr")
-TRANSCRIPT: tuple[int, ValueKey] = (-1, ("transcript",))
+WHOLE_RESPONSE: Final = "a whole response"
+CHAT_CHUNK: Final = "a chat completion chunk"
+OUTCOMES: Final = {str(outcome): outcome for outcome in Outcome if outcome is not Outcome.TRUNCATED}
+STREAMS: Final[tuple[e.ValueKind, e.ValueKind]] = ("stdout", "stderr")
+TRANSCRIPT: Final[tuple[int, ValueKey]] = (-1, ("transcript",))
 """Where half a character of a transcript waits: it belongs to no item."""
 
 
-BLANK_PARTS: dict[e.ValueKind, JSON] = {
+BLANK_PARTS: Final[dict[e.ValueKind, JSON]] = {
     "text": {"type": "output_text", "text": ""},
     "refusal": {"type": "refusal", "refusal": ""},
     "summary": {"type": "summary_text", "text": ""},
@@ -1182,7 +1195,7 @@ def owner_of(group: e.Group, part: JSON) -> str:
 
 
 Handler: TypeAlias = Callable[[ResponsesDialect, JSON, str], None]
-HANDLERS: dict[str, Handler] = {
+HANDLERS: Final[dict[str, Handler]] = {
     "response.created": ResponsesDialect._announce,
     "response.queued": ResponsesDialect._announce,
     "response.in_progress": ResponsesDialect._announce,

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
-import attrs
+from typing import Final, Literal, TypeAlias
 
 __all__ = ["ThinkTags"]
 
 Piece: TypeAlias = tuple[Literal["text", "reasoning"], str]
 
-OPEN, CLOSE = "<think>", "</think>"
+OPEN: Final = "<think>"
+CLOSE: Final = "</think>"
 
 
-@attrs.define
 class ThinkTags:
     """Splits the text of one choice. Nothing is held back but what may be the beginning of the next tag.
 
     `<think-tank>` is text, and so is a `</think>` that nothing opened.
     """
 
-    thinking: bool = False
-    held: str = ""
+    MEMORY: Final = ("thinking", "held")
+    __slots__ = MEMORY
+
+    def __init__(self) -> None:
+        self.thinking = False
+        self.held = ""
 
     def feed(self, text: str) -> list[Piece]:
         """The pieces of a fragment, each with what it is."""

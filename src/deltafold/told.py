@@ -1,0 +1,43 @@
+"""Reading what was told: members of JSON objects that may be of any type, and values that are shared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["copied", "integer", "joined", "objects", "string"]
+
+
+def copied(value: Any) -> Any:
+    """A JSON value that shares no array or object with the given one."""
+    if type(value) is dict:
+        return {key: copied(member) for key, member in value.items()}
+    if type(value) is list:
+        return [copied(entry) for entry in value]
+    return value
+
+
+def joined(pieces: list[str]) -> str:
+    """The pieces of a text as one, which takes their place: joining them again costs nothing."""
+    if len(pieces) > 1:
+        pieces[:] = ["".join(pieces)]
+    return pieces[0] if pieces else ""
+
+
+def string(data: dict[str, Any], key: str) -> str | None:
+    """A member that is a string, or None."""
+    value = data.get(key)
+    return value if isinstance(value, str) else None
+
+
+def integer(data: dict[str, Any], key: str) -> int | None:
+    """A member that is a whole number, or None. (In Python a bool is an int.)"""
+    value = data.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def objects(data: dict[str, Any], key: str) -> tuple[dict[str, Any], ...]:
+    """The objects in a member that is an array."""
+    value = data.get(key)
+    if not value or not isinstance(value, list):
+        return ()
+    return tuple([entry for entry in value if isinstance(entry, dict)])
