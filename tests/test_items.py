@@ -21,10 +21,9 @@ from deltafold.items import (
     ReasoningText,
     Refusal,
     SummaryText,
-    item_from,
-    part_from,
     shorten,
 )
+from deltafold.making import item_from, part_from
 
 TEXT = {"type": "output_text", "text": "x", "annotations": [{"a": 1}, None], "logprobs": [{"token": "x"}, 5]}
 ITEMS: list[tuple[type, dict[str, Any]]] = [
