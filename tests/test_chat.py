@@ -24,6 +24,7 @@ from deltafold.parser import ResponseParser, parse
 from deltafold.payload import is_strict_json
 from deltafold.response import Outcome
 from deltafold.state import ResponseState
+from strategies import needs_python_code
 from wire import (
     CHUNK,
     FIXTURES,
@@ -613,6 +614,7 @@ def test_the_short_cut_takes_nothing_from_lifts() -> None:
 
 def count_checks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The sizes of the texts that the dialect parses to see whether they are whole."""
+    needs_python_code()
     sizes: list[int] = []
 
     def counting(text: str) -> bool:

@@ -27,6 +27,7 @@ from deltafold import hot as hot_path
 from deltafold.hot import MOST_LANES, MOST_TARGETS, Template, recent_templates, template_of
 from deltafold.sse import Signal, SSEDecoder
 from deltafold.testing.builder import json_bytes as dumps
+from strategies import needs_python_code
 
 # ------------------------------------------------------------------------------------ with it and without it
 
@@ -452,6 +453,7 @@ def test_snapshots(dialect: str, data: st.DataObject) -> None:
 @pytest.fixture
 def frames_read(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """One entry for each step of the long way."""
+    needs_python_code()
     steps: list[bool] = []
     advance = SSEDecoder.advance
 
@@ -797,6 +799,7 @@ def test_other_spellings(spelling: bytes, frames_read: list[bool]) -> None:
 @pytest.fixture
 def joins(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How much there was to be read after each time that what was fed was joined to what had not been."""
+    needs_python_code()
     sizes: list[int] = []
     join = SSEDecoder.join
     monkeypatch.setattr(

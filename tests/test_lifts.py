@@ -33,6 +33,7 @@ from deltafold.dialects import lifts as lifts_module
 from deltafold.lifting import Lifter
 from deltafold.testing.builder import json_bytes
 from deltafold.testing.strategies import fragments
+from strategies import needs_python_code
 
 JSON = dict[str, Any]
 MESSAGE = Lift(("message",), "text")
@@ -575,6 +576,7 @@ def test_no_lift_costs_nothing(
     dialect: str, told: dict[str, Delivery], lifts: tuple[Lift, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where nothing is to be lifted out of a call, its arguments are not read and not kept twice."""
+    needs_python_code()
 
     def never(_lifts: Any) -> None:
         raise AssertionError("a call was made ready for lifting")

@@ -17,7 +17,7 @@ from deltafold.limits import Limits
 from deltafold.parser import ResponseParser
 from deltafold.response import Outcome, Response
 from deltafold.sse import SSEDecoder
-from strategies import Run, check_laws, count_calls, drain, play
+from strategies import Run, check_laws, count_calls, drain, needs_python_code, play
 from wire import (
     JSON,
     added,
@@ -419,6 +419,7 @@ def test_twice_as_much_costs_twice_as_much(stream: Callable[[int], list[JSON]]) 
 
 def steps(*payloads: JSON) -> int:
     """How many instructions of Python it takes to read the last of some payloads."""
+    needs_python_code()
     parser = ResponseParser()
     for payload in payloads[:-1]:
         parser.feed_payload(payload)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from deltafold.dialects.base import Translator
 from deltafold.dialects.lifts import CallLifts
 from deltafold.dialects.responses import ResponsesDialect
 from deltafold.errors import (
@@ -30,6 +31,7 @@ from deltafold.lift import Lift
 from deltafold.limits import Limits
 from deltafold.payload import (
     DONE,
+    Paths,
     Report,
     Unread,
     has_surrogates,
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
     from deltafold.replay import Replay
 
 __all__ = ["Reader"]
+
+AnyDialect: TypeAlias = "ResponsesDialect | ChatDialect"
 
 
 def chat_dialect() -> type[ChatDialect]:
@@ -84,6 +88,7 @@ class Reader:
         "_later",
         "_lifts",
         "_limits",
+        "_own",
         "_raised",
         "_replay",
         "_response",
@@ -149,21 +154,23 @@ class Reader:
         # from there on nothing is read.
         self._deaf = False
 
-    def _dialect_of(self, name: str, fold: Fold, report: Report) -> ResponsesDialect | ChatDialect:
+    def _dialect_of(self, name: str, fold: Fold, report: Report) -> AnyDialect:
         lifts = CallLifts(self._lifts, report)
         if name == "chat":
             return chat_dialect()(fold, report, lifts, think_tags=self._think_tags)
         return ResponsesDialect(fold, report, lifts)
 
-    def _speak(self, dialect: ResponsesDialect | ChatDialect) -> None:
-        self.dialect = dialect
+    def _speak(self, dialect: Any) -> None:
+        self.dialect: Translator = dialect
         self.hot.speak(dialect)
 
-    def _use(self, dialect: str) -> None:
-        self._speak(self._dialect_of(dialect, self.fold, self.report))
-        self._fragments = self.dialect.fragments
+    def _use(self, name: str) -> AnyDialect:
+        dialect = self._own = self._dialect_of(name, self.fold, self.report)
+        self._speak(dialect)
+        self._fragments: Paths = dialect.fragments
         if self._undecided:
             self._fragments |= chat_dialect().fragments
+        return dialect
 
     # ------------------------------------------------------------------------------------------- input
 
@@ -273,6 +280,10 @@ class Reader:
             self.hot.handed_out(event)
         return event
 
+    def failed(self) -> bool:
+        """Whether nothing more can be read."""
+        return self._fault is not None
+
     def response(self) -> Response:
         """The response so far, built anew only where something came."""
         if self._response is None or self._response_size != self.fold.size:
@@ -282,9 +293,9 @@ class Reader:
 
     def needs_input(self) -> bool:
         """Whether nothing can be had that was fed, and more bytes could change that."""
-        if self._fault is not None or self._closed is not None or self.fold.state is FINISHED:
+        if self.failed() or self._closed is not None or self.fold.state is FINISHED:
             return False
-        return not self._pending and not self._fill() and self._fault is None
+        return not self._pending and not self._fill() and not self.failed()
 
     def last_sequence_number(self) -> int | None:
         """That of the last event all of which has been handed out."""
@@ -314,7 +325,7 @@ class Reader:
             raise UsageError("snapshot() after a failed parse")
         from deltafold.snapshot import freeze
 
-        dialect = self.dialect if self._replay is None else self._replay.own
+        dialect = self._own
         return {
             "strict": self._strict,
             "lifts": freeze(self._lifts),
@@ -344,9 +355,8 @@ class Reader:
         for name in self.MEMORY:
             setattr(self, name, thaw(content["reader"][name]))
         self.hot = HotPath(self.decoder, fold, self._pending)
-        self._use(content["dialect_name"])
         self.decoder.setstate(content["decoder"])
-        self.dialect.setstate(thaw(content["dialect"]))
+        self._use(content["dialect_name"]).setstate(thaw(content["dialect"]))
         if content["replay"] is not None:
             self._expect_replay().setstate(thaw(content["replay"]))
         for pieces in content["later"]:
@@ -514,7 +524,7 @@ class Reader:
     def _decide(self, payload: dict[str, Any], name: str = "") -> dict[str, Any]:
         """The first payload tells the dialect; signs of life and bare errors have none. Gives the payload."""
         told, kind = payload.get("type"), payload.get("object")
-        dialect = self.dialect
+        dialect = self._own
         if isinstance(dialect, ResponsesDialect) and (dialect.started or dialect.ending or dialect.ended):
             self._undecided = False  # a bare error was the end
         elif "choices" in payload or (isinstance(kind, str) and kind.startswith("chat.completion")):
@@ -524,7 +534,7 @@ class Reader:
             self._undecided = False
         if self._undecided:
             return payload
-        self._fragments = self.dialect.fragments
+        self._fragments = self._own.fragments
         # So far, pieces of a text were left as they are wherever either dialect may have them.
         again = has_surrogates(self.report.text)
         return mend(payload, self.report, self._fragments) if again else payload
@@ -570,11 +580,10 @@ class Reader:
         """From here on a replay stands in for the dialect."""
         from deltafold.replay import Held, Replay
 
-        dialect, held = self.dialect, Held()
+        dialect, held = self._own, Held()
         shadow = self._dialect_of(dialect.name, Fold(self._limits, self.fold.approval_required), held)
         self._replay = replay = Replay(dialect, shadow, held, self.report)
-        stand_in: Any = replay
-        self._speak(stand_in)
+        self._speak(replay)
         return replay
 
     def _end_replay(self, replay: Replay) -> None:
@@ -589,8 +598,7 @@ class Reader:
             data, usage = self.fold.data, self.fold.usage
             self.fold.become(successor.fold)
             self.fold.data, self.fold.usage = data, usage  # as the events had it that were handed out
-            self._use(successor.name)
-            self.dialect.setstate(successor.getstate())
+            self._use(successor.name).setstate(successor.getstate())
         if replay.ending is not None:
             self._pending.append(replay.ending)
         self._open = self._body is EVENT_STREAM and self._closed is None and not self._later

@@ -37,17 +37,18 @@ CLASSES: dict[str, type] = {
     if isinstance(found, type) and (attrs.has(found) or issubclass(found, StrEnum))
 }
 CLASSES |= {found.__name__: found for found in (Body, Lift, Stage, Way)}
-MEMORIES: tuple[type, ...] = (
-    Ending,
-    Fold,
-    ItemRecord,
-    OpenCall,
-    OpenChoice,
-    PartRecord,
-    ThinkTags,
-    Unread,
-    Value,
-)
+MEMORIES: dict[type, int] = {
+    Ending: 1,
+    Fold: 1,
+    ItemRecord: 3,
+    OpenCall: 1,
+    OpenChoice: 1,
+    PartRecord: 1,
+    ThinkTags: 0,
+    Unread: 1,
+    Value: 2,
+}
+"""Classes that say what their `MEMORY` is, and how many names of it their constructor takes."""
 CLASSES |= {found.__name__: found for found in MEMORIES}
 
 
@@ -98,7 +99,7 @@ def thaw(value: Any) -> Any:
     made: Any = found
     if made not in MEMORIES:
         return made(**{field.alias: told[field.name] for field in attrs.fields(made)})
-    held = made.__new__(made)
+    held = made(*[told[name] for name in made.MEMORY[: MEMORIES[made]]])
     for name in made.MEMORY:
         setattr(held, name, told[name])
     return held

@@ -131,6 +131,15 @@ class SSEDecoder:
         self._event_limit = limits.event_bytes
         self.longest_block = min(limits.line_bytes, limits.event_bytes)
         self._longest_wait = min(LONGEST_WAIT, self.longest_block)
+        self._ample = limits.line_bytes - PIECE
+        self.last_event_id = last_event_id
+        """The last event ID string, to be sent as `Last-Event-ID` on reconnection."""
+        self.reconnection_time: int | None = None
+        """Milliseconds, as the stream last set them; None where it did not."""
+        self._begin()
+
+    def _begin(self) -> None:
+        """A connection begins: nothing of it has been read."""
         self._fault: LimitExceeded | None = None
         self._closed = False
         # Bytes as they were fed. They are joined once a line end is among them, and never before: joining
@@ -139,8 +148,7 @@ class SSEDecoder:
         self._pieces = 0
         # How many they are, and how many they may be before something is done about it.
         self.held = 0
-        self.watermark = min(PIECE, limits.line_bytes)
-        self._ample = limits.line_bytes - PIECE
+        self.watermark = min(PIECE, self._line_limit)
         # Whether a line end is among them, or more than a line may have.
         self.fresh = False
         # Kept by the owner: whether nothing more can be had of what was fed so far.
@@ -175,10 +183,6 @@ class SSEDecoder:
 
         self.event_count = 0
         """Events dispatched so far."""
-        self.last_event_id = last_event_id
-        """The last event ID string, to be sent as `Last-Event-ID` on reconnection."""
-        self.reconnection_time: int | None = None
-        """Milliseconds, as the stream last set them; None where it did not."""
 
     # ------------------------------------------------------------------------------------- the owner
 
@@ -210,11 +214,7 @@ class SSEDecoder:
 
         The last event ID and the reconnection time stay, all else begins anew. Also after `close()`.
         """
-        limits = Limits(line_bytes=self._line_limit, event_bytes=self._event_limit)
-        fresh = SSEDecoder(limits=limits, last_event_id=self.last_event_id)
-        fresh.reconnection_time = self.reconnection_time
-        for name in self.__slots__:
-            setattr(self, name, getattr(fresh, name))
+        self._begin()
 
     def next_frame(self) -> Frame | None:
         """The next event, or None where no further one is complete."""

@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from deltafold import events as e
 from deltafold.dialects.lifts import CallLifts
 from deltafold.errors import AnomalyCode, ErrorKind, LimitExceeded, ResponseError
 from deltafold.fold import Fold, ValueKey
 from deltafold.payload import Report
-from deltafold.response import Usage
+from deltafold.response import Outcome, Usage
 from deltafold.told import copied, string
 
-__all__ = ["Dialect", "cause_of", "usage_from"]
+__all__ = ["Dialect", "Translator", "cause_of", "usage_from"]
 
 JSON: TypeAlias = dict[str, Any]
+
+
+class Translator(Protocol):
+    """What the reader asks of a dialect, or of what stands in for one."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the response has ended."""
+
+    @property
+    def last_sequence_number(self) -> int | None:
+        """The last number that is known."""
+
+    def translate(self, payload: JSON, name: str) -> list[Any]:
+        """The events of one payload. `name` is the SSE event name, "" where there is none."""
+
+    def done_sentinel(self) -> list[Any]:
+        """`[DONE]` came."""
+
+    def body(self, payload: JSON) -> list[Any]:
+        """A whole body that is one JSON object."""
+
+    def fail(self, error: ResponseError) -> list[Any]:
+        """The stream is none of this dialect."""
+
+    def end(self, outcome: Outcome) -> list[Any]:
+        """The transport ended, or the caller gave up."""
 
 
 class Dialect:

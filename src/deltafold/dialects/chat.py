@@ -725,8 +725,8 @@ class ChatDialect(Dialect):
         elif call.index is not None and new:
             self._update(choice, call.index, new)
 
-    def _start_call(self, choice: OpenChoice, call: OpenCall) -> None:
-        """A call becomes an item once its name is known."""
+    def _start_call(self, choice: OpenChoice, call: OpenCall) -> int:
+        """A call becomes an item once its name is known. Gives its index."""
         field = "input" if call.custom else "arguments"
         told = {
             "type": "custom_tool_call" if call.custom else "function_call",
@@ -736,9 +736,10 @@ class ChatDialect(Dialect):
             field: "",
             **call.more,
         }
-        call.index = self._begin(choice, told)
+        index = call.index = self._begin(choice, told)
         pieces, call.pieces = call.pieces, []
         self._say_arguments(call, *pieces)
+        return index
 
     def _say_arguments(self, call: OpenCall, *pieces: str) -> None:
         if call.index is None:
@@ -1013,22 +1014,21 @@ class ChatDialect(Dialect):
         rest: dict[tuple[int, ValueKey], str] = {}
         for call in choice.calls:
             unsaid, call.held = call.held, ""
-            if call.index is None:
+            index = call.index
+            if index is None:
                 if not cancelled:
                     self.report(AnomalyCode.CALL_NAME_MISSING, "a tool call ended without a name")
                 pieces, call.pieces = [piece for piece in (*call.pieces, unsaid) if piece], []
-                self._start_call(choice, call)
-                assert call.index is not None
-                unsaid = self._characters(call.index, call.key, pieces)
-            assert call.index is not None
+                index = self._start_call(choice, call)
+                unsaid = self._characters(index, call.key, pieces)
             if self.lifts.declared and not call.custom:
-                unsaid = self.lifts.fragment(call.index, call.name, unsaid, self.out)
-                unsaid += self.lifts.close(call.index, self.out)
+                unsaid = self.lifts.fragment(index, call.name, unsaid, self.out)
+                unsaid += self.lifts.close(index, self.out)
             if unsaid:
-                rest[call.index, call.key] = unsaid
+                rest[index, call.key] = unsaid
             if call.id is None:
-                call.id = f"call_{call.index}_synthesized"
-                self.late.setdefault(call.index, {})["call_id"] = call.id
+                call.id = f"call_{index}_synthesized"
+                self.late.setdefault(index, {})["call_id"] = call.id
                 if call.place == LEGACY:
                     choice.told["legacy_call_id"] = call.id
                 elif not cancelled:

@@ -1,0 +1,107 @@
+"""Compiles the machine while a wheel is built, where that can be done; elsewhere the wheel is pure Python.
+
+The modules below are compiled by mypyc as they stand; what they do does not change, only what it costs. An
+editable install is always pure, so that the files that are edited are those that run. The environment
+variable DELTAFOLD_COMPILE says more: 0 never compiles, 1 makes it an error where that cannot be done.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+COMPILED = (
+    "told",
+    "sse",
+    "payload",
+    "sniff",
+    "making",
+    "state",
+    "fold",
+    "report",
+    "dialects/lifts",
+    "dialects/think",
+    "dialects/base",
+    "dialects/responses",
+    "dialects/chat",
+    "hot",
+    "reader",
+)
+"""What every byte of a stream goes through. All else is data, or done once for a stream."""
+
+NEEDED = ["attrs>=23.2", "mypy>=2.4,<3", "setuptools>=68"]
+
+SCRIPT = """
+import sys
+from mypyc.build import mypycify
+from setuptools import Distribution
+from setuptools.command.build_ext import build_ext
+
+target, *files = sys.argv[1:]
+extensions = mypycify(["--strict", *files], opt_level="3", debug_level="0", group_name="deltafold_native")
+command = build_ext(Distribution({"name": "deltafold", "ext_modules": extensions}))
+command.build_lib, command.build_temp = target, target + "/objects"
+command.ensure_finalized()
+command.run()
+"""
+
+
+class CompiledMachine(BuildHookInterface):  # type: ignore[type-arg]
+    """Puts the compiled modules beside their sources."""
+
+    def dependencies(self) -> list[str]:
+        """What compiling needs; nothing where it is not wanted."""
+        return NEEDED if wanted() else []
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compiles, and adds what came of it to the wheel."""
+        if version == "editable" or not wanted():
+            return
+        self.work = Path(tempfile.mkdtemp())
+        try:
+            made = compile_in(self.work, Path(self.root, "src"))
+        except (OSError, subprocess.CalledProcessError) as error:
+            told = getattr(error, "stderr", None) or str(error)
+            if os.environ.get("DELTAFOLD_COMPILE") == "1":
+                raise RuntimeError(f"deltafold cannot be compiled here:\n{told}") from error
+            self.app.display_warning(f"deltafold is installed as pure Python:\n{told}")
+            return
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+        build_data["force_include"].update({str(file): str(file.relative_to(self.work / "src")) for file in made})
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Leaves nothing behind."""
+        if hasattr(self, "work"):
+            shutil.rmtree(self.work, ignore_errors=True)
+
+
+def wanted() -> bool:
+    """Whether to try at all: other interpreters than CPython have compilers of their own."""
+    return os.environ.get("DELTAFOLD_COMPILE") != "0" and platform.python_implementation() == "CPython"
+
+
+def compile_in(work: Path, source: Path) -> list[Path]:
+    """The compiled modules, in a folder as in the wheel. Raises `OSError` or `CalledProcessError`."""
+    shutil.copytree(source / "deltafold", work / "src" / "deltafold")
+    files = [f"deltafold/{name}.py" for name in COMPILED]
+    target = work / "made"
+    subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(target), *files],
+        cwd=work / "src",
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    built = [file for file in target.rglob("*") if file.suffix in (".so", ".pyd")]
+    for file in built:
+        file.rename(work / "src" / file.relative_to(target))
+    return [work / "src" / file.relative_to(target) for file in built]
