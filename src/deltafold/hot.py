@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from operator import itemgetter
@@ -25,6 +25,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from deltafold import events as e
 from deltafold.fold import Fold
 from deltafold.sse import SSEDecoder
+from deltafold.state import OF_ITEMS
 
 __all__ = ["HOT", "HotEvent", "HotPath"]
 
@@ -102,6 +103,7 @@ DRAFTS: Final = {
     e.ArgumentsDelta: e.ArgumentsDraft,
 }
 HOT: Final = tuple(DRAFTS)
+ABOUT_ITEMS: Final = frozenset(OF_ITEMS)
 
 
 class Target:
@@ -124,6 +126,21 @@ class Target:
         self.opens = opens
         self.is_special = is_special
 
+    def event(self, text: str) -> HotEvent:
+        """The event that hands out a text."""
+        draft: Any = self.draft()
+        draft.output_index = self.index
+        draft.text = text
+        if self.reasoning is not None:
+            draft.part_index = self.part
+            draft.kind = self.reasoning
+        elif self.part is not None:
+            draft.content_index = self.part
+            draft.logprobs = ()
+        draft.__class__ = self.kind
+        event: HotEvent = draft
+        return event
+
 
 class Lane:
     """A template in use, and what its matches lead to in this stream."""
@@ -142,7 +159,7 @@ class Lane:
 class HotPath:
     """What the hot deltas of one stream look like, and where they go."""
 
-    __slots__ = ("_decoder", "_fold", "_pending", "_unused", "candidate", "dialect", "lanes")
+    __slots__ = ("_decoder", "_fold", "_most_text", "_pending", "_unused", "candidate", "dialect", "lanes")
 
     dialect: PlainDialect
 
@@ -151,6 +168,7 @@ class HotPath:
         self._decoder = decoder
         self._fold = fold
         self._pending = pending
+        self._most_text = fold.limits.text_size
         self.lanes: list[Lane] = []
         self.candidate: tuple[dict[str, Any], str, bytes] | None = None
         """A payload that may show what hot deltas look like, with the event's name and the block."""
@@ -163,77 +181,53 @@ class HotPath:
         self.lanes.clear()
         self._unused = 0
 
-    def events(self, otherwise: Callable[[], e.Event | None]) -> Iterator[e.Event]:
-        """Hands out plain deltas as long as they come, and what comes otherwise where none does.
-
-        Ends where nothing does. Between two events anything may happen to the parser, so all is asked anew.
-        """
-        decoder = self._decoder
-        if decoder.idle:
-            return
-        fold, lanes, pending = self._fold, self.lanes, self._pending
-        longest, most = decoder.longest_block, fold.limits.text_size
-        while True:
-            position = decoder.position
-            if decoder.fresh and decoder.plain and position >= decoder.complete and lanes and not pending:
-                decoder.join()
-                position = 0
-            buffer = decoder.buffer
-            plain = lanes and not pending and decoder.plain and position < decoder.complete
-            for lane in lanes if plain else ():
-                match, identity = lane.match, lane.identity
-                found = match(buffer, position)
-                if found is None:
+    def take(self) -> HotEvent | None:
+        """The next event, if that is a plain delta; else None, and nothing has changed."""
+        decoder, lanes = self._decoder, self.lanes
+        if not lanes or self._pending:
+            return None
+        position = decoder.position
+        if decoder.fresh and decoder.plain and position >= decoder.complete:
+            decoder.join()
+            position = 0
+        if not decoder.plain or position >= decoder.complete:
+            return None
+        buffer, fold = decoder.buffer, self._fold
+        for lane in lanes:
+            found = lane.match(buffer, position)
+            if found is None:
+                continue
+            groups = found.groups()
+            target = lane.targets.get(lane.identity(groups))
+            if target is None:
+                continue
+            try:
+                text = groups[lane.text].decode()
+            except UnicodeDecodeError:
+                continue
+            if "\\" in text:
+                # Nearly all escapes are quotes of the JSON inside of arguments.
+                unquoted = text.replace('\\"', '"')
+                text = scanstring(text + '"', 0)[0] if "\\" in unquoted else unquoted
+            end = found.end()
+            size = fold.size + len(text)
+            if size > self._most_text or end - position > decoder.longest_block:
+                continue
+            if target.opens and text[0] in target.opens and target.is_special(text):
+                continue
+            if lane.count is not None:
+                dialect, number = self.dialect, int(groups[lane.count])
+                if number - 1 != dialect.last_sequence_number:
                     continue
-                groups = found.groups()
-                target = lane.targets.get(identity(groups))
-                if target is None:
-                    continue
-                try:
-                    text = groups[lane.text].decode()
-                except UnicodeDecodeError:
-                    continue
-                if "\\" in text:
-                    # Nearly all escapes are quotes of the JSON inside of arguments.
-                    unquoted = text.replace('\\"', '"')
-                    text = scanstring(text + '"', 0)[0] if "\\" in unquoted else unquoted
-                end = found.end()
-                size = fold.size + len(text)
-                if size > most or end - position > longest:
-                    continue
-                if target.opens and text[0] in target.opens and target.is_special(text):
-                    continue
-                if lane.count is not None:
-                    dialect, number = self.dialect, int(groups[lane.count])
-                    if number - 1 != dialect.last_sequence_number:
-                        continue
-                    dialect.last_sequence_number = number
-                # From here on it is as if the event had gone the long way.
-                decoder.position = end
-                decoder.event_count += 1
-                fold.size = size
-                append, draft = target.append, target.draft
-                append(text)
-                self._unused = 0
-                event: Any = draft()
-                if draft is e.TextDraft:
-                    event.content_index = target.part
-                    event.logprobs = ()
-                elif draft is e.ReasoningDraft:
-                    event.part_index = target.part
-                    event.kind = target.reasoning
-                event.output_index = target.index
-                event.text = text
-                event.__class__ = target.kind
-                yield event
-                break
-            else:
-                # What comes may be large: the bytes it is made of are not to be held here as well.
-                buffer, found = b"", None
-                other = otherwise()
-                if other is None:
-                    return
-                yield other
+                dialect.last_sequence_number = number
+            # From here on it is as if the event had gone the long way.
+            decoder.position = end
+            decoder.event_count += 1
+            fold.size = size
+            self._unused = 0
+            target.append(text)
+            return target.event(text)
+        return None
 
     def consider(self, payload: dict[str, Any], name: str) -> None:
         """A block went the long way and gave just one hot delta, which is about to be handed out."""
@@ -260,9 +254,10 @@ class HotPath:
         if not self._pending:
             self.forget(None)
         for event in self._pending:
+            kind = type(event)
             # A new item may be the one that the next fragment means.
-            begins = isinstance(event, e.ItemStarted)
-            self.forget(None if begins else getattr(event, "output_index", None))
+            about_one = kind in ABOUT_ITEMS and kind is not e.ItemStarted
+            self.forget(event.output_index if about_one else None)
 
     def forget(self, index: int | None) -> None:
         """Something else came for an item, or for the response as a whole if None."""
@@ -290,8 +285,7 @@ class HotPath:
             if found is not None:
                 break
         else:
-            template = template_for(block, name, payload, text)
-            found = None if template is None else template.whole(block)
+            template, found = template_for(block, name, payload, text)
             if template is None or found is None:
                 return
             lane = Lane(template)
@@ -302,21 +296,24 @@ class HotPath:
         lane.targets[lane.identity(found.groups())] = Target(event, fragments.append, special)
 
 
-def template_for(block: bytes, name: str, payload: dict[str, Any], text: Path) -> Template | None:
-    """The template of a block; None where it can have none."""
+def template_for(
+    block: bytes, name: str, payload: dict[str, Any], text: Path
+) -> tuple[Template | None, re.Match[bytes] | None]:
+    """The template of a block, and its match; None where it can have none."""
     # The keys alone nearly always tell the shape, and are at hand.
     recent = recent_templates(name, tuple(payload), text)
     for template in recent:
-        if template.whole(block) is not None:
-            return template
+        found = template.whole(block)
+        if found is not None:
+            return template, found
     shape = shape_of(payload, text, top=True)
     if shape is None:
-        return None
+        return None, None
     template = template_of(name, shape, b'": ' in block)
     if template not in recent:
         recent.insert(0, template)
         del recent[MOST_LANES:]
-    return template
+    return template, template.whole(block)
 
 
 @lru_cache(maxsize=64)

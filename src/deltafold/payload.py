@@ -28,6 +28,9 @@ STRINGS: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 BRACKETS: Final = re.compile(r"[\[\]{}]")
 # Counting brackets looks at every character; from here on, asking the value itself is faster.
 LONG: Final = 65_536
+RESPONSE: Final = ',"response":'
+# So far into a payload the response is looked for, which is near its beginning or not there.
+FURTHEST: Final = 200
 SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 # The first halves of surrogate pairs are those from HIGH on, the second ones those from LOW to LAST.
 HIGH: Final = chr(0xD800)
@@ -195,6 +198,40 @@ def read_object(text: str, depth: int, *, strict: bool) -> dict[str, Any] | None
     if many and is_deeper(value, depth):
         raise LimitExceeded("json_depth", depth)
     return value
+
+
+class Announcement:
+    """What the last payload told of the response.
+
+    A stream begins with `response.created` and `response.in_progress`, which tell the same in the same words.
+    Of the second one only what stands before the response is parsed, and the response is the same object.
+    """
+
+    __slots__ = ("_head", "_response", "_rest")
+
+    def __init__(self) -> None:
+        self._head = self._rest = ""
+        self._response: Any = None
+
+    def read(self, text: str, depth: int, *, strict: bool) -> dict[str, Any] | None:
+        """`read_object()`."""
+        # In the text of an object this is a key, for quotes inside of strings are escaped.
+        at = text.find(RESPONSE, 0, FURTHEST)
+        if at < 0:
+            return read_object(text, depth, strict=strict)
+        rest = text[at:]
+        if rest == self._rest:
+            # Closed there, both are objects: so the key is theirs, not that of an object inside.
+            payload = read_object(text[:at] + "}", depth, strict=strict)
+            before = read_object(self._head + "}", depth, strict=strict)
+            if payload is not None and before is not None and "response" not in payload:
+                payload["response"] = self._response
+                return payload
+        payload = read_object(text, depth, strict=strict)
+        self._rest = ""
+        if payload is not None and next(reversed(payload)) == "response" and len(text) < LONG:
+            self._head, self._rest, self._response = text[:at], rest, payload["response"]
+        return payload
 
 
 def is_deeper(value: Any, depth: int) -> bool:

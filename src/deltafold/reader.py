@@ -31,13 +31,13 @@ from deltafold.lift import Lift
 from deltafold.limits import Limits
 from deltafold.payload import (
     DONE,
+    Announcement,
     Paths,
     Report,
     Unread,
     has_surrogates,
     is_strict_json,
     mend,
-    read_object,
     read_payloads,
 )
 from deltafold.report import EXCERPT, Reporter, Stage
@@ -81,6 +81,7 @@ class Reader:
     )
     """What a snapshot keeps of the reader itself."""
     __slots__ = (
+        "_announcement",
         "_depth",
         "_fault",
         "_fragments",
@@ -128,6 +129,7 @@ class Reader:
         self._held = 0
         # Whether bytes go straight to the decoder: it is an event stream, and nothing has ended it.
         self._open = False
+        self._announcement = Announcement()
         self._payloads: deque[str] = deque()
         # Values read from the present frame, and events that are to be handed out.
         self._values: deque[tuple[Any, str]] = deque()
@@ -245,8 +247,18 @@ class Reader:
     # ------------------------------------------------------------------------------------------ output
 
     def events(self) -> Iterator[Event]:
-        """What can be had of what was fed. Raises `WireError`."""
-        return self.hot.events(self.next)
+        """What can be had of what was fed. Raises `WireError`.
+
+        Between two events anything may happen to the parser, so all is asked anew for each.
+        """
+        hot, decoder = self.hot, self.decoder
+        while not decoder.idle:
+            event: Event | None = hot.take()
+            if event is None:
+                event = self.next()
+                if event is None:
+                    return
+            yield event
 
     def next(self) -> Event | None:
         """The next event, by the long way. Raises `WireError`."""
@@ -451,7 +463,7 @@ class Reader:
         del data
         report.text = text
         kind = name.decode("utf-8", "replace") if name else ""
-        payload = None if self._undecided else read_object(text, self._depth, strict=self._strict)
+        payload = None if self._undecided else self._announcement.read(text, self._depth, strict=self._strict)
         if payload is None:
             payload = self._read_values(text, kind)
         else:

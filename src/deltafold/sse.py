@@ -548,7 +548,11 @@ class SSEDecoder:
         rest = len(buffer) - position
         return rest == 0 or (
             rest <= self._longest_wait
-            and (buffer.startswith((b"event: ", b"data: "), position) or position == self.end)
+            and (
+                position == self.end
+                or buffer[position : position + 7] == b"event: "
+                or buffer[position : position + 6] == b"data: "
+            )
         )
 
     def block(self) -> bytes | None:
