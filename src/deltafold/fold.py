@@ -30,6 +30,7 @@ from deltafold.response import (
     Usage,
     usage_of_responses,
 )
+from deltafold.shown import maker
 from deltafold.state import (
     IDLE,
     ITEM,
@@ -51,6 +52,11 @@ __all__ = ["Ending", "Fold", "ItemRecord", "PartRecord", "Value", "ValueKey"]
 JSON: TypeAlias = dict[str, Any]
 ValueKey: TypeAlias = tuple[str | int, ...]
 """Where a streamed value stands in its item: ("content", 0, "text"), ("arguments",), ("output", 0, "x")."""
+
+make_response: Final = maker(Response)
+make_part_started: Final = maker(e.PartStarted)
+make_part_finished: Final = maker(e.PartFinished)
+make_value_finished: Final = maker(e.ValueFinished)
 
 GROUPS: Final[tuple[e.Group, e.Group]] = ("content", "summary")
 PART_FIELDS: Final = ("text", "refusal")
@@ -419,7 +425,7 @@ class Fold:
     def end(self, ending: Ending) -> e.ResponseFinished:
         """The last event is handed out."""
         self.state = step(RESPONSE, self.state, e.ResponseFinished)
-        self.data.update(ending.data)
+        self.data = {**self.data, **ending.data}
         self.outcome = ending.outcome
         self.ended_by_server = ending.by_server
         self.order = ending.order
@@ -427,7 +433,7 @@ class Fold:
         return e.ResponseFinished(ending.outcome, self.response())
 
     def _started(self, event: e.ResponseStarted) -> None:
-        self.data.update(event.data)
+        self.data = {**self.data, **event.data} if self.data else event.data
 
     def _status(self, event: e.StatusChanged) -> None:
         if event.data != self.data:
@@ -615,7 +621,7 @@ class Fold:
             data["audio"] = {name: "".join(pieces) for name, pieces in self.audio.items()}
         details = data["incomplete_details"]
         reason = string(details, "reason") if isinstance(details, dict) else None
-        return Response(
+        return make_response(
             string(data, "id"),
             string(data, "model"),
             string(data, "status"),
@@ -817,13 +823,13 @@ def settle_value(
     if told == so_far:
         if not whole or (value is not None and value.whole):
             return []
-        return [e.ValueFinished(index, kind, told, **indexes_of(kind, key))]
+        return [make_value_finished(index, kind, told, **indexes_of(kind, key))]
     if not told:
         return []  # an empty value never erases a fuller one
     if told.startswith(so_far):
         events: list[e.Event] = [delta_of(index, kind, key, told[len(so_far) :])]
         if whole:
-            events.append(e.ValueFinished(index, kind, told, **indexes_of(kind, key)))
+            events.append(make_value_finished(index, kind, told, **indexes_of(kind, key)))
         return events
     report(
         AnomalyCode.VALUE_CONTRADICTED, f"{kind} was streamed as {brief(so_far)}, then told as {brief(told)}"
@@ -843,7 +849,7 @@ def settle_as_streamed(record: ItemRecord, told: JSON) -> list[e.Event] | None:
     if {**record.to_dict(), "status": told.get("status")} != told:
         return None
     return [
-        e.ValueFinished(record.index, value.kind, value.text, **indexes_of(value.kind, key))
+        make_value_finished(record.index, value.kind, value.text, **indexes_of(value.kind, key))
         for key, value in record.values.items()
         if not value.whole
     ]
@@ -966,7 +972,7 @@ def settle_part(
         report(AnomalyCode.TEXT_IN_REFUSAL, f"{brief(merged['text'])} stands in a refusal")
     if known is None and isinstance(merged, dict):
         blank = {**merged, **{field: "" for field, _ in values}}
-        events.append(e.PartStarted(record.index, index, group, as_part(record, group, blank)))
+        events.append(make_part_started(record.index, index, group, as_part(record, group, blank)))
     for field, kind in values:
         key: ValueKey = (group, index, field)
         events += settle_value(

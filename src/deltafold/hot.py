@@ -73,18 +73,22 @@ class PlainDialect(Protocol):
 
 
 class Template:
-    """The shape of a whole block: a pattern, and its groups."""
+    """The shape of a whole block: how it begins, a pattern of the rest, and the groups of that."""
 
-    __slots__ = ("count", "identity", "pattern", "text")
+    __slots__ = ("count", "identity", "pattern", "prefix", "text")
 
     def __init__(
         self,
+        prefix: bytes,
         pattern: re.Pattern[bytes],
         text: int,
         count: int | None,
         identity: Callable[[tuple[bytes, ...]], Any],
     ) -> None:
+        self.prefix = prefix
+        """What every block of this shape begins with."""
         self.pattern = pattern
+        """That of what follows."""
         self.text = text
         """The position of the text among the groups."""
         self.count = count
@@ -94,7 +98,7 @@ class Template:
 
     def whole(self, block: bytes) -> re.Match[bytes] | None:
         """The match of a block that is of this shape from its first byte to its last."""
-        return self.pattern.fullmatch(block)
+        return self.pattern.fullmatch(block, len(self.prefix)) if block.startswith(self.prefix) else None
 
 
 DRAFTS: Final = {
@@ -145,10 +149,13 @@ class Target:
 class Lane:
     """A template in use, and what its matches lead to in this stream."""
 
-    __slots__ = ("count", "identity", "match", "targets", "template", "text")
+    __slots__ = ("begin", "count", "identity", "match", "prefix", "targets", "template", "text")
 
     def __init__(self, template: Template) -> None:
         self.template = template
+        self.prefix = template.prefix
+        self.begin = len(template.prefix)
+        """Where, in a block, its match begins."""
         self.match = template.pattern.match
         self.text = template.text
         self.count = template.count
@@ -194,7 +201,9 @@ class HotPath:
             return None
         buffer, fold = decoder.buffer, self._fold
         for lane in lanes:
-            found = lane.match(buffer, position)
+            begin = position + lane.begin
+            # (As a part of the pattern it would be compared byte by byte.)
+            found = lane.match(buffer, begin) if buffer[position:begin] == lane.prefix else None
             if found is None:
                 continue
             groups = found.groups()
@@ -360,6 +369,9 @@ def template_of(name: str, shape: Shape, spaced: bool) -> Template:
     pieces: list[tuple[str, bytes]] = [("", (f"event: {name}\n" if name else "").encode() + b"data: ")]
     write(shape, (b", ", b": ") if spaced else (b",", b":"), pieces)
     pieces.append(("", b"\n\n"))
+    prefix = b""
+    while not pieces[0][0]:
+        prefix += pieces.pop(0)[1]
     # What stands between the free pieces is one group, if anything in it can differ.
     pattern, run, differs = b"", b"", False
     text, count, groups = 0, None, 0
@@ -380,7 +392,7 @@ def template_of(name: str, shape: Shape, spaced: bool) -> Template:
         elif kind == COUNT:
             count = groups
         groups += kind in (TEXT, COUNT)
-    return Template(re.compile(pattern), text, count, itemgetter(*identity) if identity else nothing)
+    return Template(prefix, re.compile(pattern), text, count, itemgetter(*identity) if identity else nothing)
 
 
 def nothing(groups: tuple[bytes, ...]) -> None:

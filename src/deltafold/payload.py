@@ -216,7 +216,7 @@ class Announcement:
     def read(self, text: str, depth: int, *, strict: bool) -> dict[str, Any] | None:
         """`read_object()`."""
         # In the text of an object this is a key, for quotes inside of strings are escaped.
-        at = text.find(RESPONSE, 0, FURTHEST)
+        at = text[:FURTHEST].find(RESPONSE)
         if at < 0:
             return read_object(text, depth, strict=strict)
         rest = text[at:]

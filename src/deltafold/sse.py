@@ -549,9 +549,9 @@ class SSEDecoder:
         return rest == 0 or (
             rest <= self._longest_wait
             and (
-                position == self.end
-                or buffer[position : position + 7] == b"event: "
+                buffer[position : position + 7] == b"event: "
                 or buffer[position : position + 6] == b"data: "
+                or position == self.end
             )
         )
 
