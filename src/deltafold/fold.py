@@ -32,11 +32,16 @@ from deltafold.response import (
 )
 from deltafold.shown import maker
 from deltafold.state import (
+    CANCELLED,
+    COMPLETED,
+    FAILED,
     IDLE,
+    INCOMPLETE,
     ITEM,
     ITEM_ABSENT,
     ITEM_DONE,
     ITEM_OPEN,
+    OF_ITEMS,
     PART,
     PART_ABSENT,
     PART_DONE,
@@ -614,7 +619,10 @@ class Fold:
         output = tuple(
             self.item(record) if record.finished is None else record.finished for record in records
         )
-        data = {**BLANK_RESPONSE, **self.data}
+        data = dict(self.data)
+        for name, value in BLANK_RESPONSE.items():
+            if name not in data:
+                data[name] = value
         if data["usage"] is None and "usage" not in self.data and self.usage is not None:
             data["usage"] = usage_of_responses(self.usage)
         if self.audio:
@@ -640,14 +648,14 @@ class Fold:
         )
 
     def _finish_reason(self, output: tuple[Item, ...], incomplete_reason: str | None) -> str | None:
-        if self.outcome is Outcome.FAILED:
+        if self.outcome is FAILED:
             return "error"
-        if self.outcome is Outcome.CANCELLED:
+        if self.outcome is CANCELLED:
             return "cancelled"
         reason = self.finish_reason
-        if reason is None and self.outcome is Outcome.INCOMPLETE and incomplete_reason is not None:
+        if reason is None and self.outcome is INCOMPLETE and incomplete_reason is not None:
             return FINISH_REASONS.get(incomplete_reason, incomplete_reason)
-        if reason is None and self.outcome is Outcome.COMPLETED:
+        if reason is None and self.outcome is COMPLETED:
             reason = "stop"
         if reason == "stop":
             for item in output:
@@ -707,7 +715,8 @@ HANDLERS: Final[dict[type, Callable[[Fold, Any], None]]] = {
 
 def tally_key(event: Any) -> tuple[str, int | None]:
     """Under what an event is counted."""
-    return type(event).__name__, getattr(event, "output_index", None)
+    kind = type(event)
+    return kind.__name__, event.output_index if kind in OF_ITEMS else None
 
 
 def merge_logprobs(known: Any, told: JSON) -> JSON:

@@ -44,7 +44,7 @@ from deltafold.report import EXCERPT, Reporter, Stage
 from deltafold.response import Outcome, Response
 from deltafold.sniff import EVENT_STREAM, Body, sniff
 from deltafold.sse import BARE, COMMENT, CR, EVENT, LF, Frame, Signal, SSEDecoder
-from deltafold.state import FINISHED
+from deltafold.state import CANCELLED, FINISHED, TRUNCATED
 
 if TYPE_CHECKING:
     from deltafold.dialects.chat import ChatDialect
@@ -235,7 +235,7 @@ class Reader:
 
     def _refuse_input(self, call: str) -> None:
         if self._closed is not None:
-            why = "after " + ("cancel()" if self._closed is Outcome.CANCELLED else "close()")
+            why = "after " + ("cancel()" if self._closed is CANCELLED else "close()")
         elif self._raised:
             why = "after a failed parse"
         elif self.fold.state is FINISHED and call == "reconnect()":
@@ -602,7 +602,7 @@ class Reader:
         """Nothing old can come any more: from here on the connection is read as the first one was."""
         self._replay = self._response = None
         successor = replay.successor
-        if replay.has_waiting and self._closed is Outcome.TRUNCATED and not self._later:
+        if replay.has_waiting and self._closed is TRUNCATED and not self._later:
             self.report(AnomalyCode.REPLAY_REFUSED, "it broke off before all that had come had come again")
         if successor is replay.own:
             self._speak(successor)
@@ -643,7 +643,7 @@ class Reader:
 
     def _read_rest(self) -> None:
         """What only the end of the body makes readable."""
-        cancelled = self._closed is Outcome.CANCELLED  # then what was cut off is no fault
+        cancelled = self._closed is CANCELLED  # then what was cut off is no fault
         if self._body is EVENT_STREAM:
             frame = self.decoder.pending
             if frame is not None and frame.data:

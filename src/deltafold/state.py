@@ -68,6 +68,11 @@ IDLE: Final = ResponseState.IDLE
 IN_PROGRESS: Final = ResponseState.IN_PROGRESS
 FAILING: Final = ResponseState.FAILING
 FINISHED: Final = ResponseState.FINISHED
+COMPLETED: Final = Outcome.COMPLETED
+INCOMPLETE: Final = Outcome.INCOMPLETE
+FAILED: Final = Outcome.FAILED
+CANCELLED: Final = Outcome.CANCELLED
+TRUNCATED: Final = Outcome.TRUNCATED
 ITEM_ABSENT: Final = ItemState.ABSENT
 ITEM_OPEN: Final = ItemState.OPEN
 ITEM_DONE: Final = ItemState.DONE
@@ -162,9 +167,9 @@ def step(table: dict[Any, dict[type, Any]], state: Any, event: type) -> Any:
 # When the server told the end, items that are still open end with it, and so do their values. When the
 # transport or the caller ended the stream, or the response failed, they stay as they were.
 ITEM_STATUS_AT_END: Final[dict[Outcome, str | None]] = {
-    Outcome.COMPLETED: "completed",
-    Outcome.INCOMPLETE: "incomplete",
-    Outcome.FAILED: None,
-    Outcome.CANCELLED: None,
-    Outcome.TRUNCATED: None,
+    COMPLETED: "completed",
+    INCOMPLETE: "incomplete",
+    FAILED: None,
+    CANCELLED: None,
+    TRUNCATED: None,
 }

@@ -34,14 +34,14 @@ from deltafold.fold import (
 from deltafold.making import item_from, part_from
 from deltafold.payload import Paths, Report, is_strict_json, join_halves, join_surrogates
 from deltafold.response import Outcome
-from deltafold.state import ITEM_STATUS_AT_END
+from deltafold.state import CANCELLED, COMPLETED, FAILED, INCOMPLETE, ITEM_STATUS_AT_END, TRUNCATED
 from deltafold.told import copied, integer
 
 __all__ = ["ChatDialect"]
 
 JSON: TypeAlias = dict[str, Any]
 
-INCOMPLETE: Final = {
+CUT_SHORT: Final = {
     "length": "max_output_tokens",
     "max_tokens": "max_output_tokens",
     "model_length": "max_output_tokens",  # Mistral
@@ -298,7 +298,7 @@ class ChatDialect(Dialect):
         self._clear()
         if not self.ended and (self.choices or self.failing is not None):
             self.done = True
-            self._end(Outcome.TRUNCATED)
+            self._end(TRUNCATED)
         elif not self.ended:
             self._once(AnomalyCode.DONE_BEFORE_TERMINAL, None, "[DONE] came before anything else")
         return self.out
@@ -316,7 +316,7 @@ class ChatDialect(Dialect):
         if not self.ended:
             self.out.append(e.ErrorReported(error))
             self.failing = {}
-            self._end(Outcome.TRUNCATED)
+            self._end(TRUNCATED)
         return self.out
 
     def body(self, payload: JSON) -> list[Any]:
@@ -412,7 +412,7 @@ class ChatDialect(Dialect):
         message = f"{kind[:60]} came where Chat Completions were expected: use dialect='responses'"
         self._refuse_dialect(payload, message)
         self.failing = {"code": "wrong_dialect", "message": message}
-        self._end(Outcome.TRUNCATED)
+        self._end(TRUNCATED)
 
     # ------------------------------------------------------------------------------------------ a choice
 
@@ -978,10 +978,10 @@ class ChatDialect(Dialect):
         for choice in self.choices.values():
             self._end_choice(choice, closes, self._end_calls(choice, outcome))
         data: JSON = {}
-        if outcome is not Outcome.TRUNCATED:
+        if outcome is not TRUNCATED:
             data["status"] = str(outcome)
-        if outcome is Outcome.INCOMPLETE and reason is not None:
-            data["incomplete_details"] = {"reason": INCOMPLETE[reason]}
+        if outcome is INCOMPLETE and reason is not None:
+            data["incomplete_details"] = {"reason": CUT_SHORT[reason]}
         if self.failing is not None:
             data["error"] = self.failing
         self.ended = True
@@ -993,24 +993,24 @@ class ChatDialect(Dialect):
         """The outcome, and the finish reason that decided it."""
         reasons = [choice.finish_reason for choice in self.choices.values()]
         if self.failing is not None:
-            return Outcome.FAILED, None
+            return FAILED, None
         if "error" in reasons:
             self.failing = {"code": None, "message": None}
             error = ResponseError(ErrorKind.UNKNOWN, None, retryable=True, raw={"finish_reason": "error"})
             self.out.append(e.ErrorReported(error))
-            return Outcome.FAILED, None
+            return FAILED, None
         if None in reasons or not reasons:
             if not self.done:
-                if outcome is Outcome.TRUNCATED:
+                if outcome is TRUNCATED:
                     self.report(AnomalyCode.MISSING_TERMINAL, "the transport ended before the response did")
                 return outcome, None
             self.report(AnomalyCode.FINISH_REASON_MISSING, "[DONE] came, and a choice has no finish reason")
-        cut = next((reason for reason in reasons if reason in INCOMPLETE), None)
-        return (Outcome.COMPLETED, None) if cut is None else (Outcome.INCOMPLETE, cut)
+        cut = next((reason for reason in reasons if reason in CUT_SHORT), None)
+        return (COMPLETED, None) if cut is None else (INCOMPLETE, cut)
 
     def _end_calls(self, choice: OpenChoice, outcome: Outcome) -> dict[tuple[int, ValueKey], str]:
         """What was held back of the calls: text that has not been handed out."""
-        cancelled = outcome is Outcome.CANCELLED  # then what is missing might have come
+        cancelled = outcome is CANCELLED  # then what is missing might have come
         rest: dict[tuple[int, ValueKey], str] = {}
         for call in choice.calls:
             unsaid, call.held = call.held, ""
@@ -1056,7 +1056,7 @@ class ChatDialect(Dialect):
         for index in started:
             status = closes
             if closes is not None:
-                cut = choice.finish_reason in INCOMPLETE and index == started[-1]
+                cut = choice.finish_reason in CUT_SHORT and index == started[-1]
                 status = "incomplete" if cut else "completed"
                 for item, key in self.halves:
                     if item == index:

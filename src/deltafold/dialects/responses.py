@@ -40,7 +40,17 @@ from deltafold.fold import (
 )
 from deltafold.payload import Paths, Report, join_halves, join_surrogates, mend
 from deltafold.response import Outcome
-from deltafold.state import ITEM_DONE, ITEM_OPEN, ITEM_STATUS_AT_END, PART_OPEN
+from deltafold.state import (
+    CANCELLED,
+    COMPLETED,
+    FAILED,
+    INCOMPLETE,
+    ITEM_DONE,
+    ITEM_OPEN,
+    ITEM_STATUS_AT_END,
+    PART_OPEN,
+    TRUNCATED,
+)
 from deltafold.told import copied, string
 
 __all__ = ["ResponsesDialect"]
@@ -120,11 +130,11 @@ NOTICES: Final = (
 )
 
 TERMINALS: Final = {
-    "response.completed": Outcome.COMPLETED,
-    "response.done": Outcome.COMPLETED,  # ChatGPT backend and xAI, in place of response.completed
-    "response.incomplete": Outcome.INCOMPLETE,
-    "response.failed": Outcome.FAILED,
-    "response.cancelled": Outcome.CANCELLED,
+    "response.completed": COMPLETED,
+    "response.done": COMPLETED,  # ChatGPT backend and xAI, in place of response.completed
+    "response.incomplete": INCOMPLETE,
+    "response.failed": FAILED,
+    "response.cancelled": CANCELLED,
 }
 ERRORS: Final = ("error", "response.error")
 OF_NO_RESPONSE: Final = {*ERRORS, "codex.rate_limits"}
@@ -243,7 +253,7 @@ class ResponsesDialect(Dialect):
         if self.ending is not None:
             self._finish()
         elif not self.ended:
-            if outcome is Outcome.TRUNCATED:
+            if outcome is TRUNCATED:
                 self.report(AnomalyCode.MISSING_TERMINAL, "the transport ended before the response did")
             self._close(Ending(outcome))
         return self.out
@@ -255,7 +265,7 @@ class ResponsesDialect(Dialect):
             self._finish()
         elif not self.ended:
             self.out.append(e.ErrorReported(error))
-            self._close(Ending(Outcome.FAILED, {"status": "failed"}))
+            self._close(Ending(FAILED, {"status": "failed"}))
         return self.out
 
     def body(self, payload: JSON) -> list[Any]:
@@ -432,20 +442,20 @@ class ResponsesDialect(Dialect):
         self._usage(response)
         data = without_output(response)
         data.setdefault("status", str(outcome))
-        if outcome is Outcome.FAILED:
+        if outcome is FAILED:
             self._failed(response, data, order)
         else:
             self._close(Ending(outcome, data, order, by_server=True))
 
     def _outcome(self, response: JSON, kind: str) -> Outcome:
-        outcome = TERMINALS.get(kind, Outcome.COMPLETED)
+        outcome = TERMINALS.get(kind, COMPLETED)
         status = response.get("status")
         told = OUTCOMES.get(status) if isinstance(status, str) else None
         if told is None or told is outcome:
             return outcome
         if kind not in ("response.done", WHOLE_RESPONSE):
             self.report(AnomalyCode.STATUS_CONTRADICTED, f"{kind} has status {status}")
-        return told if outcome is Outcome.COMPLETED else outcome
+        return told if outcome is COMPLETED else outcome
 
     def _failed(self, response: JSON, data: JSON, order: list[int] | None) -> None:
         """The end of a failed response is held back for one event: some servers tell the cause after it."""
@@ -456,14 +466,14 @@ class ResponsesDialect(Dialect):
             self.out.append(e.ErrorReported(error))
         elif self.ending is not None and empty(data.get("error")):
             data["error"] = self.ending.data.get("error")
-        self.ending = Ending(Outcome.FAILED, data, order, by_server=True)
+        self.ending = Ending(FAILED, data, order, by_server=True)
 
     def _error(self, payload: JSON, kind: str) -> None:
         error = error_from_payload(payload)
         if self.ending is None:
             self.told_by_error = True
             self.out.append(e.ErrorReported(error))
-            self.ending = Ending(Outcome.FAILED, {"status": "failed", "error": cause_of(payload, error)})
+            self.ending = Ending(FAILED, {"status": "failed", "error": cause_of(payload, error)})
             return
         self.report(AnomalyCode.ERROR_AFTER_FAILURE, "an error came after the response had failed")
         if error.kind is not ErrorKind.UNKNOWN:
@@ -473,7 +483,7 @@ class ResponsesDialect(Dialect):
     def _wrong_dialect(self, payload: JSON, kind: str) -> None:
         message = "a Chat Completions chunk came where a Responses stream was expected: use dialect='chat'"
         self._refuse_dialect(payload, message)
-        self._close(Ending(Outcome.FAILED, {"status": "failed"}))
+        self._close(Ending(FAILED, {"status": "failed"}))
 
     def _finish(self) -> None:
         assert self.ending is not None
@@ -1147,7 +1157,7 @@ LIFTABLE: Final = ("function_call", "mcp_call")
 """Items whose arguments are JSON."""
 WHOLE_RESPONSE: Final = "a whole response"
 CHAT_CHUNK: Final = "a chat completion chunk"
-OUTCOMES: Final = {str(outcome): outcome for outcome in Outcome if outcome is not Outcome.TRUNCATED}
+OUTCOMES: Final = {str(outcome): outcome for outcome in Outcome if outcome is not TRUNCATED}
 STREAMS: Final[tuple[e.ValueKind, e.ValueKind]] = ("stdout", "stderr")
 TRANSCRIPT: Final[tuple[int, ValueKey]] = (-1, ("transcript",))
 """Where half a character of a transcript waits: it belongs to no item."""
