@@ -76,7 +76,9 @@ class CompiledMachine(BuildHookInterface):  # type: ignore[type-arg]
             return
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
-        build_data["force_include"].update({str(file): str(file.relative_to(self.work / "src")) for file in made})
+        build_data["force_include"].update(
+            {str(file): str(file.relative_to(self.work / "src")) for file in made}
+        )
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Leaves nothing behind."""

@@ -225,3 +225,38 @@ def test_events_are_frozen_and_slotted() -> None:
                 assert kind.__setattr__ is not object.__setattr__
                 assert "__dict__" not in dir(kind)
                 assert len(kind.__match_args__) or not attrs.fields(kind)
+
+
+def compiled() -> list[str]:
+    """The modules that the build compiles, in its order."""
+    tree = ast.parse((Path(__file__).parents[1] / "hatch_build.py").read_text())
+    (names,) = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMPILED"
+    ]
+    return [name.replace("/", ".") for name in names]
+
+
+def test_the_whole_machine_is_compiled() -> None:
+    """What the reader imports is compiled, in the order of the house, but for what is data or seldom needed."""
+    data = {"allowances", "errors", "events", "failures", "items", "lift", "limits", "response", "shown"}
+    seldom = {"arguments", "classify", "convert.chat", "lifting", "rates", "replay", "snapshot", "verdict"}
+    needed, waiting = set(), {"reader"}
+    while waiting:
+        module = waiting.pop()
+        needed.add(module)
+        waiting |= ours(TREES[module]) - needed - data - seldom
+    assert set(compiled()) == needed
+    assert [FLOOR[module] for module in compiled()] == sorted(FLOOR[module] for module in compiled())
+
+
+@pytest.mark.parametrize("module", compiled())
+def test_what_is_compiled_has_constants(module: str) -> None:
+    """Names of a compiled module are `Final`, or each use of them would cost what it costs in Python."""
+    for node in TREES[module].body:
+        assert not isinstance(node, ast.AugAssign)
+        if isinstance(node, ast.Assign):
+            assert ast.unparse(node.targets[0]) in {"__all__", "Report", "Scan", "Paths"}
+        if isinstance(node, ast.AnnAssign):
+            assert ast.unparse(node.annotation).startswith(("Final", "TypeAlias"))

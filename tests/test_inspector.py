@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import deltafold.reader
 from deltafold.__main__ import main
 
 ITEM = {"type": "message", "id": "msg_1", "role": "assistant", "status": "in_progress", "content": []}
@@ -379,6 +380,15 @@ def test_wrong_usage(capsys: pytest.CaptureFixture[str], options: list[str]) -> 
     streams = capsys.readouterr()
     assert streams.out == ""
     assert streams.err.startswith("usage: deltafold")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """The version is told, and whether the machine is compiled."""
+    with pytest.raises(SystemExit) as raised:
+        main(["--version"])
+    assert raised.value.code == 0
+    build = "pure Python" if deltafold.reader.__file__.endswith(".py") else "compiled"
+    assert capsys.readouterr().out == f"deltafold {deltafold.__version__}, {build}\n"
 
 
 @pytest.mark.parametrize("stdin", [Terminal(), None])

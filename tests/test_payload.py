@@ -15,6 +15,7 @@ from deltafold.errors import LimitExceeded, WireError
 from deltafold.payload import (
     LONG,
     MOST_JOINTS,
+    Announcement,
     Unread,
     check_depth,
     escape_surrogates,
@@ -500,3 +501,61 @@ def test_the_depth_of_an_object_is_that_of_its_text(padding: int, tree: Any, dep
         assert (fault.value.limit, fault.value.value) == ("json_depth", depth)
     else:
         assert read_object(text, depth, strict=False) == value
+
+
+# -------------------------------------------------------------------------------------- announcements
+
+
+RESPONSES = st.sampled_from(
+    ["{}", "5", '{"a":{"b":[1]}}', '{"id":"r","tools":[{"response":1}]}', "{", '"\\ud83d"']
+)
+MEMBERS = st.sampled_from(
+    [
+        '"type":"a"',
+        '"type":"b","sequence_number":1',
+        '"x":",\\"response\\":5"',
+        '"response":1',
+        '"x":{"y":1',
+        '"a":[[1]]',
+        "",
+        "5",
+    ]
+)
+ENDS = st.sampled_from(["}", "} ", ',"type":"c"}', ',"response":2}', "}}", "", ',"x":1}'])
+
+
+@given(
+    st.lists(st.tuples(MEMBERS, RESPONSES, ENDS), min_size=1, max_size=5), st.booleans(), st.integers(1, 4)
+)
+def test_what_was_announced_is_read_as_if_it_had_not_been(
+    told: list[tuple[str, str, str]], strict: bool, depth: int
+) -> None:
+    """A response that comes again in the same words is read as any other payload, whatever stands around it."""
+
+    def outcome(read_one: Any, text: str) -> Any:
+        try:
+            return read_one(text, depth, strict=strict)
+        except LimitExceeded as fault:
+            return fault.limit
+
+    announcement = Announcement()
+    for before, response, end in told:
+        text = f'{{{before},"response":{response}{end}'
+        found, wanted = outcome(announcement.read, text), outcome(read_object, text)
+        assert found == wanted
+        assert type(found) is type(wanted)
+        assert not isinstance(found, dict) or list(found) == list(wanted)
+
+
+def test_the_second_announcement_is_the_same_object() -> None:
+    """What was told again in the same words is not parsed again; what is long is not kept."""
+    announcement = Announcement()
+    first = announcement.read('{"type":"a","response":{"id":"r"}}', 64, strict=True)
+    second = announcement.read('{"type":"b","response":{"id":"r"}}', 64, strict=True)
+    assert first is not None
+    assert second == {"type": "b", "response": {"id": "r"}}
+    assert second["response"] is first["response"]
+    long = '{"type":"b","response":"' + "x" * LONG + '"}'
+    once, twice = (announcement.read(long, 64, strict=False) for _ in range(2))
+    assert once == twice == json.loads(long)
+    assert once["response"] is not twice["response"]

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import attrs
 
+import deltafold.reader
 from deltafold import (
     Anomaly,
     CustomToolCall,
@@ -37,6 +38,7 @@ from deltafold import (
     WireError,
 )
 
+BUILD = "pure Python" if deltafold.reader.__file__.endswith(".py") else "compiled"
 CHUNK = 65_536
 SHOWN = 100
 """Characters of one value on a line."""
@@ -315,6 +317,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     usage.add_argument(
         "--dialect", default="auto", help="responses, chat or auto, the default: the stream itself tells"
     )
+    usage.add_argument("--version", action="version", version=f"deltafold {deltafold.__version__}, {BUILD}")
     usage.add_argument("--strict", action="store_true", help="stop at the first deviation")
     shape = usage.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="one JSON object per event, anomaly and fault")

@@ -30,7 +30,6 @@ from deltafold.response import (
     Usage,
     usage_of_responses,
 )
-from deltafold.shown import maker
 from deltafold.state import (
     CANCELLED,
     COMPLETED,
@@ -58,10 +57,6 @@ JSON: TypeAlias = dict[str, Any]
 ValueKey: TypeAlias = tuple[str | int, ...]
 """Where a streamed value stands in its item: ("content", 0, "text"), ("arguments",), ("output", 0, "x")."""
 
-make_response: Final = maker(Response)
-make_part_started: Final = maker(e.PartStarted)
-make_part_finished: Final = maker(e.PartFinished)
-make_value_finished: Final = maker(e.ValueFinished)
 
 GROUPS: Final[tuple[e.Group, e.Group]] = ("content", "summary")
 PART_FIELDS: Final = ("text", "refusal")
@@ -629,7 +624,7 @@ class Fold:
             data["audio"] = {name: "".join(pieces) for name, pieces in self.audio.items()}
         details = data["incomplete_details"]
         reason = string(details, "reason") if isinstance(details, dict) else None
-        return make_response(
+        return Response(
             string(data, "id"),
             string(data, "model"),
             string(data, "status"),
@@ -832,13 +827,13 @@ def settle_value(
     if told == so_far:
         if not whole or (value is not None and value.whole):
             return []
-        return [make_value_finished(index, kind, told, **indexes_of(kind, key))]
+        return [e.ValueFinished(index, kind, told, **indexes_of(kind, key))]
     if not told:
         return []  # an empty value never erases a fuller one
     if told.startswith(so_far):
         events: list[e.Event] = [delta_of(index, kind, key, told[len(so_far) :])]
         if whole:
-            events.append(make_value_finished(index, kind, told, **indexes_of(kind, key)))
+            events.append(e.ValueFinished(index, kind, told, **indexes_of(kind, key)))
         return events
     report(
         AnomalyCode.VALUE_CONTRADICTED, f"{kind} was streamed as {brief(so_far)}, then told as {brief(told)}"
@@ -858,7 +853,7 @@ def settle_as_streamed(record: ItemRecord, told: JSON) -> list[e.Event] | None:
     if {**record.to_dict(), "status": told.get("status")} != told:
         return None
     return [
-        make_value_finished(record.index, value.kind, value.text, **indexes_of(value.kind, key))
+        e.ValueFinished(record.index, value.kind, value.text, **indexes_of(value.kind, key))
         for key, value in record.values.items()
         if not value.whole
     ]
@@ -981,7 +976,7 @@ def settle_part(
         report(AnomalyCode.TEXT_IN_REFUSAL, f"{brief(merged['text'])} stands in a refusal")
     if known is None and isinstance(merged, dict):
         blank = {**merged, **{field: "" for field, _ in values}}
-        events.append(make_part_started(record.index, index, group, as_part(record, group, blank)))
+        events.append(e.PartStarted(record.index, index, group, as_part(record, group, blank)))
     for field, kind in values:
         key: ValueKey = (group, index, field)
         events += settle_value(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from deltafold.items import (
     CustomToolCall,
@@ -19,18 +19,9 @@ from deltafold.items import (
     SummaryText,
 )
 from deltafold.payload import is_strict_json
-from deltafold.shown import maker
 from deltafold.told import objects, string
 
 __all__ = ["is_whole", "item_from", "part_from"]
-
-
-make_output_text: Final = maker(OutputText)
-make_message: Final = maker(Message)
-make_reasoning: Final = maker(Reasoning)
-make_function_call: Final = maker(FunctionCall)
-make_custom_tool_call: Final = maker(CustomToolCall)
-make_other_item: Final = maker(OtherItem)
 
 
 def is_whole(item: Item) -> bool:
@@ -52,9 +43,7 @@ def part_from(data: dict[str, Any], *, reasoning: bool = False, summary: bool = 
     if kind == "refusal" and (refusal := string(data, "refusal")) is not None:
         return Refusal(refusal, data)
     if text is not None:
-        return make_output_text(
-            text, objects(data, "annotations"), objects(data, "logprobs"), data, type=kind
-        )
+        return OutputText(text, objects(data, "annotations"), objects(data, "logprobs"), data, type=kind)
     return OtherPart(kind, data)
 
 
@@ -74,18 +63,18 @@ def item_from(
     if kind == "message":
         content = tuple([part_from(part) for part in objects(data, "content")])
         role, phase = string(data, "role"), string(data, "phase")
-        return make_message(ident, content, role, status, phase, choice_index, data)
+        return Message(ident, content, role, status, phase, choice_index, data)
     if kind == "reasoning":
         summary = tuple(part_from(part, summary=True) for part in objects(data, "summary"))
         content = tuple(part_from(part, reasoning=True) for part in objects(data, "content"))
-        return make_reasoning(
+        return Reasoning(
             ident, summary, content, string(data, "encrypted_content"), status, choice_index, data
         )
     name = string(data, "name") or ""
     if kind == "function_call":
         arguments = string(data, "arguments") or ""
         complete = whole and status != "incomplete" and is_strict_json(arguments)
-        return make_function_call(
+        return FunctionCall(
             ident,
             string(data, "call_id"),
             name,
@@ -97,7 +86,7 @@ def item_from(
             data,
         )
     if kind == "custom_tool_call":
-        return make_custom_tool_call(
+        return CustomToolCall(
             ident,
             string(data, "call_id"),
             name,
@@ -108,4 +97,4 @@ def item_from(
             choice_index,
             data,
         )
-    return make_other_item(kind, ident, status, choice_index, data)
+    return OtherItem(kind, ident, status, choice_index, data)

@@ -201,37 +201,36 @@ def read_object(text: str, depth: int, *, strict: bool) -> dict[str, Any] | None
 
 
 class Announcement:
-    """What the last payload told of the response.
+    """What a payload told of the response.
 
     A stream begins with `response.created` and `response.in_progress`, which tell the same in the same words.
     Of the second one only what stands before the response is parsed, and the response is the same object.
     """
 
-    __slots__ = ("_head", "_response", "_rest")
+    __slots__ = ("_response", "_rest")
 
     def __init__(self) -> None:
-        self._head = self._rest = ""
+        self._rest = ""
         self._response: Any = None
 
     def read(self, text: str, depth: int, *, strict: bool) -> dict[str, Any] | None:
         """`read_object()`."""
         # In the text of an object this is a key, for quotes inside of strings are escaped.
         at = text[:FURTHEST].find(RESPONSE)
-        if at < 0:
-            return read_object(text, depth, strict=strict)
-        rest = text[at:]
-        if rest == self._rest:
-            # Closed there, both are objects: so the key is theirs, not that of an object inside.
+        if at > 1 and len(text) <= LONG:
+            # If it is a key of the outermost object and its last, then what stands before it and what begins
+            # with it are objects too, but for a brace.
             payload = read_object(text[:at] + "}", depth, strict=strict)
-            before = read_object(self._head + "}", depth, strict=strict)
-            if payload is not None and before is not None and "response" not in payload:
+            if payload and "response" not in payload:
+                rest = text[at:]
+                if rest != self._rest:
+                    told = read_object("{" + rest[1:], depth, strict=strict)
+                    if told is None or len(told) > 1:
+                        return read_object(text, depth, strict=strict)
+                    self._rest, self._response = rest, told["response"]
                 payload["response"] = self._response
                 return payload
-        payload = read_object(text, depth, strict=strict)
-        self._rest = ""
-        if payload is not None and next(reversed(payload)) == "response" and len(text) < LONG:
-            self._head, self._rest, self._response = text[:at], rest, payload["response"]
-        return payload
+        return read_object(text, depth, strict=strict)
 
 
 def is_deeper(value: Any, depth: int) -> bool:

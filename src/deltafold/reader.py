@@ -148,7 +148,7 @@ class Reader:
         self._stage = Stage.READING
         # What came over each later connection, while an earlier one is being read: bytes, or payloads. And
         # what tells old from new on the present one, where that is not the first.
-        self._later: deque[list[Any]] = deque()
+        self._later: list[list[Any]] = []
         self._replay: Replay | None = None
         # Bytes of the connections before the present one.
         self._bytes_before = 0
@@ -576,7 +576,7 @@ class Reader:
         self._bytes_before += self._bytes_of_connection()
         self.decoder.reconnect()
         self.report.by_payload = None
-        pieces = self._later.popleft()
+        pieces = self._later.pop(0)
         self._body, self._open = None, False
         self._head, self._held = [], 0
         if is_bytes(pieces):

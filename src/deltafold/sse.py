@@ -91,6 +91,7 @@ class SSEDecoder:
         "_closed",
         "_data",
         "_edge",
+        "_end",
         "_event_limit",
         "_fault",
         "_has_returns",
@@ -108,7 +109,6 @@ class SSEDecoder:
         "clean",
         "complete",
         "data",
-        "end",
         "event_count",
         "event_name",
         "event_offset",
@@ -160,7 +160,7 @@ class SSEDecoder:
         # begin in the stream.
         self.buffer = b""
         self.position = 0
-        self.end = 0
+        self._end = 0
         self.complete = 0  # up to here there may be whole blocks
         self._start = 0
         self._has_returns = False
@@ -476,25 +476,22 @@ class SSEDecoder:
             whole = self._without_edge(whole, unread)
         self.buffer = whole
         self.position = 0
-        end = whole.rfind(LF) + 1
-        blank = whole.rfind(b"\n\n", 0, end)  # a search for two bytes is far slower than one for one
+        blank = whole.rfind(b"\n\n")
         self.complete = blank + 2 if blank >= 0 else 0
         self._has_returns = has_returns = CR in whole
-        if has_returns:
-            end = max(end, whole.rfind(CR) + 1)
-            if whole.endswith(b"\r"):
-                self._skip_line_feed = self._edge = True
-        self.end = end
+        if has_returns and whole.endswith(b"\r"):
+            self._skip_line_feed = self._edge = True
+        self._end = -1
         self.plain = self.clean and not has_returns
         if self._pieces or len(whole) > self._ample:
             self._pieces = 0
-            self.watermark = max(min(PIECE, self._line_limit - (len(whole) - end)), 0)
+            self.watermark = max(min(PIECE, self._line_limit - (len(whole) - self.end)), 0)
 
     def _drop(self) -> None:
         """Lets go of a large buffer that has been read: what it held is about to be held twice more."""
         self._start += self.position
         self.buffer = b""
-        self.position = self.end = self.complete = 0
+        self.position = self._end = self.complete = 0
 
     def overflow(self) -> None:
         """Many bytes came without a line end: they are joined, or are more than a line may have."""
@@ -528,6 +525,13 @@ class SSEDecoder:
                 self._start += 1
         self._edge = False
         return whole
+
+    @property
+    def end(self) -> int:
+        """Up to here the joined bytes are whole lines. (Found when it is asked for, which is seldom.)"""
+        if self._end < 0:
+            self._end = max(self.buffer.rfind(LF), self.buffer.rfind(CR) if self._has_returns else -1) + 1
+        return self._end
 
     def waits(self) -> bool:
         """Whether there is nothing to be read but a short beginning of a block in the usual spelling.

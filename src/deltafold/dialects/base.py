@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from deltafold import events as e
 from deltafold.dialects.lifts import CallLifts
@@ -10,7 +10,6 @@ from deltafold.errors import AnomalyCode, ErrorKind, LimitExceeded, ResponseErro
 from deltafold.fold import Fold, ValueKey
 from deltafold.payload import Report
 from deltafold.response import Outcome, Usage
-from deltafold.shown import maker
 from deltafold.told import copied, string
 
 __all__ = ["Dialect", "Translator", "cause_of", "usage_from"]
@@ -121,15 +120,12 @@ def cause_of(payload: JSON, error: ResponseError) -> JSON:
     return dict(copied(told)) if isinstance(told, dict) else {"code": error.code, "message": error.message}
 
 
-make_usage: Final = maker(Usage)
-
-
 def usage_from(data: JSON) -> Usage:
     """Usage in the words of the Responses API or of Chat Completions."""
 
     inputs = table(data, "input_tokens_details") or table(data, "prompt_tokens_details")
     outputs = table(data, "output_tokens_details") or table(data, "completion_tokens_details")
-    return make_usage(
+    return Usage(
         tokens(data, "input_tokens", "prompt_tokens"),
         tokens(data, "output_tokens", "completion_tokens"),
         tokens(data, "total_tokens"),

@@ -30,8 +30,6 @@ from deltafold.fold import (
     empty,
     find,
     is_refusal,
-    make_part_finished,
-    make_part_started,
     merge_fields,
     settle_as_streamed,
     settle_item,
@@ -938,7 +936,7 @@ class ResponsesDialect(Dialect):
             # Raw reasoning is streamed without announcing its parts.
             self._once(AnomalyCode.PART_NOT_ANNOUNCED, record.index, f"a part of item {record.index}")
         part = dict(BLANK_PARTS[kind])
-        self.out.append(make_part_started(record.index, index, group, as_part(record, group, part)))
+        self.out.append(e.PartStarted(record.index, index, group, as_part(record, group, part)))
         self.unannounced_parts.add((record.index, group, index))
 
     def _part_added(self, payload: JSON, kind: str) -> None:
@@ -963,7 +961,7 @@ class ResponsesDialect(Dialect):
         if part.get("text") or part.get("refusal"):
             part = dict(part)
             self._hold_part_text(record, group, told, part)
-        self.out.append(make_part_started(record.index, told, group, as_part(record, group, part)))
+        self.out.append(e.PartStarted(record.index, told, group, as_part(record, group, part)))
 
     def _part_done(self, payload: JSON, kind: str) -> None:
         part = payload.get("part")
@@ -978,7 +976,7 @@ class ResponsesDialect(Dialect):
         merged, events = settle_part(record, group, index, part, self.report, whole=True)
         self.out += events
         if known is None or known.state is PART_OPEN:
-            self.out.append(make_part_finished(record.index, index, group, as_part(record, group, merged)))
+            self.out.append(e.PartFinished(record.index, index, group, as_part(record, group, merged)))
 
     # -------------------------------------------------------------------------------------------- values
 
