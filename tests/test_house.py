@@ -239,7 +239,7 @@ def compiled() -> list[str]:
 
 
 def test_the_whole_machine_is_compiled() -> None:
-    """What the reader imports is compiled, in the order of the house, but for what is data or seldom needed."""
+    """What the reader imports is compiled, in the order of the house, but for data and for what is rare."""
     data = {"allowances", "errors", "events", "failures", "items", "lift", "limits", "response", "shown"}
     seldom = {"arguments", "classify", "convert.chat", "lifting", "rates", "replay", "snapshot", "verdict"}
     needed, waiting = set(), {"reader"}

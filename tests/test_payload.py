@@ -530,13 +530,16 @@ ENDS = st.sampled_from(["}", "} ", ',"type":"c"}', ',"response":2}', "}}", "", '
 def test_what_was_announced_is_read_as_if_it_had_not_been(
     told: list[tuple[str, str, str]], strict: bool, depth: int
 ) -> None:
-    """A response that comes again in the same words is read as any other payload, whatever stands around it."""
+    """A response that comes again in the same words is read like any other, whatever stands around it."""
 
     def outcome(read_one: Any, text: str) -> Any:
         try:
-            return read_one(text, depth, strict=strict)
+            value = read_one(text, depth, strict=strict)
+            if value is None:
+                check_depth(text, depth)  # as `read_payloads()` does, which comes next
         except LimitExceeded as fault:
             return fault.limit
+        return value
 
     announcement = Announcement()
     for before, response, end in told:
