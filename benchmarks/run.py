@@ -36,6 +36,7 @@ import arguments
 import instructions
 from clients import DELTAFOLD, OWN, A, Client, Reading, Unfinished
 from deltafold import ResponseParser
+from deltafold.__main__ import BUILD
 from measure import (
     Figure,
     GaveUp,
@@ -125,7 +126,8 @@ def installed(clients: Sequence[Client]) -> tuple[list[Client], list[str]]:
     for client in clients:
         try:
             if client.needs is not None:
-                notes[f"{client.needs} {importlib.metadata.version(client.needs)}"] = None
+                build = f" ({BUILD})" if client.needs == "deltafold" else ""
+                notes[f"{client.needs} {importlib.metadata.version(client.needs)}{build}"] = None
             found.append(client)
         except importlib.metadata.PackageNotFoundError:
             notes[f"{client.needs} is not installed"] = None
