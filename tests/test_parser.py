@@ -230,6 +230,14 @@ def test_errors_as_a_field() -> None:
         assert C.ERROR_FIELD in codes(found)
 
 
+def test_an_error_as_a_field_that_is_no_json() -> None:
+    """What an SSE field says of an error is its message, be it no JSON."""
+    found = lawful(b"error: no luck\n\n")
+    assert found.parser.response.error is not None
+    assert found.parser.response.error.message == "no luck"
+    assert found.parser.snapshot()
+
+
 def test_anomalies_are_counted_beyond_their_limit() -> None:
     """As many anomalies are kept as the limit says, and all are counted."""
     found = lawful(frames(created(), *[{"type": ""}] * 2, 5, 6) + b"data: x\n\n", limits=Limits(anomalies=2))

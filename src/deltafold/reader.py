@@ -490,7 +490,8 @@ class Reader:
             self.report.text = text = decoder.text.decode("utf-8", "replace")
             self.report(AnomalyCode.ERROR_FIELD, "an error came as an SSE field")
             for value in self._payloads_of(text):
-                self._values.append(({"type": "error", "error": value}, ""))
+                told = value.text if isinstance(value, Unread) else value
+                self._values.append(({"type": "error", "error": told}, ""))
 
     def _alive(self, event: Heartbeat) -> None:
         if not self.dialect.ended:
