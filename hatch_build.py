@@ -46,7 +46,7 @@ from setuptools import Distribution
 from setuptools.command.build_ext import build_ext
 
 target, *files = sys.argv[1:]
-extensions = mypycify(["--strict", *files], opt_level="3", debug_level="0", group_name="deltafold_native")
+extensions = mypycify(files, opt_level="3", debug_level="0", group_name="deltafold_native")
 command = build_ext(Distribution({"name": "deltafold", "ext_modules": extensions}))
 command.build_lib, command.build_temp = target, target + "/objects"
 command.ensure_finalized()
