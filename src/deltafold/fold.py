@@ -81,7 +81,7 @@ class Value:
     __slots__ = MEMORY
 
     def __init__(self, kind: e.ValueKind, fragments: list[str], whole: bool = False) -> None:
-        self.kind = kind
+        self.kind: e.ValueKind = kind
         self.fragments = fragments
         self.whole = whole
         """The server told it whole."""
@@ -775,7 +775,7 @@ def key_of(item: ItemRecord, event: e.ValueReplaced | e.ValueFinished) -> ValueK
 
 def delta_of(index: int, kind: e.ValueKind, key: ValueKey, text: str, logprobs: Any = ()) -> e.Event:
     """The delta that hands out a fragment of a value. `logprobs` are those of a text."""
-    at: Any = key[1] if len(key) > 1 and isinstance(key[1], int) else key[-1]
+    at: Any = key[1] if len(key) > 1 and isinstance(key[1], int) else key[len(key) - 1]
     match kind:
         case "text":
             known = tuple([entry for entry in logprobs if isinstance(entry, dict)]) if logprobs else ()

@@ -298,10 +298,11 @@ class Reader:
 
     def response(self) -> Response:
         """The response so far, built anew only where something came."""
-        if self._response is None or self._response_size != self.fold.size:
-            self._response = self.fold.response()
+        response = self._response
+        if response is None or self._response_size != self.fold.size:
+            response = self._response = self.fold.response()
             self._response_size = self.fold.size
-        return self._response
+        return response
 
     def needs_input(self) -> bool:
         """Whether nothing can be had that was fed, and more bytes could change that."""

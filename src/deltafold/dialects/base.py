@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from deltafold import events as e
@@ -21,25 +22,32 @@ class Translator(Protocol):
     """What the reader asks of a dialect, or of what stands in for one."""
 
     @property
+    @abstractmethod
     def ended(self) -> bool:
         """Whether the response has ended."""
 
     @property
+    @abstractmethod
     def last_sequence_number(self) -> int | None:
         """The last number that is known."""
 
+    @abstractmethod
     def translate(self, payload: JSON, name: str) -> list[Any]:
         """The events of one payload. `name` is the SSE event name, "" where there is none."""
 
+    @abstractmethod
     def done_sentinel(self) -> list[Any]:
         """`[DONE]` came."""
 
+    @abstractmethod
     def body(self, payload: JSON) -> list[Any]:
         """A whole body that is one JSON object."""
 
+    @abstractmethod
     def fail(self, error: ResponseError) -> list[Any]:
         """The stream is none of this dialect."""
 
+    @abstractmethod
     def end(self, outcome: Outcome) -> list[Any]:
         """The transport ended, or the caller gave up."""
 

@@ -62,12 +62,12 @@ class Streamed:
     __slots__ = ("index", "item_type", "key", "kind", "told")
 
     def __init__(self, kind: e.ValueKind, item_type: str, told: str, key: ValueKey, index: str = "") -> None:
-        self.kind = kind
+        self.kind: e.ValueKind = kind
         self.item_type = item_type
         """The type of the item, where it was not announced."""
         self.told = told
         """The member of the `done` event that holds the whole value."""
-        self.key = key
+        self.key: ValueKey = key
         """Where it stands in its item. A -1 is the part's or command's index."""
         self.index = index
         """The member that holds that index."""
