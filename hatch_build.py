@@ -65,9 +65,9 @@ class CompiledMachine(BuildHookInterface):  # type: ignore[type-arg]
         """Compiles, and adds what came of it to the wheel."""
         if version == "editable" or not wanted():
             return
-        self.work = Path(tempfile.mkdtemp())
+        self.work = tempfile.TemporaryDirectory()  # which goes with this object
         try:
-            made = compile_in(self.work, Path(self.root, "src"))
+            made = compile_in(Path(self.work.name), Path(self.root, "src"))
         except (OSError, subprocess.CalledProcessError) as error:
             told = getattr(error, "stderr", None) or str(error)
             if os.environ.get("DELTAFOLD_COMPILE") == "1":
@@ -76,14 +76,7 @@ class CompiledMachine(BuildHookInterface):  # type: ignore[type-arg]
             return
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
-        build_data["force_include"].update(
-            {str(file): str(file.relative_to(self.work / "src")) for file in made}
-        )
-
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        """Leaves nothing behind."""
-        if hasattr(self, "work"):
-            shutil.rmtree(self.work, ignore_errors=True)
+        build_data["force_include"].update(made)
 
 
 def wanted() -> bool:
@@ -91,19 +84,16 @@ def wanted() -> bool:
     return os.environ.get("DELTAFOLD_COMPILE") != "0" and platform.python_implementation() == "CPython"
 
 
-def compile_in(work: Path, source: Path) -> list[Path]:
-    """The compiled modules, in a folder as in the wheel. Raises `OSError` or `CalledProcessError`."""
+def compile_in(work: Path, source: Path) -> dict[str, str]:
+    """The compiled modules, each with its place in the wheel. Raises `OSError` or `CalledProcessError`."""
     shutil.copytree(source / "deltafold", work / "src" / "deltafold")
-    files = [f"deltafold/{name}.py" for name in COMPILED]
     target = work / "made"
     subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(target), *files],
+        [sys.executable, "-c", SCRIPT, str(target), *(f"deltafold/{name}.py" for name in COMPILED)],
         cwd=work / "src",
         check=True,
         capture_output=True,
         text=True,
     )
-    built = [file for file in target.rglob("*") if file.suffix in (".so", ".pyd")]
-    for file in built:
-        file.rename(work / "src" / file.relative_to(target))
-    return [work / "src" / file.relative_to(target) for file in built]
+    built = (file for file in target.rglob("*") if file.suffix in (".so", ".pyd"))
+    return {str(file): str(file.relative_to(target)) for file in built}

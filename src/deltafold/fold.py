@@ -708,10 +708,17 @@ HANDLERS: Final[dict[type, Callable[[Fold, Any], None]]] = {
 }
 
 
+ABOUT_ITEMS: Final = frozenset(OF_ITEMS)
+
+
+def item_of(event: Any) -> int | None:
+    """The `output_index` of the item that an event is about; None where it is about none."""
+    return event.output_index if type(event) in ABOUT_ITEMS else None
+
+
 def tally_key(event: Any) -> tuple[str, int | None]:
     """Under what an event is counted."""
-    kind = type(event)
-    return kind.__name__, event.output_index if kind in OF_ITEMS else None
+    return type(event).__name__, item_of(event)
 
 
 def merge_logprobs(known: Any, told: JSON) -> JSON:

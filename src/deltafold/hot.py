@@ -23,9 +23,8 @@ from operator import itemgetter
 from typing import Any, Final, Protocol, TypeAlias
 
 from deltafold import events as e
-from deltafold.fold import Fold
+from deltafold.fold import Fold, item_of
 from deltafold.sse import SSEDecoder
-from deltafold.state import OF_ITEMS
 
 __all__ = ["HOT", "HotEvent", "HotPath"]
 
@@ -107,7 +106,6 @@ DRAFTS: Final = {
     e.ArgumentsDelta: e.ArgumentsDraft,
 }
 HOT: Final = tuple(DRAFTS)
-ABOUT_ITEMS: Final = frozenset(OF_ITEMS)
 
 
 class Target:
@@ -263,10 +261,8 @@ class HotPath:
         if not self._pending:
             self.forget(None)
         for event in self._pending:
-            kind = type(event)
             # A new item may be the one that the next fragment means.
-            about_one = kind in ABOUT_ITEMS and kind is not e.ItemStarted
-            self.forget(event.output_index if about_one else None)
+            self.forget(None if type(event) is e.ItemStarted else item_of(event))
 
     def forget(self, index: int | None) -> None:
         """Something else came for an item, or for the response as a whole if None."""

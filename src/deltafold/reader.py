@@ -292,8 +292,11 @@ class Reader:
             self.hot.handed_out(event)
         return event
 
-    def failed(self) -> bool:
-        """Whether nothing more can be read."""
+    def _failed(self) -> bool:
+        """Whether nothing more can be read.
+
+        (Once it has been seen to be None, mypyc takes the attribute to be so also behind calls that set it.)
+        """
         return self._fault is not None
 
     def response(self) -> Response:
@@ -306,9 +309,9 @@ class Reader:
 
     def needs_input(self) -> bool:
         """Whether nothing can be had that was fed, and more bytes could change that."""
-        if self.failed() or self._closed is not None or self.fold.state is FINISHED:
+        if self._failed() or self._closed is not None or self.fold.state is FINISHED:
             return False
-        return not self._pending and not self._fill() and not self.failed()
+        return not self._pending and not self._fill() and not self._failed()
 
     def last_sequence_number(self) -> int | None:
         """That of the last event all of which has been handed out."""
@@ -361,9 +364,8 @@ class Reader:
         """Makes a new reader, of the same options, go on where another one stood."""
         from deltafold.snapshot import thaw
 
-        strict, fold = content["strict"], thaw(content["fold"])
-        self.fold = fold
-        self.report = Reporter(self.decoder, fold, strict=strict, most=fold.limits.anomalies)
+        fold = self.fold = thaw(content["fold"])
+        self.report = Reporter(self.decoder, fold, strict=self._strict, most=self._limits.anomalies)
         self.report.setstate(thaw(content["report"]))
         for name in self.MEMORY:
             setattr(self, name, thaw(content["reader"][name]))
