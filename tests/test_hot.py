@@ -24,7 +24,7 @@ from deltafold import (
 )
 from deltafold import events as e
 from deltafold import hot as hot_path
-from deltafold.hot import MOST_LANES, MOST_TARGETS, Template, recent_templates, template_of
+from deltafold.hot import MOST_TEMPLATES, MOST_UNUSED
 from deltafold.sse import Signal, SSEDecoder
 from deltafold.testing.builder import json_bytes as dumps
 from strategies import needs_python_code
@@ -59,7 +59,7 @@ def told(
         said.append((parser.last_sequence_number, parser.state, parser.anomaly_count))
         if number in moves:
             parser = wire.resumed(parser)
-    assert short or parser._reader.hot.lanes == []
+    assert short or parser._reader.hot.templates == []
     return [*said, parser.needs_input, parser.anomalies, parser.response, parser.response.to_dict()]
 
 
@@ -637,7 +637,7 @@ def test_rotating_ids(frames_read: list[bool], monkeypatch: pytest.MonkeyPatch) 
     )
     blocks = [event({**chunk({"content": "a"}), "id": f"c{number}"}) for number in range(200)]
     assert long_blocks(frames_read, blocks, "chat") == 200
-    assert len(learned) <= 2 * hot_path.MOST_UNUSED
+    assert len(learned) <= 2 * MOST_UNUSED
 
 
 def test_after_giving_up_a_match_counts_again(frames_read: list[bool]) -> None:
@@ -724,14 +724,16 @@ def test_lifted_calls_go_the_long_way(clean: str, frames_read: list[bool]) -> No
     "fields",
     [
         {"logprobs": [{"token": "x", "logprob": -1.0}]},
-        {"note": 1.5},
-        {"note": {"deep": [1.5]}},
         {"note": 'a "quoted" word'},
-        {"note": "back\\slash"[:4] + '\\"'},
+        {"note": "back\\slash"},
+        {"note": {"delta": "d"}},
+        {"note": {"sequence_number": 5}, "sequence_number": 6},
+        {"note": [{"obfuscation": "o"}], "obfuscation": "p"},
+        {"delta\n": "other"},
     ],
 )
-def test_payloads_that_no_shape_can_tell(fields: dict[str, Any], frames_read: list[bool]) -> None:
-    """Log probabilities, fractions and escaped quotes go the long way each time."""
+def test_places_that_cannot_be_told(fields: dict[str, Any], frames_read: list[bool]) -> None:
+    """Log probabilities, escapes, and keys that occur twice go the long way each time."""
     blocks = [PRELUDE, *[event(wire.text(0, "x", item_id="msg_0", **fields))] * 9]
     assert long_blocks(frames_read, blocks, "responses") == 7 + 9
 
@@ -740,7 +742,8 @@ def test_payloads_that_no_shape_can_tell(fields: dict[str, Any], frames_read: li
     "fields",
     [
         {"note": None, "flag": True, "other": False},
-        {"note": {"delta": "d", "sequence_number": 5, "type": "t", "obfuscation": "o"}},
+        {"note": 1.5, "deep": {"deeper": [-1e-9, 1e300]}},
+        {"note": {"type": "t", "text": "deltas", "sequence_number": 5, "obfuscation": "o"}},
         {"note": [1, {"a": ["b", None]}], "obfuscation": 5, "empty": [], "none": {}},
         {"logprobs": []},
         {"sequence_number": True},
@@ -784,13 +787,35 @@ def test_escaped_text_takes_it(frames_read: list[bool]) -> None:
     check_same(blocks, "chat")
 
 
-@pytest.mark.parametrize("spelling", [b'data:{"a', b"event: x\ndata: ", b'data: { "a'])
-def test_other_spellings(spelling: bytes, frames_read: list[bool]) -> None:
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"data: ", b"data:"),
+        (b"data: ", b"event:x\ndata: "),
+        (b"data: ", b"event: x\nevent: x\ndata: "),
+        (b',"choices"', b',\ndata: "choices"'),
+        (b"\n\n", b"\nevent: x\n\n"),
+        (b"\n\n", b"\r\n\n"),
+        (b'"content":', b'"content" :'),
+        (b'"content":', b'"c\\u006fntent":'),
+    ],
+)
+def test_other_spellings(old: bytes, new: bytes, frames_read: list[bool]) -> None:
     """Blocks that are not spelled in a usual way go the long way."""
-    block = event(chunk({"content": "x"}))
-    other = {b'data:{"a': b"data:" + block[6:], b'data: { "a': b"data: { " + block[7:]}
-    blocks = [other.get(spelling, b"event:x\n" + block)] * 6
+    blocks = [event(chunk({"content": "x"})).replace(old, new)] * 6
+    assert blocks[0] != event(chunk({"content": "x"}))
     assert long_blocks(frames_read, blocks, "chat") == 6
+
+
+@pytest.mark.parametrize("number", [b"-0", b"-1", b"1" * 16, b"1.0", b'"1"', b"null", b"1" * 4000])
+def test_numbers_that_are_none(number: bytes) -> None:
+    """What is no sequence number, or one that nobody counts to, tells the same both ways."""
+    payload = wire.text(0, "x", item_id="msg_0", sequence_number=12345)
+    check_same([PRELUDE, event(payload).replace(b"12345", number) * 4])
+    check_same([PRELUDE, event(payload).replace(b":12345", b":" + number) + event(payload) * 2])
+    check_same(
+        [PRELUDE, event(payload).replace(b"12345", b"7"), event(payload).replace(b"12345", b"8" + number)]
+    )
 
 
 # ------------------------------------------------------------------------------ what comes between two events
@@ -913,46 +938,56 @@ def test_a_large_event_is_not_held_twice() -> None:
 # ------------------------------------------------------------------------------------- what is remembered
 
 
-def test_memory_is_bounded() -> None:
-    """However many shapes, spellings and ids come, only so many are remembered."""
-    blocks = [PRELUDE]
-    for number in range(300):
-        blocks += [event(wire.text(0, "x", item_id="msg_0", **{f"note_{number}": 1}))] * 2
-    parser = ResponseParser()
-    parser.feed(b"".join(blocks))
-    for _ in parser.events():
-        pass
-    assert len(parser._reader.hot.lanes) == MOST_LANES
-    for cache in (recent_templates, template_of):
-        assert cache.cache_info().currsize <= cache.cache_info().maxsize
-
-
-def test_targets_are_bounded(frames_read: list[bool]) -> None:
-    """However many values stand beside the text, only so many are remembered."""
+def test_memory_is_bounded(frames_read: list[bool]) -> None:
+    """However many keys, spellings and ids come, only so many templates are remembered."""
     parser = ResponseParser()
     parser.feed(PRELUDE)
-    for number in range(MOST_TARGETS + 50):
-        parser.feed(event(wire.text(0, "x", item_id="msg_0", note=number)) * 2)
-        for _ in parser.events():
-            pass
-    assert len(frames_read) == 7 + MOST_TARGETS + 50
-    (lane,) = parser._reader.hot.lanes
-    assert 0 < len(lane.targets) <= MOST_TARGETS
+    for number in range(2 * MOST_TEMPLATES):
+        for fields in ({"note": number}, {f"note_{number}": 1}, {"note": "x" * number}):
+            parser.feed(event(wire.text(0, "x", item_id="msg_0", **fields)) * 2)
+            for _ in parser.events():
+                pass
+    assert len(frames_read) == 7 + 3 * 2 * MOST_TEMPLATES
+    hot = parser._reader.hot
+    assert len(hot.templates) == sum(len(opening.templates) for opening in hot.openings) == MOST_TEMPLATES
 
 
-def test_few_templates_for_each_set_of_keys() -> None:
-    """Payloads of the same keys and other values share a memory of a few shapes."""
+def test_many_at_once(frames_read: list[bool]) -> None:
+    """The deltas of many items may alternate, whether they tell their item before the text or behind it."""
+    begun = [event(chunk({"role": "assistant", "content": "x"}, choice=index)) for index in range(40)]
+    for members in (("index", "delta"), ("delta", "index")):
+        blocks = []
+        for index in range(40):
+            told = {"index": index, "delta": {"content": "x"}}
+            blocks.append(event({"id": "c1", "choices": [{name: told[name] for name in members}]}))
+        # Those that come after many which were of no use yet are learned in the second round.
+        assert long_blocks(frames_read, begun + blocks * 5, "chat") == 40 + 40 + (40 - MOST_UNUSED)
+
+
+def test_large_blocks_are_not_learned() -> None:
+    """What is larger than a delta ever is goes the long way, and nothing of it is remembered."""
+    parser = speaking(7)
+    for number in (8, 9):
+        large = wire.text(0, "x", item_id="msg_0", note="x" * 20_000, sequence_number=number)
+        parser.feed(event(large))
+        assert len(list(parser.events())) == 1
+    assert len(parser._reader.hot.templates) == 1
+
+
+@pytest.mark.parametrize("size", [1, 10_000, 70_000])
+def test_any_number_of_bytes_at_once(size: int, frames_read: list[bool]) -> None:
+    """A body of which more is there than is looked at in one go takes the short cut throughout."""
+    texts = [event(chunk({"content": f"{number} " + "é" * (number % 90)})) for number in range(3000)]
+    body = b"".join(texts)
     parser = ResponseParser("chat")
-    values: list[Any] = [1, "a", None, True, False, [], {}, [1], [None], ["a"], {"a": 1}, {"b": 1}]
-    for value in values:
-        parser.feed(event({**chunk({"content": "x"}), "obfuscation": value}))
+    for start in range(0, len(body), size * 100):
+        parser.feed(body[start : start + size * 100])
         for _ in parser.events():
             pass
-    keys = ("id", "object", "created", "choices", "obfuscation")
-    recent = recent_templates("", keys, ("choices", 0, "delta", "content"))
-    assert len(recent) == MOST_LANES
-    assert all(isinstance(template, Template) for template in recent)
-    assert len(parser._reader.hot.lanes) <= MOST_LANES
+    assert parser.response.output_text == "".join(
+        f"{number} " + "é" * (number % 90) for number in range(3000)
+    )
+    assert len(frames_read) == 2
 
 
 TEXT_0 = event(wire.text(0, "x", item_id="msg_0"))

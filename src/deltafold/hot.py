@@ -1,30 +1,25 @@
-"""The short cut for hot deltas: one strict match in place of framing, JSON, dialect and fold.
+"""The short cut for hot deltas: a few comparisons in place of framing, JSON, dialect and fold.
 
 Nearly all events of a stream are fragments that differ from the one before in their text, their sequence
-number and their padding. Once such an event has gone the long way and came out as one plain delta, a pattern
-of its exact shape (the same keys in the same order, the same kinds of values) is matched against the bytes
-that follow. A match is the same parse: all that is not text, number or padding is compared, byte for byte,
-with what went the long way. Whatever does not match goes the long way itself, so the parser is right also
-where nothing is ever learned.
+number and their padding. Once such an event has gone the long way and came out as one plain delta, its block
+becomes a template: all else in it is compared, byte for byte, with the blocks that follow. What is equal to
+it is parsed equally. Whatever is not goes the long way itself, so the parser is right also where nothing is
+ever learned.
 
-Patterns depend on the shape alone and are kept for all parsers. What they lead to is kept for one stream, and
-dropped whenever anything but a plain delta comes for the same item.
+Templates belong to one stream, and are dropped whenever anything but a plain delta comes for the same item.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections import deque
 from collections.abc import Callable
-from functools import lru_cache
 from json.decoder import scanstring  # type: ignore[attr-defined]
-from operator import itemgetter
 from typing import Any, Final, Protocol, TypeAlias
 
 from deltafold import events as e
 from deltafold.fold import Fold, item_of
-from deltafold.sse import SSEDecoder
+from deltafold.sse import LONGEST_VIEWED, SSEDecoder
 
 __all__ = ["HOT", "HotEvent", "HotPath"]
 
@@ -32,36 +27,30 @@ HotEvent: TypeAlias = e.TextDelta | e.ReasoningDelta | e.ArgumentsDelta
 Path: TypeAlias = tuple[str | int, ...]
 Special: TypeAlias = tuple[str, Callable[[str], bool]]
 """First characters of texts that may have to go the long way, and what knows whether such a text has to."""
-Shape: TypeAlias = Any
-"""A JSON value with its scalars replaced by what they are, as a hashable value."""
 
-STRING: Final = "string"
-NUMBER: Final = "number"
+BACKSLASH: Final = "\\"
+# What stands between two pieces of a template.
 TEXT: Final = "text"
-COUNT: Final = "count"
+COUNT: Final = "number"
 PADDING: Final = "padding"
-# What is compared byte for byte may be matched loosely, and a class of one character is matched ten times as
-# fast as any other. Text and padding are not compared, so their patterns are exact. Half a surrogate pair may
-# wait for its other half, so escapes of such are not in it.
-PLAIN: Final = rb'[^"\\\x00-\x1f]*+'
-ESCAPE: Final = rb'\\(?:["\\/bfnrt]|u(?:[0-9A-Ca-cEFef][0-9A-Fa-f]|[Dd][0-7])[0-9A-Fa-f]{2})'
-PATTERNS: Final = {
-    STRING: rb'"[^"]*+"',
-    NUMBER: rb"-?[0-9]++",
-    TEXT: rb'"(?!")(' + PLAIN + rb"(?:" + ESCAPE + PLAIN + rb')*+)"',
-    COUNT: rb"(0|[1-9][0-9]{0,14}+)",
-    PADDING: rb'"[A-Za-z0-9]*+"',
-}
+# A text with escapes, up to its closing quote. Half a surrogate pair may wait for its other half, so escapes
+# of such are not in it.
+PLAIN: Final = r'[^"\\\x00-\x1f]*+'
+ESCAPE: Final = r'\\(?:["\\/bfnrt]|u(?:[0-9A-Ca-cEFef][0-9A-Fa-f]|[Dd][0-7])[0-9A-Fa-f]{2})'
+ESCAPED: Final = re.compile(f'{PLAIN}(?:{ESCAPE}{PLAIN})*+(?=")')
+CONTROLS: Final = re.compile(r"[\x00-\x1f]")
 NEVER: Final[Special] = "", bool
-MOST_LANES: Final = 4
+NOWHERE: Final = 0, ""
+NOBODY: Final = None, 0, ""
+MOST_TEMPLATES: Final = 64
 MOST_UNUSED: Final = 32
-MOST_TARGETS: Final = 1024
+HIGHEST: Final = 10**15
 
 
 class PlainDialect(Protocol):
     """What has to be known of a dialect."""
 
-    last_sequence_number: Any
+    last_sequence_number: int | None
 
     def plain_text(self, payload: dict[str, Any], event: Any) -> tuple[Path, Special | None] | None:
         """Where the text of an event stands in the payload that made it.
@@ -69,35 +58,6 @@ class PlainDialect(Protocol):
         Only if payloads that differ in nothing else make events that differ in nothing else; with what
         knows the texts of which that may be untrue, where there are any.
         """
-
-
-class Template:
-    """The shape of a whole block: how it begins, a pattern of the rest, and the groups of that."""
-
-    __slots__ = ("count", "identity", "pattern", "prefix", "text")
-
-    def __init__(
-        self,
-        prefix: bytes,
-        pattern: re.Pattern[bytes],
-        text: int,
-        count: int | None,
-        identity: Callable[[tuple[bytes, ...]], Any],
-    ) -> None:
-        self.prefix = prefix
-        """What every block of this shape begins with."""
-        self.pattern = pattern
-        """That of what follows."""
-        self.text = text
-        """The position of the text among the groups."""
-        self.count = count
-        """That of the sequence number, None where there is none."""
-        self.identity = identity
-        """Takes out of the groups all that must be as it was."""
-
-    def whole(self, block: bytes) -> re.Match[bytes] | None:
-        """The match of a block that is of this shape from its first byte to its last."""
-        return self.pattern.fullmatch(block, len(self.prefix)) if block.startswith(self.prefix) else None
 
 
 DRAFTS: Final = {
@@ -108,12 +68,42 @@ DRAFTS: Final = {
 HOT: Final = tuple(DRAFTS)
 
 
-class Target:
-    """Where the text of a match goes."""
+class Template:
+    """Blocks that differ in nothing but a text, a number and padding, and where the text goes."""
 
-    __slots__ = ("append", "draft", "index", "is_special", "kind", "opens", "part", "reasoning")
+    __slots__ = (
+        "append",
+        "counts",
+        "draft",
+        "index",
+        "is_special",
+        "key",
+        "kind",
+        "opens",
+        "part",
+        "reasoning",
+        "rest",
+        "start",
+    )
 
-    def __init__(self, event: HotEvent, append: Callable[[str], None], special: Special | None) -> None:
+    def __init__(
+        self,
+        start: str,
+        rest: list[tuple[str, str]],
+        event: HotEvent,
+        append: Callable[[str], None],
+        special: Special | None,
+    ) -> None:
+        self.counts = COUNT in [place for place, _ in rest]
+        """Whether there is a number in them."""
+        # A number that comes first is the same for all templates, so that they are told apart behind it.
+        first = rest[0][0] == COUNT
+        self.start = start if first else ""
+        """What stands before a number that comes first."""
+        self.key = rest[0][1] if first else start
+        """What stands next."""
+        self.rest = rest[1:] if first else rest
+        """What may differ, each with what is the same behind it."""
         self.kind = type(event)
         self.draft = DRAFTS[self.kind]
         self.index = event.output_index
@@ -127,6 +117,40 @@ class Target:
         opens, is_special = NEVER if special is None else special
         self.opens = opens
         self.is_special = is_special
+
+    def is_like(self, other: Template) -> bool:
+        """Whether the same blocks are both of them."""
+        return self.key == other.key and self.start == other.start and self.rest == other.rest
+
+    def match(self, view: str, begin: int, number: str) -> tuple[int, str]:
+        """Where the block ends that is this one as far as `begin`, and its text; `NOWHERE` if it is not."""
+        text = ""
+        for place, piece in self.rest:
+            if place == COUNT:
+                at = begin + len(number)
+                if not number or view[begin:at] != number:
+                    return NOWHERE
+            else:
+                at = view.find('"', begin)
+                if at < 0:
+                    return NOWHERE
+                found = view[begin:at]
+                if place == TEXT:
+                    if BACKSLASH in found:
+                        escaped = ESCAPED.match(view, begin)
+                        if escaped is None:
+                            return NOWHERE
+                        found = escaped[0]
+                        at = begin + len(found)
+                    if not found:
+                        return NOWHERE
+                    text = found
+                elif found and not (found.isascii() and found.isalnum()):
+                    return NOWHERE
+            begin = at + len(piece)
+            if view[at:begin] != piece:
+                return NOWHERE
+        return begin, text
 
     def event(self, text: str) -> HotEvent:
         """The event that hands out a text."""
@@ -144,27 +168,66 @@ class Target:
         return event
 
 
-class Lane:
-    """A template in use, and what its matches lead to in this stream."""
+class Opening:
+    """Templates that are told apart at one place, by as many characters."""
 
-    __slots__ = ("begin", "count", "identity", "match", "prefix", "targets", "template", "text")
+    __slots__ = ("length", "start", "templates")
 
-    def __init__(self, template: Template) -> None:
-        self.template = template
-        self.prefix = template.prefix
-        self.begin = len(template.prefix)
-        """Where, in a block, its match begins."""
-        self.match = template.pattern.match
-        self.text = template.text
-        self.count = template.count
-        self.identity = template.identity
-        self.targets: dict[Any, Target] = {}
+    def __init__(self, start: str, length: int) -> None:
+        self.start = start
+        """What stands before the number; "" where no number comes first."""
+        self.length = length
+        """Of the key, which stands behind it."""
+        self.templates: list[Template] = []
+
+    def find(self, view: str, at: int, number: str) -> tuple[Template | None, int, str]:
+        """Whose the block at a position is, where it ends, and its text."""
+        start = self.start
+        if start:
+            begin = at + len(start)
+            if not number or view[at:begin] != start:
+                return NOBODY
+            at = begin + len(number)
+            if view[begin:at] != number:
+                return NOBODY
+        begin = at + self.length
+        key = view[at:begin]
+        for template in self.templates:
+            if template.key == key:
+                end, text = template.match(view, begin, number)
+                if end:
+                    return template, end, text
+        return NOBODY
+
+
+def openings_of(templates: list[Template]) -> list[Opening]:
+    """Templates, by what tells them apart."""
+    found: list[Opening] = []
+    for template in templates:
+        for opening in found:
+            if opening.length == len(template.key) and opening.start == template.start:
+                break
+        else:
+            opening = Opening(template.start, len(template.key))
+            found.append(opening)
+        opening.templates.append(template)
+    return found
 
 
 class HotPath:
     """What the hot deltas of one stream look like, and where they go."""
 
-    __slots__ = ("_decoder", "_fold", "_most_text", "_pending", "_unused", "candidate", "dialect", "lanes")
+    __slots__ = (
+        "_decoder",
+        "_fold",
+        "_most_text",
+        "_pending",
+        "_unused",
+        "candidate",
+        "dialect",
+        "openings",
+        "templates",
+    )
 
     dialect: PlainDialect
 
@@ -174,22 +237,25 @@ class HotPath:
         self._fold = fold
         self._pending = pending
         self._most_text = fold.limits.text_size
-        self.lanes: list[Lane] = []
-        self.candidate: tuple[dict[str, Any], str, bytes] | None = None
-        """A payload that may show what hot deltas look like, with the event's name and the block."""
+        self.templates: list[Template] = []
+        """The newest first."""
+        self.openings: list[Opening] = []
+        """The same, to be found by how a block begins."""
+        self.candidate: tuple[dict[str, Any], bytes] | None = None
+        """A payload that may show what hot deltas look like, and its block."""
         self._unused = 0
         """How often in a row that was of no use."""
 
     def speak(self, dialect: PlainDialect) -> None:
         """Another dialect takes over: nothing is known of its deltas."""
         self.dialect = dialect
-        self.lanes.clear()
+        self.forget(None)
         self._unused = 0
 
     def take(self) -> HotEvent | None:
         """The next event, if that is a plain delta; else None, and nothing has changed."""
-        decoder, lanes = self._decoder, self.lanes
-        if not lanes or self._pending:
+        decoder, openings = self._decoder, self.openings
+        if not openings or self._pending:
             return None
         position = decoder.position
         if decoder.fresh and decoder.plain and position >= decoder.complete:
@@ -197,56 +263,52 @@ class HotPath:
             position = 0
         if not decoder.plain or position >= decoder.complete:
             return None
-        buffer, fold = decoder.buffer, self._fold
-        for lane in lanes:
-            begin = position + lane.begin
-            # (As a part of the pattern it would be compared byte by byte.)
-            found = lane.match(buffer, begin) if buffer[position:begin] == lane.prefix else None
-            if found is None:
+        at = decoder.look()
+        last = self.dialect.last_sequence_number
+        number = "" if last is None else digits(last + 1)
+        for opening in openings:
+            template, end, text = opening.find(decoder.view, at, number)
+            if template is None:
                 continue
-            groups = found.groups()
-            target = lane.targets.get(lane.identity(groups))
-            if target is None:
-                continue
-            try:
-                text = groups[lane.text].decode()
-            except UnicodeDecodeError:
-                continue
-            if "\\" in text:
+            if not text.isascii():
+                try:
+                    text = text.encode("latin-1").decode()
+                except UnicodeDecodeError:
+                    return None
+            if BACKSLASH in text:
                 # Nearly all escapes are quotes of the JSON inside of arguments.
                 unquoted = text.replace('\\"', '"')
-                text = scanstring(text + '"', 0)[0] if "\\" in unquoted else unquoted
-            end = found.end()
+                text = scanstring(text + '"', 0)[0] if BACKSLASH in unquoted else unquoted
+            elif not text.isprintable() and CONTROLS.search(text) is not None:
+                return None
+            fold = self._fold
             size = fold.size + len(text)
-            if size > self._most_text or end - position > decoder.longest_block:
-                continue
-            if target.opens and text[0] in target.opens and target.is_special(text):
-                continue
-            if lane.count is not None:
-                dialect, number = self.dialect, int(groups[lane.count])
-                if number - 1 != dialect.last_sequence_number:
-                    continue
-                dialect.last_sequence_number = number
+            if size > self._most_text or end - at > decoder.longest_block:
+                return None
+            if template.opens and text[0] in template.opens and template.is_special(text):
+                return None
             # From here on it is as if the event had gone the long way.
-            decoder.position = end
+            if last is not None and template.counts:
+                self.dialect.last_sequence_number = last + 1
+            decoder.position += end - at
             decoder.event_count += 1
             fold.size = size
             self._unused = 0
-            target.append(text)
-            return target.event(text)
+            template.append(text)
+            return template.event(text)
         return None
 
-    def consider(self, payload: dict[str, Any], name: str) -> None:
+    def consider(self, payload: dict[str, Any]) -> None:
         """A block went the long way and gave just one hot delta, which is about to be handed out."""
         if self._unused < MOST_UNUSED and (block := self._decoder.block()) is not None:
-            self.candidate = payload, name, block
-        elif self.lanes:
+            self.candidate = payload, block
+        elif self.templates:
             self.cool()
 
     def handed_out(self, event: Any) -> None:
         """The event of the candidate was handed out: does it show how the next ones look?"""
         assert self.candidate is not None
-        payload, name, block = self.candidate
+        payload, block = self.candidate
         self.candidate = None
         self._unused += 1
         found = self.dialect.plain_text(payload, event)
@@ -254,7 +316,7 @@ class HotPath:
             self.forget(event.output_index)
         else:
             path, special = found
-            self.learn(block, name, payload, path, event, self._fold.fragments(event), special)
+            self.learn(block, payload, path, event, self._fold.fragments(event), special)
 
     def cool(self) -> None:
         """What goes the long way may change what hot deltas rely on."""
@@ -266,152 +328,75 @@ class HotPath:
 
     def forget(self, index: int | None) -> None:
         """Something else came for an item, or for the response as a whole if None."""
-        for lane in self.lanes:
-            if index is None:
-                lane.targets.clear()
-            elif lane.targets:
-                lane.targets = {key: target for key, target in lane.targets.items() if target.index != index}
+        if self.templates:
+            self._keep([t for t in self.templates if index is not None and t.index != index])
+
+    def _keep(self, templates: list[Template]) -> None:
+        self.templates = templates
+        self.openings = openings_of(templates)
 
     def learn(
         self,
         block: bytes,
-        name: str,
         payload: dict[str, Any],
-        text: Path,
+        path: Path,
         event: HotEvent,
         fragments: list[str],
         special: Special | None,
     ) -> None:
         """A block went the long way and came out as one plain delta, whose text stands at a path in it."""
-        if isinstance(event, e.TextDelta) and event.logprobs:
+        if len(block) > LONGEST_VIEWED or (isinstance(event, e.TextDelta) and event.logprobs):
             return
-        for lane in self.lanes:
-            found = lane.template.whole(block)
-            if found is not None:
-                break
-        else:
-            template, found = template_for(block, name, payload, text)
-            if template is None or found is None:
-                return
-            lane = Lane(template)
-            self.lanes.insert(0, lane)
-            del self.lanes[MOST_LANES:]
-        if len(lane.targets) >= MOST_TARGETS:
-            lane.targets.clear()
-        lane.targets[lane.identity(found.groups())] = Target(event, fragments.append, special)
+        view = block.decode("latin-1")
+        found = cut(view, payload, path)
+        if found is None:
+            return
+        new = Template(*found, event, fragments.append, special)
+        others = [known for known in self.templates if not known.is_like(new)]
+        self._keep([new, *others[: MOST_TEMPLATES - 1]])
 
 
-def template_for(
-    block: bytes, name: str, payload: dict[str, Any], text: Path
-) -> tuple[Template | None, re.Match[bytes] | None]:
-    """The template of a block, and its match; None where it can have none."""
-    # The keys alone nearly always tell the shape, and are at hand.
-    recent = recent_templates(name, tuple(payload), text)
-    for template in recent:
-        found = template.whole(block)
-        if found is not None:
-            return template, found
-    shape = shape_of(payload, text, top=True)
-    if shape is None:
-        return None, None
-    template = template_of(name, shape, b'": ' in block)
-    if template not in recent:
-        recent.insert(0, template)
-        del recent[MOST_LANES:]
-    return template, template.whole(block)
+def digits(number: Any) -> str:
+    """A sequence number as it is written; "" where there is none, or a very long one."""
+    return str(number) if type(number) is int and 0 <= number < HIGHEST else ""
 
 
-@lru_cache(maxsize=64)
-def recent_templates(name: str, keys: tuple[str, ...], text: Path) -> list[Template]:
-    """Templates that were of use for payloads of these keys: a memory for all parsers, of shapes alone."""
-    return []
+def cut(view: str, payload: dict[str, Any], path: Path) -> tuple[str, list[tuple[str, str]]] | None:
+    """A block as it begins, and what may differ in others like it, each with what is the same behind it.
+
+    None where the block is not just an `event` line, a `data` line and a blank line, or where it cannot be
+    told for certain what stands where. That can be told of a key that is there, occurs but once, and cannot
+    be spelled in another way, because there are no escapes.
+    """
+    begin = view.find("\n") + 1 if view.startswith("event: ") else 0
+    if view[begin : begin + 6] != "data: " or view.find("\n", begin) != len(view) - 2 or "\r" in view:
+        return None
+    colon = '": ' if '": ' in view else '":'
+    places = [(place_of(view, f'"{path[len(path) - 1]}', colon + '"'), TEXT)]
+    number, written = payload.get("sequence_number"), ""
+    if type(number) is int:
+        written = digits(number)
+        behind = place_of(view, '"sequence_number', colon + written) if written else 0
+        places.append((behind - len(written), COUNT))
+    if isinstance(payload.get("obfuscation"), str):
+        places.append((place_of(view, '"obfuscation', colon + '"'), PADDING))
+    places.sort()
+    end = len(view)
+    rest: list[tuple[str, str]] = []
+    for begin, place in reversed(places):
+        if begin <= 0:
+            return None
+        stop = begin + len(written) if place == COUNT else scanstring(view, begin)[1] - 1
+        rest.insert(0, (place, view[stop:end]))
+        if BACKSLASH in view[stop:end]:
+            return None
+        end = begin
+    return None if BACKSLASH in view[:end] else (view[:end], rest)
 
 
-def shape_of(value: Any, text: Path, *, top: bool = False) -> Shape | None:
-    """The shape of a payload; None where a plain delta cannot be told by its shape."""
-    if isinstance(value, dict):
-        members = []
-        for key, member in value.items():
-            inner: Shape
-            if text and key == text[0]:
-                inner = shape_of(member, text[1:]) if len(text) > 1 else TEXT
-            elif top and key == "sequence_number" and type(member) is int:
-                inner = COUNT
-            elif top and key == "obfuscation" and isinstance(member, str):
-                inner = PADDING
-            elif top and key == "type" and isinstance(member, str):
-                inner = ("type", member)
-            else:
-                inner = shape_of(member, ())
-            if inner is None:
-                return None
-            members.append((key, inner))
-        return ("object", tuple(members))
-    if isinstance(value, list):
-        entries = [
-            shape_of(entry, text[1:] if text and text[0] == i else ()) for i, entry in enumerate(value)
-        ]
-        return None if None in entries else ("array", tuple(entries))
-    if isinstance(value, str):
-        return STRING
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return NUMBER if isinstance(value, int) else None
-
-
-@lru_cache(maxsize=256)
-def template_of(name: str, shape: Shape, spaced: bool) -> Template:
-    """The template of a shape. The cache is for all parsers: it holds nothing of any stream."""
-    pieces: list[tuple[str, bytes]] = [("", (f"event: {name}\n" if name else "").encode() + b"data: ")]
-    write(shape, (b", ", b": ") if spaced else (b",", b":"), pieces)
-    pieces.append(("", b"\n\n"))
-    prefix = b""
-    while not pieces[0][0]:
-        prefix += pieces.pop(0)[1]
-    # What stands between the free pieces is one group, if anything in it can differ.
-    pattern, run, differs = b"", b"", False
-    text, count, groups = 0, None, 0
-    identity: list[int] = []
-    for kind, piece in [*pieces, (PADDING, b"")]:
-        if kind in ("", STRING, NUMBER):
-            run += piece if kind else re.escape(piece)
-            differs = differs or kind != ""
-            continue
-        if differs:
-            identity.append(groups)
-            groups += 1
-            run = b"(" + run + b")"
-        pattern += run + piece
-        run, differs = b"", False
-        if kind == TEXT:
-            text = groups
-        elif kind == COUNT:
-            count = groups
-        groups += kind in (TEXT, COUNT)
-    return Template(prefix, re.compile(pattern), text, count, itemgetter(*identity) if identity else nothing)
-
-
-def nothing(groups: tuple[bytes, ...]) -> None:
-    """Nothing but text, number and padding can differ."""
-
-
-def write(shape: Shape, separators: tuple[bytes, bytes], pieces: list[tuple[str, bytes]]) -> None:
-    """Writes the pattern of a shape, piece by piece, each with what it is."""
-    comma, colon = separators
-    if isinstance(shape, str):
-        pieces.append((shape, PATTERNS[shape]) if shape in PATTERNS else ("", shape.encode()))
-        return
-    kind, content = shape
-    if kind == "type":
-        pieces.append(("", json.dumps(content).encode()))
-        return
-    opening, closing = (b"{", b"}") if kind == "object" else (b"[", b"]")
-    pieces.append(("", opening))
-    for position, member in enumerate(content):
-        if position:
-            pieces.append(("", comma))
-        if kind == "object":
-            key, member = member
-            pieces.append(("", json.dumps(key).encode() + colon))
-        write(member, separators, pieces)
-    pieces.append(("", closing))
+def place_of(view: str, key: str, colon: str) -> int:
+    """Where the value of a key begins that occurs once, else 0."""
+    at = view.find(key + '"')
+    begin = at + len(key) + len(colon)
+    once = at >= 0 and view.find(key + '"', begin) < 0
+    return begin if once and view[begin - len(colon) : begin] == colon else 0

@@ -194,10 +194,22 @@ def read_object(text: str, depth: int, *, strict: bool) -> dict[str, Any] | None
     if end != len(text) or type(value) is not dict or ("\\" in text and has_surrogates(text)):
         return None
     # The brackets of the whole text bound its depth, and few payloads have more of them than the limit.
-    many = len(text) > LONG or text.count("{") + text.count("[") > depth
-    if many and is_deeper(value, depth):
+    if has_many(text, depth) and is_deeper(value, depth):
         raise LimitExceeded("json_depth", depth)
     return value
+
+
+def has_many(text: str, depth: int) -> bool:
+    """Whether a text has more opening brackets than `depth`: else no value in it is nested deeper."""
+    room = depth
+    for bracket in "{[":
+        at = text.find(bracket)
+        while at >= 0:
+            room -= 1
+            if room < 0:
+                return True
+            at = text.find(bracket, at + 1)
+    return False
 
 
 class Announcement:

@@ -406,7 +406,7 @@ class Reader:
             fault.offset, fault.event_index = self.report.position()
         self._fault = fault
         self._open = self.decoder.idle = False
-        self.hot.lanes.clear()
+        self.hot.forget(None)
 
     def _read(self) -> bool:
         """One step: a value, a frame, the end. False where there is none."""
@@ -478,8 +478,8 @@ class Reader:
             and report.count == anomalies
             and payload is not None
         ):
-            self.hot.consider(payload, kind)
-        elif self.hot.lanes:
+            self.hot.consider(payload)
+        elif self.hot.templates:
             self.hot.cool()
 
     def _read_sign(self, signal: Signal) -> None:

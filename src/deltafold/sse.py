@@ -31,6 +31,9 @@ LONGEST_WAIT: Final = 4096
 # After so many bytes without a line end, the chunks that brought them are joined: a list of a million chunks
 # of one byte takes eight times their memory.
 PIECE: Final = 65_536
+# Of how many bytes at once there is a view, and how long a block may be that is looked at in it.
+VIEW: Final = 65_536
+LONGEST_VIEWED: Final = 16_384
 LF: Final = 0x0A
 CR: Final = 0x0D
 STRAY: Final = 200
@@ -122,6 +125,8 @@ class SSEDecoder:
         "reconnection_time",
         "retry",
         "text",
+        "view",
+        "view_start",
         "watermark",
     )
 
@@ -162,6 +167,9 @@ class SSEDecoder:
         self.position = 0
         self._end = 0
         self.complete = 0  # up to here there may be whole blocks
+        # Some of those bytes as characters, where anybody asked for them, and where in the buffer they begin.
+        self.view = ""
+        self.view_start = 0
         self._start = 0
         self._has_returns = False
         # Whether nothing of a block has been read, and whether there is no CR in the buffer either.
@@ -476,6 +484,7 @@ class SSEDecoder:
             whole = self._without_edge(whole, unread)
         self.buffer = whole
         self.position = 0
+        self.view = ""
         blank = whole.rfind(b"\n\n")
         self.complete = blank + 2 if blank >= 0 else 0
         self._has_returns = has_returns = CR in whole
@@ -491,7 +500,20 @@ class SSEDecoder:
         """Lets go of a large buffer that has been read: what it held is about to be held twice more."""
         self._start += self.position
         self.buffer = b""
+        self.view = ""
         self.position = self._end = self.complete = 0
+
+    def look(self) -> int:
+        """Where in `view` the unread bytes begin, as many of them as `LONGEST_VIEWED`, or all.
+
+        It holds a character for each byte: a text is searched and cut faster than bytes are.
+        """
+        at = self.position - self.view_start
+        if not self.view or at > VIEW - LONGEST_VIEWED:
+            self.view_start = self.position
+            self.view = self.buffer[self.position : self.position + VIEW].decode("latin-1")
+            return 0
+        return at
 
     def overflow(self) -> None:
         """Many bytes came without a line end: they are joined, or are more than a line may have."""
