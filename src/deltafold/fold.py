@@ -425,7 +425,7 @@ class Fold:
     def end(self, ending: Ending) -> e.ResponseFinished:
         """The last event is handed out."""
         self.state = step(RESPONSE, self.state, e.ResponseFinished)
-        self.data = {**self.data, **ending.data}
+        self.data = self.data | ending.data
         self.outcome = ending.outcome
         self.ended_by_server = ending.by_server
         self.order = ending.order
@@ -433,11 +433,11 @@ class Fold:
         return e.ResponseFinished(ending.outcome, self.response())
 
     def _started(self, event: e.ResponseStarted) -> None:
-        self.data = {**self.data, **event.data} if self.data else event.data
+        self.data = self.data | event.data if self.data else event.data
 
     def _status(self, event: e.StatusChanged) -> None:
         if event.data != self.data:
-            self.data = {**self.data, **merge_fields(self.data, event.data)}
+            self.data = self.data | merge_fields(self.data, event.data)
 
     def _usage(self, event: e.UsageReported) -> None:
         self.usage = event.usage
@@ -857,7 +857,7 @@ def settle_as_streamed(record: ItemRecord, told: JSON) -> list[e.Event] | None:
 
     Gives None where that is not so: then `settle_item()` has to find out what is new.
     """
-    if {**record.to_dict(), "status": told.get("status")} != told:
+    if record.to_dict() | {"status": told.get("status")} != told:
         return None
     return [
         e.ValueFinished(record.index, value.kind, value.text, **indexes_of(value.kind, key))
