@@ -619,7 +619,7 @@ def test_a_comment_is_a_line_like_any_other() -> None:
     decoder.feed(
         b"data: a\n\n:b\n\n: c\n\n:  d\n\n:\n\n: " + b"x" * 10 + b"\n\ndata: e\n\n: " + b"y" * 11 + b"\n\n"
     )
-    for told in (b"a", b"b", b"c", b" d", b"", b"x" * 10, b"e"):
+    for told in ("a", "b", "c", " d", "", "x" * 10, "e"):
         signal = decoder.advance()
         assert (decoder.data if signal is Signal.EVENT else decoder.text) == told
     with pytest.raises(LimitExceeded, match="line_bytes"):

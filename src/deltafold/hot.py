@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from deltafold import events as e
 from deltafold.fold import Fold, item_of
-from deltafold.sse import LONGEST_VIEWED, SSEDecoder
+from deltafold.sse import SSEDecoder
 
 __all__ = ["HOT", "HotEvent", "HotPath"]
 
@@ -44,6 +44,8 @@ NOWHERE: Final = 0, ""
 NOBODY: Final = None, 0, ""
 MOST_TEMPLATES: Final = 64
 MOST_UNUSED: Final = 32
+# Longer blocks are not worth comparing.
+LONGEST: Final = 16_384
 HIGHEST: Final = 10**15
 
 
@@ -241,7 +243,7 @@ class HotPath:
         """The newest first."""
         self.openings: list[Opening] = []
         """The same, to be found by how a block begins."""
-        self.candidate: tuple[dict[str, Any], bytes] | None = None
+        self.candidate: tuple[dict[str, Any], str] | None = None
         """A payload that may show what hot deltas look like, and its block."""
         self._unused = 0
         """How often in a row that was of no use."""
@@ -263,11 +265,10 @@ class HotPath:
             position = 0
         if not decoder.plain or position >= decoder.complete:
             return None
-        at = decoder.look()
         last = self.dialect.last_sequence_number
         number = "" if last is None else digits(last + 1)
         for opening in openings:
-            template, end, text = opening.find(decoder.view, at, number)
+            template, end, text = opening.find(decoder.buffer, position, number)
             if template is None:
                 continue
             if not text.isascii():
@@ -283,14 +284,14 @@ class HotPath:
                 return None
             fold = self._fold
             size = fold.size + len(text)
-            if size > self._most_text or end - at > decoder.longest_block:
+            if size > self._most_text or end - position > decoder.longest_block:
                 return None
             if template.opens and text[0] in template.opens and template.is_special(text):
                 return None
             # From here on it is as if the event had gone the long way.
             if last is not None and template.counts:
                 self.dialect.last_sequence_number = last + 1
-            decoder.position += end - at
+            decoder.position = end
             decoder.event_count += 1
             fold.size = size
             self._unused = 0
@@ -337,7 +338,7 @@ class HotPath:
 
     def learn(
         self,
-        block: bytes,
+        block: str,
         payload: dict[str, Any],
         path: Path,
         event: HotEvent,
@@ -345,10 +346,9 @@ class HotPath:
         special: Special | None,
     ) -> None:
         """A block went the long way and came out as one plain delta, whose text stands at a path in it."""
-        if len(block) > LONGEST_VIEWED or (isinstance(event, e.TextDelta) and event.logprobs):
+        if len(block) > LONGEST or (isinstance(event, e.TextDelta) and event.logprobs):
             return
-        view = block.decode("latin-1")
-        found = cut(view, payload, path)
+        found = cut(block, payload, path)
         if found is None:
             return
         new = Template(*found, event, fragments.append, special)

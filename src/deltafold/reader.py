@@ -43,7 +43,7 @@ from deltafold.payload import (
 from deltafold.report import EXCERPT, Reporter, Stage
 from deltafold.response import Outcome, Response
 from deltafold.sniff import EVENT_STREAM, Body, sniff
-from deltafold.sse import BARE, COMMENT, CR, EVENT, LF, Frame, Signal, SSEDecoder
+from deltafold.sse import BARE, COMMENT, CR, EVENT, LF, Frame, Signal, SSEDecoder, text_of
 from deltafold.state import CANCELLED, FINISHED, TRUNCATED
 
 if TYPE_CHECKING:
@@ -456,16 +456,17 @@ class Reader:
         """The event that the decoder came upon: nearly always one JSON object in UTF-8."""
         decoder, report, pending = self.decoder, self.report, self._pending
         anomalies = report.count
-        data, name = decoder.data, decoder.event_name
-        decoder.data = b""
-        try:
-            text = data.decode()
-        except UnicodeDecodeError as error:
-            report.text = text = data.decode("utf-8", "replace")
-            report(AnomalyCode.INVALID_UTF8, f"byte {error.start} of the data: {error.reason}")
-        del data
+        text, kind = decoder.data, text_of(decoder.event_name)
+        decoder.data = ""
+        if not text.isascii():
+            data = text.encode("latin-1")
+            try:
+                text = data.decode()
+            except UnicodeDecodeError as error:
+                report.text = text = data.decode("utf-8", "replace")
+                report(AnomalyCode.INVALID_UTF8, f"byte {error.start} of the data: {error.reason}")
+            del data
         report.text = text
-        kind = name.decode("utf-8", "replace") if name else ""
         payload = None if self._undecided else self._announcement.read(text, self._depth, strict=self._strict)
         if payload is None:
             payload = self._read_values(text, kind)
@@ -486,11 +487,11 @@ class Reader:
         """Something else that the decoder came upon."""
         decoder = self.decoder
         if signal is COMMENT:
-            self._alive(Heartbeat("comment", decoder.text.decode("utf-8", "replace")))
+            self._alive(Heartbeat("comment", text_of(decoder.text)))
         elif signal is BARE:
-            self._alive(Heartbeat(decoder.event_name.decode("utf-8", "replace")))
+            self._alive(Heartbeat(text_of(decoder.event_name)))
         else:  # ERROR_FIELD
-            self.report.text = text = decoder.text.decode("utf-8", "replace")
+            self.report.text = text = text_of(decoder.text)
             self.report(AnomalyCode.ERROR_FIELD, "an error came as an SSE field")
             for value in self._payloads_of(text):
                 told = value.text if isinstance(value, Unread) else value
@@ -653,7 +654,7 @@ class Reader:
             if frame is not None and frame.data:
                 self._read_unfinished(frame, cancelled)
             elif not cancelled and not self.decoder.event_count and (line := self.decoder.stray_line()):
-                self._refuse_body(AnomalyCode.BODY_IS_TEXT, line.decode("utf-8", "replace"))
+                self._refuse_body(AnomalyCode.BODY_IS_TEXT, line)
             return
         text = b"".join(self._head).decode("utf-8", "replace")
         if self._body is Body.JSON:

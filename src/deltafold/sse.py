@@ -1,8 +1,9 @@
 """The event stream format: bytes to frames, and back.
 
 The rules are those of the WHATWG HTML Standard, section "Server-sent events" (9.2.5 and 9.2.6), whose
-sentences stand beside the lines that implement them. Everything happens on bytes: a line end is 0x0A or
-0x0D and never part of a UTF-8 sequence, so lines are found first and decoded afterwards.
+sentences stand beside the lines that implement them. A line end is 0x0A or 0x0D and never part of a UTF-8
+sequence, so lines are found first and decoded afterwards. They are found in octets: a `str` of one character
+for each byte, which Python searches and cuts faster than `bytes`.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from deltafold.limits import DEFAULT, Limits
 __all__ = ["Frame", "SSEDecoder", "encode_frame"]
 
 BOM: Final = b"\xef\xbb\xbf"
-LINE_END: Final = re.compile(rb"\r\n?|\n")
-EMPTY_LINES: Final = re.compile(rb"(?:data:?\n)++")
+BOM_OCTETS: Final = "\xef\xbb\xbf"
+LINE_END: Final = re.compile(r"\r\n?|\n")
+EMPTY_LINES: Final = re.compile(r"(?:data:?\n)++")
 # The largest integer that a JavaScript client keeps exactly; it has 16 digits.
 MAX_RETRY: Final = 2**53 - 1
 # Up to how many bytes of an unfinished block are left unread for the sake of reading it at once: they are
@@ -31,13 +33,11 @@ LONGEST_WAIT: Final = 4096
 # After so many bytes without a line end, the chunks that brought them are joined: a list of a million chunks
 # of one byte takes eight times their memory.
 PIECE: Final = 65_536
-# Of how many bytes at once there is a view, and how long a block may be that is looked at in it.
-VIEW: Final = 65_536
-LONGEST_VIEWED: Final = 16_384
 LF: Final = 0x0A
 CR: Final = 0x0D
 STRAY: Final = 200
-FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:", b"error:", b":")
+WHITESPACE: Final = " \t\n\r\x0b\f"  # that of ASCII: among octets there are others
+FIELDS: Final = ("data:", "event:", "id:", "retry:", "error:", ":")
 
 
 @attrs.frozen
@@ -78,6 +78,11 @@ def as_bytes(data: Any) -> bytes:
     if isinstance(data, (bytes, bytearray, memoryview)):
         return bytes(data)
     raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}")
+
+
+def text_of(octets: str) -> str:
+    """The text that octets are in UTF-8, U+FFFD where they are none."""
+    return octets if octets.isascii() else octets.encode("latin-1").decode("utf-8", "replace")
 
 
 class SSEDecoder:
@@ -125,8 +130,6 @@ class SSEDecoder:
         "reconnection_time",
         "retry",
         "text",
-        "view",
-        "view_start",
         "watermark",
     )
 
@@ -161,15 +164,12 @@ class SSEDecoder:
         self._at_start = True
         self._skip_line_feed = False
         self._edge = True  # one of the two
-        # Joined bytes, read as far as `position`; up to `end` they are whole lines. `_start` is where they
-        # begin in the stream.
-        self.buffer = b""
+        # The octets of joined bytes, read as far as `position`; up to `end` they are whole lines. `_start` is
+        # where they begin in the stream.
+        self.buffer = ""
         self.position = 0
         self._end = 0
         self.complete = 0  # up to here there may be whole blocks
-        # Some of those bytes as characters, where anybody asked for them, and where in the buffer they begin.
-        self.view = ""
-        self.view_start = 0
         self._start = 0
         self._has_returns = False
         # Whether nothing of a block has been read, and whether there is no CR in the buffer either.
@@ -177,16 +177,16 @@ class SSEDecoder:
         self.plain = True
         # The block that is being read: where it begins in the stream, and its fields.
         self._block = 0
-        self._name = b""
-        self._data: bytes | bytearray | None = None
+        self._name = ""
+        self._data: str | bytearray | None = None
         self._new_id: str | None = None
         self._new_retry: int | None = None
-        self._stray_line = b""
+        self._stray_line = ""
         # What the last signal was about.
         self.event_offset = 0
-        self.event_name = b""
-        self.data = b""
-        self.text = b""
+        self.event_name = ""
+        self.data = ""
+        self.text = ""
         self.retry: int | None = None
 
         self.event_count = 0
@@ -246,30 +246,29 @@ class SSEDecoder:
         data = self.pending_data()
         return None if data is None else self._frame(self._name, data, self._new_retry)
 
-    def _frame(self, name: bytes, data: bytes, retry: int | None) -> Frame:
-        event = name.decode("utf-8", "replace") or "message"
-        return Frame(event, data.decode("utf-8", "replace"), self.last_event_id, retry)
+    def _frame(self, name: str, data: str, retry: int | None) -> Frame:
+        return Frame(text_of(name) or "message", text_of(data), self.last_event_id, retry)
 
     # -------------------------------------------------------------------------------- the next layer
 
     def advance(self) -> Signal:
         """Reads on to the next event, comment, block without data, or `error` field.
 
-        After `EVENT`, `data` (undecoded), `event_name` and `retry` are those of the event, and
-        `event_offset` is where its block begins in the stream, as it is after `ERROR_FIELD`; after `BARE`,
-        `event_name` is the block's; after `COMMENT` and `ERROR_FIELD`, `text` is the rest of the line.
+        After `EVENT`, `data`, `event_name` and `retry` are those of the event, and `event_offset` is where
+        its block begins in the stream, as it is after `ERROR_FIELD`; after `BARE`, `event_name` is the
+        block's; after `COMMENT` and `ERROR_FIELD`, `text` is the rest of the line. All of them are octets.
         """
         buffer, position = self.buffer, self.position
         if self.plain and position < self.complete:
             # Nearly every block is just an `event` line, a `data` line and a blank line, in this spelling, or
             # a comment and a blank line.
-            begin, name = position, b""
-            if buffer[position : position + 7] == b"event: ":
-                begin = buffer.find(LF, position) + 1
+            begin, name = position, ""
+            if buffer[position : position + 7] == "event: ":
+                begin = buffer.find("\n", position) + 1
                 name = buffer[position + 7 : begin - 1]
-            if buffer[begin : begin + 6] == b"data: ":
-                stop = buffer.find(LF, begin)
-                if buffer[stop + 1 : stop + 2] == b"\n" and stop - position <= self.longest_block:
+            if buffer[begin : begin + 6] == "data: ":
+                stop = buffer.find("\n", begin)
+                if buffer[stop + 1 : stop + 2] == "\n" and stop - position <= self.longest_block:
                     self.data = buffer[begin + 6 : stop]
                     self.event_name = name
                     self.event_offset = self._start + position
@@ -280,10 +279,10 @@ class SSEDecoder:
                     if self.retry is not None:
                         self._commit()
                     return EVENT
-            elif buffer.startswith(b":", position):
-                stop = buffer.find(LF, position)
-                if buffer.startswith(b"\n", stop + 1) and stop - position <= self.longest_block:
-                    self.text = buffer[position + 1 : stop].removeprefix(b" ")
+            elif buffer[position : position + 1] == ":":
+                stop = buffer.find("\n", position)
+                if buffer[stop + 1 : stop + 2] == "\n" and stop - position <= self.longest_block:
+                    self.text = buffer[position + 1 : stop].removeprefix(" ")
                     self.position = stop + 2
                     if self.retry is not None:
                         self._commit()
@@ -304,14 +303,14 @@ class SSEDecoder:
             if self._has_returns:
                 stop, after = line_end(buffer, position)
             else:
-                stop = buffer.find(LF, position)
+                stop = buffer.find("\n", position)
                 after = stop + 1
             if stop - position > self._line_limit:
                 self._refuse("line_bytes", self._line_limit, self._start + position)
-            if buffer.startswith(b"data: ", position):
+            if buffer[position : position + 6] == "data: ":
                 line = buffer[position + 6 : stop]
                 data = line if data is None else self._joined(data, line)
-            elif buffer.startswith(b"event: ", position):
+            elif buffer[position : position + 7] == "event: ":
                 self._name = buffer[position + 7 : stop]
             elif stop == position:
                 # "If the line is empty (a blank line): Dispatch the event, as defined below."
@@ -322,12 +321,12 @@ class SSEDecoder:
                 if data is not None:
                     # "If the data buffer's last character is a U+000A LINE FEED (LF) character, then
                     # remove the last character from the data buffer."
-                    self.data = data = data if type(data) is bytes else bytes(data[:-1])
+                    self.data = data = data if isinstance(data, str) else data[:-1].decode("latin-1")
                     if len(data) > self._event_limit:
                         self._refuse("event_bytes", self._event_limit, self.event_offset)
                     # "Set the data buffer and the event type buffer to the empty string."
                     self.event_name = self._name
-                    self._name = b""
+                    self._name = ""
                     self._data = None
                     self.position = after
                     if len(data) > PIECE and after == len(buffer):
@@ -340,7 +339,7 @@ class SSEDecoder:
                     # "If the data buffer is an empty string, set the data buffer and the event type
                     # buffer to the empty string and return."
                     self.event_name = self._name
-                    self._name = b""
+                    self._name = ""
                     self.position = after
                     return BARE
             elif (run := self._empty_lines(buffer, position)) is not None:
@@ -355,24 +354,24 @@ class SSEDecoder:
                     return signal
             position = after
 
-    def pending_data(self) -> bytes | None:
+    def pending_data(self) -> str | None:
         """The data of an unfinished event, its unfinished last line included; None where there are none."""
         tail = self._unfinished_line()
         if self._at_start:
-            tail = tail.removeprefix(BOM)
+            tail = tail.removeprefix(BOM_OCTETS)
         data = self._data
-        so_far = None if data is None else data if isinstance(data, bytes) else bytes(data[:-1])
-        if not tail.startswith(b"data:"):
+        so_far = data[:-1].decode("latin-1") if isinstance(data, bytearray) else data
+        if not tail.startswith("data:"):
             return so_far
-        line = tail[5:].removeprefix(b" ")
-        return line if so_far is None else so_far + b"\n" + line
+        line = tail[5:].removeprefix(" ")
+        return line if so_far is None else so_far + "\n" + line
 
-    def stray_line(self) -> bytes:
-        """The beginning of the first line that is no field, be it unfinished; b"" where there is none."""
+    def stray_line(self) -> str:
+        """The beginning of the first line that is no field, be it unfinished; "" where there is none."""
         tail = self._unfinished_line()[:STRAY]
         if self._at_start:
-            tail = tail.removeprefix(BOM)
-        return self._stray_line or (b"" if not tail or is_field(tail) else tail)
+            tail = tail.removeprefix(BOM_OCTETS)
+        return text_of(self._stray_line or ("" if not tail or is_field(tail) else tail))
 
     @property
     def offset(self) -> int:
@@ -391,32 +390,33 @@ class SSEDecoder:
 
     # ------------------------------------------------------------------------------------- one block
 
-    def _field(self, line: bytes) -> Signal:
+    def _field(self, line: str) -> Signal:
         """A line that is neither blank, nor `data` or `event` in their usual spelling."""
         # "Collect the characters on the line before the first U+003A COLON character (:), and let field be
         # that string. Collect the characters on the line after [it], and let value be that string. If value
         # starts with a U+0020 SPACE character, remove it from value."
-        name, colon, value = line.partition(b":")
-        value = value.removeprefix(b" ")
-        if name == b"data":
+        name, colon, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "data":
             self._data = value if self._data is None else self._joined(self._data, value)
-        elif name == b"event":
+        elif name == "event":
             self._name = value
         elif not name and colon:
             self.text = value
             return COMMENT
-        elif name == b"id":
+        elif name == "id":
             # "If the field value does not contain U+0000 NULL, then set the last event ID buffer to the
             # field value. Otherwise, ignore the field."
-            if b"\0" not in value:
-                self._new_id = value.decode("utf-8", "replace")
-        elif name == b"retry":
+            if "\0" not in value:
+                self._new_id = text_of(value)
+        elif name == "retry":
             # "If the field value consists of only ASCII digits, then interpret the field value as an integer
             # in base ten, and set the event stream's reconnection time to that integer."
-            digits = value.lstrip(b"0")
-            if value.isdigit() and len(digits) <= 16 and (time := int(digits or b"0")) <= MAX_RETRY:
+            digits = value.lstrip("0")
+            decimal = value.isascii() and value.isdigit() and len(digits) <= 16
+            if decimal and (time := int(digits or "0")) <= MAX_RETRY:
                 self._new_retry = self.reconnection_time = time
-        elif name == b"error":
+        elif name == "error":
             self.text = value
             self.event_offset = self._block
             return ERROR_FIELD
@@ -425,28 +425,28 @@ class SSEDecoder:
             self._stray_line = line[:STRAY]
         return NOTHING
 
-    def _joined(self, data: bytes | bytearray, line: bytes) -> bytearray:
+    def _joined(self, data: str | bytearray, line: str) -> bytearray:
         # "Append the field value to the data buffer, then append a single U+000A LINE FEED (LF) character to
         # the data buffer." A first line alone is kept as it is, for most events have no second one.
-        if isinstance(data, bytes):
-            data = bytearray(data)
+        if isinstance(data, str):
+            data = bytearray(data.encode("latin-1"))
             data += b"\n"
-        data += line
+        data += line.encode("latin-1")
         data += b"\n"
         if len(data) - 1 > self._event_limit:
             self._refuse("event_bytes", self._event_limit, self._block)
         return data
 
-    def _empty_lines(self, buffer: bytes, position: int) -> re.Match[bytes] | None:
+    def _empty_lines(self, buffer: str, position: int) -> re.Match[str] | None:
         """`data` lines without a value, all that follow one another: one step for each would be a way to be
         slow."""
         return None if self._has_returns or self._line_limit < 5 else EMPTY_LINES.match(buffer, position)
 
-    def _joined_empty(self, data: bytes | bytearray | None, run: re.Match[bytes]) -> bytes | bytearray:
-        count = run[0].count(b"\n")
+    def _joined_empty(self, data: str | bytearray | None, run: re.Match[str]) -> str | bytearray:
+        count = run[0].count("\n")
         if data is None:
-            return self._joined(b"", b"\n" * (count - 2)) if count > 1 else b""
-        return self._joined(data, b"\n" * (count - 1))
+            return self._joined("", "\n" * (count - 2)) if count > 1 else ""
+        return self._joined(data, "\n" * (count - 1))
 
     def _commit(self) -> None:
         """What an `id` or `retry` line set takes effect at the blank line, with data or without."""
@@ -472,11 +472,13 @@ class SSEDecoder:
     def join(self) -> None:
         """Joins what was fed since to what has not been read."""
         chunks, position = self.chunks, self.position
+        joined = b"".join(chunks)
+        chunks.clear()
+        whole = joined.decode("latin-1")
+        del joined
         unread = self.buffer[position:]
         if unread:
-            chunks.insert(0, unread)
-        whole = b"".join(chunks)
-        chunks.clear()
+            whole = unread + whole
         self.fresh = False
         self.held = 0
         self._start += position
@@ -484,11 +486,10 @@ class SSEDecoder:
             whole = self._without_edge(whole, unread)
         self.buffer = whole
         self.position = 0
-        self.view = ""
-        blank = whole.rfind(b"\n\n")
+        blank = whole.rfind("\n\n")
         self.complete = blank + 2 if blank >= 0 else 0
-        self._has_returns = has_returns = CR in whole
-        if has_returns and whole.endswith(b"\r"):
+        self._has_returns = has_returns = "\r" in whole
+        if has_returns and whole.endswith("\r"):
             self._skip_line_feed = self._edge = True
         self._end = -1
         self.plain = self.clean and not has_returns
@@ -499,21 +500,8 @@ class SSEDecoder:
     def _drop(self) -> None:
         """Lets go of a large buffer that has been read: what it held is about to be held twice more."""
         self._start += self.position
-        self.buffer = b""
-        self.view = ""
+        self.buffer = ""
         self.position = self._end = self.complete = 0
-
-    def look(self) -> int:
-        """Where in `view` the unread bytes begin, as many of them as `LONGEST_VIEWED`, or all.
-
-        It holds a character for each byte: a text is searched and cut faster than bytes are.
-        """
-        at = self.position - self.view_start
-        if not self.view or at > VIEW - LONGEST_VIEWED:
-            self.view_start = self.position
-            self.view = self.buffer[self.position : self.position + VIEW].decode("latin-1")
-            return 0
-        return at
 
     def overflow(self) -> None:
         """Many bytes came without a line end: they are joined, or are more than a line may have."""
@@ -525,7 +513,7 @@ class SSEDecoder:
             self._pieces += 1
             self.watermark = self.held + min(PIECE, room)
 
-    def _without_edge(self, whole: bytes, unread: bytes) -> bytes:
+    def _without_edge(self, whole: str, unread: str) -> str:
         """What was joined, without a byte order mark at its start or the rest of a CRLF.
 
         (As long as the CR of a CRLF is `unread` it takes its LF along.)
@@ -533,14 +521,14 @@ class SSEDecoder:
         if self._at_start:
             # "The UTF-8 decode algorithm strips one leading UTF-8 Byte Order Mark (BOM), if any."
             self._at_start = False
-            if whole.startswith(BOM):
+            if whole.startswith(BOM_OCTETS):
                 whole = whole[3:]
                 self._start = self._block = 3
         if self._skip_line_feed:
             # The line ended with the CR that was the last byte before: acting on it at once costs nobody
             # a wait, and this LF is the rest of that CRLF.
             self._skip_line_feed = False
-            if not unread and whole.startswith(b"\n"):
+            if not unread and whole.startswith("\n"):
                 whole = whole[1:]
                 if self._block == self._start:
                     self._block += 1
@@ -552,7 +540,7 @@ class SSEDecoder:
     def end(self) -> int:
         """Up to here the joined bytes are whole lines. (Found when it is asked for, which is seldom.)"""
         if self._end < 0:
-            self._end = max(self.buffer.rfind(LF), self.buffer.rfind(CR) if self._has_returns else -1) + 1
+            self._end = max(self.buffer.rfind("\n"), self.buffer.rfind("\r") if self._has_returns else -1) + 1
         return self._end
 
     def waits(self) -> bool:
@@ -575,14 +563,14 @@ class SSEDecoder:
         return rest == 0 or (
             rest <= self._longest_wait
             and (
-                buffer[position : position + 7] == b"event: "
-                or buffer[position : position + 6] == b"data: "
+                buffer[position : position + 7] == "event: "
+                or buffer[position : position + 6] == "data: "
                 or position == self.end
             )
         )
 
-    def block(self) -> bytes | None:
-        """The bytes of the last event's block; None where they are no longer together."""
+    def block(self) -> str | None:
+        """The octets of the last event's block; None where they are no longer together."""
         start = self.event_offset - self._start
         return self.buffer[start : self.position] if start >= 0 else None
 
@@ -598,8 +586,8 @@ class SSEDecoder:
             size -= len(start) if BOM.startswith(start) else 0
         return size
 
-    def _unfinished_line(self) -> bytes:
-        return b"".join((self.buffer[self.end :], *self.chunks))
+    def _unfinished_line(self) -> str:
+        return self.buffer[self.end :] + b"".join(self.chunks).decode("latin-1")
 
     def _refuse(self, limit: str, value: int, offset: int) -> None:
         self._fault = LimitExceeded(limit, value, offset=offset, event_index=self.event_count)
@@ -611,19 +599,19 @@ class SSEDecoder:
     def getstate(self) -> dict[str, Any]:
         """All that the decoder is, as JSON values."""
         data = self._data
-        rest = b"".join((self.buffer[self.position :], *self.chunks))
+        rest = self.buffer[self.position :] + b"".join(self.chunks).decode("latin-1")
         return {
             "closed": self._closed,
             "at_start": self._at_start,
             "skip_line_feed": self._skip_line_feed and self.position == self.end,
             "offset": self._start + self.position,
-            "rest": b64encode(rest).decode(),
+            "rest": packed(rest),
             "block": self._block,
             "clean": self.clean,
-            "name": b64encode(self._name).decode(),
-            "data": None if data is None else b64encode(data).decode(),
+            "name": packed(self._name),
+            "data": None if data is None else packed(data),
             "several_lines": isinstance(data, bytearray),
-            "stray_line": b64encode(self._stray_line).decode(),
+            "stray_line": packed(self._stray_line),
             "new_id": self._new_id,
             "new_retry": self._new_retry,
             "retry": self.retry,
@@ -642,10 +630,11 @@ class SSEDecoder:
         self._start = state["offset"]
         self._block = state["block"]
         self.clean = state["clean"]
-        self._name = b64decode(state["name"])
-        data = None if state["data"] is None else b64decode(state["data"])
-        self._data = bytearray(data) if data is not None and state["several_lines"] else data
-        self._stray_line = b64decode(state["stray_line"])
+        self._name = unpacked(state["name"])
+        data = state["data"]
+        if data is not None:
+            self._data = bytearray(b64decode(data)) if state["several_lines"] else unpacked(data)
+        self._stray_line = unpacked(state["stray_line"])
         self._new_id = state["new_id"]
         self._new_retry = state["new_retry"]
         self.retry = state["retry"]
@@ -656,13 +645,22 @@ class SSEDecoder:
         self.push(b64decode(state["rest"]))
 
 
-def is_field(line: bytes) -> bool:
+def packed(octets: str | bytearray) -> str:
+    """Octets as a snapshot holds them."""
+    return b64encode(octets.encode("latin-1") if isinstance(octets, str) else octets).decode()
+
+
+def unpacked(text: str) -> str:
+    return b64decode(text).decode("latin-1")
+
+
+def is_field(line: str) -> bool:
     """Whether a line is meant as a field, or may become one."""
-    start = line.lstrip()
+    start = line.lstrip(WHITESPACE)
     return any(start.startswith(field) or field.startswith(start) for field in FIELDS)
 
 
-def line_end(buffer: bytes, position: int) -> tuple[int, int]:
+def line_end(buffer: str, position: int) -> tuple[int, int]:
     """Where the line at `position` ends, and where the next one begins.
 
     "Lines must be separated by either a U+000D CARRIAGE RETURN U+000A LINE FEED (CRLF) character pair, a
