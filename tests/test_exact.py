@@ -440,11 +440,37 @@ def test_a_wrong_content_is_told_once() -> None:
 def test_a_plain_delta_is_told_from_others() -> None:
     """The short cut is for a delta that is the payload's own text, while no half of a pair waits."""
     dialect = ResponseParser()._reader.dialect
-    payload = {"delta": "a"}
+    dialect.places[0] = 0
+    payload = {"output_index": 0, "delta": "a"}
     assert dialect.plain_text(payload, e.TextDelta(0, 0, "a")) == (("delta",), None)
     assert dialect.plain_text(payload, e.TextDelta(0, 0, "b")) is None
     dialect.halves[0, ("content", 0, "text")] = 0xD83D
     assert dialect.plain_text(payload, e.TextDelta(0, 0, "a")) is None
+
+
+@pytest.mark.parametrize(
+    ("named", "plain"),
+    [
+        ({"output_index": 5}, True),
+        ({"item_id": "a"}, True),
+        ({"call_id": "b", "item_id": "a", "output_index": 5}, True),
+        ({"id": "b", "item_id": "", "call_id": None}, True),
+        ({}, False),
+        ({"item_id": ""}, False),
+        ({"output_index": 6}, False),
+        ({"output_index": True, "item_id": "a"}, False),
+        ({"output_index": 5, "item_id": "nobody's"}, False),
+        ({"output_index": 5, "call_id": "another's"}, False),
+        ({"item_id": "a", "id": "another's"}, False),
+    ],
+)
+def test_a_plain_delta_names_its_item_for_good(named: dict[str, Any], plain: bool) -> None:
+    """The short cut is for deltas all of whose names are those of the item that they went to."""
+    dialect = ResponseParser()._reader.dialect
+    dialect.places.update({5: 2, 6: 3})
+    dialect.ids.update({"a": 2, "b": 2, "another's": 3})
+    found = dialect.plain_text({"delta": "x", **named}, e.TextDelta(2, 0, "x"))
+    assert (found is not None) is plain
 
 
 def test_a_role_in_every_chunk_is_no_hindrance() -> None:

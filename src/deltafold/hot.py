@@ -42,10 +42,11 @@ CONTROLS: Final = re.compile(r"[\x00-\x1f]")
 NEVER: Final[Special] = "", bool
 NOWHERE: Final = 0, ""
 NOBODY: Final = None, 0, ""
+MOST_OPENINGS: Final = 8
 MOST_TEMPLATES: Final = 64
 MOST_UNUSED: Final = 32
 # Longer blocks are not worth comparing.
-LONGEST: Final = 16_384
+LONGEST: Final = 4096
 HIGHEST: Final = 10**15
 
 
@@ -53,6 +54,7 @@ class PlainDialect(Protocol):
     """What has to be known of a dialect."""
 
     last_sequence_number: int | None
+    halves: dict[Any, int]
 
     def plain_text(self, payload: dict[str, Any], event: Any) -> tuple[Path, Special | None] | None:
         """Where the text of an event stands in the payload that made it.
@@ -83,9 +85,11 @@ class Template:
         "kind",
         "opens",
         "part",
+        "place",
         "reasoning",
         "rest",
         "start",
+        "tail",
     )
 
     def __init__(
@@ -103,9 +107,11 @@ class Template:
         self.start = start if first else ""
         """What stands before a number that comes first."""
         self.key = rest[0][1] if first else start
-        """What stands next."""
-        self.rest = rest[1:] if first else rest
-        """What may differ, each with what is the same behind it."""
+        """What stands next, …"""
+        self.place, self.tail = rest[1 if first else 0]
+        """… what may differ behind it, and what is the same behind that."""
+        self.rest = rest[2 if first else 1 :]
+        """What else may differ, each with what is the same behind it."""
         self.kind = type(event)
         self.draft = DRAFTS[self.kind]
         self.index = event.output_index
@@ -120,39 +126,19 @@ class Template:
         self.opens = opens
         self.is_special = is_special
 
-    def is_like(self, other: Template) -> bool:
-        """Whether the same blocks are both of them."""
-        return self.key == other.key and self.start == other.start and self.rest == other.rest
-
-    def match(self, view: str, begin: int, number: str) -> tuple[int, str]:
-        """Where the block ends that is this one as far as `begin`, and its text; `NOWHERE` if it is not."""
-        text = ""
+    def match(self, octets: str, begin: int, number: str) -> tuple[int, str]:
+        """Where a block ends that is this one up to its `tail`, and a text behind that; else `NOWHERE`."""
+        at, text = begin + len(self.tail), ""
+        if octets[begin:at] != self.tail:
+            return NOWHERE
         for place, piece in self.rest:
-            if place == COUNT:
-                at = begin + len(number)
-                if not number or view[begin:at] != number:
-                    return NOWHERE
-            else:
-                at = view.find('"', begin)
-                if at < 0:
-                    return NOWHERE
-                found = view[begin:at]
-                if place == TEXT:
-                    if BACKSLASH in found:
-                        escaped = ESCAPED.match(view, begin)
-                        if escaped is None:
-                            return NOWHERE
-                        found = escaped[0]
-                        at = begin + len(found)
-                    if not found:
-                        return NOWHERE
-                    text = found
-                elif found and not (found.isascii() and found.isalnum()):
-                    return NOWHERE
-            begin = at + len(piece)
-            if view[at:begin] != piece:
+            begin, found = free(octets, at, place, number)
+            if place == TEXT:
+                text = found
+            at = begin + len(piece)
+            if not begin or octets[begin:at] != piece:
                 return NOWHERE
-        return begin, text
+        return at, text
 
     def event(self, text: str) -> HotEvent:
         """The event that hands out a text."""
@@ -170,50 +156,75 @@ class Template:
         return event
 
 
+def free(octets: str, begin: int, place: str, number: str) -> tuple[int, str]:
+    """Where what may differ ends that begins here, and, where it is a text, the text; else `NOWHERE`."""
+    if place == COUNT:
+        at = begin + len(number)
+        return (at, "") if number and octets[begin:at] == number else NOWHERE
+    at = octets.find('"', begin)
+    if at < 0:
+        return NOWHERE
+    found = octets[begin:at]
+    if place == PADDING:
+        return (at, "") if not found or (found.isascii() and found.isalnum()) else NOWHERE
+    if BACKSLASH in found:
+        escaped = ESCAPED.match(octets, begin)
+        if escaped is None:
+            return NOWHERE
+        found = escaped[0]
+        at = begin + len(found)
+    return (at, found) if found else NOWHERE
+
+
 class Opening:
-    """Templates that are told apart at one place, by as many characters."""
+    """Templates that begin alike, but for their keys, which are of one length."""
 
-    __slots__ = ("length", "start", "templates")
+    __slots__ = ("length", "place", "start", "templates")
 
-    def __init__(self, start: str, length: int) -> None:
-        self.start = start
-        """What stands before the number; "" where no number comes first."""
-        self.length = length
-        """Of the key, which stands behind it."""
-        self.templates: list[Template] = []
+    def __init__(self, template: Template) -> None:
+        self.start = template.start
+        self.length = len(template.key)
+        self.place = template.place
+        self.templates = [template]
+        """The newest first."""
 
-    def find(self, view: str, at: int, number: str) -> tuple[Template | None, int, str]:
+    def begins(self, template: Template) -> bool:
+        """Whether a template begins so."""
+        alike = self.place == template.place and self.start == template.start
+        return alike and self.length == len(template.key)
+
+    def add(self, new: Template) -> None:
+        """A template that begins so; it takes the place of one for the same blocks."""
+        others = [
+            known
+            for known in self.templates
+            if known.key != new.key or known.tail != new.tail or known.rest != new.rest
+        ]
+        self.templates = [new, *others]
+
+    def find(self, octets: str, at: int, number: str) -> tuple[Template | None, int, str]:
         """Whose the block at a position is, where it ends, and its text."""
         start = self.start
         if start:
             begin = at + len(start)
-            if not number or view[at:begin] != start:
+            if not number or octets[at:begin] != start:
                 return NOBODY
             at = begin + len(number)
-            if view[begin:at] != number:
+            if octets[begin:at] != number:
                 return NOBODY
         begin = at + self.length
-        key = view[at:begin]
+        key, text = octets[at:begin], ""
+        at = 0
         for template in self.templates:
             if template.key == key:
-                end, text = template.match(view, begin, number)
+                if not at:
+                    at, text = free(octets, begin, self.place, number)
+                    if not at:
+                        return NOBODY
+                end, other = template.match(octets, at, number)
                 if end:
-                    return template, end, text
+                    return template, end, text or other
         return NOBODY
-
-
-def openings_of(templates: list[Template]) -> list[Opening]:
-    """Templates, by what tells them apart."""
-    found: list[Opening] = []
-    for template in templates:
-        for opening in found:
-            if opening.length == len(template.key) and opening.start == template.start:
-                break
-        else:
-            opening = Opening(template.start, len(template.key))
-            found.append(opening)
-        opening.templates.append(template)
-    return found
 
 
 class HotPath:
@@ -228,7 +239,6 @@ class HotPath:
         "candidate",
         "dialect",
         "openings",
-        "templates",
     )
 
     dialect: PlainDialect
@@ -239,10 +249,7 @@ class HotPath:
         self._fold = fold
         self._pending = pending
         self._most_text = fold.limits.text_size
-        self.templates: list[Template] = []
-        """The newest first."""
         self.openings: list[Opening] = []
-        """The same, to be found by how a block begins."""
         self.candidate: tuple[dict[str, Any], str] | None = None
         """A payload that may show what hot deltas look like, and its block."""
         self._unused = 0
@@ -303,7 +310,7 @@ class HotPath:
         """A block went the long way and gave just one hot delta, which is about to be handed out."""
         if self._unused < MOST_UNUSED and (block := self._decoder.block()) is not None:
             self.candidate = payload, block
-        elif self.templates:
+        elif self.openings:
             self.cool()
 
     def handed_out(self, event: Any) -> None:
@@ -314,14 +321,14 @@ class HotPath:
         self._unused += 1
         found = self.dialect.plain_text(payload, event)
         if found is None:
-            self.forget(event.output_index)
+            self.forget(None)
         else:
             path, special = found
             self.learn(block, payload, path, event, self._fold.fragments(event), special)
 
     def cool(self) -> None:
         """What goes the long way may change what hot deltas rely on."""
-        if not self._pending:
+        if not self._pending or self.dialect.halves:
             self.forget(None)
         for event in self._pending:
             # A new item may be the one that the next fragment means.
@@ -329,12 +336,12 @@ class HotPath:
 
     def forget(self, index: int | None) -> None:
         """Something else came for an item, or for the response as a whole if None."""
-        if self.templates:
-            self._keep([t for t in self.templates if index is not None and t.index != index])
-
-    def _keep(self, templates: list[Template]) -> None:
-        self.templates = templates
-        self.openings = openings_of(templates)
+        if index is None:
+            self.openings.clear()
+        elif self.openings:
+            for opening in self.openings:
+                opening.templates = [known for known in opening.templates if known.index != index]
+            self.openings = [opening for opening in self.openings if opening.templates]
 
     def learn(
         self,
@@ -352,8 +359,14 @@ class HotPath:
         if found is None:
             return
         new = Template(*found, event, fragments.append, special)
-        others = [known for known in self.templates if not known.is_like(new)]
-        self._keep([new, *others[: MOST_TEMPLATES - 1]])
+        if sum([len(opening.templates) for opening in self.openings]) >= MOST_TEMPLATES:
+            self.openings.clear()
+        for opening in self.openings:
+            if opening.begins(new):
+                opening.add(new)
+                return
+        del self.openings[MOST_OPENINGS - 1 :]
+        self.openings.insert(0, Opening(new))
 
 
 def digits(number: Any) -> str:
@@ -361,42 +374,43 @@ def digits(number: Any) -> str:
     return str(number) if type(number) is int and 0 <= number < HIGHEST else ""
 
 
-def cut(view: str, payload: dict[str, Any], path: Path) -> tuple[str, list[tuple[str, str]]] | None:
+def cut(octets: str, payload: dict[str, Any], path: Path) -> tuple[str, list[tuple[str, str]]] | None:
     """A block as it begins, and what may differ in others like it, each with what is the same behind it.
 
     None where the block is not just an `event` line, a `data` line and a blank line, or where it cannot be
     told for certain what stands where. That can be told of a key that is there, occurs but once, and cannot
     be spelled in another way, because there are no escapes.
     """
-    begin = view.find("\n") + 1 if view.startswith("event: ") else 0
-    if view[begin : begin + 6] != "data: " or view.find("\n", begin) != len(view) - 2 or "\r" in view:
+    begin = octets.find("\n") + 1 if octets.startswith("event: ") else 0
+    if octets[begin : begin + 6] != "data: " or octets.find("\n", begin) != len(octets) - 2:
         return None
-    colon = '": ' if '": ' in view else '":'
-    places = [(place_of(view, f'"{path[len(path) - 1]}', colon + '"'), TEXT)]
+    name, octets = octets[:begin], octets[begin:]
+    colon = '": ' if '": ' in octets else '":'
+    places = [(place_of(octets, f'"{path[len(path) - 1]}', colon + '"'), TEXT)]
     number, written = payload.get("sequence_number"), ""
     if type(number) is int:
         written = digits(number)
-        behind = place_of(view, '"sequence_number', colon + written) if written else 0
+        behind = place_of(octets, '"sequence_number', colon + written) if written else 0
         places.append((behind - len(written), COUNT))
     if isinstance(payload.get("obfuscation"), str):
-        places.append((place_of(view, '"obfuscation', colon + '"'), PADDING))
+        places.append((place_of(octets, '"obfuscation', colon + '"'), PADDING))
     places.sort()
-    end = len(view)
+    end = len(octets)
     rest: list[tuple[str, str]] = []
     for begin, place in reversed(places):
         if begin <= 0:
             return None
-        stop = begin + len(written) if place == COUNT else scanstring(view, begin)[1] - 1
-        rest.insert(0, (place, view[stop:end]))
-        if BACKSLASH in view[stop:end]:
+        stop = begin + len(written) if place == COUNT else scanstring(octets, begin)[1] - 1
+        rest.insert(0, (place, octets[stop:end]))
+        if BACKSLASH in octets[stop:end]:
             return None
         end = begin
-    return None if BACKSLASH in view[:end] else (view[:end], rest)
+    return None if BACKSLASH in octets[:end] else (name + octets[:end], rest)
 
 
-def place_of(view: str, key: str, colon: str) -> int:
+def place_of(octets: str, key: str, colon: str) -> int:
     """Where the value of a key begins that occurs once, else 0."""
-    at = view.find(key + '"')
+    at = octets.find(key + '"')
     begin = at + len(key) + len(colon)
-    once = at >= 0 and view.find(key + '"', begin) < 0
-    return begin if once and view[begin - len(colon) : begin] == colon else 0
+    once = at >= 0 and octets.find(key + '"', begin) < 0
+    return begin if once and octets[begin - len(colon) : begin] == colon else 0

@@ -460,6 +460,7 @@ class Reader:
         decoder.data = ""
         if not text.isascii():
             data = text.encode("latin-1")
+            text = ""
             try:
                 text = data.decode()
             except UnicodeDecodeError as error:
@@ -480,7 +481,7 @@ class Reader:
             and payload is not None
         ):
             self.hot.consider(payload)
-        elif self.hot.templates:
+        elif self.hot.openings:
             self.hot.cool()
 
     def _read_sign(self, signal: Signal) -> None:

@@ -267,7 +267,7 @@ class ChatDialect(Dialect):
         if self.halves or not isinstance(choices, list) or len(choices) != 1:
             return None
         delta = choices[0].get("delta")
-        if not isinstance(delta, dict):
+        if not isinstance(delta, dict) or "message" in choices[0]:
             return None
         if not empty(delta.get("role")) and any(known.message is None for known in self.choices.values()):
             return None  # the last role that is told is that of the message

@@ -234,7 +234,14 @@ class ResponsesDialect(Dialect):
             return None
         if self.lifts.declared and isinstance(event, e.ArgumentsDelta):
             return None
-        return ("delta",), None
+        # What names the item has to name it for good: what nobody is called by may yet be another item's.
+        place = payload.get("output_index")
+        owners = [] if place is None else [self.places.get(place) if type(place) is int else None]
+        for name in NAMES_OF_ITEMS:
+            ident = payload.get(name)
+            if isinstance(ident, str) and ident:
+                owners.append(self.ids.get(ident))
+        return (("delta",), None) if owners and owners == [event.output_index] * len(owners) else None
 
     def done_sentinel(self) -> list[Any]:
         """`[DONE]` came."""
@@ -530,14 +537,14 @@ class ResponsesDialect(Dialect):
 
     def _owner(self, ids: JSON) -> int | None:
         """Whose id or call id this is."""
-        for name in ("call_id", "item_id", "id"):
+        for name in NAMES_OF_ITEMS:
             ident = ids.get(name)
             if isinstance(ident, str) and ident in self.ids:
                 return self.ids[ident]
         return None
 
     def _learn_ids(self, index: int, ids: JSON) -> None:
-        for name in ("call_id", "item_id", "id"):
+        for name in NAMES_OF_ITEMS:
             ident = ids.get(name)
             if isinstance(ident, str) and ident:
                 self.ids.setdefault(ident, index)
@@ -1150,6 +1157,7 @@ KNOWN_TYPES: Final = {
     *(streamed.item_type for streamed in STREAMED.values()),
     *(tool for tool, _ in PROGRESS.values()),
 }
+NAMES_OF_ITEMS: Final = ("call_id", "item_id", "id")
 SUBSTANCE: Final = ("type", "name", "arguments", "input", "content", "summary", "encrypted_content")
 LIFTABLE: Final = ("function_call", "mcp_call")
 """Items whose arguments are JSON."""
