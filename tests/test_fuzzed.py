@@ -2,11 +2,50 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from deltafold import LimitExceeded, Limits, ResponseParser, SSEDecoder
+from fuzz.targets import TARGETS
 from strategies import Run, check_laws, count_calls, drain, play
 from wire import resumed
+
+LINES = [
+    *(
+        b"data: x",
+        b"data:",
+        b"data",
+        b"event: \xc3\xa9",
+        b"id: 5",
+        b"retry: 10",
+        b"retry: \xb2",
+        b"error: {}",
+    ),
+    *(
+        b": c",
+        b"",
+        b"",
+        b"\xef\xbb\xbf",
+        b"\xa0data: x",
+        b'data: {"choices":[{"delta":{"content":"\\ud83d"}}]}',
+    ),
+]
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS))
+@given(
+    head=st.binary(min_size=8, max_size=8),
+    body=st.lists(st.sampled_from(LINES) | st.binary(max_size=9), max_size=12),
+    end=st.sampled_from([b"\n", b"\r", b"\r\n"]),
+)
+@example(head=b"", body=[b"[DONE]"], end=b"")
+@example(head=b"", body=[b"no JSON"], end=b"")
+def test_the_targets(target: str, head: bytes, body: list[Any], end: bytes) -> None:
+    """What is fuzzed at length holds for any bytes."""
+    TARGETS[target](head + end.join(body))
 
 
 def test_a_type_in_the_event_name_decides_the_dialect() -> None:
