@@ -467,15 +467,16 @@ def frames_read(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return steps
 
 
-def numbered(payloads: list[dict[str, Any]]) -> list[bytes]:
-    """The blocks of payloads, numbered and padded as api.openai.com does."""
-    padded = ("delta" in payload for payload in payloads)
-    return [
-        event(
-            {**payload, "sequence_number": number, **({"obfuscation": "aB3" * (number % 4)} if pads else {})}
+def numbered(payloads: list[dict[str, Any]], *, last: bool = False) -> list[bytes]:
+    """The blocks of payloads, numbered and padded as api.openai.com does, or with the number `last`."""
+    blocks = []
+    for number, payload in enumerate(payloads):
+        padding = {"obfuscation": "aB3" * (number % 4)} if "delta" in payload else {}
+        kind, count = {"type": payload["type"]}, {"sequence_number": number}
+        blocks.append(
+            event({**payload, **padding, **count} if last else {**kind, **count, **payload, **padding})
         )
-        for number, (payload, pads) in enumerate(zip(payloads, padded, strict=True))
-    ]
+    return blocks
 
 
 PIECES = [f"{'word' * (number % 3 + 1)} é\n" for number in range(200)]
@@ -507,6 +508,7 @@ CLEAN = {
     "text": ("responses", numbered(HEAD + wire.streamed_message(0, *PIECES))),
     "call": ("responses", numbered(HEAD + wire.streamed_call(0, *JSON_PIECES))),
     "interleaved calls": ("responses", numbered(interleaved_calls())),
+    "numbers last": ("responses", numbered(interleaved_calls(), last=True)),
     "summary": (
         "responses",
         numbered(
@@ -807,15 +809,23 @@ def test_other_spellings(old: bytes, new: bytes, frames_read: list[bool]) -> Non
     assert long_blocks(frames_read, blocks, "chat") == 6
 
 
-@pytest.mark.parametrize("number", [b"-0", b"-1", b"1" * 16, b"1.0", b'"1"', b"null", b"1" * 4000])
-def test_numbers_that_are_none(number: bytes) -> None:
+@pytest.mark.parametrize(
+    "number", [b"-0", b"-1", b"1" * 16, b"9" * 4300, b"1.0", b"1e2", b'"1"', b"null", b"true"]
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_numbers_that_are_none(number: bytes, first: bool) -> None:
     """What is no sequence number, or one that nobody counts to, tells the same both ways."""
     payload = wire.text(0, "x", item_id="msg_0", sequence_number=12345)
-    check_same([PRELUDE, event(payload).replace(b"12345", number) * 4])
-    check_same([PRELUDE, event(payload).replace(b":12345", b":" + number) + event(payload) * 2])
-    check_same(
-        [PRELUDE, event(payload).replace(b"12345", b"7"), event(payload).replace(b"12345", b"8" + number)]
-    )
+    if first:
+        payload = {"sequence_number": 12345, **payload}
+
+    def delta(written: bytes) -> bytes:
+        return event(payload).replace(b"12345", written)
+
+    check_same([PRELUDE, delta(number) * 4])
+    check_same([PRELUDE, delta(number) * 3, delta(b"7") * 2, delta(b"8" + number), delta(b"9")])
+    check_same([PRELUDE, delta(b"7"), delta(b"8"), delta(b"9" + number), delta(b"9"), delta(number)])
+    check_same([PRELUDE, delta(number) * 3, delta(b"7" + number.strip(b"-")), delta(b"8")])
 
 
 # ------------------------------------------------------------------------------ what comes between two events
@@ -958,6 +968,18 @@ def test_memory_is_bounded(frames_read: list[bool]) -> None:
     assert 0 < templates(parser) <= MOST_TEMPLATES
 
 
+def test_keys_of_many_lengths(frames_read: list[bool]) -> None:
+    """Of what stands before the text, too, only so much is remembered."""
+    parser = ResponseParser("chat")
+    for number in range(4 * MOST_OPENINGS):
+        parser.feed(event({**chunk({"content": "x"}), "id": "c" * number}) * 3)
+        for _ in parser.events():
+            pass
+        assert templates(parser) <= MOST_OPENINGS
+    # One more for the first delta, which begins the response, and one for the first id that is another.
+    assert len(frames_read) == 4 * MOST_OPENINGS + 2
+
+
 def test_many_at_once(frames_read: list[bool]) -> None:
     """The deltas of many items may alternate, whether they tell their item before the text or behind it."""
     begun = [event(chunk({"role": "assistant", "content": "x"}, choice=index)) for index in range(40)]
@@ -1001,6 +1023,7 @@ BARE_TEXT = event({"type": "response.output_text.delta", "content_index": 0, "de
 STRANGER = event(wire.text(0, "x", item_id="msg_9"))
 ESCAPED_KEY = TEXT_0.replace(b'"delta":"x"', b'"d\\u0065lta":"@","note":{"delta":"@"}')
 PADDED = event(wire.text(0, "x", item_id="msg_0", obfuscation="@"))
+FIRST = [event({"sequence_number": n, **wire.text(0, "x", item_id="msg_0")}) for n in range(7, 12)]
 HALF = chunk({"content": "\ud83d"})
 WHOLE = {"message": {"content": "abc"}}
 BARE_CALL = event({"type": "response.function_call_arguments.delta", "item_id": "fc_X", "delta": "x"})
@@ -1047,7 +1070,12 @@ def with_note(raw: bytes) -> bytes:
         + ESCAPED_KEY.replace(b"@", b"x") * 3
         + ESCAPED_KEY.replace(b'"@"}', b'"y"}').replace(b"@", b"x"),
         # Padding is not compared, but it has to be text.
-        PRELUDE + PADDED.replace(b"@", b"aB3") * 3 + PADDED.replace(b"@", b"\xe9") * 2,
+        *(
+            PRELUDE + PADDED.replace(b"@", b"aB3") * 3 + PADDED.replace(b"@", padding) * 2
+            for padding in (b"\xe9", b"\x01", rb"\q", rb"\"", b"a\nb")
+        ),
+        # Another type, of as many letters.
+        PRELUDE + b"".join(FIRST[:3]) + FIRST[3].replace(b"output_text", b"other_thing") + FIRST[4],
         # The place of an anomaly that no event brings.
         PRELUDE + TEXT_0 * 3 + b'error: {"message":"no"}\n\n' + TEXT_0,
     ],

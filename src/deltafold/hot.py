@@ -102,7 +102,7 @@ class Template:
     ) -> None:
         self.counts = COUNT in [place for place, _ in rest]
         """Whether there is a number in them."""
-        # A number that comes first is the same for all templates, so that they are told apart behind it.
+        # A number that comes first is the same for all templates: they are told apart by what follows it.
         first = rest[0][0] == COUNT
         self.start = start if first else ""
         """What stands before a number that comes first."""
@@ -192,15 +192,6 @@ class Opening:
         """Whether a template begins so."""
         alike = self.place == template.place and self.start == template.start
         return alike and self.length == len(template.key)
-
-    def add(self, new: Template) -> None:
-        """A template that begins so; it takes the place of one for the same blocks."""
-        others = [
-            known
-            for known in self.templates
-            if known.key != new.key or known.tail != new.tail or known.rest != new.rest
-        ]
-        self.templates = [new, *others]
 
     def find(self, octets: str, at: int, number: str) -> tuple[Template | None, int, str]:
         """Whose the block at a position is, where it ends, and its text."""
@@ -363,7 +354,7 @@ class HotPath:
             self.openings.clear()
         for opening in self.openings:
             if opening.begins(new):
-                opening.add(new)
+                opening.templates.insert(0, new)
                 return
         del self.openings[MOST_OPENINGS - 1 :]
         self.openings.insert(0, Opening(new))

@@ -47,7 +47,7 @@ sys.path[:0] = [str(TESTS)]
 
 from mutation.operators import Mutant, mutants_of  # noqa: E402
 
-MODULES = ("sse", "payload", "state", "fold", "hot", "dialects.base", "dialects.lifts", "dialects.think")
+MODULES = ("sse", "payload", "state", "fold", "dialects.base", "dialects.lifts", "dialects.think")
 MODULES += ("dialects.chat", "dialects.responses")
 SURVIVORS = Path(__file__).with_name("survivors.toml")
 OWN_TESTS = {
@@ -55,7 +55,6 @@ OWN_TESTS = {
     "payload": ("payload",),
     "state": ("state",),
     "fold": ("responses", "chat", "regressions", "response"),
-    "hot": ("hot",),
     "dialects.base": ("lifts", "chat", "responses"),
     "dialects.lifts": ("lifts",),
     "dialects.think": ("think",),
