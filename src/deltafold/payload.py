@@ -26,7 +26,7 @@ DONE: Final = "[DONE]"
 WHITESPACE: Final = " \t\n\r"
 STRINGS: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 BRACKETS: Final = re.compile(r"[\[\]{}]")
-# Counting brackets looks at every character; from here on, asking the value itself is faster.
+# What is longer is not kept for the sake of a second one like it.
 LONG: Final = 65_536
 RESPONSE: Final = ',"response":'
 # So far into a payload the response is looked for, which is near its beginning or not there.
