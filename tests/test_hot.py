@@ -809,6 +809,13 @@ def test_other_spellings(old: bytes, new: bytes, frames_read: list[bool]) -> Non
     assert long_blocks(frames_read, blocks, "chat") == 6
 
 
+def test_a_text_without_an_end() -> None:
+    """A block that breaks off inside of its text goes the long way, though no quote follows at all."""
+    whole = event(wire.text(0, "x", item_id="msg_0"))
+    broken = whole[: whole.index(b'"delta":"') + 12] + b"\n\n"
+    check_same([PRELUDE + whole * 3, broken, whole * 2])
+
+
 @pytest.mark.parametrize(
     "number", [b"-0", b"-1", b"1" * 16, b"9" * 4300, b"1.0", b"1e2", b'"1"', b"null", b"true"]
 )
