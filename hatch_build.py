@@ -48,7 +48,7 @@ from setuptools.command.build_ext import build_ext
 target, *files = sys.argv[1:]
 extensions = mypycify(files, opt_level="3", debug_level="0", group_name="deltafold_native")
 if sys.platform == "linux":
-    # Calls inside of the machine and into the interpreter go straight, not by a table: a twentieth of the time.
+    # Calls inside of the machine and into the interpreter go straight, not by a table: that is a twentieth.
     for extension in extensions:
         extension.extra_compile_args += ["-fno-semantic-interposition", "-fno-plt"]
 command = build_ext(Distribution({"name": "deltafold", "ext_modules": extensions}))
