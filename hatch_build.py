@@ -19,21 +19,21 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 COMPILED = (
-    "told",
-    "sse",
-    "payload",
-    "sniff",
-    "making",
-    "state",
-    "fold",
-    "report",
-    "dialects/lifts",
-    "dialects/think",
+    "model/json_values",
+    "wire/body_kind",
+    "wire/json_text",
+    "wire/sse",
+    "machine/lifecycle",
+    "machine/build",
+    "machine/fold",
+    "arguments/lifted_calls",
     "dialects/base",
-    "dialects/responses",
-    "dialects/chat",
-    "hot",
-    "reader",
+    "dialects/chat/think_tags",
+    "dialects/chat/reader",
+    "dialects/responses/reader",
+    "parsing/reporter",
+    "parsing/fast_path",
+    "parsing/reader",
 )
 """What every byte of a stream goes through. All else is data, or done once for a stream."""
 

@@ -25,7 +25,7 @@ import json
 from collections.abc import Callable, Sequence
 
 from deltafold import ArgumentsReader, Lift
-from deltafold.lifting import Lifter
+from deltafold.arguments.lifter import Lifter
 from measure import spent
 from scenarios import tool_arguments
 from tables import markdown

@@ -31,10 +31,9 @@ from deltafold import (
     ResponseParser,
     Sign,
     Verdict,
-    signs,
-    state,
 )
-from deltafold import errors as errors_module
+from deltafold.machine import lifecycle as state
+from deltafold.views import liveness as signs
 
 README = Path(__file__).parent.parent / "README.md"
 SECTION = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
@@ -134,7 +133,7 @@ def exceptions() -> str:
     names = ("DeltafoldError", "UsageError", "WireError", "LimitExceeded", "ResponseFailed")
     rows = []
     for name in names:
-        cls = getattr(errors_module, name)
+        cls = getattr(deltafold, name)
         rows.append((code(name), code(cls.__base__.__name__), sentence(cls.__doc__)))
     return table(("exception", "is a", "meaning"), rows)
 

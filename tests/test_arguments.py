@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deltafold.arguments import (
+from deltafold.arguments.reader import (
     ArgumentsError,
     ArgumentsReader,
     PathEvent,
@@ -19,7 +19,7 @@ from deltafold.arguments import (
     ValueKind,
     ValueStarted,
 )
-from deltafold.errors import UsageError
+from deltafold.model.errors import UsageError
 
 
 def mended(value: Any) -> Any:

@@ -13,17 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import deltafold.dialects.chat as chat_module
-from deltafold import events as e
-from deltafold.dialects.chat import MOST_CHECKS
-from deltafold.errors import AnomalyCode, ErrorKind, LimitExceeded, WireError
-from deltafold.items import CustomToolCall, FunctionCall, Message
-from deltafold.lift import Lift
-from deltafold.limits import Limits
-from deltafold.parser import ResponseParser, parse
-from deltafold.payload import is_strict_json
-from deltafold.response import Outcome
-from deltafold.state import ResponseState
+import deltafold.dialects.chat.reader as chat_module
+from deltafold.arguments.lift import Lift
+from deltafold.dialects.chat.reader import MOST_CHECKS
+from deltafold.machine.lifecycle import ResponseState
+from deltafold.model import events as e
+from deltafold.model.anomalies import AnomalyCode
+from deltafold.model.errors import ErrorKind, LimitExceeded, WireError
+from deltafold.model.items import CustomToolCall, FunctionCall, Message
+from deltafold.model.limits import Limits
+from deltafold.model.response import Outcome
+from deltafold.parsing.parser import ResponseParser, parse
+from deltafold.wire.json_text import is_strict_json
 from strategies import needs_python_code
 from wire import (
     CHUNK,

@@ -14,10 +14,10 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 import test_fixtures as driver
-from deltafold import events as e
-from deltafold.errors import AnomalyCode
-from deltafold.parser import ResponseParser, parse
-from deltafold.response import Outcome
+from deltafold.model import events as e
+from deltafold.model.anomalies import AnomalyCode
+from deltafold.model.response import Outcome
+from deltafold.parsing.parser import ResponseParser, parse
 from wire import FIXTURES, Reading, check_laws, cut, read, same
 
 C = AnomalyCode

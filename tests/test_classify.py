@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltafold.classify import (
+from deltafold.diagnosis.classify import (
     DELAY_FIELDS,
     KIND_BY_STATUS,
     KIND_BY_WORD,
@@ -24,9 +24,9 @@ from deltafold.classify import (
     classify_http_error,
     error_from_payload,
 )
-from deltafold.errors import ErrorKind as K
-from deltafold.errors import ResponseError
-from deltafold.failures import is_error_payload
+from deltafold.diagnosis.error_payloads import is_error_payload
+from deltafold.model.errors import ErrorKind as K
+from deltafold.model.errors import ResponseError
 
 RATE_LIMIT_TEXT = "Rate limit reached for gpt-5.1 on tokens per min (TPM). Please try again in 6.57s."
 NOON = 1_784_030_400.0

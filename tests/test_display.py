@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltafold import Lift, Message, OutputText, Reasoning, Refusal, ResponseParser, UsageError
-from deltafold import events as e
-from deltafold.display import HANDLERS, DisplayKind, DisplayMessage, DisplayUpdate, DisplayView
-from deltafold.errors import ErrorKind, ResponseError
+from deltafold.model import events as e
+from deltafold.model.errors import ErrorKind, ResponseError
 from deltafold.testing import Stream
 from deltafold.testing.strategies import chunkings, damaged_bodies, streams
+from deltafold.views.display import HANDLERS, DisplayKind, DisplayMessage, DisplayUpdate, DisplayView
 from strategies import play
 from wire import (
     FIXTURES,

@@ -5,20 +5,17 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from deltafold.errors import (
-    ANOMALIES,
-    Anomaly,
-    AnomalyCode,
+from deltafold.model.anomalies import ANOMALIES, Anomaly, AnomalyCode
+from deltafold.model.errors import (
     DeltafoldError,
     ErrorKind,
     LimitExceeded,
     ResponseError,
-    ResponseFailed,
     UsageError,
     WireError,
 )
-from deltafold.limits import Limits
-from deltafold.response import Outcome, Response
+from deltafold.model.limits import Limits
+from deltafold.model.response import Outcome, Response, ResponseFailed
 
 
 def test_every_code_has_one_row() -> None:

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from deltafold import events as e
-from deltafold.dialects.lifts import CallLifts
-from deltafold.dialects.think import ThinkTags
-from deltafold.errors import AnomalyCode as C
-from deltafold.errors import LimitExceeded
-from deltafold.fold import (
+from deltafold.arguments.lift import Lift
+from deltafold.arguments.lifted_calls import CallLifts
+from deltafold.dialects.chat.think_tags import ThinkTags
+from deltafold.machine.build import item_from
+from deltafold.machine.fold import (
     Fold,
     ItemRecord,
     PartRecord,
@@ -23,13 +22,14 @@ from deltafold.fold import (
     settle_item,
     settle_value,
 )
-from deltafold.items import OutputText, ReasoningText
-from deltafold.lift import Lift
-from deltafold.limits import Limits
-from deltafold.making import item_from
-from deltafold.parser import ResponseParser
-from deltafold.sse import Signal, SSEDecoder
-from deltafold.state import IllegalEvent, ItemState, ResponseState
+from deltafold.machine.lifecycle import IllegalEvent, ItemState, ResponseState
+from deltafold.model import events as e
+from deltafold.model.anomalies import AnomalyCode as C
+from deltafold.model.errors import LimitExceeded
+from deltafold.model.items import OutputText, ReasoningText
+from deltafold.model.limits import Limits
+from deltafold.parsing.parser import ResponseParser
+from deltafold.wire.sse import Signal, SSEDecoder
 from strategies import count_calls
 from wire import (
     JSON,

@@ -13,14 +13,22 @@ import attrs
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from deltafold import events as e
-from deltafold.dialects.responses import CHAT_CHUNK, HANDLERS, HEARTBEATS, NOTICES, PROGRESS, WHOLE_RESPONSE
-from deltafold.errors import ANOMALIES, AnomalyCode, UsageError, WireError
-from deltafold.fold import Fold
-from deltafold.limits import Limits
-from deltafold.parser import ResponseParser, parse
-from deltafold.sse import SSEDecoder
-from deltafold.state import ResponseState
+from deltafold.dialects.responses.reader import (
+    CHAT_CHUNK,
+    HANDLERS,
+    HEARTBEATS,
+    NOTICES,
+    PROGRESS,
+    WHOLE_RESPONSE,
+)
+from deltafold.machine.fold import Fold
+from deltafold.machine.lifecycle import ResponseState
+from deltafold.model import events as e
+from deltafold.model.anomalies import ANOMALIES, AnomalyCode
+from deltafold.model.errors import UsageError, WireError
+from deltafold.model.limits import Limits
+from deltafold.parsing.parser import ResponseParser, parse
+from deltafold.wire.sse import SSEDecoder
 from wire import FIXTURES, Ledger, Reading, check_laws, check_response, cut, read, resumed, same
 
 C = AnomalyCode

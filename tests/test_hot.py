@@ -22,11 +22,11 @@ from deltafold import (
     TextDelta,
     WireError,
 )
-from deltafold import events as e
-from deltafold import hot as hot_path
-from deltafold.hot import MOST_OPENINGS, MOST_TEMPLATES, MOST_UNUSED
-from deltafold.sse import Signal, SSEDecoder
+from deltafold.model import events as e
+from deltafold.parsing import fast_path as hot_path
+from deltafold.parsing.fast_path import MOST_OPENINGS, MOST_TEMPLATES, MOST_UNUSED
 from deltafold.testing.builder import json_bytes as dumps
+from deltafold.wire.sse import Signal, SSEDecoder
 from strategies import needs_python_code
 
 # ------------------------------------------------------------------------------------ with it and without it
@@ -262,6 +262,11 @@ def chunk(delta: Any, choice: int = 0, **fields: Any) -> dict[str, Any]:
     return {"id": "c1", "object": "chat.completion.chunk", "created": 7, "choices": [told]}
 
 
+def together(*chunks: dict[str, Any]) -> dict[str, Any]:
+    """One chunk with the choices of several."""
+    return {**chunks[0], "choices": [choice for one in chunks for choice in one["choices"]]}
+
+
 def call_chunk(index: int, arguments: str, **fields: Any) -> dict[str, Any]:
     """A chunk with a fragment of a call."""
     name = fields.pop("name", None)
@@ -303,7 +308,7 @@ CHAT_OTHERS = [
     event(chunk({"refusal": "no"})),
     event({"id": "c1", "object": "chat.completion.chunk", "choices": []}),
     event({"error": {"message": "no"}}),
-    event({**chunk({"content": "a"}), "choices": [*chunk({"content": "a"})["choices"] * 2]}),
+    event(together(chunk({"content": "a"}), chunk({"content": "a"}))),
     event(
         {
             "id": "c1",
@@ -1107,19 +1112,12 @@ def test_what_the_short_cut_must_not_pass_over(body: bytes) -> None:
         ],
         [
             *[chunk({"content": "a"}), chunk({"content": "b"}, 1), chunk({"content": "c"}, 2)] * 3,
-            {**chunk({}), "choices": [*HALF["choices"], *chunk({"content": "b"}, 1)["choices"]]},
+            together(HALF, chunk({"content": "b"}, 1)),
             chunk({"content": "abc"}),
         ],
         [
             *[chunk({"content": "a"}), chunk({"content": "b"}, 1), chunk({"content": "c"}, 2)] * 3,
-            {
-                **chunk({}),
-                "choices": [
-                    *HALF["choices"],
-                    *chunk({"content": "b"}, 1)["choices"],
-                    *chunk({"content": "c"}, 2)["choices"],
-                ],
-            },
+            together(HALF, chunk({"content": "b"}, 1), chunk({"content": "c"}, 2)),
             chunk({"content": "abc"}),
         ],
         # A message beside the delta tells the whole again.

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-import deltafold.reader
+import deltafold.parsing.reader
 from deltafold.__main__ import main
 
 ITEM = {"type": "message", "id": "msg_1", "role": "assistant", "status": "in_progress", "content": []}
@@ -387,7 +387,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as raised:
         main(["--version"])
     assert raised.value.code == 0
-    build = "pure Python" if deltafold.reader.__file__.endswith(".py") else "compiled"
+    build = "pure Python" if deltafold.parsing.reader.__file__.endswith(".py") else "compiled"
     assert capsys.readouterr().out == f"deltafold {deltafold.__version__}, {build}\n"
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltafold.items import (
+from deltafold.machine.build import item_from, part_from
+from deltafold.model.items import (
     CustomToolCall,
     FunctionCall,
     Message,
@@ -23,7 +24,6 @@ from deltafold.items import (
     SummaryText,
     shorten,
 )
-from deltafold.making import item_from, part_from
 
 TEXT = {"type": "output_text", "text": "x", "annotations": [{"a": 1}, None], "logprobs": [{"token": "x"}, 5]}
 ITEMS: list[tuple[type, dict[str, Any]]] = [

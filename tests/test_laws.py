@@ -30,7 +30,7 @@ from deltafold import (
     WireError,
     parse,
 )
-from deltafold.fold import Fold
+from deltafold.machine.fold import Fold
 from deltafold.testing import Stream
 from deltafold.testing.builder import json_bytes
 from deltafold.testing.damage import HEARTBEATS, WRONG_VALUES, byte_by_byte, every_cut, json_paths, mistyped

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deltafold.errors import UsageError
-from deltafold.lift import Lift
-from deltafold.lifting import Lifter
+from deltafold.arguments.lift import Lift
+from deltafold.arguments.lifter import Lifter
+from deltafold.model.errors import UsageError
 from strategies import count_calls
 
 THINKING = Lift(("thinking",), "reasoning", remove=True)

@@ -27,10 +27,10 @@ from deltafold import (
     UsageError,
     ValueReplaced,
 )
-from deltafold import arguments as arguments_module
-from deltafold import parser as parser_module
-from deltafold.dialects import lifts as lifts_module
-from deltafold.lifting import Lifter
+from deltafold.arguments import lifted_calls as lifts_module
+from deltafold.arguments import reader as arguments_module
+from deltafold.arguments.lifter import Lifter
+from deltafold.parsing import parser as parser_module
 from deltafold.testing.builder import json_bytes
 from deltafold.testing.strategies import fragments
 from strategies import needs_python_code

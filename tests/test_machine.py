@@ -28,7 +28,7 @@ from deltafold import (
     UsageError,
     WireError,
 )
-from deltafold.fold import Fold
+from deltafold.machine.fold import Fold
 from deltafold.testing import Stream
 from deltafold.testing.strategies import Body, damaged_bodies, gluings, streams
 from strategies import THOROUGH, Run, check_laws, drain, whole

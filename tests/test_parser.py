@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 import deltafold
-from deltafold import events as e
-from deltafold.errors import AnomalyCode as C
-from deltafold.errors import ErrorKind, LimitExceeded, UsageError, WireError
-from deltafold.limits import Limits
-from deltafold.parser import ResponseParser, parse
-from deltafold.response import Outcome
-from deltafold.state import ResponseState
+from deltafold.machine.lifecycle import ResponseState
+from deltafold.model import events as e
+from deltafold.model.anomalies import AnomalyCode as C
+from deltafold.model.errors import ErrorKind, LimitExceeded, UsageError, WireError
+from deltafold.model.limits import Limits
+from deltafold.model.response import Outcome
+from deltafold.parsing.parser import ResponseParser, parse
 from strategies import Run, check_laws, count_calls, play
 from wire import (
     added,

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltafold.errors import AnomalyCode as A
-from deltafold.errors import LimitExceeded, WireError
-from deltafold.payload import (
+from deltafold.model.anomalies import AnomalyCode as A
+from deltafold.model.errors import LimitExceeded, WireError
+from deltafold.wire.json_text import (
     LONG,
     MOST_JOINTS,
     Announcement,

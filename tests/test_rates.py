@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltafold.rates import (
+from deltafold.diagnosis.rate_limits import (
     Credits,
     MeteredLimit,
     RateLimit,

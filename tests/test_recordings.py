@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deltafold.parser import ResponseParser
+from deltafold.parsing.parser import ResponseParser
 from wire import check_laws, cut, read, resumed, same
 
 FOLDER = os.environ.get("DELTAFOLD_RECORDINGS")

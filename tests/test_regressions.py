@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from deltafold import events as e
-from deltafold.errors import AnomalyCode as C
-from deltafold.errors import ErrorKind, LimitExceeded, ResponseError, UsageError
-from deltafold.limits import Limits
-from deltafold.parser import ResponseParser
-from deltafold.response import Outcome, Response
-from deltafold.sse import SSEDecoder
+from deltafold.model import events as e
+from deltafold.model.anomalies import AnomalyCode as C
+from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError, UsageError
+from deltafold.model.limits import Limits
+from deltafold.model.response import Outcome, Response
+from deltafold.parsing.parser import ResponseParser
+from deltafold.wire.sse import SSEDecoder
 from strategies import Run, check_laws, count_calls, drain, needs_python_code, play
 from wire import (
     JSON,

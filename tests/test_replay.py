@@ -40,7 +40,7 @@ from deltafold import (
     UsageReported,
     ValueReplaced,
 )
-from deltafold.replay import MOST_WAITING
+from deltafold.parsing.replay import MOST_WAITING
 from deltafold.testing import Stream
 from deltafold.testing.builder import json_bytes as dumps
 from deltafold.testing.payloads import (

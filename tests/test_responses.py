@@ -12,15 +12,16 @@ from typing import Any
 
 import pytest
 
-from deltafold import events as e
-from deltafold.dialects.responses import HEARTBEATS, NOTICES, PROGRESS
-from deltafold.errors import AnomalyCode, ErrorKind, LimitExceeded, WireError
-from deltafold.items import FunctionCall, Message, OtherItem, Reasoning
-from deltafold.limits import Limits
-from deltafold.parser import ResponseParser
-from deltafold.rates import rate_limits_from_event
-from deltafold.response import Outcome
-from deltafold.state import ResponseState
+from deltafold.diagnosis.rate_limits import rate_limits_from_event
+from deltafold.dialects.responses.reader import HEARTBEATS, NOTICES, PROGRESS
+from deltafold.machine.lifecycle import ResponseState
+from deltafold.model import events as e
+from deltafold.model.anomalies import AnomalyCode
+from deltafold.model.errors import ErrorKind, LimitExceeded, WireError
+from deltafold.model.items import FunctionCall, Message, OtherItem, Reasoning
+from deltafold.model.limits import Limits
+from deltafold.model.response import Outcome
+from deltafold.parsing.parser import ResponseParser
 from wire import (
     JSON,
     Run,

@@ -9,7 +9,7 @@ import pytest
 
 import deltafold
 from deltafold import Notice
-from deltafold.shown import Shown
+from deltafold.model.attrs_repr import Shown
 
 KINDS = [
     kind

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 
 from deltafold import Event, Heartbeat, ItemProgress, Notice, Sign, TextDelta, UnknownEvent, sign_of
-from deltafold.signs import SIGNS
-from deltafold.state import SIGNS as BESIDE
+from deltafold.machine.lifecycle import SIGNS as BESIDE
 from deltafold.testing import Stream
 from deltafold.testing.payloads import created, value
 from deltafold.testing.strategies import streams
+from deltafold.views.liveness import SIGNS
 from strategies import play
 from wire import frames
 

@@ -25,12 +25,12 @@ from deltafold import (
     ResponseState,
     UsageError,
     rate_limits_from_event,
-    snapshot,
 )
 from deltafold.dialects.base import Dialect
-from deltafold.dialects.chat import ChatDialect
-from deltafold.dialects.responses import ResponsesDialect
-from deltafold.snapshot import CLASSES, MARK, MEMORIES, VERSION, freeze, seal, thaw, unseal
+from deltafold.dialects.chat.reader import ChatDialect
+from deltafold.dialects.responses.reader import ResponsesDialect
+from deltafold.parsing import snapshot
+from deltafold.parsing.snapshot import CLASSES, MARK, MEMORIES, VERSION, freeze, seal, thaw, unseal
 from deltafold.testing import Stream
 from deltafold.testing.strategies import streams
 from strategies import drain

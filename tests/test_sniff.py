@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from deltafold.sniff import MOST_BLANKS, Body, sniff
+from deltafold.wire.body_kind import MOST_BLANKS, Body, sniff
 
 BOM = b"\xef\xbb\xbf"
 

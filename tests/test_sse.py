@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltafold.errors import LimitExceeded, UsageError
-from deltafold.limits import Limits
-from deltafold.sse import LONGEST_WAIT, MAX_RETRY, PIECE, Frame, Signal, SSEDecoder, encode_frame
+from deltafold.model.errors import LimitExceeded, UsageError
+from deltafold.model.limits import Limits
 from deltafold.testing.strategies import chunkings
+from deltafold.wire.sse import LONGEST_WAIT, MAX_RETRY, PIECE, Frame, Signal, SSEDecoder, encode_frame
 from strategies import THOROUGH, count_calls
 
 BOM = b"\xef\xbb\xbf"

@@ -8,9 +8,8 @@ from typing import Any, get_args
 import pytest
 
 from deltafold import DeltafoldError, Event, Outcome, ResponseParser, ResponseState
-from deltafold import events as e
-from deltafold.dialects.responses import HANDLERS, HEARTBEATS, NOTICES, PROGRESS
-from deltafold.state import (
+from deltafold.dialects.responses.reader import HANDLERS, HEARTBEATS, NOTICES, PROGRESS
+from deltafold.machine.lifecycle import (
     ITEM,
     ITEM_STATUS_AT_END,
     PART,
@@ -20,6 +19,7 @@ from deltafold.state import (
     PartState,
     step,
 )
+from deltafold.model import events as e
 from deltafold.testing import Stream
 from deltafold.testing.payloads import completed, created, response
 from strategies import Run, check_laws, play

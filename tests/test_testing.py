@@ -24,7 +24,7 @@ from deltafold import (
     ResponseParser,
     UsageError,
 )
-from deltafold.dialects.responses import HANDLERS, PROGRESS
+from deltafold.dialects.responses.reader import HANDLERS, PROGRESS
 from deltafold.testing import Stream, StreamBuilder, ToolCall
 from deltafold.testing.damage import (
     HEARTBEATS,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltafold import ReasoningDelta, ResponseParser, TextDelta
-from deltafold.dialects.think import ThinkTags
+from deltafold.dialects.chat.think_tags import ThinkTags
 
 
 def parse(*deltas, finish=True, think_tags=True):

@@ -26,6 +26,7 @@ from deltafold import (
     Verdict,
     parse,
 )
+from deltafold.model.verdict import ORDER
 from deltafold.testing import Stream
 from deltafold.testing.payloads import (
     added,
@@ -48,7 +49,6 @@ from deltafold.testing.payloads import (
     value,
 )
 from deltafold.testing.strategies import damaged_bodies, streams
-from deltafold.verdict import ORDER
 from strategies import play
 from wire import JSON, frames
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import attrs
 
-from deltafold import events as e
-from deltafold.errors import Anomaly, AnomalyCode
-from deltafold.items import FunctionCall
-from deltafold.parser import ResponseParser
-from deltafold.response import Outcome, Response
+from deltafold.model import events as e
+from deltafold.model.anomalies import Anomaly, AnomalyCode
+from deltafold.model.items import FunctionCall
+from deltafold.model.response import Outcome, Response
+from deltafold.parsing.parser import ResponseParser
 from deltafold.testing.payloads import *  # noqa: F403 - one place for tests to take all of it from
 from deltafold.testing.payloads import JSON
 

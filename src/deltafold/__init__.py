@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from deltafold.allowances import RateLimits
-from deltafold.errors import (
-    ANOMALIES,
-    Anomaly,
-    AnomalyCode,
+from deltafold.arguments.lift import Lift
+from deltafold.machine.lifecycle import ResponseState
+from deltafold.model.anomalies import ANOMALIES, Anomaly, AnomalyCode
+from deltafold.model.errors import (
     DeltafoldError,
     ErrorKind,
     LimitExceeded,
     ResponseError,
-    ResponseFailed,
     UsageError,
     WireError,
 )
-from deltafold.events import (
+from deltafold.model.events import (
     AnnotationAdded,
     ArgumentsDelta,
     AudioDelta,
@@ -52,7 +50,7 @@ from deltafold.events import (
     ValueFinished,
     ValueReplaced,
 )
-from deltafold.items import (
+from deltafold.model.items import (
     CustomToolCall,
     FunctionCall,
     Item,
@@ -66,20 +64,27 @@ from deltafold.items import (
     Refusal,
     SummaryText,
 )
-from deltafold.lift import Lift
-from deltafold.limits import Limits
-from deltafold.parser import ResponseParser, parse
-from deltafold.response import Choice, EstimatedUsage, LiftedText, Outcome, Response, Usage
-from deltafold.signs import Sign, sign_of
-from deltafold.sse import Frame, SSEDecoder, encode_frame
-from deltafold.state import ResponseState
-from deltafold.verdict import Verdict, VisibleKind
+from deltafold.model.limits import Limits
+from deltafold.model.rate_limits import RateLimits
+from deltafold.model.response import (
+    Choice,
+    EstimatedUsage,
+    LiftedText,
+    Outcome,
+    Response,
+    ResponseFailed,
+    Usage,
+)
+from deltafold.model.verdict import Verdict, VisibleKind
+from deltafold.parsing.parser import ResponseParser, parse
+from deltafold.views.liveness import Sign, sign_of
+from deltafold.wire.sse import Frame, SSEDecoder, encode_frame
 
 if TYPE_CHECKING:
-    from deltafold.arguments import ArgumentsError, ArgumentsReader
-    from deltafold.classify import classify_http_error
-    from deltafold.display import DisplayKind, DisplayMessage, DisplayUpdate, DisplayView
-    from deltafold.rates import rate_limits_from_event, rate_limits_from_headers
+    from deltafold.arguments.reader import ArgumentsError, ArgumentsReader
+    from deltafold.diagnosis.classify import classify_http_error
+    from deltafold.diagnosis.rate_limits import rate_limits_from_event, rate_limits_from_headers
+    from deltafold.views.display import DisplayKind, DisplayMessage, DisplayUpdate, DisplayView
 
 __all__ = [
     "ANOMALIES",
@@ -169,15 +174,17 @@ __all__ = [
 
 
 # What a plain stream does without. Imported at once, these modules would take as long as half of the others;
-# so each is imported when it, or a name that the package has from it, is asked for.
+# so each is imported when a name that the package has from it is asked for.
 _LATER = {
-    "arguments": ("ArgumentsError", "ArgumentsReader"),
-    "classify": ("classify_http_error",),
-    "display": ("DisplayKind", "DisplayMessage", "DisplayUpdate", "DisplayView"),
-    "lifting": (),
-    "rates": ("rate_limits_from_event", "rate_limits_from_headers"),
-    "replay": (),
-    "snapshot": (),
+    "ArgumentsError": "arguments.reader",
+    "ArgumentsReader": "arguments.reader",
+    "DisplayKind": "views.display",
+    "DisplayMessage": "views.display",
+    "DisplayUpdate": "views.display",
+    "DisplayView": "views.display",
+    "classify_http_error": "diagnosis.classify",
+    "rate_limits_from_event": "diagnosis.rate_limits",
+    "rate_limits_from_headers": "diagnosis.rate_limits",
 }
 
 
@@ -188,12 +195,10 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("deltafold")
-    for module, names in _LATER.items():
-        if name == module or name in names:
-            found = import_module(f"deltafold.{module}")
-            return found if name == module else getattr(found, name)
+    if name in _LATER:
+        return getattr(import_module(f"deltafold.{_LATER[name]}"), name)
     raise AttributeError(f"module 'deltafold' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_LATER})
+    return sorted([*__all__, "__version__"])

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import attrs
 
-import deltafold.reader
+import deltafold.parsing.reader
 from deltafold import (
     Anomaly,
     CustomToolCall,
@@ -38,7 +38,7 @@ from deltafold import (
     WireError,
 )
 
-BUILD = "pure Python" if deltafold.reader.__file__.endswith(".py") else "compiled"
+BUILD = "pure Python" if deltafold.parsing.reader.__file__.endswith(".py") else "compiled"
 CHUNK = 65_536
 SHOWN = 100
 """Characters of one value on a line."""

@@ -31,7 +31,7 @@ FIXTURES = TESTS.parent / "fixtures"
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "src")]
 
 with atheris.instrument_imports(include=["deltafold"]):
-    import deltafold.parser  # noqa: F401
+    import deltafold.parsing.parser  # noqa: F401
 
 from fuzz.targets import DIALECTS, PARSER_HEADER, TARGETS  # noqa: E402
 

@@ -23,12 +23,12 @@ from deltafold import (
     WireError,
     encode_frame,
 )
-from deltafold.dialects.chat import ChatDialect
-from deltafold.dialects.responses import ResponsesDialect
-from deltafold.errors import AnomalyCode
-from deltafold.fold import Fold
-from deltafold.payload import DONE, Unread, join_halves, join_surrogates, mend, read_payloads
-from deltafold.sse import COMMENT, ERROR_FIELD, EVENT, text_of
+from deltafold.dialects.chat.reader import ChatDialect
+from deltafold.dialects.responses.reader import ResponsesDialect
+from deltafold.machine.fold import Fold
+from deltafold.model.anomalies import AnomalyCode
+from deltafold.wire.json_text import DONE, Unread, join_halves, join_surrogates, mend, read_payloads
+from deltafold.wire.sse import COMMENT, ERROR_FIELD, EVENT, text_of
 from strategies import Run, check_laws, drain, whole
 from test_sse import Oracle
 

@@ -47,19 +47,28 @@ sys.path[:0] = [str(TESTS)]
 
 from mutation.operators import Mutant, mutants_of  # noqa: E402
 
-MODULES = ("sse", "payload", "state", "fold", "dialects.base", "dialects.lifts", "dialects.think")
-MODULES += ("dialects.chat", "dialects.responses")
+MODULES = (
+    "wire.sse",
+    "wire.json_text",
+    "machine.lifecycle",
+    "machine.fold",
+    "arguments.lifted_calls",
+    "dialects.base",
+    "dialects.chat.think_tags",
+    "dialects.chat.reader",
+    "dialects.responses.reader",
+)
 SURVIVORS = Path(__file__).with_name("survivors.toml")
 OWN_TESTS = {
-    "sse": ("sse",),
-    "payload": ("payload",),
-    "state": ("state",),
-    "fold": ("responses", "chat", "regressions", "response"),
+    "wire.sse": ("sse",),
+    "wire.json_text": ("payload",),
+    "machine.lifecycle": ("state",),
+    "machine.fold": ("responses", "chat", "regressions", "response"),
     "dialects.base": ("lifts", "chat", "responses"),
-    "dialects.lifts": ("lifts",),
-    "dialects.think": ("think",),
-    "dialects.chat": ("chat", "chat_fixtures", "regressions"),
-    "dialects.responses": ("responses", "fixtures", "regressions"),
+    "arguments.lifted_calls": ("lifts",),
+    "dialects.chat.think_tags": ("think",),
+    "dialects.chat.reader": ("chat", "chat_fixtures", "regressions"),
+    "dialects.responses.reader": ("responses", "fixtures", "regressions"),
 }
 """Tests that are tried first where a fresh interpreter is needed."""
 KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"

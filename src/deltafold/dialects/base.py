@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, ClassVar, Protocol, TypeAlias
 
-from deltafold import events as e
-from deltafold.dialects.lifts import CallLifts
-from deltafold.errors import AnomalyCode, ErrorKind, LimitExceeded, ResponseError
-from deltafold.fold import Fold, ValueKey
-from deltafold.payload import Report
-from deltafold.response import Outcome, Usage
-from deltafold.told import copied, string
+from deltafold.arguments.lifted_calls import CallLifts
+from deltafold.machine.fold import Fold, ValueKey
+from deltafold.model import events as e
+from deltafold.model.anomalies import AnomalyCode
+from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
+from deltafold.model.json_values import copied, string
+from deltafold.model.response import Outcome, Usage
+from deltafold.wire.json_text import Report
 
 __all__ = ["Dialect", "Translator", "cause_of", "usage_from"]
 

@@ -21,8 +21,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import attrs
 
-from deltafold.errors import UsageError
-from deltafold.response import Outcome
+from deltafold.model.errors import UsageError
+from deltafold.model.response import Outcome
 from deltafold.testing import payloads as p
 from deltafold.testing.payloads import JSON
 

@@ -24,8 +24,8 @@ except ImportError as error:
         'deltafold.testing.strategies needs Hypothesis: pip install "deltafold[testing]"'
     ) from error
 
-from deltafold.errors import UsageError
-from deltafold.response import Outcome
+from deltafold.model.errors import UsageError
+from deltafold.model.response import Outcome
 from deltafold.testing.builder import Stream, StreamBuilder, json_bytes, value_events
 from deltafold.testing.damage import (
     HEARTBEATS,

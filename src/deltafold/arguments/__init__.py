@@ -1,0 +1,1 @@
+"""The JSON of tool arguments, as it streams."""

@@ -1,0 +1,1 @@
+"""What an error or a header means, with tables for each provider."""

@@ -1,0 +1,162 @@
+"""A response in the shape of an unstreamed Chat Completion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deltafold.model.items import (
+    CustomToolCall,
+    FunctionCall,
+    Item,
+    Message,
+    OutputText,
+    Reasoning,
+    Refusal,
+)
+from deltafold.model.json_values import copied
+
+if TYPE_CHECKING:
+    from deltafold.model.response import Choice, Response, Usage
+
+__all__ = ["chat_completion", "usage_of_chat"]
+
+JSON = dict[str, Any]
+
+NOT_OF_COMPLETIONS = {
+    "audio",
+    "created_at",
+    "error",
+    "id",
+    "incomplete_details",
+    "model",
+    "object",
+    "output",
+    "status",
+    "usage",
+}
+SHARED = ("metadata", "service_tier", "system_fingerprint")
+"""Fields that both APIs have under one name."""
+RENAMED = {
+    "input_tokens": "prompt_tokens",
+    "output_tokens": "completion_tokens",
+    "input_tokens_details": "prompt_tokens_details",
+    "output_tokens_details": "completion_tokens_details",
+}
+OF_ITEM = {"type", "status", "id", "call_id", "name", "arguments", "input"}
+
+
+def chat_completion(response: Response) -> JSON:
+    """The response as Chat Completions would have sent it whole, with the server's own finish reasons."""
+    data = copied(response.data)
+    told = {choice.index: choice for choice in response.choices}
+    indexes = sorted({item.choice_index or 0 for item in response.output} | told.keys()) or [0]
+    completion: JSON = {
+        "id": data.get("id"),
+        "object": "chat.completion",
+        "created": data.get("created_at"),
+        "model": data.get("model"),
+        "choices": [choice_of(response, index, told.get(index)) for index in indexes],
+        "usage": None if response.usage is None else usage_of_chat(response.usage),
+    }
+    for key, value in data.items():
+        if key in SHARED or (told and key not in NOT_OF_COMPLETIONS):
+            completion[key] = value
+    return completion
+
+
+def choice_of(response: Response, index: int, told: Choice | None) -> JSON:
+    more = {} if told is None else copied(told.data)
+    items = [item for item in response.output if (item.choice_index or 0) == index]
+    logprobs = more.pop("logprobs", None) or {}
+    tokens = [entry for part in texts(items) for entry in part.logprobs]
+    if tokens:
+        logprobs = {**logprobs, "content": [*copied(tokens), *(logprobs.get("content") or ())]}
+    message = message_of(
+        items, more.pop("reasoning_field", "reasoning_content"), more.pop("legacy_call_id", None)
+    )
+    if told is not None and (parts := parts_of(items)):
+        message["content"] = parts
+    if "audio" in response.data:
+        message["audio"] = copied(response.data["audio"])
+    for key, value in (more.pop("message", None) or {}).items():
+        known = message.get(key)
+        message[key] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
+    reason = response.finish_reason if told is None else told.finish_reason
+    return {"index": index, "message": message, "logprobs": logprobs or None, "finish_reason": reason, **more}
+
+
+def texts(items: list[Item]) -> list[OutputText]:
+    return [
+        part
+        for item in items
+        if isinstance(item, Message)
+        for part in item.content
+        if isinstance(part, OutputText)
+    ]
+
+
+def message_of(items: list[Item], reasoning_field: str, legacy_call_id: str | None) -> JSON:
+    roles = [item.role for item in items if isinstance(item, Message) and item.role]
+    refusals = [
+        part.refusal
+        for item in items
+        if isinstance(item, Message)
+        for part in item.content
+        if isinstance(part, Refusal)
+    ]
+    message: JSON = {
+        "role": roles[0] if roles else "assistant",
+        "content": "".join(part.text for part in texts(items)) or None,
+        "refusal": "".join(refusals) or None,
+    }
+    annotations = [annotation for part in texts(items) for annotation in part.annotations]
+    if annotations:
+        message["annotations"] = copied(annotations)
+    for item in items:
+        if isinstance(item, Reasoning):
+            text = item.text
+            if text:
+                message[reasoning_field] = message.get(reasoning_field, "") + text
+            if "reasoning_details" in item.data:
+                message["reasoning_details"] = copied(item.data["reasoning_details"])
+    for item in items:
+        if isinstance(item, FunctionCall) and item.call_id == legacy_call_id is not None:
+            message["function_call"] = {"name": item.name, "arguments": item.arguments}
+        elif isinstance(item, (FunctionCall, CustomToolCall)):
+            message.setdefault("tool_calls", []).append(call_of(item))
+    return message
+
+
+def parts_of(items: list[Item]) -> list[Any]:
+    """The content in parts, where some of them are no text: Mistral's references. Else none."""
+    parts = [
+        part
+        for item in items
+        if isinstance(item, Message)
+        for part in item.content
+        if not isinstance(part, Refusal)
+    ]
+    if all(isinstance(part, OutputText) for part in parts):
+        return []
+    return [
+        {"type": "text", "text": part.text} if isinstance(part, OutputText) else copied(part.data)
+        for part in parts
+    ]
+
+
+def call_of(item: FunctionCall | CustomToolCall) -> JSON:
+    more = {key: value for key, value in item.to_dict().items() if key not in OF_ITEM}
+    if isinstance(item, CustomToolCall):
+        return {
+            "id": item.call_id,
+            "type": "custom",
+            "custom": {"name": item.name, "input": item.input},
+            **more,
+        }
+    function = {"name": item.name, "arguments": item.arguments}
+    return {"id": item.call_id, "type": "function", "function": function, **more}
+
+
+def usage_of_chat(usage: Usage) -> JSON:
+    """Usage in the words of Chat Completions, whichever API told it."""
+    return {RENAMED.get(key, key): value for key, value in usage.to_dict().items()}

@@ -1,0 +1,1 @@
+"""What events mean: life cycles, records and the fold. It knows no provider."""

@@ -1,0 +1,1 @@
+"""What goes out: data only. It knows no wire and opens nothing."""

@@ -1,0 +1,438 @@
+"""What comes out: one class for each kind of event. Data only.
+
+A delta carries its keys and the fragment, nothing cumulative. `output_index` names an item, and on the
+Responses API it is the wire's own; on Chat Completions items are numbered in the order of their appearance.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import attrs
+
+from deltafold.model.attrs_repr import Shown
+from deltafold.model.errors import ResponseError
+from deltafold.model.items import Item, Part, shorten, text_field
+from deltafold.model.rate_limits import RateLimits
+from deltafold.model.response import Outcome, Response, Usage
+
+__all__ = [
+    "AnnotationAdded",
+    "ArgumentsDelta",
+    "AudioDelta",
+    "ChoiceUpdated",
+    "CodeDelta",
+    "CommandDelta",
+    "CommandOutputDelta",
+    "DiffDelta",
+    "ErrorReported",
+    "Event",
+    "Heartbeat",
+    "ItemFinished",
+    "ItemProgress",
+    "ItemStarted",
+    "ItemUpdated",
+    "LiftedDelta",
+    "Notice",
+    "OutputDelta",
+    "PartFinished",
+    "PartStarted",
+    "PartialImage",
+    "RateLimitsReported",
+    "ReasoningDelta",
+    "RefusalDelta",
+    "ResponseFinished",
+    "ResponseStarted",
+    "StatusChanged",
+    "TextDelta",
+    "TranscriptDelta",
+    "UnknownEvent",
+    "UsageReported",
+    "ValueFinished",
+    "ValueReplaced",
+]
+
+Group: TypeAlias = Literal["content", "summary"]
+"""Which list of an item a part stands in."""
+
+ValueKind: TypeAlias = Literal[
+    "text",
+    "refusal",
+    "summary",
+    "reasoning",
+    "arguments",
+    "code",
+    "diff",
+    "command",
+    "stdout",
+    "stderr",
+    "output",
+]
+"""What a streamed value is. `arguments` is also the input of a custom tool."""
+
+
+def payload_field() -> Any:
+    return attrs.field(repr=shorten, hash=False)
+
+
+# ------------------------------------------------------------------------------------------ the response
+
+
+@attrs.frozen(repr=False)
+class ResponseStarted(Shown):
+    """The response has begun. Comes once, before everything that belongs to the response."""
+
+    response_id: str | None
+    model: str | None
+    data: dict[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    """The response as it was announced, without its output. Not to be changed."""
+
+
+@attrs.frozen(repr=False)
+class StatusChanged(Shown):
+    """The server told how far the response is, or more about it."""
+
+    status: str | None
+    """`queued`, `in_progress`; None where only `data` is new."""
+    data: dict[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    """The response as it was told, without its output. Not to be changed."""
+
+
+@attrs.frozen(repr=False)
+class ChoiceUpdated(Shown):
+    """Chat Completions told of a choice what is not its text: why it finished, content filters…"""
+
+    choice_index: int
+    finish_reason: str | None
+    """The server's own word. It is no end: arguments and usage may follow."""
+    data: dict[str, Any] = payload_field()
+    """What is new, as the server told it."""
+
+
+@attrs.frozen(repr=False)
+class UsageReported(Shown):
+    """Tokens used. A later report takes the place of an earlier one; they are never to be added."""
+
+    usage: Usage
+
+
+@attrs.frozen(repr=False)
+class RateLimitsReported(Shown):
+    """The caller's rate limits, as the server told them inside the stream."""
+
+    limits: RateLimits | None = attrs.field(repr=shorten, hash=False)
+    """What could be read of them."""
+    payload: dict[str, Any] = payload_field()
+
+
+@attrs.frozen(repr=False)
+class ErrorReported(Shown):
+    """The provider reported a failure. `ResponseFinished` with the outcome `failed` follows."""
+
+    error: ResponseError
+
+
+@attrs.frozen(repr=False)
+class ResponseFinished(Shown):
+    """The end. Comes once, last."""
+
+    outcome: Outcome
+    response: Response = attrs.field(repr=str)
+
+
+# --------------------------------------------------------------------------------------- items and parts
+
+
+@attrs.frozen(repr=False)
+class ItemStarted(Shown):
+    """An item has begun. Comes before everything that belongs to the item."""
+
+    output_index: int
+    item: Item
+
+
+@attrs.frozen(repr=False)
+class ItemUpdated(Shown):
+    """More is known of an item that had begun: its name, an id."""
+
+    output_index: int
+    item: Item
+
+
+@attrs.frozen(repr=False)
+class ItemProgress(Shown):
+    """A hosted tool told how far it is."""
+
+    output_index: int
+    status: str
+    """The last word of the wire's type: `searching`, `interpreting`, `completed`…"""
+
+
+@attrs.frozen(repr=False)
+class ItemFinished(Shown):
+    """An item is whole."""
+
+    output_index: int
+    item: Item
+
+
+@attrs.frozen(repr=False)
+class PartStarted(Shown):
+    """A part of an item's content or summary has begun."""
+
+    output_index: int
+    part_index: int
+    """`content_index` or `summary_index`, by `group`."""
+    group: Group
+    part: Part
+
+
+@attrs.frozen(repr=False)
+class PartFinished(Shown):
+    """A part of an item's content or summary is whole."""
+
+    output_index: int
+    part_index: int
+    group: Group
+    part: Part
+
+
+# ---------------------------------------------------------------------------------------- streamed values
+
+
+@attrs.frozen(weakref_slot=False)
+class TextDelta:
+    """A fragment of a message's text."""
+
+    output_index: int
+    content_index: int
+    text: str = text_field()
+    logprobs: tuple[dict[str, Any], ...] = attrs.field(default=(), repr=False, hash=False)
+    """Log probabilities of the fragment's tokens, as the server told them."""
+
+
+@attrs.frozen(repr=False)
+class RefusalDelta(Shown):
+    """A fragment of a refusal."""
+
+    output_index: int
+    content_index: int
+    text: str = text_field()
+
+
+@attrs.frozen(weakref_slot=False)
+class ReasoningDelta:
+    """A fragment of reasoning: of its summary, or of its raw text."""
+
+    output_index: int
+    part_index: int
+    text: str = attrs.field(repr=shorten)
+    kind: Literal["summary", "text"]
+
+
+@attrs.frozen(weakref_slot=False)
+class ArgumentsDelta:
+    """A fragment of a function call's or an MCP call's arguments, or of a custom tool's input."""
+
+    output_index: int
+    text: str = text_field()
+
+
+@attrs.frozen(repr=False)
+class LiftedDelta(Shown):
+    """A fragment of a string inside a call's arguments that was declared to be text or reasoning."""
+
+    output_index: int
+    path: tuple[str | int, ...]
+    """Where in the arguments: object keys and array positions from the top."""
+    into: Literal["text", "reasoning"]
+    text: str = text_field()
+
+
+@attrs.frozen(repr=False)
+class CodeDelta(Shown):
+    """A fragment of the code that the code interpreter is to run."""
+
+    output_index: int
+    text: str = text_field()
+
+
+@attrs.frozen(repr=False)
+class DiffDelta(Shown):
+    """A fragment of a patch."""
+
+    output_index: int
+    text: str = text_field()
+
+
+@attrs.frozen(repr=False)
+class CommandDelta(Shown):
+    """A fragment of a shell command."""
+
+    output_index: int
+    command_index: int
+    text: str = text_field()
+
+
+@attrs.frozen(repr=False)
+class CommandOutputDelta(Shown):
+    """A fragment of what a shell command wrote."""
+
+    output_index: int
+    command_index: int
+    stream: Literal["stdout", "stderr"]
+    text: str = text_field()
+
+
+@attrs.frozen(repr=False)
+class OutputDelta(Shown):
+    """A fragment of a hosted tool's output."""
+
+    output_index: int
+    text: str = text_field()
+
+
+@attrs.frozen(repr=False)
+class ValueReplaced(Shown):
+    """A value told whole contradicts what was handed out: it is `text`, and later deltas go on from there."""
+
+    output_index: int
+    kind: ValueKind
+    text: str = text_field()
+    content_index: int | None = None
+    """Which part, where `kind` is `text` or `refusal`."""
+    part_index: int | None = None
+    """Which part or command, where `kind` has such."""
+
+
+@attrs.frozen(repr=False)
+class ValueFinished(Shown):
+    """The server told a value whole; the deltas handed out, joined, are just that."""
+
+    output_index: int
+    kind: ValueKind
+    text: str = text_field()
+    content_index: int | None = None
+    """Which part, where `kind` is `text` or `refusal`."""
+    part_index: int | None = None
+    """Which part or command, where `kind` has such."""
+
+
+@attrs.frozen(repr=False)
+class AnnotationAdded(Shown):
+    """A citation or file path that belongs to a text part."""
+
+    output_index: int
+    content_index: int
+    annotation_index: int
+    annotation: dict[str, Any] = payload_field()
+
+
+@attrs.frozen(repr=False)
+class PartialImage(Shown):
+    """A preview of an image that is being made. It is not kept in the response."""
+
+    output_index: int
+    partial_image_index: int
+    image: str = attrs.field(repr=shorten)
+    """The image, in base64."""
+    data: dict[str, Any] = attrs.field(repr=False, hash=False)
+    """What else was told of it: its format, size, quality, background."""
+
+
+@attrs.frozen(repr=False)
+class AudioDelta(Shown):
+    """A fragment of spoken output, in base64."""
+
+    data: str = text_field()
+
+
+@attrs.frozen(repr=False)
+class TranscriptDelta(Shown):
+    """A fragment of the words of spoken output."""
+
+    text: str = text_field()
+
+
+class TextDraft:
+    """A `TextDelta` while it is being made: setting the slots of a frozen class takes twice as long."""
+
+    __slots__ = TextDelta.__slots__  # type: ignore[attr-defined]
+
+
+class ReasoningDraft:
+    """A `ReasoningDelta` while it is being made."""
+
+    __slots__ = ReasoningDelta.__slots__  # type: ignore[attr-defined]
+
+
+class ArgumentsDraft:
+    """An `ArgumentsDelta` while it is being made."""
+
+    __slots__ = ArgumentsDelta.__slots__  # type: ignore[attr-defined]
+
+
+# ---------------------------------------------------------------------------------------- everything else
+
+
+@attrs.frozen(repr=False)
+class Heartbeat(Shown):
+    """A sign of life that says nothing: a comment, a keepalive or ping, an event without data."""
+
+    source: str
+    """`comment`, `empty`, or the wire's type or event name: `keepalive`, `ping`…"""
+    text: str = attrs.field(default="", repr=shorten)
+
+
+@attrs.frozen(repr=False)
+class Notice(Shown):
+    """An event that is known, and changes nothing in the response: metadata, timing, steering."""
+
+    type: str
+    payload: dict[str, Any] = payload_field()
+
+
+@attrs.frozen(repr=False)
+class UnknownEvent(Shown):
+    """Something that this library does not know, or could not read, as it came."""
+
+    type: str
+    """The payload's type, else the SSE event name, else ""."""
+    payload: Any = payload_field()
+    """The JSON value; where it is no JSON, the text as `str`."""
+
+
+Event: TypeAlias = (
+    ResponseStarted
+    | StatusChanged
+    | ChoiceUpdated
+    | UsageReported
+    | RateLimitsReported
+    | ErrorReported
+    | ResponseFinished
+    | ItemStarted
+    | ItemUpdated
+    | ItemProgress
+    | ItemFinished
+    | PartStarted
+    | PartFinished
+    | TextDelta
+    | RefusalDelta
+    | ReasoningDelta
+    | ArgumentsDelta
+    | LiftedDelta
+    | CodeDelta
+    | DiffDelta
+    | CommandDelta
+    | CommandOutputDelta
+    | OutputDelta
+    | ValueReplaced
+    | ValueFinished
+    | AnnotationAdded
+    | PartialImage
+    | AudioDelta
+    | TranscriptDelta
+    | Heartbeat
+    | Notice
+    | UnknownEvent
+)

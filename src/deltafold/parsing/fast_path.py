@@ -1,0 +1,407 @@
+"""The short cut for hot deltas: a few comparisons in place of framing, JSON, dialect and fold.
+
+Nearly all events of a stream are fragments that differ from the one before in their text, their sequence
+number and their padding. Once such an event has gone the long way and came out as one plain delta, its block
+becomes a template: all else in it is compared, byte for byte, with the blocks that follow. What is equal to
+it is parsed equally. Whatever is not goes the long way itself, so the parser is right also where nothing is
+ever learned.
+
+Templates belong to one stream, and are dropped whenever anything but a plain delta comes for the same item.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from typing import Any, Final, Protocol, TypeAlias
+
+from deltafold.machine.fold import Fold, item_of
+from deltafold.model import events as e
+from deltafold.wire.sse import SSEDecoder
+
+__all__ = ["HOT", "HotEvent", "HotPath"]
+
+HotEvent: TypeAlias = e.TextDelta | e.ReasoningDelta | e.ArgumentsDelta
+Path: TypeAlias = tuple[str | int, ...]
+Special: TypeAlias = tuple[str, Callable[[str], bool]]
+"""First characters of texts that may have to go the long way, and what knows whether such a text has to."""
+
+BACKSLASH: Final = "\\"
+# What stands between two pieces of a template.
+TEXT: Final = "text"
+COUNT: Final = "number"
+PADDING: Final = "padding"
+# A text with escapes, up to its closing quote. Half a surrogate pair may wait for its other half, so escapes
+# of such are not in it.
+PLAIN: Final = r'[^"\\\x00-\x1f]*+'
+ESCAPE: Final = r'\\(?:["\\/bfnrt]|u(?:[0-9A-Ca-cEFef][0-9A-Fa-f]|[Dd][0-7])[0-9A-Fa-f]{2})'
+ESCAPED: Final = re.compile(f'{PLAIN}(?:{ESCAPE}{PLAIN})*+(?=")')
+CONTROLS: Final = re.compile(r"[\x00-\x1f]")
+NEVER: Final[Special] = "", bool
+NOWHERE: Final = 0, ""
+NOBODY: Final = None, 0, ""
+MOST_OPENINGS: Final = 8
+MOST_TEMPLATES: Final = 64
+MOST_UNUSED: Final = 32
+# Longer blocks are not worth comparing.
+LONGEST: Final = 4096
+HIGHEST: Final = 10**15
+
+
+class PlainDialect(Protocol):
+    """What has to be known of a dialect."""
+
+    last_sequence_number: int | None
+    halves: dict[Any, int]
+
+    def plain_text(self, payload: dict[str, Any], event: Any) -> tuple[Path, Special | None] | None:
+        """Where the text of an event stands in the payload that made it.
+
+        Only if payloads that differ in nothing else make events that differ in nothing else; with what
+        knows the texts of which that may be untrue, where there are any.
+        """
+
+
+DRAFTS: Final = {
+    e.TextDelta: e.TextDraft,
+    e.ReasoningDelta: e.ReasoningDraft,
+    e.ArgumentsDelta: e.ArgumentsDraft,
+}
+HOT: Final = tuple(DRAFTS)
+
+
+class Template:
+    """Blocks that differ in nothing but a text, a number and padding, and where the text goes."""
+
+    __slots__ = (
+        "append",
+        "counts",
+        "draft",
+        "index",
+        "is_special",
+        "key",
+        "kind",
+        "opens",
+        "part",
+        "place",
+        "reasoning",
+        "rest",
+        "start",
+        "tail",
+    )
+
+    def __init__(
+        self,
+        start: str,
+        rest: list[tuple[str, str]],
+        event: HotEvent,
+        append: Callable[[str], None],
+        special: Special | None,
+    ) -> None:
+        self.counts = COUNT in [place for place, _ in rest]
+        """Whether there is a number in them."""
+        # A number that comes first is the same for all templates: they are told apart by what follows it.
+        first = rest[0][0] == COUNT
+        self.start = start if first else ""
+        """What stands before a number that comes first."""
+        self.key = rest[0][1] if first else start
+        """What stands next, …"""
+        self.place, self.tail = rest[1 if first else 0]
+        """… what may differ behind it, and what is the same behind that."""
+        self.rest = rest[2 if first else 1 :]
+        """What else may differ, each with what is the same behind it."""
+        self.kind = type(event)
+        self.draft = DRAFTS[self.kind]
+        self.index = event.output_index
+        self.part: int | None = None
+        self.reasoning: str | None = None
+        if isinstance(event, e.TextDelta):
+            self.part = event.content_index
+        elif isinstance(event, e.ReasoningDelta):
+            self.part, self.reasoning = event.part_index, event.kind
+        self.append = append
+        opens, is_special = NEVER if special is None else special
+        self.opens = opens
+        self.is_special = is_special
+
+    def match(self, octets: str, begin: int, number: str) -> tuple[int, str]:
+        """Where a block ends that is this one up to its `tail`, and a text behind that; else `NOWHERE`."""
+        at, text = begin + len(self.tail), ""
+        if octets[begin:at] != self.tail:
+            return NOWHERE
+        for place, piece in self.rest:
+            begin, found = free(octets, at, place, number)
+            if place == TEXT:
+                text = found
+            at = begin + len(piece)
+            if not begin or octets[begin:at] != piece:
+                return NOWHERE
+        return at, text
+
+    def event(self, text: str) -> HotEvent:
+        """The event that hands out a text."""
+        draft: Any = self.draft()
+        draft.output_index = self.index
+        draft.text = text
+        if self.reasoning is not None:
+            draft.part_index = self.part
+            draft.kind = self.reasoning
+        elif self.part is not None:
+            draft.content_index = self.part
+            draft.logprobs = ()
+        draft.__class__ = self.kind
+        event: HotEvent = draft
+        return event
+
+
+def free(octets: str, begin: int, place: str, number: str) -> tuple[int, str]:
+    """Where what may differ ends that begins here, and, where it is a text, the text; else `NOWHERE`."""
+    if place == COUNT:
+        at = begin + len(number)
+        return (at, "") if number and octets[begin:at] == number else NOWHERE
+    at = octets.find('"', begin)
+    if at < 0:
+        return NOWHERE
+    found = octets[begin:at]
+    if place == PADDING:
+        return (at, "") if not found or (found.isascii() and found.isalnum()) else NOWHERE
+    if BACKSLASH in found:
+        escaped = ESCAPED.match(octets, begin)
+        if escaped is None:
+            return NOWHERE
+        found = escaped[0]
+        at = begin + len(found)
+    return (at, found) if found else NOWHERE
+
+
+class Opening:
+    """Templates that begin alike, but for their keys, which are of one length."""
+
+    __slots__ = ("length", "place", "start", "templates")
+
+    def __init__(self, template: Template) -> None:
+        self.start = template.start
+        self.length = len(template.key)
+        self.place = template.place
+        self.templates = [template]
+        """The newest first."""
+
+    def begins(self, template: Template) -> bool:
+        """Whether a template begins so."""
+        alike = self.place == template.place and self.start == template.start
+        return alike and self.length == len(template.key)
+
+    def find(self, octets: str, at: int, number: str) -> tuple[Template | None, int, str]:
+        """Whose the block at a position is, where it ends, and its text."""
+        start = self.start
+        if start:
+            begin = at + len(start)
+            if octets[at:begin] != start:
+                return NOBODY
+            at, _ = free(octets, begin, COUNT, number)
+            if not at:
+                return NOBODY
+        begin = at + self.length
+        key, text = octets[at:begin], ""
+        at = 0
+        for template in self.templates:
+            if template.key == key:
+                if not at:
+                    at, text = free(octets, begin, self.place, number)
+                    if not at:
+                        return NOBODY
+                end, other = template.match(octets, at, number)
+                if end:
+                    return template, end, text or other
+        return NOBODY
+
+
+class HotPath:
+    """What the hot deltas of one stream look like, and where they go."""
+
+    __slots__ = (
+        "_decoder",
+        "_fold",
+        "_most_text",
+        "_pending",
+        "_unused",
+        "candidate",
+        "dialect",
+        "openings",
+    )
+
+    dialect: PlainDialect
+
+    def __init__(self, decoder: SSEDecoder, fold: Fold, pending: deque[Any]) -> None:
+        """`pending` are the events that wait to be handed out: none may overtake them."""
+        self._decoder = decoder
+        self._fold = fold
+        self._pending = pending
+        self._most_text = fold.limits.text_size
+        self.openings: list[Opening] = []
+        self.candidate: tuple[dict[str, Any], str] | None = None
+        """A payload that may show what hot deltas look like, and its block."""
+        self._unused = 0
+        """How often in a row that was of no use."""
+
+    def speak(self, dialect: PlainDialect) -> None:
+        """Another dialect takes over: nothing is known of its deltas."""
+        self.dialect = dialect
+        self.forget(None)
+        self._unused = 0
+
+    def take(self) -> HotEvent | None:
+        """The next event, if that is a plain delta; else None, and nothing has changed."""
+        decoder, openings = self._decoder, self.openings
+        if not openings or self._pending:
+            return None
+        position = decoder.position
+        if decoder.fresh and decoder.plain and position >= decoder.complete:
+            decoder.join()
+            position = 0
+        if not decoder.plain or position >= decoder.complete:
+            return None
+        last = self.dialect.last_sequence_number
+        number = "" if last is None else digits(last + 1)
+        for opening in openings:
+            template, end, text = opening.find(decoder.buffer, position, number)
+            if template is None:
+                continue
+            if not text.isascii():
+                try:
+                    text = text.encode("latin-1").decode()
+                except UnicodeDecodeError:
+                    return None
+            if BACKSLASH in text:
+                # Nearly all escapes are quotes of the JSON inside of arguments.
+                unquoted = text.replace('\\"', '"')
+                text = scanstring(text + '"', 0)[0] if BACKSLASH in unquoted else unquoted
+            elif not text.isprintable() and CONTROLS.search(text) is not None:
+                return None
+            fold = self._fold
+            size = fold.size + len(text)
+            if size > self._most_text or end - position > decoder.longest_block:
+                return None
+            if template.opens and text[0] in template.opens and template.is_special(text):
+                return None
+            # From here on it is as if the event had gone the long way.
+            if last is not None and template.counts:
+                self.dialect.last_sequence_number = last + 1
+            decoder.position = end
+            decoder.event_count += 1
+            fold.size = size
+            self._unused = 0
+            template.append(text)
+            return template.event(text)
+        return None
+
+    def consider(self, payload: dict[str, Any]) -> None:
+        """A block went the long way and gave just one hot delta, which is about to be handed out."""
+        if self._unused < MOST_UNUSED and (block := self._decoder.block()) is not None:
+            self.candidate = payload, block
+        elif self.openings:
+            self.cool()
+
+    def handed_out(self, event: Any) -> None:
+        """The event of the candidate was handed out: does it show how the next ones look?"""
+        assert self.candidate is not None
+        payload, block = self.candidate
+        self.candidate = None
+        self._unused += 1
+        found = self.dialect.plain_text(payload, event)
+        if found is None:
+            self.forget(None)
+        else:
+            path, special = found
+            self.learn(block, payload, path, event, self._fold.fragments(event), special)
+
+    def cool(self) -> None:
+        """What goes the long way may change what hot deltas rely on."""
+        if not self._pending or self.dialect.halves:
+            self.forget(None)
+        for event in self._pending:
+            # A new item may be the one that the next fragment means.
+            self.forget(None if type(event) is e.ItemStarted else item_of(event))
+
+    def forget(self, index: int | None) -> None:
+        """Something else came for an item, or for the response as a whole if None."""
+        if index is None:
+            self.openings.clear()
+        elif self.openings:
+            for opening in self.openings:
+                opening.templates = [known for known in opening.templates if known.index != index]
+            self.openings = [opening for opening in self.openings if opening.templates]
+
+    def learn(
+        self,
+        block: str,
+        payload: dict[str, Any],
+        path: Path,
+        event: HotEvent,
+        fragments: list[str],
+        special: Special | None,
+    ) -> None:
+        """A block went the long way and came out as one plain delta, whose text stands at a path in it."""
+        if len(block) > LONGEST or (isinstance(event, e.TextDelta) and event.logprobs):
+            return
+        found = cut(block, payload, path)
+        if found is None:
+            return
+        new = Template(*found, event, fragments.append, special)
+        if sum([len(opening.templates) for opening in self.openings]) >= MOST_TEMPLATES:
+            self.openings.clear()
+        for opening in self.openings:
+            if opening.begins(new):
+                opening.templates.insert(0, new)
+                return
+        del self.openings[MOST_OPENINGS - 1 :]
+        self.openings.insert(0, Opening(new))
+
+
+def digits(number: Any) -> str:
+    """A sequence number as it is written; "" where there is none, or a very long one."""
+    return str(number) if type(number) is int and 0 <= number < HIGHEST else ""
+
+
+def cut(octets: str, payload: dict[str, Any], path: Path) -> tuple[str, list[tuple[str, str]]] | None:
+    """A block as it begins, and what may differ in others like it, each with what is the same behind it.
+
+    None where the block is not just an `event` line, a `data` line and a blank line, or where it cannot be
+    told for certain what stands where. That can be told of a key that is there, occurs but once, and cannot
+    be spelled in another way, because there are no escapes.
+    """
+    begin = octets.find("\n") + 1 if octets.startswith("event: ") else 0
+    if octets[begin : begin + 6] != "data: " or octets.find("\n", begin) != len(octets) - 2:
+        return None
+    name, octets = octets[:begin], octets[begin:]
+    colon = '": ' if '": ' in octets else '":'
+    places = [(place_of(octets, f'"{path[-1]}', colon + '"'), TEXT)]
+    number, written = payload.get("sequence_number"), ""
+    if type(number) is int:
+        written = digits(number)
+        behind = place_of(octets, '"sequence_number', colon + written) if written else 0
+        places.append((behind - len(written), COUNT))
+    if isinstance(payload.get("obfuscation"), str):
+        places.append((place_of(octets, '"obfuscation', colon + '"'), PADDING))
+    places.sort()
+    end = len(octets)
+    rest: list[tuple[str, str]] = []
+    for begin, place in reversed(places):
+        if begin <= 0:
+            return None
+        stop = begin + len(written) if place == COUNT else scanstring(octets, begin)[1] - 1
+        rest.insert(0, (place, octets[stop:end]))
+        if BACKSLASH in octets[stop:end]:
+            return None
+        end = begin
+    return None if BACKSLASH in octets[:end] else (name + octets[:end], rest)
+
+
+def place_of(octets: str, key: str, colon: str) -> int:
+    """Where the value of a key begins that occurs once, else 0."""
+    at = octets.find(key + '"')
+    begin = at + len(key) + len(colon)
+    once = at >= 0 and octets.find(key + '"', begin) < 0
+    return begin if once and octets[begin - len(colon) : begin] == colon else 0

@@ -1,0 +1,702 @@
+"""The reader: what was fed becomes events. Orchestration only; each thing it calls has a file of its own.
+
+`feed()` stores. Everything else happens in `next()`: it hands out the event that is waiting; where none is,
+it reads the next frame and has the dialect translate that. So a translator always sees the state that the
+caller has seen, and the state moves only as events are handed out.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from deltafold.arguments.lift import Lift
+from deltafold.arguments.lifted_calls import CallLifts
+from deltafold.dialects.base import Translator
+from deltafold.dialects.responses.reader import ResponsesDialect
+from deltafold.machine.fold import Ending, Fold
+from deltafold.machine.lifecycle import CANCELLED, FINISHED, TRUNCATED
+from deltafold.model.anomalies import ANOMALIES, AnomalyCode
+from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError, UsageError, WireError
+from deltafold.model.events import Event, Heartbeat, UnknownEvent
+from deltafold.model.limits import Limits
+from deltafold.model.response import Outcome, Response
+from deltafold.parsing.fast_path import HOT, HotPath
+from deltafold.parsing.reporter import EXCERPT, Reporter, Stage
+from deltafold.wire.body_kind import EVENT_STREAM, Body, sniff
+from deltafold.wire.json_text import (
+    DONE,
+    Announcement,
+    Paths,
+    Report,
+    Unread,
+    has_surrogates,
+    is_strict_json,
+    mend,
+    read_payloads,
+)
+from deltafold.wire.sse import BARE, COMMENT, CR, EVENT, LF, Frame, Signal, SSEDecoder, text_of
+
+if TYPE_CHECKING:
+    from deltafold.dialects.chat.reader import ChatDialect
+    from deltafold.parsing.replay import Replay
+
+__all__ = ["Reader"]
+
+AnyDialect: TypeAlias = "ResponsesDialect | ChatDialect"
+
+
+def chat_dialect() -> type[ChatDialect]:
+    """The dialect that a program which speaks the Responses API alone never imports."""
+    from deltafold.dialects.chat.reader import ChatDialect
+
+    return ChatDialect
+
+
+class Reader:
+    """Reads one response stream, for the `ResponseParser` that owns it."""
+
+    MEMORY: Final = (
+        "_body",
+        "_bytes_before",
+        "_closed",
+        "_cursor",
+        "_deaf",
+        "_held",
+        "_open",
+        "_payloads",
+        "_pending",
+        "_stage",
+        "_undecided",
+        "_values",
+    )
+    """What a snapshot keeps of the reader itself."""
+    __slots__ = (
+        "_announcement",
+        "_depth",
+        "_fault",
+        "_fragments",
+        "_head",
+        "_later",
+        "_lifts",
+        "_limits",
+        "_own",
+        "_raised",
+        "_replay",
+        "_response",
+        "_response_size",
+        "_strict",
+        "_think_tags",
+        "decoder",
+        "dialect",
+        "fold",
+        "hot",
+        "report",
+        *MEMORY,
+    )
+
+    def __init__(
+        self,
+        dialect: str,
+        *,
+        strict: bool,
+        limits: Limits,
+        lifts: tuple[Lift, ...],
+        approval_required: frozenset[str],
+        think_tags: bool,
+    ) -> None:
+        self._strict = strict
+        self._limits = limits
+        self._depth = limits.json_depth
+        self._lifts = lifts
+        self._think_tags = think_tags
+        self.fold = Fold(limits, approval_required)
+        self.decoder = SSEDecoder(limits=limits)
+        self.report = Reporter(self.decoder, self.fold, strict=strict, most=limits.anomalies)
+        self._undecided = dialect == "auto"
+        # What kind of body this is, None while its first bytes do not tell, and those that were held for it.
+        self._body: Body | None = None
+        self._head: list[bytes] = []
+        self._held = 0
+        # Whether bytes go straight to the decoder: it is an event stream, and nothing has ended it.
+        self._open = False
+        self._announcement = Announcement()
+        self._payloads: deque[str] = deque()
+        # Values read from the present frame, and events that are to be handed out.
+        self._values: deque[tuple[Any, str]] = deque()
+        self._pending: deque[Event | Ending] = deque()
+        self.hot = HotPath(self.decoder, self.fold, self._pending)
+        # The last sequence number before the present step.
+        self._cursor: int | None = None
+        self._use("responses" if self._undecided else dialect)
+        # The response as it was built last, and how much text it held.
+        self._response: Response | None = None
+        self._response_size = 0
+        # What ended the reading, and whether the caller has seen it.
+        self._fault: WireError | None = None
+        self._raised = False
+        self._closed: Outcome | None = None
+        self._stage = Stage.READING
+        # What came over each later connection, while an earlier one is being read: bytes, or payloads. And
+        # what tells old from new on the present one, where that is not the first.
+        self._later: list[list[Any]] = []
+        self._replay: Replay | None = None
+        # Bytes of the connections before the present one.
+        self._bytes_before = 0
+        # What comes after the end can pass limits as well. No exception may follow ResponseFinished, so that
+        # from there on nothing is read.
+        self._deaf = False
+
+    def _dialect_of(self, name: str, fold: Fold, report: Report) -> AnyDialect:
+        lifts = CallLifts(self._lifts, report)
+        if name == "chat":
+            return chat_dialect()(fold, report, lifts, think_tags=self._think_tags)
+        return ResponsesDialect(fold, report, lifts)
+
+    def _speak(self, dialect: Any) -> None:
+        self.dialect: Translator = dialect
+        self.hot.speak(dialect)
+
+    def _use(self, name: str) -> AnyDialect:
+        dialect = self._own = self._dialect_of(name, self.fold, self.report)
+        self._speak(dialect)
+        self._fragments: Paths = dialect.fragments
+        if self._undecided:
+            self._fragments |= chat_dialect().fragments
+        return dialect
+
+    # ------------------------------------------------------------------------------------------- input
+
+    def feed(self, data: bytes) -> None:
+        """Bytes as the transport gave them. Raises `UsageError`."""
+        if data and self._open:
+            # The decoder's push(), written out: for chunks of few bytes its call would cost as much again.
+            decoder = self.decoder
+            decoder.chunks.append(data)
+            decoder.held = held = decoder.held + len(data)
+            if LF in data or CR in data:
+                decoder.fresh = True
+                decoder.idle = False
+            elif held > decoder.watermark:
+                decoder.overflow()
+                if decoder.fresh:
+                    decoder.idle = False
+            return
+        if self._later and self._closed is None and not self._raised:
+            self._keep(data, "feed()")
+            return
+        if self._closed is not None or self._raised or self.report.by_payload is not None:
+            self._refuse_input("feed()")
+        if self._body is EVENT_STREAM and not self._deaf:
+            self.decoder.push(data)
+            self.decoder.idle = False
+        elif data:
+            self._hold(data)
+            self.decoder.idle = False
+
+    def check_payload(self) -> None:
+        """Raises `UsageError` where no payload may be fed."""
+        ready = self._later or (self._body is None and not self._head)
+        if self._closed is not None or self._raised or not ready:
+            self._refuse_input("feed_payload()")
+
+    def feed_payload(self, text: str) -> None:
+        """The JSON text of one event. Raises `UsageError`."""
+        if self._later:
+            self._keep(text, "feed_payload()")
+            return
+        if self.report.by_payload is None:
+            self.report.by_payload = 0
+        self.decoder.idle = False
+        self._payloads.append(text)
+
+    def reconnect(self) -> None:
+        """What is fed from now on comes over another connection. Raises `UsageError`."""
+        ended = self.fold.state is FINISHED
+        if self._closed is not None or self._raised or ended:
+            self._refuse_input("reconnect()")
+        self._later.append([])
+        self._open = self.decoder.idle = False
+
+    def stop(self, outcome: Outcome) -> None:
+        """Nothing more will be fed."""
+        if self._closed is None:
+            self._closed = outcome
+            self._open = self.decoder.idle = False
+
+    def _refuse_input(self, call: str) -> None:
+        if self._closed is not None:
+            why = "after " + ("cancel()" if self._closed is CANCELLED else "close()")
+        elif self._raised:
+            why = "after a failed parse"
+        elif self.fold.state is FINISHED and call == "reconnect()":
+            why = "after the end of the response"
+        else:
+            why = "beside the other way of feeding"
+        raise UsageError(f"{call} {why}")
+
+    # ------------------------------------------------------------------------------------------ output
+
+    def events(self) -> Iterator[Event]:
+        """What can be had of what was fed. Raises `WireError`.
+
+        Between two events anything may happen to the parser, so all is asked anew for each.
+        """
+        hot, decoder = self.hot, self.decoder
+        while not decoder.idle:
+            event: Event | None = hot.take()
+            if event is None:
+                event = self.next()
+                if event is None:
+                    return
+            yield event
+
+    def next(self) -> Event | None:
+        """The next event, by the long way. Raises `WireError`."""
+        pending = self._pending
+        if not pending:
+            decoder = self.decoder
+            if self._open and not self._values and decoder.waits():
+                decoder.idle = True
+                return None
+            if not self._fill():
+                if self._fault is not None:
+                    self._raised = True
+                    raise self._fault
+                return None
+        waiting = pending.popleft()
+        self._response = None
+        event: Event
+        try:
+            if isinstance(waiting, Ending):
+                event = finished = self.fold.end(waiting)
+                self._response, self._response_size = finished.response, self.fold.size
+            else:
+                event = waiting
+                self.fold.apply(event)
+        except LimitExceeded as fault:
+            pending.clear()
+            self._fail(fault)
+            self._raised = True
+            raise
+        if self.hot.candidate is not None:
+            self.hot.handed_out(event)
+        return event
+
+    def _failed(self) -> bool:
+        """Whether nothing more can be read.
+
+        (Once it has been seen to be None, mypyc takes the attribute to be so also behind calls that set it.)
+        """
+        return self._fault is not None
+
+    def response(self) -> Response:
+        """The response so far, built anew only where something came."""
+        response = self._response
+        if response is None or self._response_size != self.fold.size:
+            response = self._response = self.fold.response()
+            self._response_size = self.fold.size
+        return response
+
+    def needs_input(self) -> bool:
+        """Whether nothing can be had that was fed, and more bytes could change that."""
+        if self._failed() or self._closed is not None or self.fold.state is FINISHED:
+            return False
+        return not self._pending and not self._fill() and not self._failed()
+
+    def last_sequence_number(self) -> int | None:
+        """That of the last event all of which has been handed out."""
+        return self._cursor if self._pending or self._values else self.dialect.last_sequence_number
+
+    def bytes_fed(self) -> int:
+        """Over all connections."""
+        return self._bytes_before + self._bytes_of_connection() + self._bytes_of_later()
+
+    def bytes_pending(self) -> int:
+        """Those that no event has come of yet."""
+        if self._body is EVENT_STREAM:
+            return self.decoder.bytes_pending + self._bytes_of_later()
+        return (self._held if self._stage is Stage.READING else 0) + self._bytes_of_later()
+
+    def _bytes_of_connection(self) -> int:
+        return self.decoder.bytes_fed if self._body is EVENT_STREAM else self._held
+
+    def _bytes_of_later(self) -> int:
+        return sum([len(piece) for pieces in self._later if is_bytes(pieces) for piece in pieces])
+
+    # ---------------------------------------------------------------------------------------- snapshot
+
+    def getstate(self) -> dict[str, Any]:
+        """All that was read, and what is still to be read, as JSON values. Raises `UsageError`."""
+        if self._fault is not None:
+            raise UsageError("snapshot() after a failed parse")
+        from deltafold.parsing.snapshot import freeze
+
+        dialect = self._own
+        return {
+            "strict": self._strict,
+            "lifts": freeze(self._lifts),
+            "think_tags": self._think_tags,
+            "decoder": self.decoder.getstate(),
+            "fold": freeze(self.fold),
+            "report": freeze(self.report.getstate()),
+            "dialect_name": dialect.name,
+            "dialect": freeze(dialect.getstate()),
+            "replay": None if self._replay is None else freeze(self._replay.getstate()),
+            "later": [
+                b64encode(b"".join(pieces)).decode() if is_bytes(pieces) else [*pieces]
+                for pieces in self._later
+            ],
+            "reader": {name: freeze(getattr(self, name)) for name in self.MEMORY},
+            "head": b64encode(b"".join(self._head)).decode(),
+        }
+
+    def setstate(self, content: Mapping[str, Any]) -> None:
+        """Makes a new reader, of the same options, go on where another one stood."""
+        from deltafold.parsing.snapshot import thaw
+
+        fold = self.fold = thaw(content["fold"])
+        self.report = Reporter(self.decoder, fold, strict=self._strict, most=self._limits.anomalies)
+        self.report.setstate(thaw(content["report"]))
+        for name in self.MEMORY:
+            setattr(self, name, thaw(content["reader"][name]))
+        self.hot = HotPath(self.decoder, fold, self._pending)
+        self.decoder.setstate(content["decoder"])
+        self._use(content["dialect_name"]).setstate(thaw(content["dialect"]))
+        if content["replay"] is not None:
+            self._expect_replay().setstate(thaw(content["replay"]))
+        for pieces in content["later"]:
+            self._later.append([b64decode(pieces)] if isinstance(pieces, str) else [*pieces])
+        head = b64decode(content["head"])
+        self._head = [head] if head else []
+
+    # ------------------------------------------------------------------------------------------- steps
+
+    def _fill(self) -> bool:
+        """Reads on until an event is waiting. False where nothing more can be had."""
+        if self._fault is not None or self._deaf:
+            return False
+        pending = self._pending
+        try:
+            while not pending:
+                if not self._read():
+                    self.decoder.idle = self._closed is None
+                    return False
+            return True
+        except WireError as fault:
+            pending.clear()
+            if self.fold.state is FINISHED:
+                self._deaf = True
+                self._open = False
+            else:
+                self._fail(fault)
+        return False
+
+    def _fail(self, fault: WireError) -> None:
+        if fault.event_index is None:
+            fault.offset, fault.event_index = self.report.position()
+        self._fault = fault
+        self._open = self.decoder.idle = False
+        self.hot.forget(None)
+
+    def _read(self) -> bool:
+        """One step: a value, a frame, the end. False where there is none."""
+        self._cursor = self.dialect.last_sequence_number
+        if self._replay is not None and self._replay.over:
+            self._end_replay(self._replay)
+            return True
+        if self._values:
+            value, name = self._values.popleft()
+            self._take(value, name)
+            return True
+        report = self.report
+        if self._body is EVENT_STREAM:
+            signal = self.decoder.advance()
+            if signal is EVENT:
+                self._read_event()
+                return True
+            if signal:
+                self._read_sign(signal)
+                return True
+        elif report.by_payload is not None:
+            if self._payloads:
+                report.text = self._payloads.popleft()
+                report.by_payload += 1
+                self._read_values(report.text, "")
+                return True
+        elif self._sniffed():
+            return True
+        if self._later:
+            self._next_connection()
+            return True
+        if self._closed is None or self._stage is Stage.ENDED:
+            return False
+        report.text = ""
+        if self._stage is Stage.READING:
+            self._stage = Stage.READ
+            report.at_end = True
+            self._read_rest()
+        else:
+            self._stage = Stage.ENDED
+            if self._replay is not None:
+                self._end_replay(self._replay)
+            self._pending.extend(self.dialect.end(self._closed))
+        return True
+
+    def _read_event(self) -> None:
+        """The event that the decoder came upon: nearly always one JSON object in UTF-8."""
+        decoder, report, pending = self.decoder, self.report, self._pending
+        anomalies = report.count
+        text, kind = decoder.data, text_of(decoder.event_name)
+        decoder.data = ""
+        if not text.isascii():
+            # Large data are let go of as soon as they are there in another form.
+            data = text.encode("latin-1")
+            text = ""
+            try:
+                text = data.decode()
+            except UnicodeDecodeError as error:
+                report.text = text = data.decode("utf-8", "replace")
+                report(AnomalyCode.INVALID_UTF8, f"byte {error.start} of the data: {error.reason}")
+            del data
+        report.text = text
+        payload = None if self._undecided else self._announcement.read(text, self._depth, strict=self._strict)
+        if payload is None:
+            payload = self._read_values(text, kind)
+        else:
+            pending.extend(self.dialect.translate(payload, kind))
+        # A fault that one delta has, the next one has as well: both have to go the long way.
+        if (
+            len(pending) == 1
+            and type(pending[0]) in HOT
+            and report.count == anomalies
+            and payload is not None
+        ):
+            self.hot.consider(payload)
+        elif self.hot.openings:
+            self.hot.cool()
+
+    def _read_sign(self, signal: Signal) -> None:
+        """Something else that the decoder came upon."""
+        decoder = self.decoder
+        if signal is COMMENT:
+            self._alive(Heartbeat("comment", text_of(decoder.text)))
+        elif signal is BARE:
+            self._alive(Heartbeat(text_of(decoder.event_name)))
+        else:  # ERROR_FIELD
+            self.report.text = text = text_of(decoder.text)
+            self.report(AnomalyCode.ERROR_FIELD, "an error came as an SSE field")
+            for value in self._payloads_of(text):
+                told = value.text if isinstance(value, Unread) else value
+                self._values.append(({"type": "error", "error": told}, ""))
+
+    def _alive(self, event: Heartbeat) -> None:
+        if not self.dialect.ended:
+            self._pending.append(event)
+
+    def _payloads_of(self, text: str) -> list[Any]:
+        return read_payloads(text, self._depth, self._fragments, self.report, strict=self._strict)
+
+    def _read_values(self, text: str, name: str) -> dict[str, Any] | None:
+        """Whatever the data of an event hold. Gives the object where they are just one."""
+        values = self._payloads_of(text)
+        if len(values) == 1:
+            self._take(values[0], name)
+            return values[0] if type(values[0]) is dict else None
+        if not text or text.isspace():
+            self._alive(Heartbeat(name or "empty"))
+        else:
+            self._values.extend((value, name if i == 0 else "") for i, value in enumerate(values))
+        return None
+
+    def _take(self, value: Any, name: str) -> None:
+        """One value out of the data of an event."""
+        if type(value) is dict:
+            if self._undecided:
+                value = self._decide(value, name)
+            self._pending.extend(self.dialect.translate(value, name))
+        elif not isinstance(value, Unread):
+            kind = "null" if value is None else type(value).__name__
+            self.report(AnomalyCode.PAYLOAD_IS_NO_OBJECT, f"the payload is {kind}, no object")
+            self._unknown(name, value)
+        elif value.text == DONE:
+            self._pending.extend(self.dialect.done_sentinel())
+        elif value.text.startswith(":"):
+            self._alive(Heartbeat("comment", value.text[1:].strip()))
+        else:
+            self._unknown(name, value.text)
+
+    def _unknown(self, name: str, value: Any) -> None:
+        if not self.dialect.ended:
+            event = UnknownEvent(name, value)
+            self._pending.extend([event] if self._replay is None else self._replay.beside(event))
+
+    def _decide(self, payload: dict[str, Any], name: str = "") -> dict[str, Any]:
+        """The first payload tells the dialect; signs of life and bare errors have none. Gives the payload."""
+        told, kind = payload.get("type"), payload.get("object")
+        dialect = self._own
+        if isinstance(dialect, ResponsesDialect) and (dialect.started or dialect.ending or dialect.ended):
+            self._undecided = False  # a bare error was the end
+        elif "choices" in payload or (isinstance(kind, str) and kind.startswith("chat.completion")):
+            self._undecided = False
+            self._use("chat")
+        elif (told if isinstance(told, str) and told else name).startswith("response.") or kind == "response":
+            self._undecided = False
+        if self._undecided:
+            return payload
+        self._fragments = self._own.fragments
+        # So far, pieces of a text were left as they are wherever either dialect may have them.
+        again = has_surrogates(self.report.text)
+        return mend(payload, self.report, self._fragments) if again else payload
+
+    # ----------------------------------------------------------------------------------- reconnection
+
+    def _keep(self, piece: Any, call: str) -> None:
+        """What comes over a later connection waits until the earlier ones have been read."""
+        pieces: list[Any] = self._later[-1]
+        if pieces and type(pieces[0]) is not type(piece):
+            self._refuse_input(call)
+        if piece or isinstance(piece, str):
+            pieces.append(piece)
+            self.decoder.idle = False
+
+    def _next_connection(self) -> None:
+        """The old connection has been read as far as it is whole: the next one begins."""
+        if self._body is Body.JSON and self._head:
+            text = b"".join(self._head).decode("utf-8", "replace")
+            self._head = []
+            if is_strict_json(text):
+                self._read_body(text)
+                return
+        if self._replay is not None:
+            self._replay.abandon()
+            self._end_replay(self._replay)
+        self._bytes_before += self._bytes_of_connection()
+        self.decoder.reconnect()
+        self.report.by_payload = None
+        pieces = self._later.pop(0)
+        self._body, self._open = None, False
+        self._head, self._held = [], 0
+        if is_bytes(pieces):
+            self._head, self._held = pieces, sum(map(len, pieces))
+        elif pieces:
+            self._payloads.extend(pieces)
+            self.report.by_payload = 0
+        self.hot.forget(None)
+        if not self._undecided and not self.dialect.ended:
+            self._expect_replay()
+
+    def _expect_replay(self) -> Replay:
+        """From here on a replay stands in for the dialect."""
+        from deltafold.parsing.replay import Held, Replay
+
+        dialect, held = self._own, Held()
+        shadow = self._dialect_of(dialect.name, Fold(self._limits, self.fold.approval_required), held)
+        self._replay = replay = Replay(dialect, shadow, held, self.report)
+        self._speak(replay)
+        return replay
+
+    def _end_replay(self, replay: Replay) -> None:
+        """Nothing old can come any more: from here on the connection is read as the first one was."""
+        self._replay = self._response = None
+        successor = replay.successor
+        if replay.has_waiting and self._closed is TRUNCATED and not self._later:
+            self.report(AnomalyCode.REPLAY_REFUSED, "it broke off before all that had come had come again")
+        if successor is replay.own:
+            self._speak(successor)
+        else:
+            data, usage = self.fold.data, self.fold.usage
+            self.fold.become(successor.fold)
+            self.fold.data, self.fold.usage = data, usage  # as the events had it that were handed out
+            self._use(successor.name).setstate(successor.getstate())
+        if replay.ending is not None:
+            self._pending.append(replay.ending)
+        self._open = self._body is EVENT_STREAM and self._closed is None and not self._later
+
+    # -------------------------------------------------------------------------------- bodies and the end
+
+    def _hold(self, data: bytes) -> None:
+        """Bytes of a body whose kind is not known, or that is no event stream."""
+        if self._deaf:
+            return
+        self._head.append(data)
+        self._held += len(data)
+        if self._body in (Body.HTML, Body.COMPRESSED) and self._held > 65_536:
+            self._head = [b"".join(self._head)[:65_536]]
+
+    def _sniffed(self) -> bool:
+        """Finds out what kind of body this is. True where that is an event stream."""
+        if self._body is None and self._head:
+            head = b"".join(self._head)
+            self._head = [head]
+            self._body = sniff(head, closed=self._closed is not None)
+            if self._body is EVENT_STREAM:
+                self._head = []
+                self.decoder.push(head)
+                self._open = self._closed is None and self._replay is None and not self._later
+                return True
+        if self._body is Body.JSON and self._held > self._limits.body_bytes:
+            raise LimitExceeded("body_bytes", self._limits.body_bytes)
+        return False
+
+    def _read_rest(self) -> None:
+        """What only the end of the body makes readable."""
+        cancelled = self._closed is CANCELLED  # then what was cut off is no fault
+        if self._body is EVENT_STREAM:
+            frame = self.decoder.pending
+            if frame is not None and frame.data:
+                self._read_unfinished(frame, cancelled)
+            elif not cancelled and not self.decoder.event_count and (line := self.decoder.stray_line()):
+                self._refuse_body(AnomalyCode.BODY_IS_TEXT, line)
+            return
+        text = b"".join(self._head).decode("utf-8", "replace")
+        if self._body is Body.JSON:
+            if not cancelled or is_strict_json(text):
+                self._read_body(text)
+        elif self._body is Body.HTML and not cancelled:
+            self._refuse_body(AnomalyCode.BODY_IS_HTML, text)
+        elif self._body is Body.COMPRESSED and not cancelled:
+            self._refuse_body(AnomalyCode.BODY_IS_COMPRESSED, "")
+
+    def _read_unfinished(self, frame: Frame, cancelled: bool) -> None:
+        self.report.text = text = frame.data
+        name = "" if frame.event == "message" else frame.event
+        if text.strip() == DONE or (text.lstrip().startswith("{") and is_strict_json(text)):
+            if not cancelled:
+                self.report(AnomalyCode.UNTERMINATED_FINAL_EVENT, "the stream ended before the blank line")
+            self._read_values(text, name)
+        elif not cancelled:
+            self.report(AnomalyCode.UNFINISHED_FINAL_EVENT, "the stream ended inside an event")
+
+    def _read_body(self, text: str) -> None:
+        self.report.text = text
+        self.report(AnomalyCode.BODY_IS_JSON, "the body is a JSON document, not an event stream")
+        values = self._payloads_of(text)
+        if len(values) == 1:
+            value = values[0]
+            if isinstance(value, list) and value and isinstance(value[0], dict):
+                value = value[0]  # Google wraps errors so
+            if isinstance(value, dict):
+                if self._undecided:
+                    value = self._decide(value)
+                self._pending.extend(self.dialect.body(value))
+                return
+        self._values.extend((value, "") for value in values)
+
+    def _refuse_body(self, code: AnomalyCode, text: str) -> None:
+        self.report.text = text
+        rule = ANOMALIES[code]
+        self.report(code, rule.meaning)
+        kind = ErrorKind.INVALID_REQUEST if code is AnomalyCode.BODY_IS_COMPRESSED else ErrorKind.SERVER_ERROR
+        message = f"{rule.meaning} {text[:EXCERPT]}".strip()
+        error = ResponseError(
+            kind, message, str(code), retryable=kind is ErrorKind.SERVER_ERROR, raw=text[:4096]
+        )
+        self._pending.extend(self.dialect.fail(error))
+
+
+def is_bytes(pieces: list[Any]) -> bool:
+    """Whether bytes came over a connection, not payloads."""
+    return bool(pieces) and isinstance(pieces[0], bytes)

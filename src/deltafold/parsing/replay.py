@@ -1,0 +1,610 @@
+"""Another connection to the same response: what of it is old, and what is new.
+
+A server that is asked for a response again tells part of it again. Where its events are numbered, the number
+says which are old. Else the content has to: a *shadow*, a dialect and a fold of their own, reads the replay
+from its beginning, and its events are weighed against what had been handed out. What had been handed out is
+swallowed, what goes beyond is handed out. Once the shadow holds all that had been handed out, it takes the
+place of what it was weighed against. What cannot be placed in either way is refused: nothing is ever told
+twice in silence.
+
+A streamed value is weighed by its text, so that a replay may cut it otherwise. What has a place of its own
+(items, parts, ends) is known by that place; of the rest it is counted how often it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+import attrs
+
+from deltafold.diagnosis.error_payloads import is_error_payload
+from deltafold.dialects.chat.reader import ChatDialect
+from deltafold.dialects.responses.reader import HEARTBEATS, ResponsesDialect
+from deltafold.machine.fold import Ending, ItemRecord, key_of, place_of, tally_key
+from deltafold.machine.lifecycle import ITEM_DONE, ITEM_OPEN, ITEM_VALUES, PART_DONE, PART_VALUES, SIGNS
+from deltafold.model import events as e
+from deltafold.model.anomalies import AnomalyCode
+from deltafold.model.errors import ResponseError
+from deltafold.model.items import Item
+from deltafold.model.json_values import joined, string
+from deltafold.model.response import Usage
+from deltafold.wire.json_text import Report
+
+__all__ = ["Held", "Replay", "Way"]
+
+JSON: TypeAlias = dict[str, Any]
+AnyDialect: TypeAlias = ResponsesDialect | ChatDialect
+
+
+MOST_WAITING = 4096
+"""Events that wait until all that had been handed out has come again."""
+
+
+class Way(StrEnum):
+    """How a replay is told from what is new."""
+
+    UNDECIDED = "undecided"
+    """Nothing of a response has come."""
+    BY_NUMBER = "by_number"
+    BY_CONTENT = "by_content"
+    REFUSED = "refused"
+
+
+class Held:
+    """Anomalies that a shadow meets. Most were reported when they were met first."""
+
+    __slots__ = ("met",)
+
+    def __init__(self) -> None:
+        self.met: list[tuple[AnomalyCode, str]] = []
+
+    def __call__(self, code: AnomalyCode, message: str) -> None:
+        """Something is out of order."""
+        self.met.append((code, message))
+
+
+class Differs(Exception):
+    """The replay is not one of this response. Never leaves this file."""
+
+
+class Replay:
+    """Stands in for the dialect while another connection tells again what had come."""
+
+    __slots__ = (
+        "_first",
+        "_held",
+        "_number",
+        "_owed",
+        "_report",
+        "_shadow",
+        "_tally",
+        "_tally_before",
+        "_waiting",
+        "_way",
+        "ending",
+        "over",
+        "own",
+    )
+
+    def __init__(self, own: AnyDialect, shadow: AnyDialect, held: Held, report: Report) -> None:
+        """
+        :param own: the dialect that has read the response so far; its fold is what was handed out.
+        :param shadow: a new dialect with a new fold, which reports to `held`.
+        :param report: where anomalies go that had not been met.
+        """
+        self.own = own
+        self._shadow = shadow
+        self._held = held
+        self._report = report
+        self._way = Way.UNDECIDED
+        self._tally_before = dict(own.fold.tally)
+        # What was handed out and has not come again. By item, else under None: the places that have to come,
+        # and, by the place of each streamed value, how much of it has come again.
+        self._owed: dict[int | None, dict[Hashable, int]] | None = None
+        self._tally = dict(self._tally_before)
+        # What goes beyond, until all that was handed out has come again: a connection that breaks off or is
+        # refused before that must leave nothing that the old dialect does not know of.
+        self._waiting: list[Any] = []
+        # The first and the last old number that came.
+        self._first: int | None = None
+        self._number: int | None = None
+        self.over = False
+        """Whether nothing old can come any more."""
+        self.ending: Ending | None = None
+        """The end of the response, where the replay came to it."""
+
+    # ------------------------------------------------------------------------------------ as a dialect
+
+    @property
+    def ended(self) -> bool:
+        """Whether the response has ended."""
+        return self.own.ended
+
+    @property
+    def last_sequence_number(self) -> int | None:
+        """The last number that is known."""
+        return self.own.last_sequence_number
+
+    def translate(self, payload: JSON, name: str) -> list[Any]:
+        """What is new in one payload."""
+        own = self.own
+        if self._way is Way.REFUSED:
+            return foreign(payload, name)
+        if self._way is not Way.BY_CONTENT:
+            seen = own.seen(payload, name)
+            number = payload.get("sequence_number")
+            if seen is not None:
+                told = payload.get("response")
+                if isinstance(told, dict) and self._is_another(told):
+                    return self._refuse(payload, name, "another response came")
+                if self._way is Way.UNDECIDED:
+                    self._way = Way.BY_NUMBER
+                    own.told_before = own.last_sequence_number
+                if seen:
+                    self._number = number
+                    self._first = number if self._first is None else self._first
+                    return []
+                self.over = True
+                return own.translate(payload, name)
+            begins = own.begins(payload, name)
+            if self._way is Way.BY_NUMBER and begins is not None:
+                return self._refuse(payload, name, "an event has no number among such that have")
+            if own.last_sequence_number is not None:
+                if begins is None:
+                    return self._new_signs(own.translate(payload, name))
+                told = payload.get("response")
+                if payload.get("type") in RESETS and isinstance(told, dict) and not self._is_another(told):
+                    return own.translate(payload, name)
+            if begins is False and own.started and number != 0:  # which only a replay from the start has
+                return self._refuse(payload, name, "it does not begin as a response does, and has no numbers")
+            if begins is not None:
+                self._way = Way.BY_CONTENT
+        self._held.met.clear()
+        return self._sift(self._shadow.translate(payload, name), payload, name)
+
+    def beside(self, event: e.Event) -> list[Any]:
+        """What is new in an event that was made without the dialect."""
+        if self._way is Way.BY_CONTENT or self.own.last_sequence_number is None:
+            return self._sift([event], None, "")
+        return self._new_signs([event])
+
+    def plain_text(self, payload: JSON, event: Any) -> None:
+        """Nothing here goes by the short cut."""
+
+    def done_sentinel(self) -> list[Any]:
+        """`[DONE]` came. It ends nothing before something of the response has come again."""
+        if self._way is Way.BY_NUMBER:
+            return self.own.done_sentinel()
+        if self._way is not Way.BY_CONTENT:
+            return []
+        self._held.met.clear()
+        return self._sift(self._shadow.done_sentinel(), None, "")
+
+    def fail(self, error: ResponseError) -> list[Any]:
+        """The body is no event stream: the response fails with what it has."""
+        self.over = True
+        return self.own.fail(error)
+
+    def body(self, payload: JSON) -> list[Any]:
+        """A whole body that is one JSON object: the response as it is now, or an error."""
+        response = payload.get("response")
+        if self._is_another(response if isinstance(response, dict) else payload):
+            return self._refuse(payload, "", "another response came")
+        tells = self.own.begins(payload, "") and payload.get("choices", True)
+        if self.own.started and not tells and not is_error_payload(payload):
+            return self._refuse(payload, "", "the body is no response")
+        self.over = True
+        return self.own.body(payload)
+
+    # ----------------------------------------------------------------------------------- for the parser
+
+    @property
+    def successor(self) -> AnyDialect:
+        """The dialect that reads on: the shadow, once it holds all that was handed out; else the old one."""
+        return self._shadow if self._way is Way.BY_CONTENT and self._is_level else self.own
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether there is news that has not been handed out, because not all that is old had come."""
+        return bool(self._waiting)
+
+    def abandon(self) -> None:
+        """This connection is over. What a refused one brought does not count for the next."""
+        if self._way is Way.REFUSED:
+            self.own.fold.tally = self._tally_before
+
+    def getstate(self) -> dict[str, Any]:
+        """All that it remembers beside the dialect, whose place it takes."""
+        told = {name: getattr(self, name) for name in MEMORY}
+        return {**told, "fold": self._shadow.fold, "shadow": self._shadow.getstate()}
+
+    def setstate(self, state: dict[str, Any]) -> None:
+        """Goes on where another one stood."""
+        for name in MEMORY:
+            setattr(self, name, state[name])
+        self._shadow.fold = state["fold"]
+        self._shadow.setstate(state["shadow"])
+
+    # -------------------------------------------------------------------------------------- refusing
+
+    def _is_another(self, response: JSON) -> bool:
+        if (AnomalyCode.RESPONSE_ID_CHANGED, None) in self.own.reported | self._shadow.reported:
+            return False  # it changes all the time
+        known, told = string(self.own.fold.data, "id"), string(response, "id")
+        return known is not None and told is not None and told not in ("", known)
+
+    def _refuse(self, payload: JSON | None, name: str, why: str) -> list[Any]:
+        self._way = Way.REFUSED
+        self._owed = None
+        self._waiting = []
+        self._report(AnomalyCode.REPLAY_REFUSED, why)
+        return [] if payload is None else foreign(payload, name)
+
+    # --------------------------------------------------------------------------------------- weighing
+
+    def _new_signs(self, events: list[Any]) -> list[Any]:
+        """What is new among events without a number where others have such.
+
+        Where the replay goes back to the beginning, their count tells. Else those between old numbers are
+        old, and of the rest nobody can say: then they come, for a sign that comes twice does no harm.
+        """
+        last = self.own.last_sequence_number
+        between = self._number is not None and last is not None and self._number < last
+        news = []
+        for event in events:
+            counted = self._uncount(event)
+            old = counted if self._first in (0, 1) else between and isinstance(event, SIGNS)
+            if not old or isinstance(event, e.Heartbeat):
+                news.append(event)
+                if self._way is Way.UNDECIDED and isinstance(event, SIGNS):
+                    self._shadow.fold.apply(event)  # which is to count what it did not read
+        self.over = self.own.ended
+        return news
+
+    def _uncount(self, event: Any) -> bool:
+        """Whether as many events of this kind had come before."""
+        if not self._tally:
+            return False
+        key = tally_key(event)
+        left = self._tally.pop(key, 0)
+        if left > 1:
+            self._tally[key] = left - 1
+        return left > 0
+
+    @property
+    def _is_level(self) -> bool:
+        """Whether all that was handed out has come again, but for what is only counted."""
+        return self._owed is not None and not self._owed
+
+    @property
+    def _is_even(self) -> bool:
+        """Whether what is counted has come again as well."""
+        known, told = self.own.fold.usage, self._shadow.fold.usage
+        used = known in (None, told) or tokens(told) > tokens(known)
+        return self._is_level and not self._tally and used
+
+    def _remember(self) -> dict[int | None, dict[Hashable, int]]:
+        """What was handed out, place by place."""
+        fold = self.own.fold
+        owed: dict[int | None, dict[Hashable, int]] = {}
+        for index, record in fold.items.items():
+            places: dict[Hashable, int] = {ITEM: 0}
+            for group, parts in record.parts.items():
+                for at, part in parts.items():
+                    places[PART, group, at] = 0
+                    if part.state is PART_DONE:
+                        places[PART_END, group, at] = 0
+            for key, value in record.values.items():
+                if value.text:
+                    places[key] = 0
+                if value.whole:
+                    places[WHOLE, *key] = 0
+            if record.state is ITEM_DONE:
+                places[ITEM_END] = 0
+            owed[index] = places
+        for index, path, into in fold.lifted:
+            owed[index][LIFTED, path, into] = 0
+        rest: dict[Hashable, int] = {(AUDIO, name): 0 for name in fold.audio}
+        if self.own.started:
+            rest[STARTED] = 0
+        if fold.error is not None:
+            rest[ERROR] = 0
+        for index, choice in fold.choices.items():
+            logprobs = choice.data.get("logprobs")
+            for name, entries in (logprobs if isinstance(logprobs, dict) else {}).items():
+                if isinstance(entries, list) and entries:
+                    rest[LOGPROBS, index, name] = 0
+        if rest:
+            owed[None] = rest
+        return owed
+
+    def _sift(self, events: list[Any], payload: JSON | None, name: str) -> list[Any]:
+        """What is new among the events of the shadow."""
+        if self._owed is None:
+            self._owed = self._remember()
+        fold, was_level = self._shadow.fold, self._is_level
+        news: list[Any] = []
+        try:
+            for event in events:
+                if isinstance(event, Ending):
+                    if not self._is_level:
+                        raise Differs("it ends before all that had come has come again")
+                    self.ending = event
+                    self.over = True
+                    self._way = Way.BY_CONTENT
+                    break
+                if isinstance(event, e.ErrorReported) and self.own.fold.error is None:
+                    if not self._is_level:
+                        # The other connection failed before it was of use: the response ends with that.
+                        self._way = Way.UNDECIDED
+                        return self.fail(event.error)
+                    self._way = Way.BY_CONTENT
+                new = self._weigh(event)
+                fold.apply(event)
+                if new is not None:
+                    news.append(new)
+        except Differs as difference:
+            return self._refuse(payload, name, str(difference))
+        if news or was_level:
+            for code, message in self._held.met:
+                if code is not AnomalyCode.RESPONSE_NOT_ANNOUNCED or not self.own.started:
+                    self._report(code, message)
+        if self._way is Way.BY_CONTENT and self._is_even:
+            self.over = True
+        if self._is_level:
+            news, self._waiting = [*self._waiting, *news], []
+            return news
+        self._waiting += [event for event in news if not isinstance(event, SIGNS)]
+        if len(self._waiting) > MOST_WAITING:
+            return self._refuse(payload, name, "too much is new before all that had come has come again")
+        return [event for event in news if isinstance(event, SIGNS)]
+
+    def _weigh(self, event: Any) -> Any:
+        """What of an event is new; None where all of it is old. Raises `Differs`."""
+        counted = self._uncount(event)
+        if isinstance(event, (e.ResponseStarted, e.StatusChanged)):
+            if not self._is_level and self._is_another(event.data):
+                raise Differs("another response came")
+        elif isinstance(event, e.ErrorReported):
+            self._take(None, ERROR)
+        elif isinstance(event, e.ItemUpdated) and not self._is_level and self._record(event) is not None:
+            return None  # it tells the item as the shadow has it, which may be less than was handed out
+        if isinstance(event, e.ChoiceUpdated):
+            return self._choice(event, counted=counted)
+        weigh = WEIGHTS.get(type(event))
+        if weigh is not None:
+            return weigh(self, event)
+        return None if counted else event
+
+    def _take(self, index: int | None, place: Hashable) -> bool:
+        """Something came for a place: whether it had come before, and now has come again."""
+        assert self._owed is not None
+        places = self._owed.get(index)
+        if places is None or places.pop(place, None) is None:
+            return False
+        if not places:
+            del self._owed[index]
+        return True
+
+    def _rest(self, index: int | None, place: Hashable, came: Sequence[Any], known: Callable[[], Any]) -> Any:
+        """What of a value's piece is new: all of it, once what is known of the value has come again."""
+        assert self._owed is not None
+        places = self._owed.get(index, {})
+        at = places.get(place)
+        if at is None:
+            return came
+        whole = known()
+        old = whole[at : at + len(came)]
+        if came[: len(old)] != old:
+            raise Differs(f"item {index} is told otherwise than before: {came!r:.60}")
+        if at + len(came) >= len(whole):
+            self._take(index, place)
+        else:
+            places[place] = at + len(came)
+        return came[len(old) :]
+
+    def _record(self, event: Any) -> ItemRecord | None:
+        return self.own.fold.items.get(event.output_index)
+
+    def _is_replayed(self, index: int, place: Hashable) -> bool:
+        """Whether something had been handed out that has not come again."""
+        return self._owed is not None and place in self._owed.get(index, {})
+
+    # ------------------------------------------------------------------------------- kinds of events
+
+    def _started(self, event: e.ResponseStarted) -> Any:
+        self._take(None, STARTED)
+        return None if self.own.started else event
+
+    def _delta(self, event: Any) -> Any:
+        record = self._record(event)
+        if record is None:
+            return event
+        key = place_of(event, record)
+        text = self._rest(event.output_index, key, event.text, lambda: record.values[key].text)
+        return remainder(event, text)
+
+    def _lifted(self, event: e.LiftedDelta) -> Any:
+        at = event.output_index, event.path, event.into
+        lifted = self.own.fold.lifted
+        text = self._rest(
+            event.output_index, (LIFTED, event.path, event.into), event.text, lambda: joined(lifted[at])
+        )
+        return remainder(event, text)
+
+    def _audio(self, event: e.AudioDelta) -> Any:
+        pieces = self.own.fold.audio
+        data = self._rest(None, (AUDIO, "data"), event.data, lambda: joined(pieces["data"]))
+        return attrs.evolve(event, data=data) if data else None
+
+    def _transcript(self, event: e.TranscriptDelta) -> Any:
+        pieces = self.own.fold.audio
+        place = (AUDIO, "transcript")
+        return remainder(event, self._rest(None, place, event.text, lambda: joined(pieces["transcript"])))
+
+    def _item_started(self, event: e.ItemStarted) -> Any:
+        record = self._record(event)
+        if record is None:
+            return event
+        self._check_identity(record, event.item, begins=True)
+        self._take(event.output_index, ITEM)
+        return None
+
+    def _item_finished(self, event: e.ItemFinished) -> Any:
+        assert self._owed is not None
+        index, record = event.output_index, self._record(event)
+        if record is None:
+            return event
+        if any(is_value(place) for place in self._owed.get(index, ())):
+            raise Differs(f"item {index} ends before all of it has come again")
+        self._owed.pop(index, None)
+        if record.state is not ITEM_DONE:
+            return event
+        self._check_identity(record, event.item, begins=False)
+        return None
+
+    def _check_identity(self, record: ItemRecord, item: Item, *, begins: bool) -> None:
+        for name in IDENTITY:
+            known, told = string(record.data, name), string(item.data, name)
+            if not known or not told or known == told:
+                continue
+            grows = record.state is not ITEM_OPEN or known.startswith(told)
+            if not begins or name == "type" or not grows:
+                raise Differs(f"the {name} of item {record.index} was {known:.40}, and is {told:.40}")
+
+    def _part_started(self, event: e.PartStarted) -> Any:
+        record = self._record(event)
+        if record is None or event.part_index not in record.parts[event.group]:
+            return event
+        self._take(event.output_index, (PART, event.group, event.part_index))
+        return None
+
+    def _part_finished(self, event: e.PartFinished) -> Any:
+        index, group, at = event.output_index, event.group, event.part_index
+        for field in ("text", "refusal"):
+            if self._is_replayed(index, (group, at, field)):
+                raise Differs(f"part {at} of item {index} ends before all of it has come again")
+            self._take(index, (WHOLE, group, at, field))
+        return None if self._take(index, (PART_END, group, at)) else event
+
+    def _value_finished(self, event: e.ValueFinished) -> Any:
+        record = self._record(event)
+        if record is None:
+            return event
+        key = key_of(record, event)
+        if self._is_replayed(event.output_index, key):
+            raise Differs(f"a value of item {event.output_index} ends before all of it has come again")
+        again = self._take(event.output_index, (WHOLE, *key))
+        return None if again or self._is_replayed(event.output_index, ITEM_END) else event
+
+    def _value_replaced(self, event: e.ValueReplaced) -> Any:
+        record = self._record(event)
+        if record is None:
+            return event
+        key = key_of(record, event)
+        behind = self._take(event.output_index, key)
+        if not self._take(event.output_index, (WHOLE, *key)) and not behind:
+            return event
+        if record.values[key].text != event.text:
+            raise Differs(f"item {event.output_index} is told otherwise than before: {event.text!r:.60}")
+        beyond = self._shadow.fold.items[event.output_index].values[key].text != event.text
+        return event if beyond and not behind else None  # more than this had come, and is corrected
+
+    def _annotation(self, event: e.AnnotationAdded) -> Any:
+        record = self._record(event)
+        part = None if record is None else record.parts["content"].get(event.content_index)
+        if part is None:
+            return event
+        at, known = event.annotation_index, part.annotations.get(event.annotation_index)
+        told = part.data.get("annotations") if isinstance(part.data, dict) else None
+        if known is None and isinstance(told, list) and at < len(told):
+            known = told[at]
+        return event if known != event.annotation else None
+
+    def _usage(self, event: e.UsageReported) -> Any:
+        # A replay that is cut otherwise tells it more or less often, but never more than was used.
+        known = self.own.fold.usage
+        return event if known is None or tokens(event.usage) > tokens(known) else None
+
+    def _choice(self, event: e.ChoiceUpdated, *, counted: bool) -> Any:
+        known = self.own.fold.choices.get(event.choice_index)
+        if known is None:
+            return event
+        new = {}
+        for name, value in event.data.items():
+            if name == "logprobs":
+                value = self._new_logprobs(event.choice_index, value, known.data.get(name))
+            elif counted or known.data.get(name) == value:
+                continue
+            if value:
+                new[name] = value
+        ends = event.finish_reason not in (None, known.finish_reason)
+        ends = ends and (not counted or known.finish_reason is None)
+        return attrs.evolve(event, data=new) if new or ends else None
+
+    def _new_logprobs(self, index: int, told: JSON, known: Any) -> JSON:
+        known = known if isinstance(known, dict) else {}
+        new = {}
+        for name, value in told.items():
+            before = known.get(name)
+            if isinstance(value, list) and isinstance(before, list):
+                value = self._rest(None, (LOGPROBS, index, name), value, lambda before=before: before)  # type: ignore[misc]
+            elif value == before:
+                continue
+            if value:
+                new[name] = value
+        return new
+
+
+MEMORY = ("_first", "_number", "_owed", "_tally", "_tally_before", "_waiting", "_way", "ending", "over")
+
+ITEM, ITEM_END, PART, PART_END, WHOLE = "item", "item end", "part", "part end", "whole"
+LIFTED, AUDIO, LOGPROBS, STARTED, ERROR = "lifted", "audio", "logprobs", "started", "error"
+# A connection that goes on after a number may begin with the response as it is by then.
+RESETS = ("response.in_progress", "response.queued")
+IDENTITY = ("type", "id", "call_id", "name")
+WEIGHTS: dict[type, Callable[[Replay, Any], Any]] = {
+    **dict.fromkeys((*PART_VALUES, *ITEM_VALUES), Replay._delta),
+    e.ResponseStarted: Replay._started,
+    e.LiftedDelta: Replay._lifted,
+    e.AudioDelta: Replay._audio,
+    e.TranscriptDelta: Replay._transcript,
+    e.ItemStarted: Replay._item_started,
+    e.ItemFinished: Replay._item_finished,
+    e.PartStarted: Replay._part_started,
+    e.PartFinished: Replay._part_finished,
+    e.ValueFinished: Replay._value_finished,
+    e.ValueReplaced: Replay._value_replaced,
+    e.AnnotationAdded: Replay._annotation,
+    e.UsageReported: Replay._usage,
+}
+
+
+def foreign(payload: JSON, name: str) -> list[Any]:
+    """What a payload is that belongs to no response of ours."""
+    kind = payload.get("type")
+    if kind in HEARTBEATS:
+        return [e.Heartbeat(str(kind))]
+    return [e.UnknownEvent(kind if isinstance(kind, str) else name, payload)]
+
+
+def tokens(usage: Usage | None) -> int:
+    """All tokens of a usage that are known. A later report has more of them."""
+    if usage is None:
+        return 0
+    return usage.total_tokens or (usage.input_tokens or 0) + (usage.output_tokens or 0)
+
+
+def is_value(place: Hashable) -> bool:
+    """Whether a place is that of a streamed value."""
+    return isinstance(place, tuple) and place[0] not in (PART, PART_END, WHOLE)
+
+
+def remainder(event: Any, text: str) -> Any:
+    """A delta with what of its text is new; None where nothing is."""
+    if not text or text == event.text:
+        return event if text else None
+    told = {"logprobs": ()} if isinstance(event, e.TextDelta) else {}
+    return attrs.evolve(event, text=text, **told)

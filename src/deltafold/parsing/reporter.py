@@ -1,0 +1,94 @@
+"""How far the reading is, and where anomalies go: into a list, or, in strict mode, out as an exception."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final
+
+from deltafold.machine.fold import Fold
+from deltafold.machine.lifecycle import FINISHED
+from deltafold.model.anomalies import ANOMALIES, Anomaly, AnomalyCode
+from deltafold.model.errors import WireError
+from deltafold.wire.sse import SSEDecoder
+
+__all__ = ["Reporter", "Stage"]
+
+EXCERPT: Final = 120
+
+
+class Stage(StrEnum):
+    """How far the reading is."""
+
+    READING = "reading"
+    READ = "read"
+    """All that was fed has been read, and nothing more will come."""
+    ENDED = "ended"
+    """The dialect knows."""
+
+
+class Reporter:
+    """Called with what is out of order. Knows where the reading is, and nothing of the parser.
+
+    (If it were a method of the parser, parser and dialect would refer to one another, and their memory would
+    have to wait for the garbage collector.)
+    """
+
+    __slots__ = (
+        "_decoder",
+        "_fold",
+        "_most",
+        "_strict",
+        "anomalies",
+        "at_end",
+        "by_payload",
+        "count",
+        "text",
+    )
+
+    def __init__(self, decoder: SSEDecoder, fold: Fold, *, strict: bool, most: int) -> None:
+        self._decoder = decoder
+        self._fold = fold
+        self._strict = strict
+        self._most = most
+        self.anomalies: list[Anomaly] = []
+        self.count = 0
+        """Anomalies met, those included that were not kept."""
+        self.text = ""
+        """What is being read."""
+        self.at_end = False
+        """Whether all that was fed has been read."""
+        self.by_payload: int | None = None
+        """Payloads taken so far, where payloads are fed, not bytes."""
+
+    def position(self) -> tuple[int | None, int]:
+        """Where the reading is: bytes from the start, and events before this one."""
+        if self.by_payload is not None:
+            return None, max(self.by_payload - 1, 0)
+        decoder = self._decoder
+        if not self.at_end and not decoder.clean:
+            return decoder.event_offset, decoder.event_count  # in the middle of a block
+        if not self.at_end and decoder.event_count:
+            return decoder.event_offset, decoder.event_count - 1
+        return decoder.offset, decoder.event_count
+
+    def __call__(self, code: AnomalyCode, message: str) -> None:
+        """Something is out of order. Raises `WireError` in strict mode, unless the response has ended."""
+        offset, event_index = self.position()
+        excerpt = self.text[:EXCERPT]
+        self.count += 1
+        if self._strict and ANOMALIES[code].strict and self._fold.state is not FINISHED:
+            raise WireError(message, code=code, offset=offset, event_index=event_index, excerpt=excerpt)
+        if len(self.anomalies) < self._most:
+            self.anomalies.append(Anomaly(code, message, offset, event_index, excerpt))
+
+    def getstate(self) -> dict[str, Any]:
+        """All that it remembers."""
+        return {name: getattr(self, name) for name in MEMORY}
+
+    def setstate(self, state: dict[str, Any]) -> None:
+        """Goes on where another one stood."""
+        for name in MEMORY:
+            setattr(self, name, state[name])
+
+
+MEMORY: Final = ("anomalies", "at_end", "by_payload", "count", "text")

@@ -1,0 +1,132 @@
+"""A parser's state as JSON values, and back.
+
+The state is made of attrs classes, classes that say what their `MEMORY` is, enumerations and the usual
+containers; each is written with its name, and read by it. What JSON has itself stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import deque
+from enum import StrEnum
+from typing import Any
+
+import attrs
+
+from deltafold.arguments.lift import Lift
+from deltafold.dialects.chat.reader import OpenCall, OpenChoice
+from deltafold.dialects.chat.think_tags import ThinkTags
+from deltafold.machine import lifecycle as state
+from deltafold.machine.fold import Ending, Fold, ItemRecord, PartRecord, Value
+from deltafold.model import anomalies, errors, events, items, limits, rate_limits, response
+from deltafold.model.errors import UsageError
+from deltafold.parsing.replay import Way
+from deltafold.parsing.reporter import Stage
+from deltafold.wire.body_kind import Body
+from deltafold.wire.json_text import Unread
+
+__all__ = ["freeze", "seal", "thaw", "unseal"]
+
+VERSION = 4
+MARK = "$"
+CONTAINERS: dict[str, type] = {"tuple": tuple, "set": set, "frozenset": frozenset, "deque": deque}
+CLASSES: dict[str, type] = {
+    name: found
+    for module in (rate_limits, anomalies, errors, events, items, limits, response, state)
+    for name, found in vars(module).items()
+    if isinstance(found, type) and (attrs.has(found) or issubclass(found, StrEnum))
+}
+CLASSES |= {found.__name__: found for found in (Body, Lift, Stage, Way)}
+MEMORIES: dict[type, int] = {
+    Ending: 1,
+    Fold: 1,
+    ItemRecord: 3,
+    OpenCall: 1,
+    OpenChoice: 1,
+    PartRecord: 1,
+    ThinkTags: 0,
+    Unread: 1,
+    Value: 2,
+}
+"""Classes that say what their `MEMORY` is, and how many names of it their constructor takes."""
+CLASSES |= {found.__name__: found for found in MEMORIES}
+
+
+def freeze(value: Any) -> Any:
+    """A value as JSON values."""
+    kind = type(value)
+    if kind in (str, int, float, bool, type(None)):
+        return value
+    if kind is list:
+        return [freeze(entry) for entry in value]
+    if kind is dict:
+        if all(type(key) is str for key in value) and MARK not in value:
+            return {key: freeze(member) for key, member in value.items()}
+        return {MARK: "dict", "items": [[freeze(key), freeze(member)] for key, member in value.items()]}
+    if kind in (set, frozenset):
+        return {MARK: kind.__name__, "items": [freeze(entry) for entry in sorted(value, key=repr)]}
+    if kind in (tuple, deque):
+        return {MARK: kind.__name__, "items": [freeze(entry) for entry in value]}
+    if isinstance(value, str):
+        return {MARK: kind.__name__, "value": str(value)}
+    return {MARK: kind.__name__, **fields(value)}
+
+
+def fields(value: Any) -> dict[str, Any]:
+    """What an object is made of, as JSON values."""
+    kind: Any = type(value)
+    names = kind.MEMORY if kind in MEMORIES else [field.name for field in attrs.fields(kind)]
+    return {name: freeze(getattr(value, name)) for name in names}
+
+
+def thaw(value: Any) -> Any:
+    """What `freeze()` was given. Raises `KeyError`, `TypeError` or `ValueError` for what it never gave."""
+    if type(value) is list:
+        return [thaw(entry) for entry in value]
+    if type(value) is not dict:
+        return value
+    if MARK not in value:
+        return {key: thaw(member) for key, member in value.items()}
+    name = value[MARK]
+    if name == "dict":
+        return {thaw(key): thaw(member) for key, member in value["items"]}
+    if name in CONTAINERS:
+        return CONTAINERS[name](thaw(entry) for entry in value["items"])
+    found = CLASSES[name]
+    if issubclass(found, str):
+        return found(value["value"])
+    told = {key: thaw(member) for key, member in value.items() if key != MARK}
+    made: Any = found
+    if made not in MEMORIES:
+        return made(**{field.alias: told[field.name] for field in attrs.fields(made)})
+    held = made(*[told[name] for name in made.MEMORY[: MEMORIES[made]]])
+    for name in made.MEMORY:
+        setattr(held, name, told[name])
+    return held
+
+
+def seal(content: dict[str, Any]) -> dict[str, Any]:
+    """A snapshot with what is needed to tell whether it is whole, and of our kind."""
+    return {"deltafold": VERSION, "crc32": checksum(content), **content}
+
+
+def unseal(snapshot: Any) -> dict[str, Any]:
+    """The content of a snapshot. Raises `UsageError` where it is none, of another version, or damaged."""
+    if not isinstance(snapshot, dict) or "deltafold" not in snapshot:
+        raise UsageError("this is no snapshot of a ResponseParser")
+    if snapshot["deltafold"] != VERSION:
+        raise UsageError(
+            f"a snapshot of version {snapshot['deltafold']}; this library reads version {VERSION}"
+        )
+    content = {key: value for key, value in snapshot.items() if key not in ("deltafold", "crc32")}
+    if snapshot.get("crc32") != checksum(content):
+        raise UsageError("the snapshot is damaged: its checksum is wrong")
+    return content
+
+
+def checksum(content: dict[str, Any]) -> int:
+    try:
+        return zlib.crc32(json.dumps(content, sort_keys=True).encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"the snapshot is damaged: {error}") from error

@@ -1,0 +1,1 @@
+"""Bytes and JSON text. It knows no provider."""

@@ -1,0 +1,350 @@
+"""JSON in: one policy for every payload, and what can be saved from a broken one.
+
+RFC 8259 leaves the edges to the implementation, and libraries differ on them. Here they are settled once:
+nesting is bounded, NaN, infinities and numbers beyond a double or beyond Python's digit limit are read as
+null, of duplicate keys the last wins, half a surrogate pair becomes U+FFFD. Each is reported.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+from deltafold.model.anomalies import AnomalyCode
+from deltafold.model.errors import LimitExceeded
+
+__all__ = ["Paths", "Report", "is_strict_json", "join_surrogates", "mend", "read_payloads"]
+
+Report = Callable[[AnomalyCode, str], None]
+"""Called with what was out of order, and in which words."""
+Scan = Callable[[str, int], tuple[Any, int]]
+Paths = frozenset[tuple[str, ...]]
+
+DONE: Final = "[DONE]"
+WHITESPACE: Final = " \t\n\r"
+STRINGS: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+BRACKETS: Final = re.compile(r"[\[\]{}]")
+# What is longer is not kept for the sake of a second one like it.
+LONG: Final = 65_536
+RESPONSE: Final = ',"response":'
+# So far into a payload the response is looked for, which is near its beginning or not there.
+FURTHEST: Final = 200
+SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
+# The first halves of surrogate pairs are those from HIGH on, the second ones those from LOW to LAST.
+HIGH: Final = chr(0xD800)
+LOW: Final = chr(0xDC00)
+LAST: Final = chr(0xDFFF)
+DOUBLED_PREFIX: Final = re.compile(r"(?:data:[ \t]*)+")
+# Where a new frame may be glued onto one that a broken server or proxy had not finished.
+JOINT: Final = re.compile(r"(?:data: ?|\n)(?=\{)")
+# A joint costs one attempt to read what follows, so a payload made of joints must not get one for each.
+MOST_JOINTS: Final = 8
+
+
+class Unread:
+    """Data that are no JSON: `[DONE]`, a comment, or what could not be read."""
+
+    MEMORY: Final = ("text",)
+    __slots__ = MEMORY
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+class Unrepresentable(ValueError):
+    """A number that JSON or a double cannot hold."""
+
+
+class DuplicateKey(ValueError):
+    """An object that has one key twice."""
+
+
+def refuse_constant(word: str) -> NoReturn:
+    raise Unrepresentable(word)
+
+
+def finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise Unrepresentable(digits[:20])
+    return number
+
+
+def finite_or_none(digits: str) -> float | None:
+    number = float(digits)
+    return None if math.isinf(number) else number
+
+
+def integer_or_none(digits: str) -> int | None:
+    try:
+        return int(digits)
+    except ValueError:  # more than sys.get_int_max_str_digits(), CVE-2020-10735
+        return None
+
+
+def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise DuplicateKey
+    return found
+
+
+def scanner(**hooks: Any) -> Scan:
+    """Reads one value at a position of a text and gives it with its end; C code, as json.loads() uses it.
+
+    Raises `StopIteration` where no value begins.
+    """
+    decoder: Any = json.JSONDecoder(**hooks)
+    scan_once: Scan = decoder.scan_once
+    return scan_once
+
+
+scan: Final = scanner(parse_float=finite, parse_constant=refuse_constant)
+scan_distinct: Final = scanner(parse_float=finite, parse_constant=refuse_constant, object_pairs_hook=distinct)
+scan_leniently: Final = scanner(
+    parse_float=finite_or_none, parse_int=integer_or_none, parse_constant=lambda word: None
+)
+
+
+def is_strict_json(text: str) -> bool:
+    """Whether a text is one value of RFC 8259, nothing more and nothing less."""
+    try:
+        json.loads(text, parse_constant=refuse_constant)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def join_surrogates(text: str) -> str:
+    """Halves of a pair that meet become the character, and a half alone becomes U+FFFD."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def join_halves(waiting: dict[Any, int], place: Any, text: str, report: Report) -> str:
+    """A fragment in whole characters. A high surrogate at its end waits for the next one of its place."""
+    if place in waiting:
+        half = chr(waiting.pop(place))
+        if LOW <= text[:1] <= LAST:
+            text = join_surrogates(half + text[:1]) + text[1:]
+        else:
+            report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a fragment")
+            text = "\ufffd" + text
+    if HIGH <= text[-1:] < LOW:
+        waiting[place] = ord(text[-1])
+        text = text[:-1]
+    if HIGH <= text[:1] <= LAST:
+        report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair begins a fragment")
+        text = "\ufffd" + text[1:]
+    return text
+
+
+def escape_surrogates(text: str) -> str:
+    """Halves of pairs as JSON escapes, so that the text has a UTF-8 form."""
+    return SURROGATES.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+
+
+def mend(value: Any, report: Report, fragments: Paths, path: tuple[str, ...] = ()) -> Any:
+    """A JSON value without lone surrogates.
+
+    What stands at `fragments` (paths of keys; lists count for nothing) are pieces of a longer text. Half a
+    pair at their edge may meet its other half in the next piece, so it is left to those who join them.
+    """
+    if isinstance(value, str):
+        start, stop = 0, len(value)
+        if path in fragments:
+            start = int(LOW <= value[:1] <= LAST)
+            stop -= int(HIGH <= value[-1:] < LOW)
+        inner = value[start:stop]
+        if SURROGATES.search(inner) is None:
+            return value
+        report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair stands alone")
+        return value[:start] + join_surrogates(inner) + value[stop:]
+    if isinstance(value, list):
+        return [mend(entry, report, fragments, path) for entry in value]
+    if isinstance(value, dict):
+        none: Paths = frozenset()
+        return {
+            mend(key, report, none): mend(member, report, fragments, (*path, key))
+            for key, member in value.items()
+        }
+    return value
+
+
+def check_depth(text: str, depth: int) -> None:
+    """Raises `LimitExceeded` where arrays and objects are nested deeper than `depth`."""
+    nested = 0
+    for bracket in BRACKETS.findall(STRINGS.sub("", text)):
+        nested = nested + 1 if bracket in "[{" else max(nested - 1, 0)
+        if nested > depth:
+            raise LimitExceeded("json_depth", depth)
+
+
+def read_object(text: str, depth: int, *, strict: bool) -> dict[str, Any] | None:
+    """The object that the data of nearly every event are.
+
+    None where they are anything else, or there may be something wrong with it: `read_payloads()` knows more.
+    Raises `LimitExceeded`.
+    """
+    try:
+        value, end = (scan_distinct if strict else scan)(text, 0)
+    except (StopIteration, ValueError, RecursionError):
+        return None
+    if end != len(text) or type(value) is not dict or ("\\" in text and has_surrogates(text)):
+        return None
+    # The brackets of the whole text bound its depth, and few payloads have more of them than the limit.
+    if has_many(text, depth) and is_deeper(value, depth):
+        raise LimitExceeded("json_depth", depth)
+    return value
+
+
+def has_many(text: str, depth: int) -> bool:
+    """Whether a text has more opening brackets than `depth`: else no value in it is nested deeper."""
+    room = depth
+    for bracket in "{[":
+        at = text.find(bracket)
+        while at >= 0:
+            room -= 1
+            if room < 0:
+                return True
+            at = text.find(bracket, at + 1)
+    return False
+
+
+class Announcement:
+    """What a payload told of the response.
+
+    A stream begins with `response.created` and `response.in_progress`, which tell the same in the same words.
+    Of the second one only what stands before the response is parsed, and the response is the same object.
+    """
+
+    __slots__ = ("_response", "_rest")
+
+    def __init__(self) -> None:
+        self._rest = ""
+        self._response: Any = None
+
+    def read(self, text: str, depth: int, *, strict: bool) -> dict[str, Any] | None:
+        """`read_object()`."""
+        # In the text of an object this is a key, for quotes inside of strings are escaped.
+        at = text[:FURTHEST].find(RESPONSE)
+        if at > 1 and len(text) <= LONG:
+            # If it is a key of the outermost object and its last, then what stands before it and what begins
+            # with it are objects too, but for a brace.
+            payload = read_object(text[:at] + "}", depth, strict=strict)
+            if payload and "response" not in payload:
+                rest = text[at:]
+                if rest != self._rest:
+                    told = read_object("{" + rest[1:], depth, strict=strict)
+                    if told is None or len(told) > 1:
+                        return read_object(text, depth, strict=strict)
+                    self._rest, self._response = rest, told["response"]
+                payload["response"] = self._response
+                return payload
+        return read_object(text, depth, strict=strict)
+
+
+def is_deeper(value: Any, depth: int) -> bool:
+    """Whether arrays and objects are nested deeper than `depth`."""
+    level = [value]
+    for _ in range(depth):
+        level = [
+            member
+            for container in level
+            for member in (container.values() if type(container) is dict else container)
+            if type(member) is dict or type(member) is list
+        ]
+        if not level:
+            return False
+    return True
+
+
+def has_surrogates(text: str) -> bool:
+    """Whether half a surrogate pair may be among the escapes of a JSON text."""
+    return "\\ud" in text or "\\uD" in text
+
+
+def read_payloads(text: str, depth: int, fragments: Paths, report: Report, *, strict: bool) -> list[Any]:
+    """The payloads of one event, whatever its data are.
+
+    What is no JSON comes as `Unread`, JSON that is no object as the value it is: nothing is ever dropped.
+    Raises `LimitExceeded`.
+    """
+    if text == DONE:
+        return [Unread(DONE)]
+    check_depth(text, depth)
+    values, end = scan_all(text, 0, report, strict)
+    if not text.strip(WHITESPACE):
+        return []
+    if end < len(text):
+        values = rescue(text, values, end, depth, report, strict)
+    elif len(values) > 1:
+        report(AnomalyCode.SEVERAL_PAYLOADS, f"{len(values)} JSON values in one event")
+    if has_surrogates(text):
+        values = [mend(value, report, fragments) for value in values]
+    return values
+
+
+def scan_all(text: str, position: int, report: Report, strict: bool) -> tuple[list[Any], int]:
+    """The values that follow one another from a position, and where that ends."""
+    values = []
+    position = skip_whitespace(text, position)
+    while position < len(text):
+        try:
+            value, position = scan_value(text, position, report, strict)
+        except ValueError:
+            break
+        values.append(value)
+        position = skip_whitespace(text, position)
+    return values, position
+
+
+def skip_whitespace(text: str, position: int) -> int:
+    while position < len(text) and text[position] in WHITESPACE:
+        position += 1
+    return position
+
+
+def scan_value(text: str, position: int, report: Report, strict: bool) -> tuple[Any, int]:
+    """One JSON value and its end. Raises `ValueError` where there is none."""
+    try:
+        try:
+            return (scan_distinct if strict else scan)(text, position)
+        except DuplicateKey:
+            report(AnomalyCode.DUPLICATE_KEY, "one object has the same key twice")
+            return scan_value(text, position, report, strict=False)
+        except ValueError:
+            found = scan_leniently(text, position)
+            report(AnomalyCode.UNREPRESENTABLE_NUMBER, "a number that JSON or a double cannot hold")
+            return found
+    except (StopIteration, RecursionError) as error:
+        # RecursionError: the application has lowered the interpreter's limit below `Limits.json_depth`.
+        raise ValueError("no JSON value") from error
+
+
+def rescue(text: str, values: list[Any], end: int, depth: int, report: Report, strict: bool) -> list[Any]:
+    """What can be read of data that are not JSON throughout. What cannot comes as text, in its place."""
+    rest = text[end:]
+    if not values:
+        if rest.strip(WHITESPACE) == DONE:
+            return [Unread(DONE)]
+        if rest.startswith(":"):
+            report(AnomalyCode.COMMENT_AS_DATA, "the data are a comment")
+            return [Unread(rest)]
+        if prefix := DOUBLED_PREFIX.match(rest):
+            report(AnomalyCode.DOUBLED_PREFIX, "the data begin with another `data:`")
+            inner, stop = scan_all(rest, prefix.end(), report, strict)
+            if stop == len(rest):
+                return inner
+            return rescue(rest[prefix.end() :], inner, stop - prefix.end(), depth, report, strict)
+    joints = [joint.span() for joint in JOINT.finditer(rest)][-MOST_JOINTS:]
+    for start, stop in joints:
+        check_depth(rest[stop:], depth)  # for what stands before may have hidden it
+        found, last = scan_all(rest, stop, report, strict)
+        if last == len(rest):
+            report(AnomalyCode.GLUED_FRAME, "a whole payload is glued onto a broken one")
+            return [*values, Unread(rest[:start]), *found]
+    report(AnomalyCode.MALFORMED_JSON, "the data are not JSON")
+    return [*values, Unread(rest)]
