@@ -27,6 +27,7 @@ COMPILED = (
     "machine/build",
     "machine/fold",
     "arguments/lifted_calls",
+    "dialects/claims",
     "dialects/base",
     "dialects/chat/think_tags",
     "dialects/chat/reader",

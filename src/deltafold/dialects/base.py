@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
@@ -12,7 +13,7 @@ from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
 from deltafold.model.json_values import copied, string
 from deltafold.model.response import Outcome, Usage
-from deltafold.wire.json_text import Report
+from deltafold.wire.json_text import Paths, Report
 
 __all__ = ["Dialect", "Translator", "cause_of", "usage_from"]
 
@@ -54,7 +55,23 @@ class Translator(Protocol):
 
 
 class Dialect:
-    """Translates the payloads of one stream."""
+    """Translates the payloads of one stream. This is all that the parser asks of a dialect.
+
+    A reader sees the fold, which does not change while a payload is translated, and gives events. Whatever it
+    remembers from payload to payload is named in its `MEMORY`, for snapshots.
+    """
+
+    name: ClassVar[str] = ""
+    """Its name in the registry."""
+    fragments: ClassVar[Paths] = frozenset()
+    """Where pieces of a longer text stand in its payloads: halves of surrogate pairs may meet there."""
+    heartbeats: ClassVar[frozenset[str]] = frozenset({"keepalive", "ping"})
+    """Values of `type` that are mere signs of life."""
+    resets: ClassVar[frozenset[str]] = frozenset()
+    """Values of `type` with which a connection may begin that goes on after a number."""
+    state_classes: ClassVar[tuple[tuple[type, int], ...]] = ()
+    """Classes of what it remembers that say what their `MEMORY` is, each with how many names of it their
+    constructor takes."""
 
     MEMORY: ClassVar[tuple[str, ...]] = (
         "started",
@@ -65,10 +82,14 @@ class Dialect:
         "halves",
     )
     """What it remembers from payload to payload."""
-    __slots__ = ("fold", "lifts", "out", "report", *MEMORY)
+    __slots__ = ("fold", "lifts", "out", "report", "think_tags", *MEMORY)
 
-    def __init__(self, fold: Fold, report: Report, lifts: CallLifts) -> None:
+    def __init__(self, fold: Fold, report: Report, lifts: CallLifts, *, think_tags: bool = False) -> None:
+        """
+        :param think_tags: whether text between `<think>` and `</think>` is reasoning; on Chat Completions.
+        """
         self.fold = fold
+        self.think_tags = think_tags
         self.report = report
         self.lifts = lifts
         self.started = False
@@ -81,6 +102,63 @@ class Dialect:
         """High surrogates at the end of a fragment, which wait for their other half: code points."""
         self.out: list[Any] = []
         """The events that the present payload makes."""
+
+    # ------------------------------------------------------------------------------- what each one provides
+
+    @abstractmethod
+    def translate(self, payload: JSON, name: str) -> list[Any]:
+        """The events of one payload. `name` is the SSE event name, "" where there is none."""
+
+    @abstractmethod
+    def done_sentinel(self) -> list[Any]:
+        """`[DONE]` came."""
+
+    @abstractmethod
+    def body(self, payload: JSON) -> list[Any]:
+        """A whole body that is one JSON object."""
+
+    @abstractmethod
+    def fail(self, error: ResponseError) -> list[Any]:
+        """The stream is none of this dialect."""
+
+    @abstractmethod
+    def end(self, outcome: Outcome) -> list[Any]:
+        """The transport ended, or the caller gave up. Nothing where the end had been told."""
+
+    @abstractmethod
+    def plain_text(
+        self, payload: JSON, event: Any
+    ) -> tuple[tuple[str | int, ...], tuple[str, Callable[[str], bool]] | None] | None:
+        """Where the text of an event stands in the payload that made it.
+
+        Only if payloads that differ in nothing else make events that differ in nothing else; with what
+        knows the texts of which that may be untrue, where there are any.
+        """
+
+    @abstractmethod
+    def begins(self, payload: JSON, name: str) -> bool | None:
+        """Whether a response may begin with a payload; None where that belongs to no response."""
+
+    def seen(self, payload: JSON, name: str) -> bool | None:
+        """Whether a payload that comes over another connection had come before, by its number.
+
+        None where numbers do not tell, as on a wire that has none.
+        """
+        return None
+
+    def number_of(self, payload: JSON) -> Any:
+        """What a payload says is its number in the stream; None on a wire without numbers."""
+        return None
+
+    def response_of(self, payload: JSON) -> JSON | None:
+        """The response object inside of a payload."""
+        return None
+
+    def has_begun(self) -> bool:
+        """Whether anything of the response has come."""
+        return self.started or self.ended
+
+    # ------------------------------------------------------------------------------------------ its state
 
     def getstate(self) -> dict[str, Any]:
         """All that the translator remembers, by name."""

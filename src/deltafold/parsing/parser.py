@@ -15,12 +15,11 @@ from deltafold.model.events import Event
 from deltafold.model.limits import DEFAULT, Limits
 from deltafold.model.response import Outcome, Response
 from deltafold.parsing.reader import Reader
+from deltafold.registry import DIALECTS
 from deltafold.wire.json_text import escape_surrogates
 from deltafold.wire.sse import as_bytes
 
 __all__ = ["ResponseParser", "parse"]
-
-DIALECTS = ("responses", "chat", "auto")
 
 
 class Watched:
@@ -73,8 +72,9 @@ class ResponseParser:
         :param approval_required: names of tools whose calls are marked `needs_approval`.
         :param think_tags: on Chat Completions, text between `<think>` and `</think>` is reasoning.
         """
-        if dialect not in DIALECTS:
-            raise UsageError(f"there is no dialect {dialect!r}: use 'responses', 'chat' or 'auto'")
+        if dialect not in (*DIALECTS, "auto"):
+            known = ", ".join(map(repr, DIALECTS))
+            raise UsageError(f"there is no dialect {dialect!r}: use {known} or 'auto'")
         limits = DEFAULT if limits is None else limits
         self._limits = limits
         self._reader = Reader(

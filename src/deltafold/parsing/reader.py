@@ -10,12 +10,12 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from deltafold.arguments.lift import Lift
 from deltafold.arguments.lifted_calls import CallLifts
-from deltafold.dialects.base import Translator
-from deltafold.dialects.responses.reader import ResponsesDialect
+from deltafold.dialects.base import Dialect, Translator
+from deltafold.dialects.claims import dialect_of
 from deltafold.machine.fold import Ending, Fold
 from deltafold.machine.lifecycle import CANCELLED, FINISHED, TRUNCATED
 from deltafold.model.anomalies import ANOMALIES, AnomalyCode
@@ -25,9 +25,11 @@ from deltafold.model.limits import Limits
 from deltafold.model.response import Outcome, Response
 from deltafold.parsing.fast_path import HOT, HotPath
 from deltafold.parsing.reporter import EXCERPT, Reporter, Stage
+from deltafold.registry import DIALECTS, part_of
 from deltafold.wire.body_kind import EVENT_STREAM, Body, sniff
 from deltafold.wire.json_text import (
     DONE,
+    EVERYWHERE,
     Announcement,
     Paths,
     Report,
@@ -40,19 +42,12 @@ from deltafold.wire.json_text import (
 from deltafold.wire.sse import BARE, COMMENT, CR, EVENT, LF, Frame, Signal, SSEDecoder, text_of
 
 if TYPE_CHECKING:
-    from deltafold.dialects.chat.reader import ChatDialect
     from deltafold.parsing.replay import Replay
 
 __all__ = ["Reader"]
 
-AnyDialect: TypeAlias = "ResponsesDialect | ChatDialect"
-
-
-def chat_dialect() -> type[ChatDialect]:
-    """The dialect that a program which speaks the Responses API alone never imports."""
-    from deltafold.dialects.chat.reader import ChatDialect
-
-    return ChatDialect
+UNKNOWN: Final[Paths] = frozenset({EVERYWHERE})
+"""Where pieces of text stand while nobody knows the dialect."""
 
 
 class Reader:
@@ -130,7 +125,7 @@ class Reader:
         self.hot = HotPath(self.decoder, self.fold, self._pending)
         # The last sequence number before the present step.
         self._cursor: int | None = None
-        self._use("responses" if self._undecided else dialect)
+        self._use(DIALECTS[0] if self._undecided else dialect)
         # The response as it was built last, and how much text it held.
         self._response: Response | None = None
         self._response_size = 0
@@ -149,22 +144,19 @@ class Reader:
         # from there on nothing is read.
         self._deaf = False
 
-    def _dialect_of(self, name: str, fold: Fold, report: Report) -> AnyDialect:
+    def _dialect_of(self, name: str, fold: Fold, report: Report) -> Dialect:
         lifts = CallLifts(self._lifts, report)
-        if name == "chat":
-            return chat_dialect()(fold, report, lifts, think_tags=self._think_tags)
-        return ResponsesDialect(fold, report, lifts)
+        made: Dialect = part_of(name, "reader").DIALECT(fold, report, lifts, think_tags=self._think_tags)
+        return made
 
     def _speak(self, dialect: Any) -> None:
         self.dialect: Translator = dialect
         self.hot.speak(dialect)
 
-    def _use(self, name: str) -> AnyDialect:
+    def _use(self, name: str) -> Dialect:
         dialect = self._own = self._dialect_of(name, self.fold, self.report)
         self._speak(dialect)
-        self._fragments: Paths = dialect.fragments
-        if self._undecided:
-            self._fragments |= chat_dialect().fragments
+        self._fragments: Paths = UNKNOWN if self._undecided else dialect.fragments
         return dialect
 
     # ------------------------------------------------------------------------------------------- input
@@ -332,9 +324,10 @@ class Reader:
         """All that was read, and what is still to be read, as JSON values. Raises `UsageError`."""
         if self._fault is not None:
             raise UsageError("snapshot() after a failed parse")
-        from deltafold.parsing.snapshot import freeze
+        from deltafold.parsing.snapshot import freeze, learn
 
         dialect = self._own
+        learn(dialect.name)
         return {
             "strict": self._strict,
             "lifts": freeze(self._lifts),
@@ -355,8 +348,9 @@ class Reader:
 
     def setstate(self, content: Mapping[str, Any]) -> None:
         """Makes a new reader, of the same options, go on where another one stood."""
-        from deltafold.parsing.snapshot import thaw
+        from deltafold.parsing.snapshot import learn, thaw
 
+        learn(content["dialect_name"])
         fold = self.fold = thaw(content["fold"])
         self.report = Reporter(self.decoder, fold, strict=self._strict, most=self._limits.anomalies)
         self.report.setstate(thaw(content["report"]))
@@ -535,21 +529,15 @@ class Reader:
 
     def _decide(self, payload: dict[str, Any], name: str = "") -> dict[str, Any]:
         """The first payload tells the dialect; signs of life and bare errors have none. Gives the payload."""
-        told, kind = payload.get("type"), payload.get("object")
-        dialect = self._own
-        if isinstance(dialect, ResponsesDialect) and (dialect.started or dialect.ending or dialect.ended):
-            self._undecided = False  # a bare error was the end
-        elif "choices" in payload or (isinstance(kind, str) and kind.startswith("chat.completion")):
+        found = self._own.name if self._own.has_begun() else dialect_of(payload, name)
+        fragments: Paths = frozenset()
+        if found is not None:
             self._undecided = False
-            self._use("chat")
-        elif (told if isinstance(told, str) and told else name).startswith("response.") or kind == "response":
-            self._undecided = False
-        if self._undecided:
-            return payload
-        self._fragments = self._own.fragments
-        # So far, pieces of a text were left as they are wherever either dialect may have them.
-        again = has_surrogates(self.report.text)
-        return mend(payload, self.report, self._fragments) if again else payload
+            if found != self._own.name:
+                self._use(found)
+            fragments = self._fragments = self._own.fragments
+        # So far, pieces of a text were left as they are, wherever they stand.
+        return mend(payload, self.report, fragments) if has_surrogates(self.report.text) else payload
 
     # ----------------------------------------------------------------------------------- reconnection
 

@@ -20,8 +20,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from deltafold.diagnosis.error_payloads import is_error_payload
-from deltafold.dialects.chat.reader import ChatDialect
-from deltafold.dialects.responses.reader import HEARTBEATS, ResponsesDialect
+from deltafold.dialects.base import Dialect
 from deltafold.machine.fold import Ending, ItemRecord, key_of, place_of, tally_key
 from deltafold.machine.lifecycle import ITEM_DONE, ITEM_OPEN, ITEM_VALUES, PART_DONE, PART_VALUES, SIGNS
 from deltafold.model import events as e
@@ -35,7 +34,6 @@ from deltafold.wire.json_text import Report
 __all__ = ["Held", "Replay", "Way"]
 
 JSON: TypeAlias = dict[str, Any]
-AnyDialect: TypeAlias = ResponsesDialect | ChatDialect
 
 
 MOST_WAITING = 4096
@@ -88,7 +86,7 @@ class Replay:
         "own",
     )
 
-    def __init__(self, own: AnyDialect, shadow: AnyDialect, held: Held, report: Report) -> None:
+    def __init__(self, own: Dialect, shadow: Dialect, held: Held, report: Report) -> None:
         """
         :param own: the dialect that has read the response so far; its fold is what was handed out.
         :param shadow: a new dialect with a new fold, which reports to `held`.
@@ -131,13 +129,13 @@ class Replay:
         """What is new in one payload."""
         own = self.own
         if self._way is Way.REFUSED:
-            return foreign(payload, name)
+            return foreign(own, payload, name)
         if self._way is not Way.BY_CONTENT:
             seen = own.seen(payload, name)
-            number = payload.get("sequence_number")
+            number = own.number_of(payload)
             if seen is not None:
-                told = payload.get("response")
-                if isinstance(told, dict) and self._is_another(told):
+                told = own.response_of(payload)
+                if told is not None and self._is_another(told):
                     return self._refuse(payload, name, "another response came")
                 if self._way is Way.UNDECIDED:
                     self._way = Way.BY_NUMBER
@@ -154,8 +152,8 @@ class Replay:
             if own.last_sequence_number is not None:
                 if begins is None:
                     return self._new_signs(own.translate(payload, name))
-                told = payload.get("response")
-                if payload.get("type") in RESETS and isinstance(told, dict) and not self._is_another(told):
+                told = own.response_of(payload)
+                if payload.get("type") in own.resets and told is not None and not self._is_another(told):
                     return own.translate(payload, name)
             if begins is False and own.started and number != 0:  # which only a replay from the start has
                 return self._refuse(payload, name, "it does not begin as a response does, and has no numbers")
@@ -189,8 +187,7 @@ class Replay:
 
     def body(self, payload: JSON) -> list[Any]:
         """A whole body that is one JSON object: the response as it is now, or an error."""
-        response = payload.get("response")
-        if self._is_another(response if isinstance(response, dict) else payload):
+        if self._is_another(self.own.response_of(payload) or payload):
             return self._refuse(payload, "", "another response came")
         tells = self.own.begins(payload, "") and payload.get("choices", True)
         if self.own.started and not tells and not is_error_payload(payload):
@@ -201,7 +198,7 @@ class Replay:
     # ----------------------------------------------------------------------------------- for the parser
 
     @property
-    def successor(self) -> AnyDialect:
+    def successor(self) -> Dialect:
         """The dialect that reads on: the shadow, once it holds all that was handed out; else the old one."""
         return self._shadow if self._way is Way.BY_CONTENT and self._is_level else self.own
 
@@ -240,7 +237,7 @@ class Replay:
         self._owed = None
         self._waiting = []
         self._report(AnomalyCode.REPLAY_REFUSED, why)
-        return [] if payload is None else foreign(payload, name)
+        return [] if payload is None else foreign(self.own, payload, name)
 
     # --------------------------------------------------------------------------------------- weighing
 
@@ -562,8 +559,6 @@ MEMORY = ("_first", "_number", "_owed", "_tally", "_tally_before", "_waiting", "
 
 ITEM, ITEM_END, PART, PART_END, WHOLE = "item", "item end", "part", "part end", "whole"
 LIFTED, AUDIO, LOGPROBS, STARTED, ERROR = "lifted", "audio", "logprobs", "started", "error"
-# A connection that goes on after a number may begin with the response as it is by then.
-RESETS = ("response.in_progress", "response.queued")
 IDENTITY = ("type", "id", "call_id", "name")
 WEIGHTS: dict[type, Callable[[Replay, Any], Any]] = {
     **dict.fromkeys((*PART_VALUES, *ITEM_VALUES), Replay._delta),
@@ -582,11 +577,11 @@ WEIGHTS: dict[type, Callable[[Replay, Any], Any]] = {
 }
 
 
-def foreign(payload: JSON, name: str) -> list[Any]:
+def foreign(dialect: Dialect, payload: JSON, name: str) -> list[Any]:
     """What a payload is that belongs to no response of ours."""
     kind = payload.get("type")
-    if kind in HEARTBEATS:
-        return [e.Heartbeat(str(kind))]
+    if isinstance(kind, str) and kind in dialect.heartbeats:
+        return [e.Heartbeat(kind)]
     return [e.UnknownEvent(kind if isinstance(kind, str) else name, payload)]
 
 

@@ -15,18 +15,17 @@ from typing import Any
 import attrs
 
 from deltafold.arguments.lift import Lift
-from deltafold.dialects.chat.reader import OpenCall, OpenChoice
-from deltafold.dialects.chat.think_tags import ThinkTags
 from deltafold.machine import lifecycle as state
 from deltafold.machine.fold import Ending, Fold, ItemRecord, PartRecord, Value
 from deltafold.model import anomalies, errors, events, items, limits, rate_limits, response
 from deltafold.model.errors import UsageError
 from deltafold.parsing.replay import Way
 from deltafold.parsing.reporter import Stage
+from deltafold.registry import part_of
 from deltafold.wire.body_kind import Body
 from deltafold.wire.json_text import Unread
 
-__all__ = ["freeze", "seal", "thaw", "unseal"]
+__all__ = ["freeze", "learn", "seal", "thaw", "unseal"]
 
 VERSION = 4
 MARK = "$"
@@ -42,15 +41,20 @@ MEMORIES: dict[type, int] = {
     Ending: 1,
     Fold: 1,
     ItemRecord: 3,
-    OpenCall: 1,
-    OpenChoice: 1,
     PartRecord: 1,
-    ThinkTags: 0,
     Unread: 1,
     Value: 2,
 }
-"""Classes that say what their `MEMORY` is, and how many names of it their constructor takes."""
+"""Classes that say what their `MEMORY` is, and how many names of it their constructor takes. Those of the
+dialects are found when they are first met."""
 CLASSES |= {found.__name__: found for found in MEMORIES}
+
+
+def learn(dialect: str) -> None:
+    """Makes the classes known that a dialect remembers."""
+    for found, count in part_of(dialect, "reader").DIALECT.state_classes:
+        MEMORIES[found] = count
+        CLASSES[found.__name__] = found
 
 
 def freeze(value: Any) -> Any:

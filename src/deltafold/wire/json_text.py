@@ -23,6 +23,8 @@ Report = Callable[[AnomalyCode, str], None]
 Scan = Callable[[str, int], tuple[Any, int]]
 Paths = frozenset[tuple[str, ...]]
 
+EVERYWHERE: Final[tuple[str, ...]] = ("*",)
+"""Among paths it stands for all of them: while it is not known whose payloads these are."""
 DONE: Final = "[DONE]"
 WHITESPACE: Final = " \t\n\r"
 STRINGS: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
@@ -154,7 +156,7 @@ def mend(value: Any, report: Report, fragments: Paths, path: tuple[str, ...] = (
     """
     if isinstance(value, str):
         start, stop = 0, len(value)
-        if path in fragments:
+        if path in fragments or EVERYWHERE in fragments:
             start = int(LOW <= value[:1] <= LAST)
             stop -= int(HIGH <= value[-1:] < LOW)
         inner = value[start:stop]

@@ -223,12 +223,11 @@ class ChatDialect(Dialect):
         "next_index",
         "late",
     )
-    __slots__ = ("texts", "think_tags", *MEMORY[len(Dialect.MEMORY) :])
+    state_classes: ClassVar[tuple[tuple[type, int], ...]] = ((OpenCall, 1), (OpenChoice, 1), (ThinkTags, 0))
+    __slots__ = ("texts", *MEMORY[len(Dialect.MEMORY) :])
 
     def __init__(self, fold: Fold, report: Report, lifts: CallLifts, *, think_tags: bool = False) -> None:
-        super().__init__(fold, report, lifts)
-        self.think_tags = think_tags
-        """Whether what stands between `<think>` and `</think>` in the text is reasoning."""
+        super().__init__(fold, report, lifts, think_tags=think_tags)
         self.failing: JSON | None = None
         """The error that was reported, as it came."""
         self.done = False
@@ -341,10 +340,6 @@ class ChatDialect(Dialect):
                 if isinstance(told, dict) and told.get("finish_reason") == "":
                     choice.told["finish_reason"] = ""
         return self.out
-
-    def seen(self, payload: JSON, name: str) -> bool | None:
-        """Whether a payload that comes over another connection had come before: chunks have no numbers."""
-        return None
 
     def begins(self, payload: JSON, name: str) -> bool | None:
         """Whether a response may begin with a payload; None where that belongs to no response."""
@@ -1197,3 +1192,7 @@ def record_with(record: ItemRecord | None, out: list[Any], index: int) -> ItemRe
         fields = record.take_values(event.group, event.part_index, event.part.data, whole=False)
         record.parts[event.group][event.part_index] = PartRecord(fields)
     return record
+
+
+DIALECT: Final = ChatDialect
+"""What the registry finds here."""

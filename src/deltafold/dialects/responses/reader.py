@@ -156,6 +156,8 @@ class ResponsesDialect(Dialect):
     name = "responses"
     fragments: ClassVar[Paths] = frozenset({("delta",), ("delta", "stdout"), ("delta", "stderr")})
     """Where pieces of a longer text stand."""
+    heartbeats: ClassVar[frozenset[str]] = frozenset(HEARTBEATS)
+    resets: ClassVar[frozenset[str]] = frozenset({"response.in_progress", "response.queued"})
 
     MEMORY: ClassVar[tuple[str, ...]] = (
         *Dialect.MEMORY,
@@ -171,8 +173,8 @@ class ResponsesDialect(Dialect):
     )
     __slots__ = ("fresh", *MEMORY[len(Dialect.MEMORY) :])
 
-    def __init__(self, fold: Fold, report: Report, lifts: CallLifts) -> None:
-        super().__init__(fold, report, lifts)
+    def __init__(self, fold: Fold, report: Report, lifts: CallLifts, *, think_tags: bool = False) -> None:
+        super().__init__(fold, report, lifts, think_tags=think_tags)
         self.ending: Ending | None = None
         """The end of a failed response, held back for one event: its true cause may follow."""
         self.told_by_error = False
@@ -296,6 +298,19 @@ class ResponsesDialect(Dialect):
         if type(number) is not int or (number == last == 0):  # a server may number all its events 0
             return None
         return number <= last
+
+    def number_of(self, payload: JSON) -> Any:
+        """What a payload says is its number in the stream."""
+        return payload.get("sequence_number")
+
+    def response_of(self, payload: JSON) -> JSON | None:
+        """The response object of a life cycle event."""
+        told = payload.get("response")
+        return told if isinstance(told, dict) else None
+
+    def has_begun(self) -> bool:
+        """Whether anything of the response has come, be it its failure."""
+        return self.started or self.ended or self.ending is not None
 
     def _was_told(self, number: Any, kind: str) -> bool:
         """Whether a connection that had come to new events goes back to old ones."""
@@ -1244,3 +1259,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "response.audio.transcript.done": ResponsesDialect._audio_done,
     "codex.rate_limits": ResponsesDialect._rate_limits,
 }
+
+
+DIALECT: Final = ResponsesDialect
+"""What the registry finds here."""
