@@ -28,6 +28,7 @@ COMPILED = (
     "machine/fold",
     "arguments/lifted_calls",
     "dialects/claims",
+    "dialects/emitter",
     "dialects/base",
     "dialects/chat/think_tags",
     "dialects/chat/reader",

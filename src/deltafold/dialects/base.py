@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
-from deltafold.machine.fold import Fold, ValueKey
-from deltafold.model import events as e
-from deltafold.model.anomalies import AnomalyCode
-from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
-from deltafold.model.json_values import copied, string
+from deltafold.dialects.emitter import Emitter
+from deltafold.machine.fold import Fold
+from deltafold.model.errors import ResponseError
+from deltafold.model.json_values import copied
 from deltafold.model.response import Outcome, Usage
 from deltafold.wire.json_text import Paths, Report
 
@@ -54,7 +53,7 @@ class Translator(Protocol):
         """The transport ended, or the caller gave up."""
 
 
-class Dialect:
+class Dialect(Emitter):
     """Translates the payloads of one stream. This is all that the parser asks of a dialect.
 
     A reader sees the fold, which does not change while a payload is translated, and gives events. Whatever it
@@ -73,35 +72,19 @@ class Dialect:
     """Classes of what it remembers that say what their `MEMORY` is, each with how many names of it their
     constructor takes."""
 
-    MEMORY: ClassVar[tuple[str, ...]] = (
-        "started",
-        "ended",
-        "last_sequence_number",
-        "told_before",
-        "reported",
-        "halves",
-    )
+    MEMORY: ClassVar[tuple[str, ...]] = (*Emitter.MEMORY, "last_sequence_number", "told_before")
     """What it remembers from payload to payload."""
-    __slots__ = ("fold", "lifts", "out", "report", "think_tags", *MEMORY)
+    __slots__ = ("last_sequence_number", "think_tags", "told_before")
 
     def __init__(self, fold: Fold, report: Report, lifts: CallLifts, *, think_tags: bool = False) -> None:
         """
         :param think_tags: whether text between `<think>` and `</think>` is reasoning; on Chat Completions.
         """
-        self.fold = fold
+        super().__init__(fold, report, lifts)
         self.think_tags = think_tags
-        self.report = report
-        self.lifts = lifts
-        self.started = False
-        self.ended = False
         self.last_sequence_number: int | None = None
         self.told_before: int | None = None
         """The last one that came over an earlier connection."""
-        self.reported: set[tuple[str, str | int | None]] = set()
-        self.halves: dict[tuple[int, ValueKey], int] = {}
-        """High surrogates at the end of a fragment, which wait for their other half: code points."""
-        self.out: list[Any] = []
-        """The events that the present payload makes."""
 
     # ------------------------------------------------------------------------------- what each one provides
 
@@ -169,36 +152,6 @@ class Dialect:
         for name in self.MEMORY:
             setattr(self, name, state[name])
         self.lifts.setstate(state["lifts"])
-
-    def _once(self, code: AnomalyCode, key: str | int | None, message: str) -> None:
-        """Reports what would otherwise come with every fragment."""
-        if (code, key) not in self.reported:
-            self.reported.add((code, key))
-            self.report(code, message)
-
-    def _bounded(self, index: int) -> int:
-        """An index. Raises `LimitExceeded`."""
-        if index > self.fold.limits.index:
-            raise LimitExceeded("index", self.fold.limits.index)
-        return index
-
-    def _index(self, told: JSON, name: str, called: str = "") -> int | None:
-        """An index that the wire tells. Raises `LimitExceeded`."""
-        index = told.get(name)
-        if type(index) is int and index >= 0:
-            return self._bounded(index)
-        if index is not None:
-            called = called or name
-            self._once(AnomalyCode.INVALID_FIELD, called, f"{called} is {index!r:.40}")
-        return None
-
-    def _response_started(self, data: JSON) -> None:
-        self.out.append(e.ResponseStarted(string(data, "id"), string(data, "model"), data))
-
-    def _refuse_dialect(self, payload: JSON, message: str) -> None:
-        self.report(AnomalyCode.WRONG_DIALECT, message)
-        error = ResponseError(ErrorKind.INVALID_REQUEST, message, "wrong_dialect", raw=payload)
-        self.out.append(e.ErrorReported(error))
 
 
 def cause_of(payload: JSON, error: ResponseError) -> JSON:

@@ -224,7 +224,7 @@ class ChatDialect(Dialect):
         "late",
     )
     state_classes: ClassVar[tuple[tuple[type, int], ...]] = ((OpenCall, 1), (OpenChoice, 1), (ThinkTags, 0))
-    __slots__ = ("texts", *MEMORY[len(Dialect.MEMORY) :])
+    __slots__ = ("said", *MEMORY[len(Dialect.MEMORY) :])
 
     def __init__(self, fold: Fold, report: Report, lifts: CallLifts, *, think_tags: bool = False) -> None:
         super().__init__(fold, report, lifts, think_tags=think_tags)
@@ -239,7 +239,7 @@ class ChatDialect(Dialect):
         self.late: dict[int, JSON] = {}
         """Fields of items that became known too late for their announcement."""
 
-        self.texts: dict[tuple[int, ValueKey], str] = {}
+        self.said: dict[tuple[int, ValueKey], str] = {}
         """What the present payload adds to the values, beside what the fold holds."""
 
     # ---------------------------------------------------------------------------------------- the parser
@@ -260,7 +260,7 @@ class ChatDialect(Dialect):
         return self.out
 
     def _after_end(self) -> None:
-        self._once(AnomalyCode.EVENT_AFTER_END, None, "a chunk came after the end")
+        self.once(AnomalyCode.EVENT_AFTER_END, None, "a chunk came after the end")
 
     def plain_text(
         self, payload: JSON, event: Any
@@ -289,7 +289,7 @@ class ChatDialect(Dialect):
                 return None
             every = (call for choice in self.choices.values() for call in choice.calls)
             (call,) = [call for call in every if call.index == event.output_index]
-            self.texts = {}  # what this payload said has been handed out, and is in the fold
+            self.said = {}  # what this payload said has been handed out, and is in the fold
             path = ("choices", 0, "delta", "tool_calls", 0, "function", "arguments")
             return path, (OPENING, partial(self._may_repeat, call))
         if self.think_tags:
@@ -307,7 +307,7 @@ class ChatDialect(Dialect):
             self.done = True
             self._end(TRUNCATED)
         elif not self.ended:
-            self._once(AnomalyCode.DONE_BEFORE_TERMINAL, None, "[DONE] came before anything else")
+            self.once(AnomalyCode.DONE_BEFORE_TERMINAL, None, "[DONE] came before anything else")
         return self.out
 
     def end(self, outcome: Outcome) -> list[Any]:
@@ -347,7 +347,7 @@ class ChatDialect(Dialect):
 
     def _clear(self) -> None:
         self.out = []
-        self.texts = {}
+        self.said = {}
 
     # ------------------------------------------------------------------------------------------- a chunk
 
@@ -365,9 +365,9 @@ class ChatDialect(Dialect):
                 if isinstance(choice, dict):
                     self._choice(choice, position)
                 else:
-                    self._once(AnomalyCode.INVALID_FIELD, "choice", f"a choice is {choice!r:.40}")
+                    self.once(AnomalyCode.INVALID_FIELD, "choice", f"a choice is {choice!r:.40}")
         elif choices is not None:
-            self._once(AnomalyCode.INVALID_FIELD, "choices", f"choices is {choices!r:.40}")
+            self.once(AnomalyCode.INVALID_FIELD, "choices", f"choices is {choices!r:.40}")
         groq = payload.get("x_groq")
         self._usage(groq.get("usage") if isinstance(groq, dict) else None)
         self._usage(payload.get("usage"))
@@ -392,7 +392,7 @@ class ChatDialect(Dialect):
             self.out.append(e.StatusChanged(None, data))
             return
         self.started = True
-        self._response_started({"object": "response", "status": "in_progress", **data})
+        self.announce({"object": "response", "status": "in_progress", **data})
 
     def _usage(self, usage: Any) -> None:
         if not isinstance(usage, dict):
@@ -413,16 +413,16 @@ class ChatDialect(Dialect):
 
     def _wrong_dialect(self, payload: JSON, kind: str) -> None:
         message = f"{kind[:60]} came where Chat Completions were expected: use dialect='responses'"
-        self._refuse_dialect(payload, message)
+        self.refuse_dialect(payload, message)
         self.failing = {"code": "wrong_dialect", "message": message}
         self._end(TRUNCATED)
 
     # ------------------------------------------------------------------------------------------ a choice
 
     def _choice(self, told: JSON, position: int) -> None:
-        index = self._index(told, "index", "the index of a choice")
+        index = self.index(told, "index", "the index of a choice")
         if index is None:
-            index = self._bounded(position)
+            index = self.bounded(position)
         choice = self.choices.get(index)
         if choice is None:
             if len(self.choices) >= self.fold.limits.items:
@@ -433,7 +433,7 @@ class ChatDialect(Dialect):
         if isinstance(delta, dict):
             self._delta(choice, delta, logprobs if isinstance(logprobs, dict) else {})
         elif delta is not None:
-            self._once(AnomalyCode.INVALID_FIELD, "delta", f"delta is {delta!r:.40}")
+            self.once(AnomalyCode.INVALID_FIELD, "delta", f"delta is {delta!r:.40}")
         message = told.get("message")
         if isinstance(message, dict):
             self._message(choice, message)
@@ -491,12 +491,12 @@ class ChatDialect(Dialect):
                 else:
                     self._other_part(choice, piece)
         elif content is not None:
-            self._once(AnomalyCode.INVALID_FIELD, "content", f"content is {content!r:.40}")
+            self.once(AnomalyCode.INVALID_FIELD, "content", f"content is {content!r:.40}")
         refusal = delta.get("refusal")
         if isinstance(refusal, str):
             self._fragment(choice, "refusal", refusal)
         elif refusal is not None:
-            self._once(AnomalyCode.INVALID_FIELD, "refusal", f"refusal is {refusal!r:.40}")
+            self.once(AnomalyCode.INVALID_FIELD, "refusal", f"refusal is {refusal!r:.40}")
         self._calls(choice, delta.get("tool_calls"))
         legacy = delta.get("function_call")
         if isinstance(legacy, dict) and any(legacy.values()):
@@ -545,7 +545,7 @@ class ChatDialect(Dialect):
             self._say(index, key, text, delta_of(index, kind, key, text, logprobs))
 
     def _say(self, index: int, key: ValueKey, text: str, event: e.Event) -> None:
-        self.texts[index, key] = self.texts.get((index, key), "") + text
+        self.said[index, key] = self.said.get((index, key), "") + text
         self.out.append(event)
 
     def _place(self, choice: OpenChoice, kind: e.ValueKind) -> tuple[int, ValueKey]:
@@ -595,7 +595,7 @@ class ChatDialect(Dialect):
                     texts.append(text)
                     choice.told.setdefault("reasoning_field", key)
             elif not empty(told.get(key)):
-                self._once(AnomalyCode.INVALID_FIELD, key, f"{key} is {told[key]!r:.40}")
+                self.once(AnomalyCode.INVALID_FIELD, key, f"{key} is {told[key]!r:.40}")
         entries = told.get("reasoning_details")
         details = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
         for detail in details:
@@ -612,7 +612,7 @@ class ChatDialect(Dialect):
         pieces: list[tuple[e.ValueKind | None, Any]] = []
         for part in content:
             if not isinstance(part, dict):
-                self._once(AnomalyCode.INVALID_FIELD, "content", f"a part of the content is {part!r:.40}")
+                self.once(AnomalyCode.INVALID_FIELD, "content", f"a part of the content is {part!r:.40}")
             elif isinstance(part.get("text"), str):
                 pieces.append(("text", part["text"]))
             elif isinstance(thinking := part.get("thinking"), (str, list)):
@@ -643,13 +643,13 @@ class ChatDialect(Dialect):
         if isinstance(calls, dict):
             calls = [calls]
         if calls is not None and not isinstance(calls, list):
-            self._once(AnomalyCode.INVALID_FIELD, "tool_calls", f"tool_calls is {calls!r:.40}")
+            self.once(AnomalyCode.INVALID_FIELD, "tool_calls", f"tool_calls is {calls!r:.40}")
             return
         for told in calls or ():
             if isinstance(told, dict):
                 self._call(choice, told)
             else:
-                self._once(AnomalyCode.INVALID_FIELD, "tool call", f"a tool call is {told!r:.40}")
+                self.once(AnomalyCode.INVALID_FIELD, "tool call", f"a tool call is {told!r:.40}")
 
     def _call(self, choice: OpenChoice, told: JSON) -> None:
         """A fragment of a call."""
@@ -695,7 +695,7 @@ class ChatDialect(Dialect):
         if not begins:
             return last
         if place is not None:
-            self._once(
+            self.once(
                 AnomalyCode.CALL_INDEX_REUSED, choice.index, f"tool call index {place} has another call"
             )
         return None
@@ -707,20 +707,20 @@ class ChatDialect(Dialect):
         if ident is not None and call.id is None:
             call.id = new["call_id"] = ident
         elif ident is not None and ident != call.id:
-            self._once(AnomalyCode.CALL_ID_CHANGED, call.index, f"{call.id!r:.40} became {ident[:40]!r}")
+            self.once(AnomalyCode.CALL_ID_CHANGED, call.index, f"{call.id!r:.40} became {ident[:40]!r}")
         if name and name != call.name:
             if not call.name or name.startswith(call.name):
                 call.name = new["name"] = name
             elif not self._has_arguments(call) and not call.name.endswith(name):
                 call.name = new["name"] = call.name + name
             elif self._has_arguments(call):
-                self._once(AnomalyCode.NAME_CHANGED, call.index, f"{call.name[:40]!r} became {name[:40]!r}")
+                self.once(AnomalyCode.NAME_CHANGED, call.index, f"{call.name[:40]!r} became {name[:40]!r}")
         for source, known in ((told, OF_CALL), (function, OF_FUNCTION)):
             for key, value in source.items():
                 if key in known or empty(value) or call.more.get(key) == value:
                     continue
                 if key in OF_ITEM:
-                    self._once(AnomalyCode.INVALID_FIELD, f"call {key}", f"a call has {key} {value!r:.40}")
+                    self.once(AnomalyCode.INVALID_FIELD, f"call {key}", f"a call has {key} {value!r:.40}")
                 else:
                     call.more[key] = new[key] = copied(value)
         if call.index is None and call.name:
@@ -776,7 +776,7 @@ class ChatDialect(Dialect):
         """The pieces of the arguments so far, the last one first, without joining them."""
         raw = self._raw(call)
         if raw is None and call.index is not None:
-            yield self.texts.get((call.index, call.key), "")
+            yield self.said.get((call.index, call.key), "")
             record = self.fold.items.get(call.index)
             value = None if record is None else record.values.get(call.key)
             raw = [] if value is None else value.fragments
@@ -805,12 +805,12 @@ class ChatDialect(Dialect):
         if text is None:
             text = first(told, "arguments", "input")
         if isinstance(text, (dict, list)):
-            self._once(
+            self.once(
                 AnomalyCode.ARGUMENTS_NOT_TEXT, call.index, f"the arguments are a {type(text).__name__}"
             )
             text = json.dumps(text, ensure_ascii=False, separators=(",", ":"))
         elif text is not None and not isinstance(text, str):
-            self._once(AnomalyCode.INVALID_FIELD, "arguments", f"arguments is {text!r:.40}")
+            self.once(AnomalyCode.INVALID_FIELD, "arguments", f"arguments is {text!r:.40}")
             return
         if not text:
             return
@@ -821,7 +821,7 @@ class ChatDialect(Dialect):
             if call.held:
                 held, call.held = call.held, ""
                 if text.lstrip().startswith("{"):
-                    self._once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "`{}` came before the arguments")
+                    self.once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "`{}` came before the arguments")
                 else:
                     self._say_arguments(call, held)
             text = self._new_arguments(call, text)
@@ -835,12 +835,12 @@ class ChatDialect(Dialect):
         if call.cumulative or self._is_whole(call):
             so_far = self._so_far_of(call)
             if text.startswith(so_far) or text == so_far[: len(text)]:
-                self._once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments came again")
+                self.once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments came again")
                 return text[len(so_far) :]
         elif self._first_piece_begins(call, text):
             so_far = self._so_far_of(call)
             if text.startswith(so_far) and not is_json_prefix(so_far + text):
-                self._once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments so far came again")
+                self.once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments so far came again")
                 call.cumulative = True
                 return text[len(so_far) :]
         return text
@@ -863,14 +863,14 @@ class ChatDialect(Dialect):
         if pieces is None and call.index is not None:
             record = self.fold.items.get(call.index)
             value = None if record is None else record.values.get(call.key)
-            said = self.texts.get((call.index, call.key), "")
+            said = self.said.get((call.index, call.key), "")
             pieces = [said] if value is None else value.fragments
         return text.startswith(next(filter(None, pieces or ()), ""))
 
     def _update(self, choice: OpenChoice, index: int, more: JSON) -> None:
         """More is known of an item that had begun."""
         record = self.fold.items.get(index)
-        if record is None or any(place[0] == index for place in self.texts):
+        if record is None or any(place[0] == index for place in self.said):
             self.late.setdefault(index, {}).update(more)
             return
         data = {**record.to_dict(), **more}
@@ -896,7 +896,7 @@ class ChatDialect(Dialect):
         if isinstance(content, str):
             self._tell_content(choice, content)
         elif content is not None:
-            self._once(AnomalyCode.INVALID_FIELD, "content", f"content is {content!r:.40}")
+            self.once(AnomalyCode.INVALID_FIELD, "content", f"content is {content!r:.40}")
         if not any(name.startswith("part ") for name in choice.parts):
             for part in others:
                 self._other_part(choice, part)
@@ -921,7 +921,7 @@ class ChatDialect(Dialect):
     def _so_far(self, index: int, key: ValueKey) -> str:
         record = self.fold.items.get(index)
         value = None if record is None else record.values.get(key)
-        return ("" if value is None else value.text) + self.texts.get((index, key), "")
+        return ("" if value is None else value.text) + self.said.get((index, key), "")
 
     def _tell(self, choice: OpenChoice, kind: e.ValueKind, text: str) -> None:
         if not text:
@@ -930,7 +930,7 @@ class ChatDialect(Dialect):
         self.halves.pop((index, key), None)  # the other half is told with it
         value = Value(kind, [self._so_far(index, key)])
         self.out += settle_value(index, kind, key, value, text, self.report, whole=False)
-        self.texts[index, key] = ""
+        self.said[index, key] = ""
 
     def _tell_content(self, choice: OpenChoice, content: str) -> None:
         if not self.think_tags:

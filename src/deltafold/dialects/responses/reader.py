@@ -249,7 +249,7 @@ class ResponsesDialect(Dialect):
         if self.ending is not None:
             self._finish()
         elif not self.ended:
-            self._once(AnomalyCode.DONE_BEFORE_TERMINAL, None, "[DONE] came, and the response has no end")
+            self.once(AnomalyCode.DONE_BEFORE_TERMINAL, None, "[DONE] came, and the response has no end")
         return self.out
 
     def end(self, outcome: Outcome) -> list[Any]:
@@ -334,14 +334,12 @@ class ResponsesDialect(Dialect):
         kind = payload.get("type")
         if isinstance(kind, str) and kind:
             if name and name != kind:
-                self._once(
-                    AnomalyCode.EVENT_NAME_DIFFERS, None, f"event {name[:40]!r} has type {kind[:40]!r}"
-                )
+                self.once(AnomalyCode.EVENT_NAME_DIFFERS, None, f"event {name[:40]!r} has type {kind[:40]!r}")
             if payload.get("object") == "error":
                 return "error"  # vLLM: the type is that of the error
             return kind
         if name:
-            self._once(AnomalyCode.TYPE_ONLY_IN_EVENT_NAME, None, f"no type in event {name[:40]!r}")
+            self.once(AnomalyCode.TYPE_ONLY_IN_EVENT_NAME, None, f"no type in event {name[:40]!r}")
             return name
         if is_error_payload(payload):
             return "error"
@@ -349,7 +347,7 @@ class ResponsesDialect(Dialect):
             return WHOLE_RESPONSE
         if "choices" in payload or payload.get("object") == "chat.completion.chunk":
             return CHAT_CHUNK
-        self._once(AnomalyCode.TYPE_MISSING, None, f"no type among {', '.join(payload)[:80]}")
+        self.once(AnomalyCode.TYPE_MISSING, None, f"no type among {', '.join(payload)[:80]}")
         return ""
 
     def _sequence(self, number: Any) -> None:
@@ -358,7 +356,7 @@ class ResponsesDialect(Dialect):
             return
         last = self.last_sequence_number
         if last is not None and number <= last:
-            self._once(NOT_RISING, None, f"{number} came after {last}")
+            self.once(NOT_RISING, None, f"{number} came after {last}")
             return
         if number > (0 if last is None else last + 1):
             if last is not None:
@@ -373,7 +371,7 @@ class ResponsesDialect(Dialect):
         if kind in TERMINALS or kind == WHOLE_RESPONSE:
             self.report(AnomalyCode.TERMINAL_REPEATED, f"{kind} came after the end")
         elif kind not in HEARTBEATS:
-            self._once(AnomalyCode.EVENT_AFTER_END, kind, f"{kind[:60]} came after the end")
+            self.once(AnomalyCode.EVENT_AFTER_END, kind, f"{kind[:60]} came after the end")
 
     def _other(self, payload: JSON, kind: str) -> None:
         """Types without a handler of their own."""
@@ -399,10 +397,10 @@ class ResponsesDialect(Dialect):
         if payload.get("object") == "response" or "output" in payload or "usage" in payload:
             # `event: response.completed` with the response itself as data: proxies of the SAP AI core kind.
             if kind != WHOLE_RESPONSE:
-                self._once(AnomalyCode.RESPONSE_NOT_NESTED, None, f"{kind} holds the response itself")
+                self.once(AnomalyCode.RESPONSE_NOT_NESTED, None, f"{kind} holds the response itself")
             return {k: v for k, v in payload.items() if k not in ("type", "sequence_number")}
         if response is not None:
-            self._once(AnomalyCode.INVALID_FIELD, "response", "response is no object")
+            self.once(AnomalyCode.INVALID_FIELD, "response", "response is no object")
         return {}
 
     def _start(self, data: JSON | None = None, *, announced: bool = False) -> None:
@@ -412,7 +410,7 @@ class ResponsesDialect(Dialect):
         self.started = True
         if not announced:
             self.report(AnomalyCode.RESPONSE_NOT_ANNOUNCED, "the response began without response.created")
-        self._response_started(without_output(data or {}))
+        self.announce(without_output(data or {}))
 
     def _announce(self, payload: JSON, kind: str) -> None:
         """response.created, response.queued, response.in_progress."""
@@ -421,7 +419,7 @@ class ResponsesDialect(Dialect):
         if not self.started:
             self._start(response, announced=kind == "response.created")
         elif kind == "response.created":
-            self._once(AnomalyCode.ANNOUNCED_TWICE, None, "response.created came again")
+            self.once(AnomalyCode.ANNOUNCED_TWICE, None, "response.created came again")
         if kind != "response.created" or self.out == []:
             status = response.get("status", kind.removeprefix("response."))
             data = without_output(response)
@@ -435,7 +433,7 @@ class ResponsesDialect(Dialect):
     def _check_response_id(self, response: JSON) -> None:
         known, told = self.fold.data.get("id"), response.get("id")
         if isinstance(known, str) and isinstance(told, str) and known != told:
-            self._once(AnomalyCode.RESPONSE_ID_CHANGED, None, f"{known[:40]} became {told[:40]}")
+            self.once(AnomalyCode.RESPONSE_ID_CHANGED, None, f"{known[:40]} became {told[:40]}")
 
     def _usage(self, response: JSON) -> None:
         usage = response.get("usage")
@@ -500,7 +498,7 @@ class ResponsesDialect(Dialect):
 
     def _wrong_dialect(self, payload: JSON, kind: str) -> None:
         message = "a Chat Completions chunk came where a Responses stream was expected: use dialect='chat'"
-        self._refuse_dialect(payload, message)
+        self.refuse_dialect(payload, message)
         self._close(Ending(FAILED, {"status": "failed"}))
 
     def _finish(self) -> None:
@@ -542,7 +540,7 @@ class ResponsesDialect(Dialect):
 
     def _placed(self, payload: JSON) -> tuple[int | None, int | None]:
         """The wire's index of an item, and ours where there is an item."""
-        place = self._index(payload, "output_index")
+        place = self.index(payload, "output_index")
         return place, None if place is None else self.places.get(place)
 
     def _record(self, index: int) -> ItemRecord:
@@ -637,17 +635,17 @@ class ResponsesDialect(Dialect):
             return self._adopted(here, wanted)
         if owner is not None:
             if place is None:
-                self._once(AnomalyCode.INDEX_MISSING, owner, f"no output_index for item {owner}")
+                self.once(AnomalyCode.INDEX_MISSING, owner, f"no output_index for item {owner}")
             else:
-                self._once(AnomalyCode.INDEX_CHANGED, owner, f"item {owner} came as output_index {place}")
+                self.once(AnomalyCode.INDEX_CHANGED, owner, f"item {owner} came as output_index {place}")
             return self._adopted(owner, wanted)
         if place is None or here is not None:
             code = AnomalyCode.INDEX_MISSING if place is None else AnomalyCode.INDEX_CHANGED
             found = self._latest(wanted)
             if found is not None:
-                self._once(code, found, f"a fragment of item {found} has output_index {place}")
+                self.once(code, found, f"a fragment of item {found} has output_index {place}")
                 return self._record(found)
-        self._once(AnomalyCode.ITEM_NOT_ANNOUNCED, place, f"a {wanted} was not announced")
+        self.once(AnomalyCode.ITEM_NOT_ANNOUNCED, place, f"a {wanted} was not announced")
         told: JSON = {"type": wanted}
         if isinstance(payload.get("item_id"), str):
             told = {"id": payload["item_id"], **told}
@@ -716,7 +714,7 @@ class ResponsesDialect(Dialect):
     def _check_item_id(self, index: int, ids: JSON, name: str = "item_id") -> None:
         told, known = ids.get(name), self._record(index).data.get("id")
         if isinstance(told, str) and isinstance(known, str) and told != known and self.ids.get(told) != index:
-            self._once(AnomalyCode.ITEM_ID_CHANGED, index, f"{known[:40]} became {told[:40]}")
+            self.once(AnomalyCode.ITEM_ID_CHANGED, index, f"{known[:40]} became {told[:40]}")
 
     def _item_added(self, payload: JSON, kind: str) -> None:
         self._start()
@@ -727,7 +725,7 @@ class ResponsesDialect(Dialect):
         place, here = self._placed(payload)
         if place is None:
             here = self._owner(item)
-            self._once(AnomalyCode.INDEX_MISSING, None, "an item was announced without output_index")
+            self.once(AnomalyCode.INDEX_MISSING, None, "an item was announced without output_index")
         if here is None:
             self._begin(place, item)
             return
@@ -738,7 +736,7 @@ class ResponsesDialect(Dialect):
             here in self.unannounced or self._owner(item) == here or (not named and record.state is ITEM_OPEN)
         ):
             if here not in self.unannounced:
-                self._once(AnomalyCode.ANNOUNCED_TWICE, here, f"item {here} was announced again")
+                self.once(AnomalyCode.ANNOUNCED_TWICE, here, f"item {here} was announced again")
             if record.state is ITEM_OPEN:
                 self._learn_ids(here, item)
                 self._check_item_id(here, item, "id")
@@ -775,7 +773,7 @@ class ResponsesDialect(Dialect):
         if here is not None and not self._same_type(here, item):
             here = None if owner is None else owner
         elif here is not None and owner is not None and owner != here:
-            self._once(
+            self.once(
                 AnomalyCode.INDEX_CHANGED, owner, f"item {owner} was told whole as output_index {place}"
             )
             here = owner
@@ -784,10 +782,10 @@ class ResponsesDialect(Dialect):
                 here = None
         elif here is None and owner is not None:
             code = AnomalyCode.INDEX_MISSING if place is None else AnomalyCode.INDEX_CHANGED
-            self._once(code, owner, f"item {owner} was told whole as output_index {place}")
+            self.once(code, owner, f"item {owner} was told whole as output_index {place}")
             here = owner
         elif place is None:
-            self._once(AnomalyCode.INDEX_MISSING, None, "an item was told whole without output_index")
+            self.once(AnomalyCode.INDEX_MISSING, None, "an item was told whole without output_index")
             same = [
                 i for i, r in self.fold.items.items() if r.state is ITEM_OPEN and r.type == item.get("type")
             ]
@@ -831,7 +829,7 @@ class ResponsesDialect(Dialect):
                     and not empty(record.data.get(name))
                     and told[name] != record.data[name]
                 ):
-                    self._once(code, record.index, f"the {name} of item {record.index} changed")
+                    self.once(code, record.index, f"the {name} of item {record.index} changed")
         merged, events = settle_item(record, told, self.report, whole=True)
         self.out += events
         if record.state is not ITEM_DONE:
@@ -847,7 +845,7 @@ class ResponsesDialect(Dialect):
         if (isinstance(output, list) and len(told) < len(output)) or not isinstance(
             output, (list, type(None))
         ):
-            self._once(AnomalyCode.INVALID_FIELD, "output", "output holds something that is no item")
+            self.once(AnomalyCode.INVALID_FIELD, "output", "output holds something that is no item")
         if not told:
             if whole and self.fold.items:
                 self.report(AnomalyCode.OUTPUT_EMPTY_AT_END, "the output is empty at the end")
@@ -926,11 +924,11 @@ class ResponsesDialect(Dialect):
         `ends`: the event tells an end, not a fragment.
         """
         name = "summary_index" if group == "summary" else "content_index"
-        told = self._index(payload, name)
+        told = self.index(payload, name)
         if told is not None and told in record.parts[group]:
             return told
         if told is None:
-            self._once(
+            self.once(
                 AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}"
             )
         for index in reversed(record.keys(group)):
@@ -941,7 +939,7 @@ class ResponsesDialect(Dialect):
                 and record.parts[group][index].state is PART_OPEN
             ):
                 if told is not None:
-                    self._once(
+                    self.once(
                         AnomalyCode.PART_INDEX_CHANGED, record.index, f"{name} {told} continues part {index}"
                     )
                 return index
@@ -951,7 +949,7 @@ class ResponsesDialect(Dialect):
         """A part begins that was not announced."""
         if group == "summary" or record.type == "message":
             # Raw reasoning is streamed without announcing its parts.
-            self._once(AnomalyCode.PART_NOT_ANNOUNCED, record.index, f"a part of item {record.index}")
+            self.once(AnomalyCode.PART_NOT_ANNOUNCED, record.index, f"a part of item {record.index}")
         part = dict(BLANK_PARTS[kind])
         self.out.append(e.PartStarted(record.index, index, group, as_part(record, group, part)))
         self.unannounced_parts.add((record.index, group, index))
@@ -963,17 +961,17 @@ class ResponsesDialect(Dialect):
             return
         group, name = part_place(kind)
         record = self._locate(payload, owner_of(group, part))
-        told = self._index(payload, name)
+        told = self.index(payload, name)
         if told is None:
             told = (record.keys(group) or [-1])[-1] + 1
-            self._once(
+            self.once(
                 AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}"
             )
         if told in record.parts[group]:
             if (record.index, group, told) in self.unannounced_parts:
                 self.unannounced_parts.discard((record.index, group, told))
             else:
-                self._once(AnomalyCode.ANNOUNCED_TWICE, record.index, f"part {told} of item {record.index}")
+                self.once(AnomalyCode.ANNOUNCED_TWICE, record.index, f"part {told} of item {record.index}")
             return
         if part.get("text") or part.get("refusal"):
             part = dict(part)
@@ -1017,7 +1015,7 @@ class ResponsesDialect(Dialect):
         elif kind == "arguments":
             key = arguments_key(record)
         elif streamed.index:
-            key = (*key[:2], self._index(payload, streamed.index) or 0)
+            key = (*key[:2], self.index(payload, streamed.index) or 0)
         return record, kind, key
 
     def _delta(self, payload: JSON, kind: str) -> None:
@@ -1027,7 +1025,7 @@ class ResponsesDialect(Dialect):
             text = text.get("text")  # {"type": "text_delta", "text": …}, ChatGPT backend
         if not isinstance(text, str):
             if text is not None:  # Bifrost sends null for nothing
-                self._once(AnomalyCode.INVALID_FIELD, "delta", f"delta is {text!r:.40}")
+                self.once(AnomalyCode.INVALID_FIELD, "delta", f"delta is {text!r:.40}")
             return
         record, value_kind, key = self._value(payload, streamed)
         logprobs = payload.get("logprobs")
@@ -1039,7 +1037,7 @@ class ResponsesDialect(Dialect):
         value = record.values.get(key)
         told = record.state is ITEM_DONE and value is None and find(record.data, key)
         if told or (value is not None and value.whole):
-            self._once(
+            self.once(
                 AnomalyCode.DELTA_AFTER_DONE, record.index, f"{kind} of item {record.index}: {text!r:.60}"
             )
             return
@@ -1054,7 +1052,7 @@ class ResponsesDialect(Dialect):
             text = self.lifts.fragment(record.index, tool_of(record), text, self.out)
         if text:
             if kind == "text" and is_refusal(record.parts["content"].get(cast(int, key[1]))):
-                self._once(AnomalyCode.TEXT_IN_REFUSAL, record.index, f"{text!r:.60} came for a refusal")
+                self.once(AnomalyCode.TEXT_IN_REFUSAL, record.index, f"{text!r:.60} came for a refusal")
             self.out.append(delta_of(record.index, kind, key, text, logprobs))
 
     def _done(self, payload: JSON, kind: str) -> None:
@@ -1062,7 +1060,7 @@ class ResponsesDialect(Dialect):
         text = payload.get(streamed.told)
         if not isinstance(text, str):
             if text is not None:
-                self._once(AnomalyCode.INVALID_FIELD, streamed.told, f"{streamed.told} is {text!r:.40}")
+                self.once(AnomalyCode.INVALID_FIELD, streamed.told, f"{streamed.told} is {text!r:.40}")
             return
         record, value_kind, key = self._value(payload, streamed, ends=True)
         self._tell(record, value_kind, key, text)
@@ -1085,7 +1083,7 @@ class ResponsesDialect(Dialect):
 
     def _command_output_delta(self, payload: JSON, kind: str) -> None:
         record = self._locate(payload, "shell_call_output")
-        index = self._index(payload, "command_index") or 0
+        index = self.index(payload, "command_index") or 0
         pieces = payload.get("delta")
         for stream in STREAMS:
             text = pieces.get(stream) if isinstance(pieces, dict) else None
@@ -1094,7 +1092,7 @@ class ResponsesDialect(Dialect):
 
     def _command_output_done(self, payload: JSON, kind: str) -> None:
         record = self._locate(payload, "shell_call_output")
-        first = self._index(payload, "command_index") or 0
+        first = self.index(payload, "command_index") or 0
         output = payload.get("output")
         for index, entry in enumerate(output if isinstance(output, list) else (), first):
             for stream in STREAMS:
@@ -1104,7 +1102,7 @@ class ResponsesDialect(Dialect):
     def _annotation_added(self, payload: JSON, kind: str) -> None:
         annotation = payload.get("annotation")
         if not isinstance(annotation, dict):
-            self._once(AnomalyCode.INVALID_FIELD, "annotation", "annotation is no object")
+            self.once(AnomalyCode.INVALID_FIELD, "annotation", "annotation is no object")
             return
         record = self._locate(payload, "message")
         index = self._part_index(payload, record, "content", "text", ends=True)
@@ -1117,12 +1115,12 @@ class ResponsesDialect(Dialect):
             came = part.annotations
             known = part.data.get("annotations") if isinstance(part.data, dict) else None
         known = known if isinstance(known, list) else []
-        at = self._index(payload, "annotation_index")
+        at = self.index(payload, "annotation_index")
         if at is None:
             at = next(reversed(came), len(known) - 1) + 1
             while at in came:
                 at += 1
-            self._bounded(at)
+            self.bounded(at)
         if annotation not in known and came.get(at) != annotation:
             self.out.append(e.AnnotationAdded(record.index, index, at, annotation))
 
@@ -1131,10 +1129,10 @@ class ResponsesDialect(Dialect):
     def _partial_image(self, payload: JSON, kind: str) -> None:
         image = payload.get("partial_image_b64")
         if not isinstance(image, str):
-            self._once(AnomalyCode.INVALID_FIELD, "partial_image_b64", "partial_image_b64 is no text")
+            self.once(AnomalyCode.INVALID_FIELD, "partial_image_b64", "partial_image_b64 is no text")
             return
         index = self._locate(payload, "image_generation_call").index
-        number = self._index(payload, "partial_image_index")
+        number = self.index(payload, "partial_image_index")
         left_out = ("type", "partial_image_b64", "sequence_number", "output_index", "item_id")
         data = {k: v for k, v in payload.items() if k not in left_out}
         self.out.append(e.PartialImage(index, number or 0, image, data))

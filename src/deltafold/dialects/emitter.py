@@ -1,0 +1,300 @@
+"""What a reader writes through: events of one payload that keep to the life cycles.
+
+A reader knows its wire; what every wire needs stands here once. While a payload is translated the fold does
+not change, for the caller has not seen its events yet. So the emitter knows the fold *and* what the present
+payload has begun: items, parts, and pieces of text. On the way out it joins halves of surrogate pairs, lifts
+declared strings out of arguments, checks limits when something begins, and weighs what is told whole against
+what was streamed. Each end costs the size of what ends.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, TypeAlias
+
+from deltafold.arguments.lifted_calls import CallLifts
+from deltafold.machine.build import item_from, part_from
+from deltafold.machine.fold import (
+    PART_FIELDS,
+    Ending,
+    Fold,
+    ItemRecord,
+    PartRecord,
+    Value,
+    ValueKey,
+    arguments_key,
+    close_item,
+    delta_of,
+    settle_value,
+)
+from deltafold.machine.lifecycle import ITEM_OPEN, ITEM_STATUS_AT_END
+from deltafold.model import events as e
+from deltafold.model.anomalies import AnomalyCode
+from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
+from deltafold.model.json_values import string
+from deltafold.wire.json_text import Report, join_halves
+
+__all__ = ["Emitter"]
+
+JSON: TypeAlias = dict[str, Any]
+LIFTABLE: Final = ("function_call", "mcp_call")
+"""Items whose arguments are JSON."""
+
+
+class Emitter:
+    """Makes the events of one payload after another."""
+
+    MEMORY: ClassVar[tuple[str, ...]] = ("started", "ended", "reported", "halves")
+    """What it remembers from payload to payload."""
+    __slots__ = (
+        "begun",
+        "ended_items",
+        "fold",
+        "lifts",
+        "new_parts",
+        "out",
+        "report",
+        "restarted",
+        "texts",
+        "whole",
+        *MEMORY,
+    )
+
+    def __init__(self, fold: Fold, report: Report, lifts: CallLifts) -> None:
+        self.fold = fold
+        self.report = report
+        self.lifts = lifts
+        self.started = False
+        self.ended = False
+        self.reported: set[tuple[str, str | int | None]] = set()
+        self.halves: dict[tuple[int, ValueKey], int] = {}
+        """High surrogates at the end of a fragment, which wait for their other half: code points."""
+        self.out: list[Any] = []
+        """The events that the present payload makes."""
+        self.begun: dict[int, ItemRecord] = {}
+        """The records of items that begin with the present payload."""
+        self.new_parts: dict[int, list[e.PartStarted]] = {}
+        """The parts that begin with it, by item."""
+        self.texts: dict[tuple[int, ValueKey], list[str]] = {}
+        """What it adds to streamed values, beside what the fold holds."""
+        self.restarted: set[tuple[int, ValueKey]] = set()
+        """Values that it replaced: `texts` holds all of them."""
+        self.whole: set[tuple[int, ValueKey]] = set()
+        """Values that it ended."""
+        self.ended_items: set[int] = set()
+        """Items that it ended."""
+
+    def begin_payload(self) -> None:
+        """Forgets the payload before, whose events have been handed out."""
+        self.out = []
+        if self.begun or self.texts or self.new_parts or self.ended_items:
+            self.begun = {}
+            self.new_parts = {}
+            self.texts = {}
+            self.restarted = set()
+            self.whole = set()
+            self.ended_items = set()
+
+    # ---------------------------------------------------------------------------------------- the response
+
+    def begin_response(self, data: JSON, *, announced: bool = True) -> None:
+        """The response begins, once. `announced`: by what begins one on this wire."""
+        if self.started:
+            return
+        self.started = True
+        if not announced:
+            self.report(AnomalyCode.RESPONSE_NOT_ANNOUNCED, "the response began without its announcement")
+        self.announce(data)
+
+    def announce(self, data: JSON) -> None:
+        """Hands out that the response begins."""
+        self.out.append(e.ResponseStarted(string(data, "id"), string(data, "model"), data))
+
+    def end_response(self, ending: Ending) -> None:
+        """The response ends, and what is still open in it."""
+        self.finish_open(ITEM_STATUS_AT_END[ending.outcome])
+        self.ended = True
+        self.out.append(ending)
+
+    def refuse_dialect(self, payload: JSON, message: str) -> None:
+        """Reports that a payload is of another wire. The caller ends the response as failed."""
+        self.report(AnomalyCode.WRONG_DIALECT, message)
+        error = ResponseError(ErrorKind.INVALID_REQUEST, message, "wrong_dialect", raw=payload)
+        self.out.append(e.ErrorReported(error))
+
+    # --------------------------------------------------------------------------------------------- items
+
+    def record(self, index: int) -> ItemRecord:
+        """The record of an item, without what the present payload adds to it."""
+        found = self.fold.items.get(index)
+        return self.begun[index] if found is None else found
+
+    def free_index(self) -> int:
+        """The first free `output_index` behind all items."""
+        return len(self.fold.items) + len(self.begun.keys() - self.fold.items.keys())
+
+    def begin_item(self, told: JSON, *, index: int | None = None, choice_index: int | None = None) -> int:
+        """An item begins, without its streamed values. Gives its index. Raises `LimitExceeded`."""
+        if index is None:
+            index = self.free_index()
+        limits = self.fold.limits
+        if self.free_index() >= limits.items:
+            raise LimitExceeded("items", limits.items)
+        record = ItemRecord(index, string(told, "type") or "", choice_index)
+        record.load(told)
+        self.begun[index] = self.fold.prepared[index] = record
+        item = item_from(told, choice_index=choice_index, approval_required=self.fold.approval_required)
+        self.out.append(e.ItemStarted(index, item))
+        return index
+
+    def begin_part(self, index: int, group: e.Group, at: int, told: JSON) -> None:
+        """A part of an item begins, without its streamed value. Raises `LimitExceeded`."""
+        record = self.record(index)
+        new = self.new_parts.setdefault(index, [])
+        if len(record.parts[group]) + len(new) >= self.fold.limits.parts:
+            raise LimitExceeded("parts", self.fold.limits.parts)
+        part = part_from(told, reasoning=record.type == "reasoning", summary=group == "summary")
+        event = e.PartStarted(index, at, group, part)
+        new.append(event)
+        self.out.append(event)
+
+    def update_item(self, index: int, more: JSON) -> None:
+        """More is known of an item that goes on: `more` is laid over its fields."""
+        data = {**self.present(index).to_dict(), **more}
+        self.out.append(e.ItemUpdated(index, self.fold.item(self.record(index), data, whole=False)))
+
+    def finish_item(self, index: int, status: str | None, late: JSON | None = None) -> None:
+        """An item ends: as `status`, or as it stands if None. `late` is what became known since it began."""
+        record = self.present(index)
+        held: dict[ValueKey, str] = {}
+        if self.lifts.declared and record.type in LIFTABLE:
+            rest = self.lifts.close(index, self.out)
+            if rest:
+                held[arguments_key(record)] = rest
+        if self.halves and status is not None:
+            for key in keys_of(record):
+                if self.halves.pop((index, key), None) is not None:
+                    self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
+                    held[key] = held.get(key, "") + "\ufffd"
+        self.out += close_item(self.fold, record, status, held, late or {}, self.report)
+        if status is not None:
+            self.ended_items.add(index)
+
+    def finish_open(self, status: str | None) -> None:
+        """All items end that are still open."""
+        for index, record in (*self.fold.items.items(), *self.begun.items()):
+            if record.state is ITEM_OPEN and index not in self.ended_items:
+                self.finish_item(index, status)
+
+    def present(self, index: int) -> ItemRecord:
+        """The record of an item with what the present payload adds to it. It belongs to nobody else then."""
+        record = self.record(index)
+        touched = [key for item, key in self.texts if item == index] if self.texts else []
+        parts = self.new_parts.get(index, [])
+        if not touched and not parts:
+            return record
+        found = ItemRecord(index, record.type, record.choice_index)
+        found.load(record.to_dict())
+        for key, value in record.values.items():
+            if key in found.values:
+                found.values[key].whole = value.whole
+            else:
+                found.values[key] = Value(value.kind, [value.text], value.whole)
+        for event in parts:
+            fields = found.take_values(event.group, event.part_index, event.part.data, whole=False)
+            found.parts[event.group][event.part_index] = PartRecord(fields)
+        for key in touched:
+            value = found.values.get(key)
+            text = "".join(self.texts[index, key])
+            if value is None or (index, key) in self.restarted:
+                kind: e.ValueKind = value.kind if value is not None else kind_at(found, key)
+                value = found.values[key] = Value(kind, [text])
+            else:
+                value.fragments.append(text)
+            value.whole = value.whole or (index, key) in self.whole
+        return found
+
+    # -------------------------------------------------------------------------------------------- values
+
+    def emit_text(self, index: int, kind: e.ValueKind, key: ValueKey, text: str, logprobs: Any = ()) -> None:
+        """A fragment of a streamed value: in whole characters, without what is lifted out of it."""
+        text = join_halves(self.halves, (index, key), text, self.report)
+        if self.lifts.declared and kind == "arguments":
+            record = self.record(index)
+            if record.type in LIFTABLE:
+                text = self.lifts.fragment(index, string(record.data, "name") or "", text, self.out)
+        if text:
+            self.texts.setdefault((index, key), []).append(text)
+            self.out.append(delta_of(index, kind, key, text, logprobs))
+
+    def so_far(self, index: int, key: ValueKey) -> str:
+        """A streamed value as it was handed on, the present payload included."""
+        new = "".join(self.texts.get((index, key), ()))
+        if (index, key) in self.restarted:
+            return new
+        value = self.record(index).values.get(key)
+        return new if value is None else value.text + new
+
+    def tell_value(self, index: int, kind: e.ValueKind, key: ValueKey, text: str, *, whole: bool) -> None:
+        """A value was told whole: what of it is new is handed out, and a contradiction is said."""
+        if text:
+            self.halves.pop((index, key), None)  # the other half is told with it
+            record = self.record(index)
+            if self.lifts.declared and kind == "arguments" and record.type in LIFTABLE:
+                tool = string(record.data, "name") or ""
+                text = self.lifts.told(index, tool, text, self.out, whole=whole)
+        known = self.record(index).values.get(key)
+        ended = (known is not None and known.whole) or (index, key) in self.whole
+        so_far = Value(kind, [self.so_far(index, key)], ended)
+        for event in settle_value(index, kind, key, so_far, text, self.report, whole=whole):
+            self.out.append(event)
+            if isinstance(event, e.ValueReplaced):
+                self.restarted.add((index, key))
+                self.texts[index, key] = [event.text]
+                self.whole.add((index, key))
+            elif isinstance(event, e.ValueFinished):
+                self.whole.add((index, key))
+                self.texts.setdefault((index, key), [])
+            else:
+                self.texts.setdefault((index, key), []).append(text[len(so_far.text) :])
+
+    # -------------------------------------------------------------------------------------------- faults
+
+    def once(self, code: AnomalyCode, key: str | int | None, message: str) -> None:
+        """Reports what would otherwise come with every fragment."""
+        if (code, key) not in self.reported:
+            self.reported.add((code, key))
+            self.report(code, message)
+
+    def bounded(self, index: int) -> int:
+        """An index. Raises `LimitExceeded`."""
+        if index > self.fold.limits.index:
+            raise LimitExceeded("index", self.fold.limits.index)
+        return index
+
+    def index(self, told: JSON, name: str, called: str = "") -> int | None:
+        """An index that the wire tells. Raises `LimitExceeded`."""
+        index = told.get(name)
+        if type(index) is int and index >= 0:
+            return self.bounded(index)
+        if index is not None:
+            called = called or name
+            self.once(AnomalyCode.INVALID_FIELD, called, f"{called} is {index!r:.40}")
+        return None
+
+
+def keys_of(record: ItemRecord) -> list[ValueKey]:
+    """Where streamed values of an item may stand."""
+    keys: list[ValueKey] = [key for key in record.values if len(key) != 3]
+    for group, parts in record.parts.items():
+        keys += [(group, at, field) for at in parts for field in PART_FIELDS]
+    arguments = arguments_key(record)
+    return keys if arguments in keys else [*keys, arguments]
+
+
+def kind_at(record: ItemRecord, key: ValueKey) -> e.ValueKind:
+    """What a streamed value is, by where it stands in its item."""
+    if key[0] == "summary":
+        return "summary"
+    if key[0] == "content":
+        return "refusal" if key[2] == "refusal" else record.text_kind("content") or "text"
+    return "code" if key == ("code",) else "arguments"
