@@ -11,18 +11,11 @@ from deltafold.arguments.lift import Lift
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.dialects.chat.think_tags import ThinkTags
 from deltafold.machine.build import item_from
-from deltafold.machine.fold import (
-    Fold,
-    ItemRecord,
-    PartRecord,
-    close_item,
-    delta_of,
-    key_of,
-    merge_fields,
-    settle_item,
-    settle_value,
-)
+from deltafold.machine.evidence import close_item, settle_item, settle_value
+from deltafold.machine.fold import Fold
 from deltafold.machine.lifecycle import IllegalEvent, ItemState, ResponseState
+from deltafold.machine.records import ItemRecord, PartRecord, key_of, merge_fields
+from deltafold.machine.values import delta_of
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode as C
 from deltafold.model.errors import LimitExceeded

@@ -25,7 +25,7 @@ ORDER = """
 registry
 model: attrs_repr json_values errors anomalies limits items rate_limits verdict response events
 wire: body_kind json_text sse
-machine: lifecycle build fold
+machine: lifecycle values build records fold evidence
 diagnosis: rate_limits classify error_payloads
 arguments: reader lift lifter lifted_calls
 views: display liveness

@@ -13,20 +13,11 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.machine.build import item_from, part_from
-from deltafold.machine.fold import (
-    PART_FIELDS,
-    Ending,
-    Fold,
-    ItemRecord,
-    PartRecord,
-    Value,
-    ValueKey,
-    arguments_key,
-    close_item,
-    delta_of,
-    settle_value,
-)
+from deltafold.machine.evidence import close_item, settle_value
+from deltafold.machine.fold import Ending, Fold
 from deltafold.machine.lifecycle import ITEM_OPEN, ITEM_STATUS_AT_END
+from deltafold.machine.records import ItemRecord, PartRecord, Value, arguments_key
+from deltafold.machine.values import PART_FIELDS, ValueKey, delta_of
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
@@ -203,14 +194,14 @@ class Emitter:
             fields = found.take_values(event.group, event.part_index, event.part.data, whole=False)
             found.parts[event.group][event.part_index] = PartRecord(fields)
         for key in touched:
-            value = found.values.get(key)
+            known = found.values.get(key)
             text = "".join(self.texts[index, key])
-            if value is None or (index, key) in self.restarted:
-                kind: e.ValueKind = value.kind if value is not None else kind_at(found, key)
-                value = found.values[key] = Value(kind, [text])
+            if known is None or (index, key) in self.restarted:
+                kind: e.ValueKind = kind_at(found, key) if known is None else known.kind
+                known = found.values[key] = Value(kind, [text])
             else:
-                value.fragments.append(text)
-            value.whole = value.whole or (index, key) in self.whole
+                known.fragments.append(text)
+            known.whole = known.whole or (index, key) in self.whole
         return found
 
     # -------------------------------------------------------------------------------------------- values

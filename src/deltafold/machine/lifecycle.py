@@ -103,14 +103,19 @@ STEPS: Final = (
     e.PartFinished,
 )
 """What becomes of an item or part as a whole."""
-OF_ITEMS: Final = (
-    *STEPS,
+GROWTH: Final = (
+    e.ItemUpdated,
+    e.ItemProgress,
+    e.PartStarted,
+    e.PartFinished,
     *ITEM_VALUES,
     *PART_VALUES,
     *CORRECTIONS,
     e.AnnotationAdded,
     e.PartialImage,
 )
+"""What may come for an item that has begun, be it done: its parts, its values, and what corrects them."""
+OF_ITEMS: Final = (e.ItemStarted, e.ItemFinished, *GROWTH)
 OF_RESPONSES: Final = (e.StatusChanged, e.ChoiceUpdated, e.UsageReported, e.AudioDelta, e.TranscriptDelta)
 
 RESPONSE: Final[dict[ResponseState, dict[type, ResponseState]]] = {
@@ -137,14 +142,11 @@ RESPONSE: Final[dict[ResponseState, dict[type, ResponseState]]] = {
 ITEM: Final[dict[ItemState, dict[type, ItemState]]] = {
     ITEM_ABSENT: {e.ItemStarted: ITEM_OPEN},
     ITEM_OPEN: {
-        **dict.fromkeys(OF_ITEMS, ITEM_OPEN),
+        **dict.fromkeys(GROWTH, ITEM_OPEN),
         e.ItemFinished: ITEM_DONE,
     },
-    ITEM_DONE: dict.fromkeys(OF_ITEMS, ITEM_DONE),
+    ITEM_DONE: dict.fromkeys(GROWTH, ITEM_DONE),
 }
-for row in (ITEM_OPEN, ITEM_DONE):
-    del ITEM[row][e.ItemStarted]
-del ITEM[ITEM_DONE][e.ItemFinished]
 
 PART: Final[dict[PartState, dict[type, PartState]]] = {
     PART_ABSENT: {e.PartStarted: PART_OPEN},

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from deltafold.arguments.lift import Lift
-from deltafold.machine.fold import Value
 from deltafold.machine.lifecycle import ResponseState
+from deltafold.machine.records import Value
 from deltafold.model.anomalies import Anomaly
 from deltafold.model.errors import UsageError
 from deltafold.model.events import Event

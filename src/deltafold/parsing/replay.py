@@ -21,8 +21,9 @@ import attrs
 
 from deltafold.diagnosis.error_payloads import is_error_payload
 from deltafold.dialects.base import Dialect
-from deltafold.machine.fold import Ending, ItemRecord, key_of, place_of, tally_key
+from deltafold.machine.fold import Ending, tally_key
 from deltafold.machine.lifecycle import ITEM_DONE, ITEM_OPEN, ITEM_VALUES, PART_DONE, PART_VALUES, SIGNS
+from deltafold.machine.records import ItemRecord, key_of, place_of
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ResponseError

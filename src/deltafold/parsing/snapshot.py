@@ -16,7 +16,8 @@ import attrs
 
 from deltafold.arguments.lift import Lift
 from deltafold.machine import lifecycle as state
-from deltafold.machine.fold import Ending, Fold, ItemRecord, PartRecord, Value
+from deltafold.machine.fold import Ending, Fold
+from deltafold.machine.records import ItemRecord, PartRecord, Value
 from deltafold.model import anomalies, errors, events, items, limits, rate_limits, response
 from deltafold.model.errors import UsageError
 from deltafold.parsing.replay import Way

@@ -29,6 +29,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from deltafold.machine.values import KINDS, index_of, kind_of
 from deltafold.model import events as e
 from deltafold.model.errors import UsageError
 from deltafold.model.items import (
@@ -424,36 +425,13 @@ class DisplayView:
         origin.status = event.status
         return tuple(self._changed(at) for at in origin.messages)
 
-    def _text(self, event: e.TextDelta) -> Updates:
-        return self._append(event.output_index, "text", event.content_index, event.text)
-
-    def _refusal(self, event: e.RefusalDelta) -> Updates:
-        return self._append(event.output_index, "refusal", event.content_index, event.text)
-
-    def _reasoning(self, event: e.ReasoningDelta) -> Updates:
-        kind = "summary" if event.kind == "summary" else "reasoning"
-        return self._append(event.output_index, kind, event.part_index, event.text)
-
-    def _arguments(self, event: e.ArgumentsDelta) -> Updates:
-        return self._append(event.output_index, "arguments", None, event.text)
+    def _delta(self, event: Any) -> Updates:
+        kind = kind_of(event)
+        at = index_of(event, kind) if KINDS[kind].index else None
+        return self._append(event.output_index, kind, at, event.text)
 
     def _lifted(self, event: e.LiftedDelta) -> Updates:
         return self._append(event.output_index, f"lifted {event.into}", event.path, event.text)
-
-    def _code(self, event: e.CodeDelta) -> Updates:
-        return self._append(event.output_index, "code", None, event.text)
-
-    def _diff(self, event: e.DiffDelta) -> Updates:
-        return self._append(event.output_index, "diff", None, event.text)
-
-    def _command(self, event: e.CommandDelta) -> Updates:
-        return self._append(event.output_index, "command", event.command_index, event.text)
-
-    def _command_output(self, event: e.CommandOutputDelta) -> Updates:
-        return self._append(event.output_index, event.stream, event.command_index, event.text)
-
-    def _output(self, event: e.OutputDelta) -> Updates:
-        return self._append(event.output_index, "output", None, event.text)
 
     def _transcript(self, event: e.TranscriptDelta) -> Updates:
         return self._append(None, "transcript", None, event.text)
@@ -483,16 +461,8 @@ HANDLERS: dict[type, Callable[[DisplayView, Any], Updates]] = {
     e.ItemUpdated: DisplayView._item,
     e.ItemProgress: DisplayView._progress,
     e.ItemFinished: DisplayView._item,
-    e.TextDelta: DisplayView._text,
-    e.RefusalDelta: DisplayView._refusal,
-    e.ReasoningDelta: DisplayView._reasoning,
-    e.ArgumentsDelta: DisplayView._arguments,
+    **dict.fromkeys({row.delta for row in KINDS.values()}, DisplayView._delta),
     e.LiftedDelta: DisplayView._lifted,
-    e.CodeDelta: DisplayView._code,
-    e.DiffDelta: DisplayView._diff,
-    e.CommandDelta: DisplayView._command,
-    e.CommandOutputDelta: DisplayView._command_output,
-    e.OutputDelta: DisplayView._output,
     e.TranscriptDelta: DisplayView._transcript,
     e.ValueReplaced: DisplayView._replaced,
     e.ErrorReported: DisplayView._error,

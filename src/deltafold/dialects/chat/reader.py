@@ -18,18 +18,8 @@ from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payl
 from deltafold.dialects.base import Dialect, cause_of, usage_from
 from deltafold.dialects.chat.think_tags import ThinkTags
 from deltafold.machine.build import item_from, part_from
-from deltafold.machine.fold import (
-    Ending,
-    Fold,
-    ItemRecord,
-    PartRecord,
-    Value,
-    ValueKey,
-    close_item,
-    delta_of,
-    empty,
-    settle_value,
-)
+from deltafold.machine.evidence import close_item, settle_value
+from deltafold.machine.fold import Ending, Fold
 from deltafold.machine.lifecycle import (
     CANCELLED,
     COMPLETED,
@@ -38,6 +28,8 @@ from deltafold.machine.lifecycle import (
     ITEM_STATUS_AT_END,
     TRUNCATED,
 )
+from deltafold.machine.records import ItemRecord, PartRecord, Value, empty
+from deltafold.machine.values import ValueKey, delta_of
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError

@@ -14,26 +14,16 @@ from typing import Any, ClassVar, Final, TypeAlias, cast
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
 from deltafold.dialects.base import Dialect, cause_of, usage_from
-from deltafold.machine.fold import (
-    GROUPS,
-    ITEM_VALUES,
-    Ending,
-    Fold,
-    ItemRecord,
-    ValueKey,
-    arguments_key,
+from deltafold.machine.evidence import (
     as_part,
     close_item,
-    delta_of,
-    empty,
-    find,
     is_refusal,
-    merge_fields,
     settle_as_streamed,
     settle_item,
     settle_part,
     settle_value,
 )
+from deltafold.machine.fold import Ending, Fold
 from deltafold.machine.lifecycle import (
     CANCELLED,
     COMPLETED,
@@ -45,6 +35,8 @@ from deltafold.machine.lifecycle import (
     PART_OPEN,
     TRUNCATED,
 )
+from deltafold.machine.records import ItemRecord, arguments_key, empty, merge_fields
+from deltafold.machine.values import GROUPS, ITEM_VALUES, ValueKey, delta_of, find
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, ResponseError

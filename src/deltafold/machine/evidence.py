@@ -1,0 +1,229 @@
+"""The rule of evidence: one value may be told many times.
+
+In fragments, by its own end, by its part, its item and the end of the response. Four rules settle it:
+
+1. The later and fuller telling wins: `"Hel"`, then `"Hello"` hands out `"lo"`.
+2. An empty or missing value never erases a fuller one: `"Hello"`, then `""` or `null` changes nothing.
+3. What was streamed and is told again is not told twice: `"Hello"`, then `"Hello"` ends the value.
+4. A contradiction is an anomaly, and an event says that the value was replaced: `"Hello"`, then `"Bye"`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias, cast
+
+from deltafold.machine.build import part_from
+from deltafold.machine.fold import Fold
+from deltafold.machine.lifecycle import ITEM_DONE
+from deltafold.machine.records import ItemRecord, PartRecord, Value, align, empty, merge_fields
+from deltafold.machine.values import (
+    GROUPS,
+    ITEM_VALUES,
+    PART_FIELDS,
+    ValueKey,
+    delta_of,
+    find,
+    indexes_of,
+    place,
+)
+from deltafold.model import events as e
+from deltafold.model.anomalies import AnomalyCode
+from deltafold.model.items import Part
+from deltafold.model.json_values import string
+from deltafold.wire.json_text import Report
+
+__all__ = [
+    "as_part",
+    "close_item",
+    "is_refusal",
+    "settle_as_streamed",
+    "settle_item",
+    "settle_part",
+    "settle_value",
+]
+
+JSON: TypeAlias = dict[str, Any]
+
+
+def settle_value(
+    index: int,
+    kind: e.ValueKind,
+    key: ValueKey,
+    value: Value | None,
+    told: str,
+    report: Report,
+    *,
+    whole: bool,
+) -> list[e.Event]:
+    """A value was told whole: what of it has not been handed out, and whether it contradicts what was."""
+    so_far = "" if value is None else value.text
+    if told == so_far:
+        if not whole or (value is not None and value.whole):
+            return []
+        return [e.ValueFinished(index, kind, told, **indexes_of(kind, key))]
+    if not told:
+        return []  # an empty value never erases a fuller one
+    if told.startswith(so_far):
+        events: list[e.Event] = [delta_of(index, kind, key, told[len(so_far) :])]
+        if whole:
+            events.append(e.ValueFinished(index, kind, told, **indexes_of(kind, key)))
+        return events
+    report(
+        AnomalyCode.VALUE_CONTRADICTED, f"{kind} was streamed as {brief(so_far)}, then told as {brief(told)}"
+    )
+    return [e.ValueReplaced(index, kind, told, **indexes_of(kind, key))]
+
+
+def brief(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:20]}…{text[-20:]}")
+
+
+def settle_as_streamed(record: ItemRecord, told: JSON) -> list[e.Event] | None:
+    """The usual end of an item: nothing is told but what had been streamed, and its new status.
+
+    Gives None where that is not so: then `settle_item()` has to find out what is new.
+    """
+    if record.to_dict() | {"status": told.get("status")} != told:
+        return None
+    return [
+        e.ValueFinished(record.index, value.kind, value.text, **indexes_of(value.kind, key))
+        for key, value in record.values.items()
+        if not value.whole
+    ]
+
+
+def settle_item(record: ItemRecord, told: JSON, report: Report, *, whole: bool) -> tuple[JSON, list[e.Event]]:
+    """An item was told: the item as it then is, and the events that lead there."""
+    record.type = record.type or (string(told, "type") or "")
+    before = record.to_dict()
+    merged = merge_fields(before, told)
+    if whole and record.state is not ITEM_DONE:
+        # What an announcement says of these is provisional: the ciphertext of an announced reasoning item is
+        # not the one to send back, and `in_progress` is over.
+        for key in ("encrypted_content", "status"):
+            if key in before and empty(told.get(key)):
+                if key in told:
+                    merged[key] = told[key]
+                else:
+                    merged.pop(key, None)
+    if record.type and not isinstance(told.get("type"), str):
+        merged["type"] = record.type
+    events: list[e.Event] = []
+    for group in GROUPS:
+        entries = told.get(group)
+        if record.parts[group] and not empty(entries) and not isinstance(entries, list):
+            report(AnomalyCode.INVALID_FIELD, f"{group} is {entries!r:.40}")
+            merged[group] = before[group]
+        elif isinstance(entries, list) and entries:
+            merged[group] = settle_parts(record, group, entries, report, events, whole=whole)
+    places: list[ValueKey] = [key for key in record.values if key[0] not in GROUPS]
+    field = ITEM_VALUES.get(record.type)
+    if field is not None and (field,) not in places:
+        places.append((field,))
+    for place_ in places:
+        text = find(told, place_)
+        value = record.values.get(place_)
+        if text is not None:
+            kind: e.ValueKind = "code" if place_ == ("code",) else "arguments"
+            kind = kind if value is None else value.kind
+            events += settle_value(record.index, kind, place_, value, text, report, whole=whole)
+        if not text and value is not None and value.text:
+            place(merged, place_, value.text)
+    return merged, events
+
+
+def close_item(
+    fold: Fold,
+    record: ItemRecord,
+    status: str | None,
+    more: Mapping[ValueKey, str],
+    late: JSON,
+    report: Report,
+) -> list[e.Event]:
+    """An item that was never told whole ends with its response: as `status`, or as it stands if None.
+
+    `more` is text that was held back, `late` are fields that became known since the item began.
+    """
+    told = {**record.to_dict(more), **late}
+    if status is not None and told.get("status") == "in_progress":
+        told["status"] = status
+    merged, events = settle_item(record, told, report, whole=status is not None)
+    if status is not None:
+        item = fold.item(record, merged, whole=status == "completed")
+        events.append(e.ItemFinished(record.index, item))
+    elif late:
+        events.append(e.ItemUpdated(record.index, fold.item(record, merged, whole=False)))
+    return events
+
+
+def settle_parts(
+    record: ItemRecord,
+    group: e.Group,
+    entries: list[Any],
+    report: Report,
+    events: list[e.Event],
+    *,
+    whole: bool,
+) -> list[Any]:
+    """The parts of an item were told: the parts as they then are, and the events that lead there."""
+    merged: dict[int, Any] = {}
+    for index, entry in zip(align(record.keys(group), len(entries)), entries, strict=True):
+        merged[index], more = settle_part(record, group, index, entry, report, whole=whole)
+        events += more
+    if len(merged) < len(record.parts[group]):
+        # Parts that the list does not have stay where they hold something.
+        held = {cast(int, key[1]) for key, value in record.values.items() if key[0] == group and value.text}
+        for missing in sorted(held - merged.keys()):
+            merged[missing] = record.part_data(group, missing)
+    return [merged[index] for index in sorted(merged)]
+
+
+def settle_part(
+    record: ItemRecord, group: e.Group, index: int, entry: Any, report: Report, *, whole: bool
+) -> tuple[Any, list[e.Event]]:
+    """A part was told: the part as it then is, and the events that lead there."""
+    events: list[e.Event] = []
+    known = record.parts[group].get(index)
+    values = record.part_values(group, entry)
+    if known is not None and record.part_data(group, index) == entry:
+        held = [record.values.get((group, index, field)) for field, _ in values]
+        if all(value is not None and value.whole for value in held):
+            return entry, events  # the usual end: nothing is told but what had been streamed
+        merged = entry
+    elif known is None or not isinstance(known.data, dict):
+        merged = entry
+    elif isinstance(entry, dict):
+        merged = merge_fields(record.part_data(group, index), entry)
+        for field in PART_FIELDS:
+            value = record.values.get((group, index, field))
+            if value is not None and field in merged and not isinstance(merged[field], str):
+                report(AnomalyCode.INVALID_FIELD, f"{field} is {merged[field]!r:.40}")
+                merged[field] = value.text
+    else:
+        report(AnomalyCode.INVALID_FIELD, f"a part is {entry!r:.40}")
+        merged = record.part_data(group, index)
+    if merged is not entry:
+        values = record.part_values(group, merged)
+    becomes_refusal = known is not None and not is_refusal(known) and ("text", "text") in values
+    if becomes_refusal and merged.get("type") == "refusal" and merged["text"]:
+        report(AnomalyCode.TEXT_IN_REFUSAL, f"{brief(merged['text'])} stands in a refusal")
+    if known is None and isinstance(merged, dict):
+        blank = {**merged, **{field: "" for field, _ in values}}
+        events.append(e.PartStarted(record.index, index, group, as_part(record, group, blank)))
+    for field, kind in values:
+        key: ValueKey = (group, index, field)
+        events += settle_value(
+            record.index, kind, key, record.values.get(key), merged[field], report, whole=whole
+        )
+    return merged, events
+
+
+def is_refusal(part: PartRecord | None) -> bool:
+    """Whether a part was announced or told as a refusal."""
+    return part is not None and isinstance(part.data, dict) and part.data.get("type") == "refusal"
+
+
+def as_part(record: ItemRecord, group: e.Group, data: JSON) -> Part:
+    """A part of an item, out of its JSON."""
+    return part_from(data, reasoning=record.type == "reasoning", summary=group == "summary")

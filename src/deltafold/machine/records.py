@@ -1,0 +1,303 @@
+"""What is known of items and parts while they grow.
+
+Fragments are kept in lists and joined on demand, for `text += delta` on an attribute copies the whole text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+from deltafold.machine.lifecycle import ITEM_OPEN, PART_DONE, PART_OPEN, PartState
+from deltafold.machine.values import (
+    GROUPS,
+    ITEM_VALUES,
+    PART_FIELDS,
+    ValueKey,
+    arguments_path,
+    find,
+    index_of,
+    kind_of,
+    path_of,
+    place,
+)
+from deltafold.model import events as e
+from deltafold.model.items import Item
+from deltafold.model.json_values import joined, string
+
+__all__ = [
+    "ItemRecord",
+    "PartRecord",
+    "Value",
+    "align",
+    "arguments_key",
+    "empty",
+    "key_of",
+    "merge_fields",
+    "place_of",
+]
+
+JSON: TypeAlias = dict[str, Any]
+
+
+def empty(value: Any) -> bool:
+    """Whether a member says nothing: null, "", [] or {}."""
+    return value is None or value == "" or value == [] or value == {}
+
+
+class Value:
+    """One streamed string."""
+
+    MEMORY: Final = ("kind", "fragments", "whole", "joins")
+    __slots__ = MEMORY
+
+    def __init__(self, kind: e.ValueKind, fragments: list[str], whole: bool = False) -> None:
+        self.kind: e.ValueKind = kind
+        self.fragments = fragments
+        self.whole = whole
+        """The server told it whole."""
+        self.joins = 0
+        """How often the fragments were joined into one."""
+
+    @property
+    def text(self) -> str:
+        self.joins += len(self.fragments) > 1
+        return joined(self.fragments)
+
+
+class PartRecord:
+    """One part of an item, without its streamed values."""
+
+    MEMORY: Final = ("data", "state", "logprobs", "annotations")
+    __slots__ = MEMORY
+
+    def __init__(
+        self,
+        data: Any,
+        state: PartState = PART_OPEN,
+        logprobs: list[JSON] | None = None,
+        annotations: dict[int, JSON] | None = None,
+    ) -> None:
+        self.data = data
+        self.state = state
+        self.logprobs: list[JSON] = [] if logprobs is None else logprobs
+        """Those that came with fragments."""
+        self.annotations: dict[int, JSON] = {} if annotations is None else annotations
+        """Those that came one by one, by their index."""
+
+    def to_dict(self) -> Any:
+        """The part as JSON, without its streamed values."""
+        if not self.logprobs and not self.annotations:
+            return self.data
+        fields = dict(self.data) if isinstance(self.data, dict) else {}
+        if self.logprobs:
+            known = fields.get("logprobs")
+            fields["logprobs"] = [*(known if isinstance(known, list) else ()), *self.logprobs]
+        if self.annotations:
+            known = fields.get("annotations")
+            told = dict(enumerate(known if isinstance(known, list) else ())) | self.annotations
+            fields["annotations"] = [told[index] for index in sorted(told)]
+        return fields
+
+
+class ItemRecord:
+    """One item, without its parts and streamed values."""
+
+    MEMORY: Final = (
+        "index",
+        "type",
+        "choice_index",
+        "_data",
+        "state",
+        "_parts",
+        "_values",
+        "finished",
+        "_told",
+        "_streamed",
+    )
+    __slots__ = MEMORY
+
+    def __init__(self, index: int, kind: str, choice_index: int | None) -> None:
+        self.index = index
+        self.type = kind
+        self.choice_index = choice_index
+        self._data: JSON = {}
+        self.state = ITEM_OPEN
+        self._parts: dict[e.Group, dict[int, PartRecord]] = {"content": {}, "summary": {}}
+        self._values: dict[ValueKey, Value] = {}
+        self.finished: Item | None = None
+        """The item as it was handed out when it was finished, unless something came since."""
+        # The item as it was told whole, not yet taken apart: for most items nothing more comes. And those of
+        # its values outside of parts that had been streamed by then.
+        self._told: JSON | None = None
+        self._streamed: dict[ValueKey, e.ValueKind] = {}
+
+    @property
+    def data(self) -> JSON:
+        """The item's own fields."""
+        if self._told is not None:
+            self._take_apart()
+        return self._data
+
+    @property
+    def parts(self) -> dict[e.Group, dict[int, PartRecord]]:
+        """Its parts, by their group and index."""
+        if self._told is not None:
+            self._take_apart()
+        return self._parts
+
+    @property
+    def values(self) -> dict[ValueKey, Value]:
+        """Its streamed values, by where they stand."""
+        if self._told is not None:
+            self._take_apart()
+        return self._values
+
+    def keys(self, group: e.Group) -> list[int]:
+        """The indexes of the parts of a group, rising."""
+        return sorted(self.parts[group])
+
+    def part_data(
+        self, group: e.Group, index: int, more: Mapping[ValueKey, str] = MappingProxyType({})
+    ) -> Any:
+        """A part as JSON, with its streamed values."""
+        data = self.parts[group][index].to_dict()
+        for field in PART_FIELDS:
+            value = self._values.get((group, index, field))
+            if value is not None:
+                data = dict(data) if isinstance(data, dict) else {}
+                data[field] = value.text + more.get((group, index, field), "")
+        return data
+
+    def to_dict(self, more: Mapping[ValueKey, str] = MappingProxyType({})) -> JSON:
+        """The item as JSON, with its parts and streamed values, and what `more` adds to those.
+
+        What it holds is shared with the record: JSON values are never changed in place here.
+        """
+        if self._told is not None and not more:
+            return dict(self._told)
+        data = dict(self.data)
+        for group, parts in self._parts.items():
+            if parts:
+                data[group] = [self.part_data(group, index, more) for index in sorted(parts)]
+        for key, value in self._values.items():
+            if key[0] not in GROUPS:
+                place(data, key, value.text + more.get(key, ""))
+        return data
+
+    def load(self, data: JSON) -> None:
+        """More was told of the item: its fields, and parts that are new. Values go on as they are."""
+        known = dict(self.values)
+        self._load(data, whole=False)
+        if known:
+            self._values.update(known)
+
+    def change(self, name: str, value: Any) -> None:
+        """One of its own fields has another value. (The JSON may be shared with an item: it is replaced.)"""
+        self._data = {**self.data, name: value}
+
+    def finish(self, item: Item) -> None:
+        """The item was told whole."""
+        self._streamed = {key: value.kind for key, value in self.values.items() if key[0] not in GROUPS}
+        self.type = item.type
+        self._told = item.data
+        self.finished = item
+
+    def _take_apart(self) -> None:
+        assert self._told is not None
+        told, self._told = self._told, None
+        self._values = {}
+        self._load(told, whole=True)
+        for key, kind in self._streamed.items():
+            if key not in self._values and (text := find(told, key)) is not None:
+                self._values[key] = Value(kind, [text], True)
+
+    def _load(self, data: JSON, *, whole: bool) -> None:
+        told = dict(data)
+        self.type = string(told, "type") or ""
+        state = PART_DONE if whole else PART_OPEN
+        for group, parts in self._parts.items():
+            entries = told.get(group)
+            if not isinstance(entries, list) or (not entries and not parts):
+                continue
+            told[group] = []
+            indexes = align(sorted(parts), len(entries))
+            before = dict(parts)
+            parts.clear()
+            for index, entry in zip(indexes, entries, strict=True):
+                known = before.get(index)
+                fields = self.take_values(group, index, entry, whole=whole)
+                parts[index] = PartRecord(fields, state if whole or known is None else known.state)
+        field = ITEM_VALUES.get(self.type)
+        if field is not None and isinstance(told.get(field), str):
+            self._values[field,] = Value("code" if field == "code" else "arguments", [told[field]], whole)
+        self._data = told
+
+    def take_values(self, group: e.Group, index: int, part: Any, *, whole: bool) -> Any:
+        """Keeps the streamed members of a part as it was told. Gives the rest of it."""
+        told = self.part_values(group, part)
+        if not told:
+            return part
+        rest, values = dict(part), self.values
+        for field, kind in told:
+            values[group, index, field] = Value(kind, [rest.pop(field)], whole)
+        return rest
+
+    def part_values(self, group: e.Group, entry: Any) -> list[tuple[str, e.ValueKind]]:
+        """The streamed members of a part as it was told, with what they are."""
+        found: list[tuple[str, e.ValueKind]] = []
+        if isinstance(entry, dict):
+            if type(entry.get("text")) is str and (kind := self.text_kind(group)) is not None:
+                found.append(("text", kind))
+            if "refusal" in entry and type(entry["refusal"]) is str and group == "content":
+                found.append(("refusal", "refusal"))
+        return found
+
+    def text_kind(self, group: e.Group) -> e.ValueKind | None:
+        """What the text of a part is: that follows from the item, whatever the server calls its parts."""
+        if group == "summary":
+            return "summary"
+        if self.type == "reasoning":
+            return "reasoning"
+        return "text" if self.type == "message" else None
+
+
+def align(keys: list[int], count: int) -> list[int]:
+    """Under which part indexes the entries of a told list stand.
+
+    Normally those are their positions. Some servers count their parts from 1, or leave one out: where a
+    fragment came for a part that the list does not reach, the order decides.
+    """
+    if not keys or keys[-1] < count:
+        return list(range(count))
+    return keys[:count] + [keys[-1] + 1 + more for more in range(count - len(keys))]
+
+
+def arguments_key(item: ItemRecord) -> ValueKey:
+    """Where the text of `ArgumentsDelta` stands in an item."""
+    return arguments_path(item.type, item.data)
+
+
+def place_of(event: Any, record: ItemRecord) -> ValueKey:
+    """Which value of its item a delta goes on with."""
+    kind = kind_of(event)
+    return arguments_key(record) if kind == "arguments" else path_of(kind, index_of(event, kind))
+
+
+def key_of(item: ItemRecord, event: e.ValueReplaced | e.ValueFinished) -> ValueKey:
+    """Which value an event is about."""
+    at = event.part_index if event.content_index is None else event.content_index
+    return arguments_key(item) if event.kind == "arguments" else path_of(event.kind, at or 0)
+
+
+def merge_fields(known: JSON, told: JSON) -> JSON:
+    """What is told wins, but for what is empty; what is not told stays, but for what is empty."""
+    merged = {
+        key: known[key] if empty(value) and not empty(known.get(key)) else value
+        for key, value in told.items()
+    }
+    for key, value in known.items():
+        if key not in merged and not empty(value):
+            merged[key] = value
+    return merged
