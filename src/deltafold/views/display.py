@@ -128,7 +128,7 @@ Updates: TypeAlias = tuple[DisplayUpdate, ...]
 Place: TypeAlias = int | tuple[str | int, ...] | None
 """Which of an item's values of one kind: the index of its part or command, or the path of a lifted one."""
 
-KINDS: dict[str, DisplayKind] = {
+DISPLAY_KINDS: dict[str, DisplayKind] = {
     "text": DisplayKind.TEXT,
     "refusal": DisplayKind.REFUSAL,
     "summary": DisplayKind.REASONING,
@@ -289,7 +289,7 @@ class DisplayView:
     def _begin(self, index: int | None, voice: str) -> int:
         """A message begins. Gives its index."""
         origin = self._origins[index]
-        kind = KINDS[voice]
+        kind = DISPLAY_KINDS[voice]
         if voice == "call" and origin.needs_approval:
             kind = DisplayKind.APPROVAL_REQUEST
         at = len(self._messages)
@@ -315,7 +315,7 @@ class DisplayView:
             message = self._messages[newest]
             if message.voice == "hidden" and message.output_index == index and voice in REASONED:
                 # The end of the response shows what its item had not.
-                message.voice, message.kind = voice, KINDS[voice]
+                message.voice, message.kind = voice, DISPLAY_KINDS[voice]
             if message.voice == voice and message.output_index == index:
                 return newest
         return self._begin(index, voice)
@@ -461,7 +461,7 @@ HANDLERS: dict[type, Callable[[DisplayView, Any], Updates]] = {
     e.ItemUpdated: DisplayView._item,
     e.ItemProgress: DisplayView._progress,
     e.ItemFinished: DisplayView._item,
-    **dict.fromkeys({row.delta for row in KINDS.values()}, DisplayView._delta),
+    **dict.fromkeys((row.delta for row in KINDS.values()), DisplayView._delta),
     e.LiftedDelta: DisplayView._lifted,
     e.TranscriptDelta: DisplayView._transcript,
     e.ValueReplaced: DisplayView._replaced,
