@@ -52,7 +52,7 @@ from peers import PEERS, quiet
 from scenarios import HOSTILE, SCENARIOS, Scenario, Stream, image, network, text
 from tables import markdown
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[1] / "docs" / "speed.md"
 CHART = Path(__file__).parent / "speed.svg"
 SECTIONS = ("growth", "memory", "start", "arguments", "instructions")
 BUDGET = 3.0
@@ -316,7 +316,7 @@ def spread(rows: Sequence[Row]) -> str:
 
 
 def write_readme(results: Results, path: Path) -> None:
-    """Puts the table into its place in the README. Raises `SystemExit` where there is none."""
+    """Puts the table into its place in a page. Raises `SystemExit` where there is none."""
     before, mark, rest = path.read_text(encoding="utf-8").partition("<!-- measured: speed -->\n")
     _, end, after = rest.partition("<!-- end: speed -->")
     if not mark or not end:
@@ -326,7 +326,7 @@ def write_readme(results: Results, path: Path) -> None:
 
 
 def show(results: Results, wanted: argparse.Namespace) -> None:
-    """README and chart, where they are asked for."""
+    """Page and chart, where they are asked for."""
     if wanted.readme:
         write_readme(results, README)
     path = wanted.chart or (CHART if wanted.readme else None)
@@ -352,7 +352,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--repetitions", type=int, help="9 by default, 3 with --quick")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--chart", type=Path, metavar="FILE", help="draw the table there (needs matplotlib)")
-    parser.add_argument("--readme", action="store_true", help="put table and chart into the README")
+    parser.add_argument("--readme", action="store_true", help="put table and chart into docs/speed.md")
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""Renders the sections of README.md that are made from the code. `python tests/docs.py` writes them anew.
+"""Renders the sections of the pages that are made from the code. `python tests/docs.py` writes them anew.
 
 A section stands between `<!-- generated: NAME -->` and `<!-- end: NAME -->`.
 """
@@ -35,7 +35,10 @@ from deltafold import (
 from deltafold.machine import lifecycle as state
 from deltafold.views import liveness as signs
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+SPEED = ROOT / "docs" / "speed.md"
 SECTION = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
 BAR = r"\|"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -253,8 +256,39 @@ def states() -> str:
     )
 
 
+def floors() -> str:
+    """The house as it stands: an arrow from each folder to those that it imports from, shortcuts left out."""
+    source = Path(deltafold.__file__).parent
+    arrows: set[tuple[str, str]] = set()
+    for path in source.rglob("*.py"):
+        here = room(path.relative_to(source).with_suffix("").parts)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("deltafold."):
+                arrows.add((here, room(str(node.module).split(".")[1:])))
+    above: dict[str, set[str]] = {}
+    for here, there in arrows:
+        if here not in (there, "deltafold"):
+            above.setdefault(here, set()).add(there)
+    drawn = [
+        (here, there)
+        for here in sorted(above)
+        for there in sorted(above[here])
+        if not any(there in above.get(other, ()) for other in above[here])
+    ]
+    return "\n".join(["```mermaid", "flowchart TD", *(f"    {a} --> {b}" for a, b in drawn), "```", ""])
+
+
+def room(parts: Iterable[str]) -> str:
+    """The folder of a file; the package itself for the files at its top."""
+    first, *more = parts
+    return (
+        first if more or first == "registry" or (ROOT / "src" / "deltafold" / first).is_dir() else "deltafold"
+    )
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "loop-output": loop_output,
+    "floors": floors,
     "options": options,
     "parser": parser,
     "events": events,
@@ -272,9 +306,10 @@ SECTIONS: dict[str, Callable[[], str]] = {
 
 
 def render(text: str) -> str:
-    """A README with each generated section as the code has it now."""
+    """A page with each generated section as the code has it now."""
     return SECTION.sub(lambda found: f"{found[1]}\n{SECTIONS[found[2]]()}\n{found[3]}", text)
 
 
 if __name__ == "__main__":
-    README.write_text(render(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(render(page.read_text(encoding="utf-8")), encoding="utf-8")

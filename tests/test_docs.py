@@ -1,4 +1,4 @@
-"""README.md: what is made from the code is fresh, and the examples run."""
+"""README.md and docs: what is made from the code is fresh, and the examples run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import docs
 from deltafold import Heartbeat, ResponseFinished, ResponseParser, TextDelta, parse
 from deltafold.__main__ import main
 
-TEXT = docs.README.read_text(encoding="utf-8")
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in docs.PAGES)
 BODY = docs.code_blocks(TEXT, "sse")[0].encode()
 SHOWCASE = Path(__file__).parent.parent / "fixtures" / "responses" / "showcase.sse"
 
@@ -192,6 +192,18 @@ def test_the_example_of_lifts() -> None:
     assert spoken(parser, "reasoning") == "Be kind."
     assert spoken(resumed, "text") == "Olá"
     assert parser.response.tool_calls[0].arguments == '{"to":"Ana","message":"Olá"}'
+
+
+def test_the_example_of_an_interface() -> None:
+    """The updates of the example, put together, are what the table beside it says."""
+    updates = list(example("updates_of")([BODY[:300], BODY[300:]]))
+    assert "".join(update.text for update in updates if update.index == 0) == "Café Brasileira"
+
+
+def test_the_example_of_a_preview() -> None:
+    """The example shows what is known of arguments after each fragment."""
+    known = [json.dumps(value) for value in example("preview")(['{"a":', '["b', '",2]}'])]
+    assert known == ["{}", '{"a": ["b"]}', '{"a": ["b", 2]}']
 
 
 def test_the_snapshot_example() -> None:
