@@ -81,6 +81,7 @@ class Dialect(Emitter):
         :param think_tags: whether text between `<think>` and `</think>` is reasoning; on Chat Completions.
         """
         super().__init__(fold, report, lifts)
+        fold.dialect = self.name
         self.think_tags = think_tags
         self.last_sequence_number: int | None = None
         self.told_before: int | None = None

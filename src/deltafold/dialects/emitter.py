@@ -65,8 +65,8 @@ class Emitter:
         """The records of items that begin with the present payload."""
         self.new_parts: dict[int, list[e.PartStarted]] = {}
         """The parts that begin with it, by item."""
-        self.texts: dict[tuple[int, ValueKey], list[str]] = {}
-        """What it adds to streamed values, beside what the fold holds."""
+        self.texts: dict[int, dict[ValueKey, list[str]]] = {}
+        """What it adds to streamed values, by item, beside what the fold holds."""
         self.restarted: set[tuple[int, ValueKey]] = set()
         """Values that it replaced: `texts` holds all of them."""
         self.whole: set[tuple[int, ValueKey]] = set()
@@ -121,15 +121,15 @@ class Emitter:
 
     def free_index(self) -> int:
         """The first free `output_index` behind all items."""
-        return len(self.fold.items) + len(self.begun.keys() - self.fold.items.keys())
+        return len(self.fold.items) + len(self.begun)
 
     def begin_item(self, told: JSON, *, index: int | None = None, choice_index: int | None = None) -> int:
         """An item begins, without its streamed values. Gives its index. Raises `LimitExceeded`."""
-        if index is None:
-            index = self.free_index()
-        limits = self.fold.limits
-        if self.free_index() >= limits.items:
+        free, limits = self.free_index(), self.fold.limits
+        if free >= limits.items:
             raise LimitExceeded("items", limits.items)
+        if index is None:
+            index = free
         record = ItemRecord(index, string(told, "type") or "", choice_index)
         record.load(told)
         self.begun[index] = self.fold.prepared[index] = record
@@ -179,7 +179,7 @@ class Emitter:
     def present(self, index: int) -> ItemRecord:
         """The record of an item with what the present payload adds to it. It belongs to nobody else then."""
         record = self.record(index)
-        touched = [key for item, key in self.texts if item == index] if self.texts else []
+        touched = self.texts.get(index, {})
         parts = self.new_parts.get(index, [])
         if not touched and not parts:
             return record
@@ -193,11 +193,11 @@ class Emitter:
         for event in parts:
             fields = found.take_values(event.group, event.part_index, event.part.data, whole=False)
             found.parts[event.group][event.part_index] = PartRecord(fields)
-        for key in touched:
+        for key, pieces in touched.items():
             known = found.values.get(key)
-            text = "".join(self.texts[index, key])
+            text = "".join(pieces)
             if known is None or (index, key) in self.restarted:
-                kind: e.ValueKind = kind_at(found, key) if known is None else known.kind
+                kind: e.ValueKind = known.kind if known is not None else kind_at(found, key)
                 known = found.values[key] = Value(kind, [text])
             else:
                 known.fragments.append(text)
@@ -214,12 +214,22 @@ class Emitter:
             if record.type in LIFTABLE:
                 text = self.lifts.fragment(index, string(record.data, "name") or "", text, self.out)
         if text:
-            self.texts.setdefault((index, key), []).append(text)
+            self._added(index, key).append(text)
             self.out.append(delta_of(index, kind, key, text, logprobs))
+
+    def _added(self, index: int, key: ValueKey) -> list[str]:
+        """What the present payload adds to a value."""
+        added = self.texts.get(index)
+        if added is None:
+            added = self.texts[index] = {}
+        pieces = added.get(key)
+        if pieces is None:
+            pieces = added[key] = []
+        return pieces
 
     def so_far(self, index: int, key: ValueKey) -> str:
         """A streamed value as it was handed on, the present payload included."""
-        new = "".join(self.texts.get((index, key), ()))
+        new = "".join(self._added(index, key)) if index in self.texts else ""
         if (index, key) in self.restarted:
             return new
         value = self.record(index).values.get(key)
@@ -240,13 +250,13 @@ class Emitter:
             self.out.append(event)
             if isinstance(event, e.ValueReplaced):
                 self.restarted.add((index, key))
-                self.texts[index, key] = [event.text]
+                self._added(index, key)[:] = [event.text]
                 self.whole.add((index, key))
             elif isinstance(event, e.ValueFinished):
                 self.whole.add((index, key))
-                self.texts.setdefault((index, key), [])
+                self._added(index, key)
             else:
-                self.texts.setdefault((index, key), []).append(text[len(so_far.text) :])
+                self._added(index, key).append(text[len(so_far.text) :])
 
     # -------------------------------------------------------------------------------------------- faults
 

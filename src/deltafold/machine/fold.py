@@ -27,12 +27,13 @@ from deltafold.machine.lifecycle import (
     step,
 )
 from deltafold.machine.records import (
+    ChoiceRecord,
     ItemRecord,
     PartRecord,
     Value,
     arguments_key,
+    empty,
     key_of,
-    merge_fields,
     place_of,
 )
 from deltafold.machine.values import GROUPS, ValueKey, index_of, kind_of, path_of
@@ -43,7 +44,6 @@ from deltafold.model.json_values import string
 from deltafold.model.limits import Limits
 from deltafold.model.response import (
     FINISH_REASONS,
-    Choice,
     LiftedText,
     Outcome,
     Response,
@@ -105,6 +105,7 @@ class Fold:
         "ended_by_server",
         "tally",
         "prepared",
+        "dialect",
     )
     __slots__ = MEMORY
 
@@ -123,7 +124,7 @@ class Fold:
         self.size = 0
         """Characters of streamed values."""
         self.audio: dict[str, list[str]] = {}
-        self.choices: dict[int, Choice] = {}
+        self.choices: dict[int, ChoiceRecord] = {}
         self.lifted: dict[tuple[int, tuple[str | int, ...], str], list[str]] = {}
         self.had_whole_call = False
         """Whether a call that can be run was handed out."""
@@ -132,6 +133,8 @@ class Fold:
         """How often events came by which, counted, a replay is known: by their class and output index."""
         self.prepared: dict[int, ItemRecord] = {}
         """Records that a dialect has made already for items that are about to start."""
+        self.dialect: str | None = None
+        """The wire that tells the response, by its name."""
 
     def become(self, other: Fold) -> None:
         """All that another fold holds takes the place of what this one does."""
@@ -159,11 +162,14 @@ class Fold:
         return e.ResponseFinished(ending.outcome, self.response())
 
     def _started(self, event: e.ResponseStarted) -> None:
-        self.data = self.data | event.data if self.data else event.data
+        self.data = {**self.data, **event.data}
 
     def _status(self, event: e.StatusChanged) -> None:
-        if event.data != self.data:
-            self.data = self.data | merge_fields(self.data, event.data)
+        known = self.data
+        if event.data != known:
+            for name, value in event.data.items():
+                if not empty(value) or empty(known.get(name)):
+                    known[name] = value
 
     def _usage(self, event: e.UsageReported) -> None:
         self.usage = event.usage
@@ -172,11 +178,10 @@ class Fold:
         self.error = event.error
 
     def _choice(self, event: e.ChoiceUpdated) -> None:
-        known = self.choices.get(event.choice_index)
-        data = {} if known is None else dict(known.data)
-        for name, value in event.data.items():
-            data[name] = merge_logprobs(data.get(name), value) if name == "logprobs" else value
-        self.choices[event.choice_index] = Choice(event.choice_index, event.finish_reason, data)
+        record = self.choices.get(event.choice_index)
+        if record is None:
+            record = self.choices[event.choice_index] = ChoiceRecord(event.choice_index)
+        record.add(event)
 
     def _item_started(self, event: e.ItemStarted) -> None:
         if len(self.items) >= self.limits.items:
@@ -332,11 +337,12 @@ class Fold:
             reason,
             self._finish_reason(output, reason),
             data,
-            tuple(self.choices[index] for index in sorted(self.choices)),
+            tuple(self.choices[index].to_choice() for index in sorted(self.choices)),
             tuple(LiftedText(*place, "".join(pieces)) for place, pieces in self.lifted.items()),
             self.had_whole_call,
             self.size > 0,
             self.ended_by_server,
+            self.dialect,
         )
 
     def _finish_reason(self, output: tuple[Item, ...], incomplete_reason: str | None) -> str | None:
@@ -408,12 +414,3 @@ def item_of(event: Any) -> int | None:
 def tally_key(event: Any) -> tuple[str, int | None]:
     """Under what an event is counted."""
     return type(event).__name__, item_of(event)
-
-
-def merge_logprobs(known: Any, told: JSON) -> JSON:
-    """Log probabilities come in pieces, like the text they belong to."""
-    merged: JSON = dict(known) if isinstance(known, dict) else {}
-    for name, value in told.items():
-        before = merged.get(name)
-        merged[name] = [*before, *value] if isinstance(before, list) and isinstance(value, list) else value
-    return merged

@@ -25,8 +25,12 @@ from deltafold.machine.values import (
 from deltafold.model import events as e
 from deltafold.model.items import Item
 from deltafold.model.json_values import joined, string
+from deltafold.model.response import Choice
 
 __all__ = [
+    "GROWING",
+    "MERGED",
+    "ChoiceRecord",
     "ItemRecord",
     "PartRecord",
     "Value",
@@ -39,6 +43,12 @@ __all__ = [
 ]
 
 JSON: TypeAlias = dict[str, Any]
+
+
+GROWING: Final = frozenset({"logprobs", "logprobsResult", "citationMetadata"})
+"""Members of a choice whose lists come in pieces, like the text they belong to."""
+MERGED: Final = frozenset({"groundingMetadata"})
+"""Members of a choice whose own members come one by one."""
 
 
 def empty(value: Any) -> bool:
@@ -261,6 +271,48 @@ class ItemRecord:
         if self.type == "reasoning":
             return "reasoning"
         return "text" if self.type == "message" else None
+
+
+class ChoiceRecord:
+    """What was told of one of several choices beside its items. It grows in place."""
+
+    MEMORY: Final = ("index", "finish_reason", "data")
+    __slots__ = MEMORY
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.finish_reason: str | None = None
+        self.data: JSON = {}
+
+    def add(self, event: e.ChoiceUpdated) -> None:
+        """More was told."""
+        self.finish_reason = event.finish_reason
+        for name, value in event.data.items():
+            if name not in GROWING and name not in MERGED:
+                self.data[name] = value
+                continue
+            known = self.data.get(name)
+            if not isinstance(known, dict):
+                known = self.data[name] = {}
+            for member, told in value.items():
+                before = known.get(member)
+                if name in GROWING and isinstance(told, list):
+                    if isinstance(before, list):
+                        before += told
+                        continue
+                    told = list(told)
+                known[member] = told
+
+    def to_choice(self) -> Choice:
+        """As plain data, which shares nothing that grows."""
+        data = dict(self.data)
+        for name in GROWING | MERGED:
+            if name in data:
+                data[name] = {
+                    member: list(value) if isinstance(value, list) else value
+                    for member, value in data[name].items()
+                }
+        return Choice(self.index, self.finish_reason, data)
 
 
 def align(keys: list[int], count: int) -> list[int]:

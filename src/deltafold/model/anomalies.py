@@ -77,6 +77,11 @@ class AnomalyCode(StrEnum):
     ARGUMENTS_NOT_TEXT = "arguments_not_text"
     ARGUMENTS_REPEATED = "arguments_repeated"
     FINISH_REASON_MISSING = "finish_reason_missing"
+    FINISH_REASON_UNKNOWN = "finish_reason_unknown"
+    # what another wire has, or what Gemini streams
+    DONE_OF_ANOTHER_WIRE = "done_of_another_wire"
+    CALL_NOT_OPEN = "call_not_open"
+    PARTIAL_ARGUMENT_LOST = "partial_argument_lost"
     # lifted arguments
     LIFT_REFUSED = "lift_refused"
 
@@ -186,7 +191,9 @@ ANOMALIES: dict[AnomalyCode, AnomalyRule] = {
     _C.ITEM_ID_CHANGED: AnomalyRule(
         "The id of an item changed.", "`output_index` and `call_id` identify it."
     ),
-    _C.RESPONSE_ID_CHANGED: AnomalyRule("The id of the response changed.", "The end's id counts."),
+    _C.RESPONSE_ID_CHANGED: AnomalyRule(
+        "The id of the response changed.", "The end's id counts; where the end tells none, the first."
+    ),
     _C.CALL_ID_CHANGED: AnomalyRule("The `call_id` of a call changed.", "The later one counts."),
     _C.NAME_CHANGED: AnomalyRule("The name of a call changed.", "The later one counts."),
     _C.INDEX_MISSING: AnomalyRule(
@@ -230,6 +237,21 @@ ANOMALIES: dict[AnomalyCode, AnomalyRule] = {
     ),
     _C.FINISH_REASON_MISSING: AnomalyRule(
         "`[DONE]` came, and a choice has no finish reason.", "The server's word that it is done counts."
+    ),
+    _C.FINISH_REASON_UNKNOWN: AnomalyRule(
+        "The response ended with a finish reason that no table has.",
+        "It is the `finish_reason` as it came, and the response counts as completed.",
+        strict=False,
+    ),
+    _C.DONE_OF_ANOTHER_WIRE: AnomalyRule(
+        "`[DONE]` came on a wire that does not have it.", "It ends nothing.", strict=False
+    ),
+    _C.CALL_NOT_OPEN: AnomalyRule(
+        "A piece of a call came, and no call is open.", "It comes as `UnknownEvent`."
+    ),
+    _C.PARTIAL_ARGUMENT_LOST: AnomalyRule(
+        "A piece of streamed arguments has a path or a value that cannot be read, or contradicts the others.",
+        "It comes as `UnknownEvent`; the call is not complete.",
     ),
     _C.LIFT_REFUSED: AnomalyRule(
         "An argument that is to be lifted is no string, or stands there twice.",

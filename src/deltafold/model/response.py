@@ -79,9 +79,22 @@ RENAMED = {
 }
 
 
-def usage_of_responses(usage: Usage) -> dict[str, Any]:
-    """Usage in the words of the Responses API, whichever API told it."""
-    return {RENAMED.get(key, key): value for key, value in usage.to_dict().items()}
+def usage_of_responses(usage: Usage) -> dict[str, Any] | None:
+    """Usage in the words of the Responses API, whichever API told it; None where nothing was counted."""
+    told = {RENAMED.get(key, key): value for key, value in usage.to_dict().items()}
+    if "input_tokens" in told or "output_tokens" in told or usage.input_tokens is None is usage.output_tokens:
+        words = (told.get("input_tokens"), told.get("output_tokens"))
+        if words == (usage.input_tokens, usage.output_tokens):
+            return told
+    counted: dict[str, Any] = {}
+    for name in ("input_tokens", "output_tokens", "total_tokens"):
+        if getattr(usage, name) is not None:
+            counted[name] = getattr(usage, name)
+    if usage.cached_tokens is not None:
+        counted["input_tokens_details"] = {"cached_tokens": usage.cached_tokens}
+    if usage.reasoning_tokens is not None:
+        counted["output_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
+    return counted or None
 
 
 # The Responses API's reasons in the words of Chat Completions. Others stay as they are.
@@ -155,6 +168,8 @@ class Response(Shown):
     """Whether a fragment of an item was handed out, whatever became of that item."""
     ended_by_server: bool = attrs.field(default=False, repr=False)
     """Whether the server told the end as that of the response: an error of the stream is no such end."""
+    dialect: str | None = attrs.field(default=None, repr=False)
+    """The wire that told it: `responses`, `chat`, `anthropic`, `gemini`. None where no parser made it."""
 
     @property
     def output_text(self) -> str:
@@ -227,6 +242,15 @@ class Response(Shown):
     def to_chat_completion(self) -> dict[str, Any]:
         """The response as an unstreamed Chat Completion, with the server's own finish reasons."""
         document: dict[str, Any] = part_of("chat", "document").chat_completion(self)
+        return document
+
+    def to_gemini_response(self) -> dict[str, Any]:
+        """The response as an unstreamed GenerateContentResponse.
+
+        Where Gemini told it, with all that it told and nothing else but roles and indexes: words, signatures,
+        ratings, grounding. A response of another API is converted.
+        """
+        document: dict[str, Any] = part_of("gemini", "document").gemini_response(self)
         return document
 
     @property

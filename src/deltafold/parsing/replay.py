@@ -23,7 +23,7 @@ from deltafold.diagnosis.error_payloads import is_error_payload
 from deltafold.dialects.base import Dialect
 from deltafold.machine.fold import Ending, tally_key
 from deltafold.machine.lifecycle import ITEM_DONE, ITEM_OPEN, ITEM_VALUES, PART_DONE, PART_VALUES, SIGNS
-from deltafold.machine.records import ItemRecord, key_of, place_of
+from deltafold.machine.records import GROWING, MERGED, ItemRecord, key_of, place_of
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ResponseError
@@ -310,10 +310,10 @@ class Replay:
         if fold.error is not None:
             rest[ERROR] = 0
         for index, choice in fold.choices.items():
-            logprobs = choice.data.get("logprobs")
-            for name, entries in (logprobs if isinstance(logprobs, dict) else {}).items():
-                if isinstance(entries, list) and entries:
-                    rest[LOGPROBS, index, name] = 0
+            for member in GROWING & choice.data.keys():
+                for name, entries in choice.data[member].items():
+                    if isinstance(entries, list) and entries:
+                        rest[PIECES, index, member, name] = 0
         if rest:
             owed[None] = rest
         return owed
@@ -532,8 +532,8 @@ class Replay:
             return event
         new = {}
         for name, value in event.data.items():
-            if name == "logprobs":
-                value = self._new_logprobs(event.choice_index, value, known.data.get(name))
+            if name in GROWING or name in MERGED:
+                value = self._new_pieces(event.choice_index, name, value, known.data.get(name))
             elif counted or known.data.get(name) == value:
                 continue
             if value:
@@ -542,13 +542,15 @@ class Replay:
         ends = ends and (not counted or known.finish_reason is None)
         return attrs.evolve(event, data=new) if new or ends else None
 
-    def _new_logprobs(self, index: int, told: JSON, known: Any) -> JSON:
+    def _new_pieces(self, index: int, member: str, told: JSON, known: Any) -> JSON:
+        """What is new in a member of a choice that comes in pieces."""
         known = known if isinstance(known, dict) else {}
         new = {}
         for name, value in told.items():
             before = known.get(name)
-            if isinstance(value, list) and isinstance(before, list):
-                value = self._rest(None, (LOGPROBS, index, name), value, lambda before=before: before)  # type: ignore[misc]
+            if member in GROWING and isinstance(value, list) and isinstance(before, list):
+                place = PIECES, index, member, name
+                value = self._rest(None, place, value, lambda before=before: before)  # type: ignore[misc]
             elif value == before:
                 continue
             if value:
@@ -559,7 +561,7 @@ class Replay:
 MEMORY = ("_first", "_number", "_owed", "_tally", "_tally_before", "_waiting", "_way", "ending", "over")
 
 ITEM, ITEM_END, PART, PART_END, WHOLE = "item", "item end", "part", "part end", "whole"
-LIFTED, AUDIO, LOGPROBS, STARTED, ERROR = "lifted", "audio", "logprobs", "started", "error"
+LIFTED, AUDIO, PIECES, STARTED, ERROR = "lifted", "audio", "pieces", "started", "error"
 IDENTITY = ("type", "id", "call_id", "name")
 WEIGHTS: dict[type, Callable[[Replay, Any], Any]] = {
     **dict.fromkeys((*PART_VALUES, *ITEM_VALUES), Replay._delta),

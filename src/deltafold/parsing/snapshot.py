@@ -17,7 +17,7 @@ import attrs
 from deltafold.arguments.lift import Lift
 from deltafold.machine import lifecycle as state
 from deltafold.machine.fold import Ending, Fold
-from deltafold.machine.records import ItemRecord, PartRecord, Value
+from deltafold.machine.records import ChoiceRecord, ItemRecord, PartRecord, Value
 from deltafold.model import anomalies, errors, events, items, limits, rate_limits, response
 from deltafold.model.errors import UsageError
 from deltafold.parsing.replay import Way
@@ -39,6 +39,7 @@ CLASSES: dict[str, type] = {
 }
 CLASSES |= {found.__name__: found for found in (Body, Lift, Stage, Way)}
 MEMORIES: dict[type, int] = {
+    ChoiceRecord: 1,
     Ending: 1,
     Fold: 1,
     ItemRecord: 3,

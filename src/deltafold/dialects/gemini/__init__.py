@@ -1,0 +1,1 @@
+"""Gemini: generateContent and streamGenerateContent, of AI Studio, Vertex AI and Code Assist."""

@@ -1,0 +1,323 @@
+"""The words of Gemini's generateContent, for its reader, writer and documents, and how they are looked up.
+
+Names are those of ProtoJSON: lowerCamelCase, which every reader of it has to take in the snake_case of the
+proto too; enumerations come by name or number; what is zero, false or empty is left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from deltafold.model.response import Outcome, Usage
+
+__all__ = ["STOPS", "Stop", "finish_word", "stop_of", "usage_from", "usage_metadata"]
+
+JSON: TypeAlias = dict[str, Any]
+
+# ------------------------------------------------------------------------------------------------ members
+
+OF_RESPONSE: Final = frozenset(
+    {"candidates", "usageMetadata", "promptFeedback", "responseId", "modelVersion"}
+)
+"""What a GenerateContentResponse has, and hardly anything else."""
+OF_CANDIDATE: Final = frozenset({"content", "finishReason", "index"})
+"""Members of a candidate that become items, the end, or its place; the others are kept by their names."""
+LISTS_OF_PIECES: Final = frozenset({"logprobsResult", "citationMetadata"})
+"""Members of a candidate whose lists go on from chunk to chunk."""
+MERGED: Final = frozenset({"groundingMetadata"})
+"""Members of a candidate of which a chunk may tell some members and the next chunk others."""
+SIDE: Final = frozenset(
+    {
+        "thought",
+        "thoughtSignature",
+        "partMetadata",
+        "videoMetadata",
+        "mediaResolution",
+        "mediaProcessing",
+        "speechMetadata",
+        "documentMetadata",
+        "spreadsheetMetadata",
+        "audioMetadata",
+    }
+)
+"""Members that stand beside the data of a part, whatever those are."""
+BARE: Final = frozenset({"text", "thought"})
+"""A part with no other members joins a part like it."""
+OF_CALL: Final = frozenset({"id", "name", "args", "partialArgs", "willContinue", "thoughtSignature"})
+"""Members of a functionCall; the others are kept by their names."""
+OF_ITEM: Final = frozenset(
+    {
+        "type",
+        "id",
+        "status",
+        "role",
+        "content",
+        "summary",
+        "call_id",
+        "name",
+        "arguments",
+        "input",
+        "annotations",
+        "logprobs",
+        "refusal",
+        "encrypted_content",
+        "part",
+    }
+)
+"""Members that the items and parts of the Responses API have. What the wire calls so stands under `part`."""
+OF_DOCUMENT: Final = frozenset(
+    {
+        "id",
+        "object",
+        "model",
+        "status",
+        "error",
+        "incomplete_details",
+        "usage",
+        "output",
+        "created_at",
+        "background",
+        "audio",
+        "members",
+    }
+)
+"""Members of a Responses API response. What the wire calls so at its top stands under `members`."""
+MADE_ID: Final = "call_{}_synthesized"
+"""The id of a call that the server gave none, made from its output index."""
+VALUES: Final = ("stringValue", "numberValue", "boolValue", "nullValue")
+"""The values that a PartialArg may have."""
+
+# ------------------------------------------------------------------------------------------- finish reasons
+
+
+class Stop(NamedTuple):
+    """What a finish reason means."""
+
+    reason: str | None
+    """`Response.finish_reason`; None where it is the server's own word."""
+    outcome: Outcome
+    keeps_calls: bool = True
+    """Whether calls that came whole may be run."""
+
+
+FILTERED: Final = Stop("content_filter", Outcome.INCOMPLETE)
+CUT: Final = Stop("length", Outcome.INCOMPLETE)
+OWN: Final = Stop(None, Outcome.INCOMPLETE)
+BROKEN: Final = Stop(None, Outcome.INCOMPLETE, keeps_calls=False)
+STOPS: Final[dict[str, Stop]] = {
+    "STOP": Stop("stop", Outcome.COMPLETED),
+    "MAX_TOKENS": CUT,
+    "CONTINUATION": CUT,  # the cap of one request, with budget left; its token goes on
+    "SAFETY": FILTERED,
+    "RECITATION": FILTERED,
+    "LANGUAGE": FILTERED,
+    "BLOCKLIST": FILTERED,
+    "PROHIBITED_CONTENT": FILTERED,
+    "SPII": FILTERED,
+    "IMAGE_SAFETY": FILTERED,
+    "IMAGE_PROHIBITED_CONTENT": FILTERED,
+    "IMAGE_RECITATION": FILTERED,
+    "MODEL_ARMOR": FILTERED,  # Vertex
+    "ESCALATION": FILTERED,
+    "PUP_LIMITED_DISABLED": FILTERED,
+    "OTHER": OWN,
+    "NO_IMAGE": OWN,
+    "IMAGE_OTHER": OWN,
+    "MISSING_THOUGHT_SIGNATURE": OWN,
+    "MALFORMED_FUNCTION_CALL": BROKEN,
+    "UNEXPECTED_TOOL_CALL": BROKEN,
+    "TOO_MANY_TOOL_CALLS": BROKEN,
+    "MALFORMED_RESPONSE": BROKEN,
+    # Words of other wires, from servers that translate.
+    "LENGTH": CUT,
+    "MAX_OUTPUT_TOKENS": CUT,
+    "END_TURN": Stop("stop", Outcome.COMPLETED),
+    "STOP_SEQUENCE": Stop("stop", Outcome.COMPLETED),
+    "TOOL_CALLS": Stop("stop", Outcome.COMPLETED),
+    "TOOL_USE": Stop("stop", Outcome.COMPLETED),
+    "FUNCTION_CALL": Stop("stop", Outcome.COMPLETED),
+    "CONTENT_FILTER": FILTERED,
+    "REFUSAL": FILTERED,
+    "ERROR": Stop("error", Outcome.FAILED, keeps_calls=False),
+    "CANCELLED": Stop("cancelled", Outcome.CANCELLED),
+    "CANCELED": Stop("cancelled", Outcome.CANCELLED),
+    "ABORT": Stop("cancelled", Outcome.CANCELLED),
+    "ABORTED": Stop("cancelled", Outcome.CANCELLED),
+}
+"""What each finish reason means. `OTHER` and its like end a response that nobody calls good."""
+FINISH_NUMBERS: Final = (
+    "",
+    "STOP",
+    "MAX_TOKENS",
+    "SAFETY",
+    "RECITATION",
+    "OTHER",
+    "LANGUAGE",
+    "BLOCKLIST",
+    "PROHIBITED_CONTENT",
+    "SPII",
+    "MALFORMED_FUNCTION_CALL",
+    "IMAGE_SAFETY",
+    "UNEXPECTED_TOOL_CALL",
+    "TOO_MANY_TOOL_CALLS",
+    "IMAGE_PROHIBITED_CONTENT",
+    "IMAGE_OTHER",
+    "NO_IMAGE",
+    "IMAGE_RECITATION",
+    "MISSING_THOUGHT_SIGNATURE",
+    "MALFORMED_RESPONSE",
+)
+"""The enumeration FinishReason of google.ai.generativelanguage, by its numbers.
+
+Clients that ask for `$alt=json;enum-encoding=int` get those. Vertex numbers those from 6 on otherwise; none of
+them is a good end in either.
+"""
+BLOCK_NUMBERS: Final = ("", "SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY")
+"""The enumeration BlockReason, by its numbers."""
+NO_WORDS: Final = frozenset({"", "NULL", "NONE"})
+UNSPECIFIED: Final = "_UNSPECIFIED"
+
+FINISH_WORDS: Final = {
+    "stop": "STOP",
+    "tool_calls": "STOP",
+    "length": "MAX_TOKENS",
+    "content_filter": "SAFETY",
+}
+"""The words for the finish reasons of this library; all others are `OTHER`."""
+
+
+def word_of(told: Any, numbers: tuple[str, ...]) -> str | None:
+    """The word of an enumeration, by name or number; None where it says nothing."""
+    if type(told) is int:
+        told = numbers[told] if 0 <= told < len(numbers) else str(told)
+    if not isinstance(told, str) or told.upper() in NO_WORDS or told.upper().endswith(UNSPECIFIED):
+        return None
+    return told
+
+
+def finish_word(told: Any) -> str | None:
+    """A finish reason as a word; None where it says nothing."""
+    return word_of(told, FINISH_NUMBERS)
+
+
+def block_word(told: Any) -> str | None:
+    """A block reason as a word; None where it says nothing."""
+    return word_of(told, BLOCK_NUMBERS)
+
+
+def stop_of(word: str) -> Stop | None:
+    """What a finish reason means; None where no table has it. Case does not matter."""
+    return STOPS.get(word) or STOPS.get(word.upper())
+
+
+# --------------------------------------------------------------------------------------------------- usage
+
+COUNTS: Final = (
+    "promptTokenCount",
+    "candidatesTokenCount",
+    "thoughtsTokenCount",
+    "toolUsePromptTokenCount",
+    "totalTokenCount",
+)
+"""A usageMetadata with none of these counts nothing: Vertex sends its `trafficType` alone."""
+
+
+def count_of(data: JSON, name: str) -> int | None:
+    """A count. (ProtoJSON may write a large number as text.)"""
+    found = data.get(name)
+    if type(found) is str and found.isdecimal() and len(found) < 20:
+        return int(found)
+    if type(found) is float and found.is_integer() and 0 <= found < 2**53:
+        return int(found)
+    return found if type(found) is int else None
+
+
+def usage_from(data: JSON) -> Usage:
+    """Usage out of a usageMetadata.
+
+    Results of the server's own tools are input, thoughts are output; neither is in the count it is added to.
+    A zero is left out on the wire.
+    """
+    if not any(name in data for name in COUNTS):
+        return Usage(data=data)
+    thoughts = count_of(data, "thoughtsTokenCount")
+    return Usage(
+        (count_of(data, "promptTokenCount") or 0) + (count_of(data, "toolUsePromptTokenCount") or 0),
+        (count_of(data, "candidatesTokenCount") or 0) + (thoughts or 0),
+        count_of(data, "totalTokenCount"),
+        count_of(data, "cachedContentTokenCount"),
+        None,
+        thoughts,
+        data,
+    )
+
+
+def usage_metadata(usage: Usage) -> JSON:
+    """A usageMetadata out of the usage that another API told."""
+    told: JSON = {}
+    if usage.input_tokens is not None:
+        told["promptTokenCount"] = usage.input_tokens
+    if usage.output_tokens is not None:
+        told["candidatesTokenCount"] = max(usage.output_tokens - (usage.reasoning_tokens or 0), 0)
+    if usage.reasoning_tokens:
+        told["thoughtsTokenCount"] = usage.reasoning_tokens
+    if usage.cached_tokens is not None:
+        told["cachedContentTokenCount"] = usage.cached_tokens
+    total = usage.total_tokens
+    if total is None and usage.input_tokens is not None and usage.output_tokens is not None:
+        total = usage.input_tokens + usage.output_tokens
+    if total is not None:
+        told["totalTokenCount"] = total
+    return told
+
+
+# ---------------------------------------------------------------------------------------------------- names
+
+FREE: Final = frozenset({"args", "response", "partMetadata", "part_metadata", "data", "parsed"})
+"""Members whose own members are the application's, not the API's."""
+
+
+def camel(key: str) -> str:
+    """A name of the proto as ProtoJSON writes it."""
+    head, *rest = key.split("_")
+    if not head:
+        return key
+    for word in rest:
+        head += word[:1].upper() + word[1:] if word[:1].islower() else "_" + word
+    return head
+
+
+def is_snake(payload: JSON) -> bool:
+    """Whether a chunk has the names of the proto: an SDK's dump, a gRPC client."""
+    for key in payload:
+        if "_" in key:
+            return True
+    candidates = payload.get("candidates")
+    for candidate in candidates if type(candidates) is list else ():
+        if type(candidate) is dict:
+            for key in candidate:
+                if "_" in key:
+                    return True
+            content = candidate.get("content")
+            parts = content.get("parts") if type(content) is dict else None
+            for part in parts if type(parts) is list else ():
+                if type(part) is dict:
+                    for key in part:
+                        if "_" in key:
+                            return True
+    return False
+
+
+def camelled(value: Any) -> Any:
+    """A JSON value with the names of ProtoJSON."""
+    if type(value) is list:
+        return [camelled(entry) for entry in value]
+    if type(value) is not dict:
+        return value
+    found: JSON = {}
+    for key, member in value.items():
+        name = camel(key)
+        if name in found and member is None:
+            continue
+        found[name] = member if key in FREE else camelled(member)
+    return found
