@@ -168,7 +168,7 @@ class Response(Shown):
     """Whether a fragment of an item was handed out, whatever became of that item."""
     ended_by_server: bool = attrs.field(default=False, repr=False)
     """Whether the server told the end as that of the response: an error of the stream is no such end."""
-    dialect: str | None = attrs.field(default=None, repr=False)
+    dialect: str | None = attrs.field(default=None, repr=False, eq=False)
     """The wire that told it: `responses`, `chat`, `anthropic`, `gemini`. None where no parser made it."""
 
     @property

@@ -3,8 +3,8 @@
 Vertex streams the arguments of a call as `partialArgs`: leaves, each with a JSONPath (RFC 9535) from the top.
 The text is made so that what is written stays: containers open on the way to a leaf, a string stays open
 while it goes on, and all of that closes at the next path or at the end. Where a path comes again that is
-closed already, no text could go on: from there on the arguments are kept as a value, and the text is told anew
-at the end of the call.
+closed already, no text could go on: from there on the arguments are kept as a value, and the text is told
+anew at the end of the call.
 """
 
 from __future__ import annotations

@@ -169,8 +169,8 @@ FINISH_NUMBERS: Final = (
 )
 """The enumeration FinishReason of google.ai.generativelanguage, by its numbers.
 
-Clients that ask for `$alt=json;enum-encoding=int` get those. Vertex numbers those from 6 on otherwise; none of
-them is a good end in either.
+Clients that ask for `$alt=json;enum-encoding=int` get those. Vertex numbers those from 6 on otherwise; none
+of them is a good end in either.
 """
 BLOCK_NUMBERS: Final = ("", "SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY")
 """The enumeration BlockReason, by its numbers."""
