@@ -33,6 +33,7 @@ COMPILED = (
     "dialects/claims",
     "dialects/emitter",
     "dialects/base",
+    "dialects/chat/table",
     "dialects/chat/think_tags",
     "dialects/chat/reader",
     "dialects/responses/reader",

@@ -682,7 +682,8 @@ def test_a_legacy_function_call() -> None:
     assert found.anomalies == []
     assert said(found)["function_call"] == {"name": "tick", "arguments": PARIS}
     assert "tool_calls" not in said(found)
-    assert found.response.finish_reason == "function_call"
+    assert found.response.finish_reason == "tool_calls"
+    assert found.response.choices[0].finish_reason == "function_call"
 
 
 def test_a_legacy_call_beside_tool_calls() -> None:
@@ -1372,13 +1373,19 @@ ENDS: dict[str, tuple[list[Any], str, Outcome, str | None, list[AnomalyCode]]] =
     "neither": ([], "close", Outcome.TRUNCATED, None, [C.MISSING_TERMINAL]),
     "cancelled": ([], "cancel", Outcome.CANCELLED, "cancelled", []),
     "length": ([ends("length"), "[DONE]"], "close", Outcome.INCOMPLETE, "length", []),
-    "max_tokens": ([ends("max_tokens"), "[DONE]"], "close", Outcome.INCOMPLETE, "max_tokens", []),
-    "model_length": ([ends("model_length")], "close", Outcome.INCOMPLETE, "model_length", []),
+    "max_tokens": ([ends("max_tokens"), "[DONE]"], "close", Outcome.INCOMPLETE, "length", []),
+    "model_length": ([ends("model_length")], "close", Outcome.INCOMPLETE, "length", []),
     "content_filter": ([ends("content_filter")], "close", Outcome.INCOMPLETE, "content_filter", []),
-    "unknown": ([ends("max_tool_calls")], "close", Outcome.COMPLETED, "max_tool_calls", []),
+    "unknown": (
+        [ends("max_tool_calls")],
+        "close",
+        Outcome.COMPLETED,
+        "max_tool_calls",
+        [C.FINISH_REASON_UNKNOWN],
+    ),
     "empty, then stop": ([ends(""), ends()], "close", Outcome.COMPLETED, "stop", []),
     "empty": ([ends("")], "close", Outcome.TRUNCATED, None, [C.MISSING_TERMINAL]),
-    "of the wrong type": ([ends(7), ends()], "close", Outcome.COMPLETED, "stop", []),
+    "of the wrong type": ([ends(7), ends()], "close", Outcome.COMPLETED, "stop", [C.INVALID_FIELD]),
     "finishReason": ([chunk({"index": 0, "finishReason": "stop"})], "close", Outcome.COMPLETED, "stop", []),
     "with a null delta": ([chunk(choice(None, "stop"))], "close", Outcome.COMPLETED, "stop", []),
     "twice": ([ends(), ends("length")], "close", Outcome.INCOMPLETE, "length", []),
@@ -1437,7 +1444,7 @@ def test_a_call_that_was_cut_off_is_not_complete(reason: str) -> None:
     found = run(*payloads, ends(reason), "[DONE]")
     assert [call.complete for call in found.response.tool_calls] == [True, False]
     assert [item["status"] for item in found.output()] == ["completed", "completed", "incomplete"]
-    assert found.response.incomplete_reason == ("max_output_tokens" if reason == "length" else reason)
+    assert found.response.incomplete_reason == reason
 
 
 @pytest.mark.parametrize("end", ["close", "cancel"])

@@ -97,6 +97,7 @@ KIND_BY_WORD: dict[str, ErrorKind] = {
             "server_is_overloaded",
             "slow_down",
             "overloaded",
+            "over_capacity",  # Groq's x_groq
             "overloaded_error",
             "engine_overloaded_error",
             "service_unavailable",
@@ -141,6 +142,15 @@ KIND_BY_WORD: dict[str, ErrorKind] = {
         ("invalid_api_key", "incorrect_api_key", "api_key_invalid", "unauthenticated", "unauthorized"),
         K.AUTHENTICATION,
     ),
+    # MiniMax's base_resp: its codes are those of nobody else
+    "minimax_1001": K.TIMEOUT,
+    **dict.fromkeys(("minimax_1002", "minimax_1039", "minimax_1041", "minimax_2045"), K.RATE_LIMITED),
+    **dict.fromkeys(("minimax_1004", "minimax_2049"), K.AUTHENTICATION),
+    "minimax_1008": K.QUOTA_EXCEEDED,
+    "minimax_2056": K.USAGE_LIMIT_REACHED,
+    **dict.fromkeys(("minimax_1000", "minimax_1013", "minimax_1024", "minimax_1033"), K.SERVER_ERROR),
+    **dict.fromkeys(("minimax_1026", "minimax_1027"), K.CONTENT_POLICY),
+    **dict.fromkeys(("minimax_1042", "minimax_2013"), K.INVALID_REQUEST),
     # OpenAI; Anthropic; Google's NOT_FOUND
     **dict.fromkeys(
         (
@@ -296,6 +306,21 @@ STRONG_WORDINGS: tuple[tuple[re.Pattern[str], ErrorKind], ...] = (
         ),
         K.OVERLOADED,
     ),
+    (
+        # What is behind the server broke off. Gateways wrap that in any status: BerriAI/litellm#41778 in 400.
+        wording(
+            r"stream (?:was |has been )?(?:disconnected|interrupted|aborted|reset)",
+            r"(?:stream|connection|response|socket|channel) (?:was |has been |is )?(?:unexpectedly )?"
+            r"(?:closed|terminated|ended) (?:before|unexpectedly|prematurely|while|without)",
+            r"connection (?:was |has been )?(?:closed|reset|aborted|lost|dropped|broken)",
+            r"(?:closed|dropped|reset|lost) (?:the |its )?connection",
+            r"upstream (?:prematurely )?(?:closed|disconnected|terminated|broke)",
+            r"premature(?:ly)? (?:close|end|eof)|(?:closed|ended) prematurely",
+            r"unexpected (?:eof|end of (?:file|stream))|incomplete chunked read|incompleteread",
+            r"socket hang up|\beconnreset\b|broken pipe|stream_read_error",
+        ),
+        K.SERVER_ERROR,
+    ),
 )
 
 # These say something only where the status does not.
@@ -362,13 +387,19 @@ WRAPPERS = ("error", "response", "detail", "errors")
 DEEPEST_LAYER = 4
 
 # An `error` that is a text comes first: xAI's says what happened, where `code` says what kind of thing.
-MESSAGE_FIELDS = ("error", "message", "error_message", "detail", "details", "msg", "title")
-CODE_FIELDS = ("code", "error_code")
+MESSAGE_FIELDS = (
+    *("error", "message", "error_message", "detail", "details", "msg", "title"),
+    *("error_msg", "errmsg", "status_msg"),  # Baidu, and others in China; MiniMax
+)
+CODE_FIELDS = ("code", "error_code", "errcode")
 TYPE_FIELDS = ("type", "error_type")
 STATUS_FIELDS = ("status", "status_code", "statusCode", "raw_status_code")  # the last is Mistral's
 INNER_ERROR_FIELDS = ("innererror", "inner_error")  # Azure
 # Google writes its status as a word: "RESOURCE_EXHAUSTED".
 STATUS_WORD = re.compile(r"[A-Z][A-Z_]+", re.ASCII)
+# What some servers send with each good answer: code 0 and "ok".
+SUCCESS_CODES = frozenset({"0", "200", "ok", "success", "succeeded"})
+FAILURE_WORDS = ("error", "fail", "failed", "failure")
 THREE_DIGITS = re.compile(r"[0-9]{3}", re.ASCII)
 # The types of the events that carry errors; they name the envelope, not the error.
 ENVELOPE_TYPES = frozenset({"error", "response.error", "response.failed"})
@@ -454,6 +485,8 @@ def first_code(layers: list[Mapping[str, Any]]) -> str | int | None:
                 return value
             if isinstance(value, str) and value.strip():
                 return well_formed(value)
+        if "status_msg" in layer and type(value := layer.get("status_code")) is int:
+            return value
     return None
 
 
@@ -517,6 +550,7 @@ class Report:
             self.code,
             self.type,
             first_text(self.layers, ("status",)),
+            *(f"minimax_{layer.get('status_code')}" for layer in self.layers if "status_msg" in layer),
             # {"error": "insufficient_quota"}; a sentence is read as wording
             *(error for layer in self.layers if " " not in (error := str_of(layer.get("error")))),
             *(detail.get("reason") for detail in details_of(self.layers)),
@@ -916,5 +950,11 @@ def is_bare_error(payload: Mapping[str, Any]) -> bool:
     """Whether a payload without a type, of which nothing says that it is an error, is one by its fields."""
     if first_message([payload]) is None:
         return False
-    has_code = first_code([payload]) is not None or told_status([payload], None) is not None
-    return has_code or "detail" in payload
+    code = first_code([payload])
+    if isinstance(code, int) and (code == 0 or 200 <= code < 300):
+        return False
+    if isinstance(code, str) and code.strip().lower() in SUCCESS_CODES:
+        return False
+    has_code = code is not None or told_status([payload], None) is not None
+    failed = payload.get("success") is False or payload.get("status") in FAILURE_WORDS
+    return has_code or failed or "detail" in payload

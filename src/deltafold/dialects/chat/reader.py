@@ -14,8 +14,9 @@ from functools import partial
 from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
-from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
+from deltafold.diagnosis.error_payloads import error_from_payload, error_in, is_error_payload, says_error
 from deltafold.dialects.base import Dialect, cause_of, usage_from
+from deltafold.dialects.chat.table import OTHER, Stop, stop_of
 from deltafold.dialects.chat.think_tags import ThinkTags
 from deltafold.machine.build import item_from, part_from
 from deltafold.machine.evidence import close_item, settle_value
@@ -40,14 +41,6 @@ from deltafold.wire.json_text import Paths, Report, is_strict_json, join_halves,
 __all__ = ["ChatDialect"]
 
 JSON: TypeAlias = dict[str, Any]
-
-CUT_SHORT: Final = {
-    "length": "max_output_tokens",
-    "max_tokens": "max_output_tokens",
-    "model_length": "max_output_tokens",  # Mistral
-    "content_filter": "content_filter",
-}
-"""Finish reasons of a response that is not whole, in the words of the Responses API."""
 
 FIRST_WINS: Final = ("id", "model", "created")
 OF_CHUNK: Final = {"choices", "usage", "obfuscation", "object", "error", *FIRST_WINS}
@@ -78,6 +71,9 @@ OF_CALL: Final = {
     "input",
 }
 OF_FUNCTION: Final = {"name", "arguments", "input"}
+FINISH_REASONS: Final = ("finish_reason", "finishReason")
+NATIVE_REASONS: Final = ("native_finish_reason", "nativeFinishReason")
+"""What OpenRouter tells beside its own word: that of the server behind it."""
 HEARTBEATS: Final = ("keepalive", "ping")
 CHUNK: Final = "chat.completion.chunk"
 KNOWN_CHUNK: Final = {
@@ -149,6 +145,7 @@ class OpenChoice:
         "parts",
         "calls",
         "finish_reason",
+        "native",
         "told",
         "annotations",
         "tags",
@@ -166,6 +163,9 @@ class OpenChoice:
         """Where text and refusal stand in the message."""
         self.calls: list[OpenCall] = []
         self.finish_reason: str | None = None
+        """The server's own word."""
+        self.native: str | None = None
+        """That of the server behind a gateway, where it says worse than the gateway's."""
         self.told: JSON = {}
         """What was handed on of its other fields."""
         self.annotations = 0
@@ -345,6 +345,7 @@ class ChatDialect(Dialect):
 
     def _chunk(self, payload: JSON, name: str) -> None:
         failed = is_error_payload(payload) or (name == "error" and "choices" not in payload)
+        error = error_in(payload) if failed else None
         if not failed and not KNOWN_CHUNK & payload.keys() and payload.get("object") != CHUNK:
             kind = payload.get("type")
             self.out.append(e.UnknownEvent(kind if isinstance(kind, str) else name, payload))
@@ -356,6 +357,8 @@ class ChatDialect(Dialect):
             for position, choice in enumerate(choices):
                 if isinstance(choice, dict):
                     self._choice(choice, position)
+                    if error is None:
+                        error = choice_error(choice)
                 else:
                     self.once(AnomalyCode.INVALID_FIELD, "choice", f"a choice is {choice!r:.40}")
         elif choices is not None:
@@ -363,8 +366,8 @@ class ChatDialect(Dialect):
         groq = payload.get("x_groq")
         self._usage(groq.get("usage") if isinstance(groq, dict) else None)
         self._usage(payload.get("usage"))
-        if failed:
-            self._error(payload)
+        if failed or error is not None:
+            self._error(payload, error)
 
     def _metadata(self, payload: JSON) -> None:
         """The chunk's own fields. An id names nothing: some servers give each chunk another one."""
@@ -394,8 +397,9 @@ class ChatDialect(Dialect):
             self.usage = merged
             self.out.append(e.UsageReported(usage_from(copied(merged))))
 
-    def _error(self, payload: JSON) -> None:
-        error = error_from_payload(payload)
+    def _error(self, payload: JSON, told: Any) -> None:
+        """A payload tells of an error, which is `told` where that stands under a name of its own."""
+        error = error_from_payload(payload, told)
         if self.failing is not None:
             self.report(AnomalyCode.ERROR_AFTER_FAILURE, "an error came after the response had failed")
             if error.kind is ErrorKind.UNKNOWN:
@@ -435,7 +439,7 @@ class ChatDialect(Dialect):
         self._usage(told.get("usage"))
 
     def _rest_of_choice(self, choice: OpenChoice, told: JSON) -> None:
-        reason = told.get("finish_reason") or told.get("finishReason")
+        reason = self._finish_reason(choice, told)
         new: JSON = {}
         for key, value in told.items():
             if key not in OF_CHOICE and not empty(value) and choice.told.get(key) != value:
@@ -452,12 +456,34 @@ class ChatDialect(Dialect):
             choice.weighed.update(k for k, v in logprobs.items() if not empty(v))
             if rest:
                 new["logprobs"] = copied(rest)
-        if isinstance(reason, str) and reason and reason != choice.finish_reason:
+        if reason is not None:
             choice.finish_reason = reason
         elif not new:
             return
         choice.told.update({key: value for key, value in new.items() if key != "logprobs"})
         self.out.append(e.ChoiceUpdated(choice.index, choice.finish_reason, new))
+
+    def _finish_reason(self, choice: OpenChoice, told: JSON) -> str | None:
+        """The finish reason that a choice tells, if it is another one, and not a lesser one."""
+        for name in NATIVE_REASONS:
+            native = told.get(name)
+            if isinstance(native, str) and (found := stop_of(native)) is not None and found.weight:
+                choice.native = native
+        reason: Any = first(told, *FINISH_REASONS)
+        if reason is None and isinstance(details := told.get("finish_details"), dict):
+            reason = details.get("type")  # OpenAI, while vision was in preview
+        if isinstance(reason, dict):  # SGLang's own endpoint, through gateways
+            reason = reason.get("type")
+        if not isinstance(reason, str):
+            if reason is not None:
+                self.once(AnomalyCode.INVALID_FIELD, "finish_reason", f"finish_reason is {reason!r:.40}")
+            return None
+        if reason == choice.finish_reason or (stop := stop_of(reason)) is None:
+            return None
+        if stop is OTHER:
+            self.once(AnomalyCode.FINISH_REASON_UNKNOWN, choice.index, f"finish_reason is {reason[:60]!r}")
+        before = None if choice.finish_reason is None else stop_of(choice.finish_reason)
+        return None if before is not None and before.weight > stop.weight else reason
 
     @staticmethod
     def _spoke(told: JSON) -> bool:
@@ -976,32 +1002,48 @@ class ChatDialect(Dialect):
         if outcome is not TRUNCATED:
             data["status"] = str(outcome)
         if outcome is INCOMPLETE and reason is not None:
-            data["incomplete_details"] = {"reason": CUT_SHORT[reason]}
+            data["incomplete_details"] = {"reason": reason}
         if self.failing is not None:
             data["error"] = self.failing
         self.ended = True
         choices = sorted(self.choices)
-        own = self.choices[choices[0]].finish_reason if choices else None
-        self.out.append(Ending(outcome, data, None, own))
+        word = self.choices[choices[0]].finish_reason if choices else None
+        stop = None if word is None else stop_of(word)
+        self.out.append(Ending(outcome, data, None, word if stop is None else stop.reason or word))
 
     def _outcome(self, outcome: Outcome) -> tuple[Outcome, str | None]:
-        """The outcome, and the finish reason that decided it."""
-        reasons = [choice.finish_reason for choice in self.choices.values()]
+        """The outcome, and the server's word that decided it. The gravest word of all choices counts."""
         if self.failing is not None:
             return FAILED, None
-        if "error" in reasons:
-            self.failing = {"code": None, "message": None}
-            error = ResponseError(ErrorKind.UNKNOWN, None, retryable=True, raw={"finish_reason": "error"})
-            self.out.append(e.ErrorReported(error))
+        unfinished = not self.choices
+        gravest, word = None, None
+        for choice in self.choices.values():
+            unfinished = unfinished or choice.finish_reason is None
+            for reason in (choice.finish_reason, choice.native):
+                stop = None if reason is None else stop_of(reason)
+                if stop is not None and (gravest is None or stop.weight > gravest.weight):
+                    gravest, word = stop, reason
+        if gravest is not None and word is not None and gravest.kind is not None:
+            self._fault(gravest, word)
             return FAILED, None
-        if None in reasons or not reasons:
+        if unfinished:
             if not self.done:
                 if outcome is TRUNCATED:
                     self.report(AnomalyCode.MISSING_TERMINAL, "the transport ended before the response did")
                 return outcome, None
             self.report(AnomalyCode.FINISH_REASON_MISSING, "[DONE] came, and a choice has no finish reason")
-        cut = next((reason for reason in reasons if reason in CUT_SHORT), None)
-        return (COMPLETED, None) if cut is None else (INCOMPLETE, cut)
+        return (COMPLETED, None) if gravest is None else (gravest.outcome, word)
+
+    def _fault(self, stop: Stop, word: str) -> None:
+        """The finish reason says that the server failed, and nothing else told of an error."""
+        assert stop.kind is not None
+        code = None if word == "error" else word
+        message = (
+            None if code is None else f"the server ended the answer with the finish reason {code[:60]!r}"
+        )
+        self.failing = {"code": code, "message": message}
+        error = ResponseError(stop.kind, message, code, retryable=True, raw={"finish_reason": word})
+        self.out.append(e.ErrorReported(error))
 
     def _end_calls(self, choice: OpenChoice, outcome: Outcome) -> dict[tuple[int, ValueKey], str]:
         """What was held back of the calls: text that has not been handed out."""
@@ -1051,7 +1093,9 @@ class ChatDialect(Dialect):
         for index in started:
             status = closes
             if closes is not None:
-                cut = choice.finish_reason in CUT_SHORT and index == started[-1]
+                cut = choice.finish_reason is not None and index == started[-1]
+                cut = cut and (stop := stop_of(choice.finish_reason or "")) is not None
+                cut = cut and stop is not None and stop.outcome is INCOMPLETE
                 status = "incomplete" if cut else "completed"
                 for item, key in self.halves:
                     if item == index:
@@ -1068,6 +1112,19 @@ SPOKEN: Final = ("data", "transcript")
 TRANSCRIPT: Final[ValueKey] = ("transcript",)
 LEGACY: Final = -1
 """The place of the one call that the old `function_call` field can hold."""
+
+
+def choice_error(told: JSON) -> Any:
+    """The error that stands inside a choice, its delta or message; None where there is none."""
+    for where in (told, told.get("delta"), told.get("message")):
+        if isinstance(where, dict):
+            found = where.get("error")
+            if found and says_error(found):
+                return found
+            message = where.get("error_message")
+            if isinstance(message, str) and message:
+                return {"message": message, "code": where.get("error_code")}
+    return None
 
 
 def first(table: JSON, *names: str) -> Any:

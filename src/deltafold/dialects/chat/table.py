@@ -1,0 +1,244 @@
+"""The words of Chat Completions: members of its objects, and what finish reasons mean. Data, and look-ups."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE
+from deltafold.model.errors import ErrorKind
+from deltafold.model.response import Outcome
+
+__all__ = ["NO_WORDS", "STOPS", "Stop", "normalized", "stop_of"]
+
+
+class Stop:
+    """What a finish reason means."""
+
+    __slots__ = ("kind", "outcome", "reason", "weight")
+
+    def __init__(self, reason: str, outcome: Outcome, kind: ErrorKind | None = None) -> None:
+        self.reason = reason
+        """`Response.finish_reason`; "" where that is the server's own word."""
+        self.outcome = outcome
+        """How a response ends that has it."""
+        self.kind = kind
+        """The kind of the error, where it is one."""
+        self.weight = WEIGHTS[outcome]
+        """Of several words the gravest counts: a false success is worse than a false alarm."""
+
+
+WEIGHTS: Final[dict[Outcome, int]] = {COMPLETED: 0, INCOMPLETE: 1, CANCELLED: 2, FAILED: 3}
+
+STOP: Final = Stop("stop", COMPLETED)
+CALLS: Final = Stop("tool_calls", COMPLETED)
+PAUSE: Final = Stop("pause_turn", COMPLETED)
+LENGTH: Final = Stop("length", INCOMPLETE)
+FILTER: Final = Stop("content_filter", INCOMPLETE)
+CUT: Final = Stop("", INCOMPLETE)
+CANCEL: Final = Stop("cancelled", CANCELLED)
+FAULT: Final = Stop("error", FAILED, ErrorKind.UNKNOWN)
+BROKEN: Final = Stop("error", FAILED, ErrorKind.SERVER_ERROR)
+BUSY: Final = Stop("error", FAILED, ErrorKind.OVERLOADED)
+LATE: Final = Stop("error", FAILED, ErrorKind.TIMEOUT)
+THROTTLED: Final = Stop("error", FAILED, ErrorKind.RATE_LIMITED)
+OTHER: Final = Stop("", COMPLETED)
+"""A word that no server here is known to say."""
+
+STOPS: Final[dict[str, Stop]] = {
+    # A good end. OpenAI, and most who imitate it.
+    "stop": STOP,
+    "stopped": STOP,
+    "stop_sequence": STOP,  # TGI, Anthropic, Cohere
+    "stop_token": STOP,
+    "stop_string": STOP,
+    "end_turn": STOP,  # Anthropic's and Bedrock's, passed on by gateways; xAI
+    "eos": STOP,  # Together
+    "eos_token": STOP,  # TGI
+    "eos_found": STOP,
+    "end_of_text": STOP,
+    "endoftext": STOP,  # AI21
+    "complete": STOP,  # Cohere
+    "completed": STOP,
+    "done": STOP,
+    "finish": STOP,
+    "finished": STOP,
+    "end": STOP,
+    "normal": STOP,  # Baidu
+    "success": STOP,
+    "word": STOP,  # llama.cpp's own endpoint, through gateways
+    "load": STOP,  # Ollama: an empty prompt loads or unloads the model
+    "unload": STOP,
+    # The model calls a tool.
+    "tool_calls": CALLS,
+    "tool_call": CALLS,  # Cohere
+    "tool_use": CALLS,  # Anthropic
+    "function_call": CALLS,  # OpenAI, before there were tools; Baidu
+    "function_calls": CALLS,
+    "pause_turn": PAUSE,  # Anthropic: the server's tools go on with the next request
+    # A limit.
+    "length": LENGTH,
+    "length_limit": LENGTH,
+    "limit": LENGTH,  # llama.cpp's own endpoint
+    "max_tokens": LENGTH,  # Anthropic, Cohere, Gemini
+    "max_token": LENGTH,
+    "max_new_tokens": LENGTH,
+    "max_completion_tokens": LENGTH,
+    "max_output_tokens": LENGTH,
+    "max_output": LENGTH,  # MiniMax
+    "max_length": LENGTH,
+    "max_len": LENGTH,  # xAI: REASON_MAX_LEN
+    "max_context": LENGTH,  # xAI: REASON_MAX_CONTEXT
+    "max_context_length": LENGTH,
+    "max_model_length": LENGTH,
+    "maximum_tokens": LENGTH,  # Aleph Alpha
+    "maximum_length": LENGTH,
+    "model_length": LENGTH,  # Mistral
+    "token_limit": LENGTH,
+    "token_limit_reached": LENGTH,  # Azure AI Inference
+    "context": LENGTH,  # SenseNova
+    "context_length": LENGTH,
+    "context_length_exceeded": LENGTH,
+    "context_window_exceeded": LENGTH,
+    "model_context_window_exceeded": LENGTH,  # Zhipu, Anthropic
+    "error_limit": LENGTH,  # Cohere: the context is full
+    "truncated": LENGTH,
+    "incomplete": LENGTH,
+    "continuation": LENGTH,  # Gemini: more of it can be asked for
+    "compaction": LENGTH,  # Anthropic
+    "time_limit": LENGTH,  # xAI: REASON_TIME_LIMIT
+    # A filter.
+    "content_filter": FILTER,
+    "content_filtered": FILTER,  # Azure AI Inference, Bedrock
+    "content_filter_error": FILTER,
+    "content_policy": FILTER,
+    "content_policy_violation": FILTER,
+    "content_moderation": FILTER,
+    "contentfilter": FILTER,
+    "moderation": FILTER,
+    "sensitive": FILTER,  # Zhipu, Hunyuan
+    "sensitive_content": FILTER,
+    "data_inspection_failed": FILTER,  # DashScope
+    "refusal": FILTER,  # Anthropic
+    "guardrail": FILTER,
+    "guardrails": FILTER,
+    "guardrail_intervened": FILTER,  # Bedrock
+    "error_toxic": FILTER,  # Cohere
+    "safety": FILTER,  # this and what follows are Gemini's, through Google's and other compatible endpoints
+    "recitation": FILTER,
+    "blocklist": FILTER,
+    "prohibited_content": FILTER,
+    "spii": FILTER,
+    "language": FILTER,
+    "image_safety": FILTER,
+    "image_prohibited_content": FILTER,
+    "image_recitation": FILTER,
+    "model_armor": FILTER,
+    "escalation": FILTER,
+    "pup_limited_disabled": FILTER,
+    "blocked": FILTER,
+    "flagged": FILTER,
+    # Not whole, for another reason.
+    "other": CUT,  # Gemini
+    "no_image": CUT,
+    "image_other": CUT,
+    "malformed_function_call": CUT,
+    "malformed_response": CUT,
+    "malformed_tool_use": CUT,  # Bedrock
+    "malformed_model_output": CUT,
+    "unexpected_tool_call": CUT,
+    "too_many_tool_calls": CUT,
+    "missing_thought_signature": CUT,
+    "function_call_filter": CUT,  # Google's compatible endpoint: "function_call_filter: MALFORMED_…"
+    "max_turns": CUT,
+    "repetition": CUT,  # vLLM stops what repeats itself
+    # Somebody took it back.
+    "abort": CANCEL,  # vLLM, SGLang, LMDeploy
+    "aborted": CANCEL,
+    "cancel": CANCEL,
+    "canceled": CANCEL,
+    "cancelled": CANCEL,  # TensorRT-LLM
+    "user_cancel": CANCEL,  # Cohere
+    "user_canceled": CANCEL,
+    "user_cancelled": CANCEL,
+    "interrupt": CANCEL,
+    "interrupted": CANCEL,
+    # A fault.
+    "error": FAULT,  # OpenRouter, Mistral, vLLM, LMDeploy, Cohere
+    "errored": FAULT,
+    "failed": FAULT,
+    "failure": FAULT,
+    "unknown_error": FAULT,
+    "network_error": BROKEN,  # Zhipu: "the model's inference is broken"
+    "connection_error": BROKEN,
+    "stream_error": BROKEN,
+    "server_error": BROKEN,
+    "internal_error": BROKEN,
+    "internal_server_error": BROKEN,
+    "inference_error": BROKEN,
+    "model_error": BROKEN,
+    "engine_error": BROKEN,
+    "system_error": BROKEN,
+    "api_error": BROKEN,
+    "upstream_error": BROKEN,
+    "provider_error": BROKEN,
+    "exception": BROKEN,
+    "insufficient_system_resource": BUSY,  # DeepSeek
+    "insufficient_system_resources": BUSY,
+    "overloaded": BUSY,
+    "engine_overloaded": BUSY,
+    "over_capacity": BUSY,  # Groq
+    "unavailable": BUSY,
+    "service_unavailable": BUSY,
+    "timeout": LATE,  # TensorRT-LLM, Cohere
+    "timed_out": LATE,
+    "time_out": LATE,
+    "deadline_exceeded": LATE,
+    "rate_limit": THROTTLED,
+    "rate_limited": THROTTLED,
+    "rate_limit_exceeded": THROTTLED,
+    "resource_exhausted": THROTTLED,
+}
+"""Finish reasons of public servers, as `normalized()` writes them."""
+
+NO_WORDS: Final = frozenset(
+    {
+        "",
+        "null",  # DashScope says so until there is one
+        "none",
+        "nil",
+        "undefined",
+        "unspecified",  # Gemini: FINISH_REASON_UNSPECIFIED
+        "not_finished",  # TensorRT-LLM
+        "in_progress",
+    }
+)
+"""What servers send in place of a finish reason while there is none."""
+
+WORD_BOUNDARY: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+")
+PREFIXES: Final = ("finish_reason_", "stop_reason_", "reason_")
+"""What the names of enumerations begin with: FINISH_REASON_STOP, REASON_MAX_LEN."""
+LONGEST_WORD: Final = 128
+
+
+def normalized(word: str) -> str:
+    """A word in one spelling: `MAX_TOKENS`, `maxTokens`, `max-tokens` -> `max_tokens`."""
+    text = WORD_BOUNDARY.sub("_", word[:LONGEST_WORD]).strip("_").lower()
+    for prefix in PREFIXES:
+        text = text.removeprefix(prefix)
+    return text
+
+
+def stop_of(word: str) -> Stop | None:
+    """What a finish reason means; `OTHER` where no server is known to say it, None where it says nothing."""
+    known = STOPS.get(word)
+    if known is not None:
+        return known
+    text = normalized(word)
+    if text in NO_WORDS and (text or not word.strip()):
+        return None
+    known = STOPS.get(text)
+    if known is None and ":" in word:
+        # Google's compatible endpoint says which filter: "content_filter: PROHIBITED_CONTENT".
+        known = STOPS.get(normalized(word.partition(":")[0]))
+    return OTHER if known is None else known
