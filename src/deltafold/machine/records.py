@@ -213,6 +213,12 @@ class ItemRecord:
         self.type = item.type
         self._told = item.data
         self.finished = item
+        # What is known is in that JSON now, and would be read from it again.
+        self._values = {}
+        for group, parts in self._parts.items():
+            entries = item.data.get(group)
+            if isinstance(entries, list) and sorted(parts) == list(range(len(entries))):
+                self._parts[group] = {}
 
     def _take_apart(self) -> None:
         assert self._told is not None
@@ -288,7 +294,7 @@ class ChoiceRecord:
         """More was told."""
         self.finish_reason = event.finish_reason
         for name, value in event.data.items():
-            if name not in GROWING and name not in MERGED:
+            if (name not in GROWING and name not in MERGED) or not isinstance(value, dict):
                 self.data[name] = value
                 continue
             known = self.data.get(name)
@@ -307,7 +313,7 @@ class ChoiceRecord:
         """As plain data, which shares nothing that grows."""
         data = dict(self.data)
         for name in GROWING | MERGED:
-            if name in data:
+            if isinstance(data.get(name), dict):
                 data[name] = {
                     member: list(value) if isinstance(value, list) else value
                     for member, value in data[name].items()

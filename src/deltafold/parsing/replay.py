@@ -311,7 +311,8 @@ class Replay:
             rest[ERROR] = 0
         for index, choice in fold.choices.items():
             for member in GROWING & choice.data.keys():
-                for name, entries in choice.data[member].items():
+                pieces = choice.data[member]
+                for name, entries in pieces.items() if isinstance(pieces, dict) else ():
                     if isinstance(entries, list) and entries:
                         rest[PIECES, index, member, name] = 0
         if rest:
@@ -532,7 +533,7 @@ class Replay:
             return event
         new = {}
         for name, value in event.data.items():
-            if name in GROWING or name in MERGED:
+            if (name in GROWING or name in MERGED) and isinstance(value, dict):
                 value = self._new_pieces(event.choice_index, name, value, known.data.get(name))
             elif counted or known.data.get(name) == value:
                 continue
