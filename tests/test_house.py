@@ -29,10 +29,11 @@ machine: lifecycle values build records fold evidence
 diagnosis: rate_limits classify error_payloads
 arguments: reader lift lifter lifted_calls
 views: display liveness
-dialects: claims emitter base chat.table chat.think_tags chat.document chat.reader responses.reader gemini.table gemini.partial_arguments gemini.reader gemini.document
+dialects: claims emitter base chat.table chat.think_tags chat.document chat.reader responses.reader
+dialects: gemini.table gemini.partial_arguments gemini.reader gemini.document
 parsing: reporter fast_path replay snapshot reader parser
 __init__
-testing: payloads builder damage __init__ strategies
+testing: payloads gemini builder damage __init__ strategies
 __main__
 """
 

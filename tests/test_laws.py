@@ -20,6 +20,7 @@ from deltafold import (
     LimitExceeded,
     Limits,
     Outcome,
+    Response,
     ResponseFinished,
     ResponseParser,
     ResponseState,
@@ -49,6 +50,13 @@ from wire import Ledger
 few = settings(max_examples=400 if THOROUGH else 5)
 """For properties that try every place in each stream."""
 
+TOLD_AS = {
+    "responses": Response.to_dict,
+    "chat": Response.to_chat_completion,
+    "gemini": Response.to_gemini_response,
+}
+"""How each dialect tells a response unstreamed."""
+
 # ---------------------------------------------------------------------------------------- what streams are
 
 
@@ -62,7 +70,7 @@ def test_a_clean_stream_folds_to_the_server_s_own_response(stream: Stream) -> No
     assert not any(isinstance(event, ValueReplaced) for event in run.events)
     assert response.outcome is stream.outcome
     if stream.document is not None:
-        told = response.to_chat_completion() if stream.dialect == "chat" else response.to_dict()
+        told = TOLD_AS[stream.dialect](response)
         assert json.loads(json.dumps(told)) == stream.document
     if stream.outcome is Outcome.COMPLETED or stream.dialect == "responses":
         assert all(getattr(call, "complete", True) for call in response.tool_calls)
@@ -922,7 +930,7 @@ def test_resume_of_fed_payloads(stream: Stream) -> None:
 # ---------------------------------------------------------------------------------------------- the caller
 
 
-@pytest.mark.parametrize("dialect", ["", "Responses", "gemini", None])
+@pytest.mark.parametrize("dialect", ["", "Responses", "palm", None])
 def test_unknown_dialects(dialect: Any) -> None:
     """A dialect that there is not is the caller's mistake."""
     with pytest.raises(UsageError, match="dialect"):

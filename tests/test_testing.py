@@ -61,6 +61,13 @@ def drawn(strategy: st.SearchStrategy[Any], wanted: Callable[[Any], bool]) -> An
 
 
 DIALECTS = ("responses", "chat")
+"""Those in which the same answer can be told."""
+TOLD_AS = {
+    "responses": Response.to_dict,
+    "chat": Response.to_chat_completion,
+    "gemini": Response.to_gemini_response,
+}
+"""How each dialect tells a response unstreamed."""
 EMPTY = Stream("responses", ())
 
 
@@ -97,7 +104,7 @@ def check(stream: Stream) -> Response:
     else:
         assert run.parser.anomalies == ()
     if stream.document is not None:
-        told = response.to_dict() if stream.dialect == "responses" else response.to_chat_completion()
+        told = TOLD_AS[stream.dialect](response)
         assert json.loads(json.dumps(told)) == json.loads(json.dumps(stream.document))
     return response
 
@@ -237,17 +244,50 @@ def test_choices_of_chat_completions(order: tuple[int, ...]) -> None:
     check(stream)
 
 
+@pytest.mark.parametrize("terse", [False, True])
+@pytest.mark.parametrize("order", [(), (1, 0, 1), (5,) * 40])
+@pytest.mark.parametrize("ending", [*ENDINGS])
+def test_the_builder_speaks_gemini(ending: str, order: tuple[int, ...], terse: bool) -> None:
+    """Parts, streamed calls and two candidates, with any end."""
+    finish, outcome = ENDINGS[ending]
+    stream = finish(
+        StreamBuilder("gemini", order=order, terse=terse)
+        .reasoning("They ask for ", "the weather.")
+        .text("Let me lo\ud83d", "\ude42k.")
+        .event({"type": "acme:note", "level": 3})
+        .call("get_weather", '{"city":"Paris",', '"days":[1,{"n":null}],"a b\'":"","on":true,"off":{}}')
+        .call("tick", "{}")
+        .item({"executableCode": {"language": "PYTHON", "code": "1"}})
+        .text("Or not.", choice=1)
+    )
+    assert (stream.dialect, stream.outcome) == ("gemini", outcome)
+    assert sorted(stream.text) == sorted("Let me lo🙂k.Or not.")
+    assert stream.reasoning == "They ask for the weather."
+    assert stream.calls == (
+        ToolCall(
+            "call_3", "get_weather", '{"city":"Paris","days":[1,{"n":null}],"a b\'":"","on":true,"off":{}}'
+        ),
+        ToolCall("call_4", "tick", "{}"),
+    )
+    response = check(stream)
+    assert (response.error is not None) is (outcome is Outcome.FAILED)
+    assert (stream.document is None) is (outcome in (Outcome.FAILED, Outcome.TRUNCATED))
+
+
 @pytest.mark.parametrize(
     ("wrong", "match"),
     [
-        (lambda: StreamBuilder("gemini"), "no dialect"),
+        (lambda: StreamBuilder("palm"), "no dialect"),
+        (lambda: StreamBuilder("gemini").refusal("a"), "no refusals"),
+        (lambda: StreamBuilder("gemini").call("f", "x", custom=True), "no custom tools"),
+        (lambda: StreamBuilder("gemini").item({"fileData": {}}, {"type": "x"}), "at once"),
         (lambda: StreamBuilder("auto"), "no dialect"),
         (lambda: StreamBuilder().text("a", choice=1), "but one choice"),
         (lambda: StreamBuilder().text("a", more=True), "no message just before"),
         (lambda: StreamBuilder().text("a").reasoning("b", more=True), "no reasoning just before"),
         (lambda: StreamBuilder("chat").text("a").text("b", more=True, choice=1), "no message just before"),
         (lambda: StreamBuilder("chat").item({"type": "shell_call"}), "no items of other types"),
-        (lambda: streams("gemini"), "no dialect"),
+        (lambda: streams("palm"), "no dialect"),
         (lambda: streams(outcome=Outcome.CANCELLED), "cancel"),
     ],
 )
@@ -497,7 +537,7 @@ def test_payloads_that_are_no_objects_stay() -> None:
 @given(any_body(), damaged_bodies("chat"), garbage())
 def test_bodies_of_any_kind(body: Body, damaged: Body, rest: bytes) -> None:
     """Whatever is drawn, of either dialect or of the one asked for, the laws hold of it."""
-    assert body.dialect in DIALECTS
+    assert body.dialect in TOLD_AS
     assert damaged.dialect == "chat"
     for dialect, data in (body, damaged, Body("responses", rest)):
         check_laws(play(data, dialect))

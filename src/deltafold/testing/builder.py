@@ -10,19 +10,20 @@
 
 Ids, indexes, sequence numbers and the events around each value are filled in. `stream.body` is what a
 transport would bring, and `stream.text`, `stream.calls`… are what a client must make of it. The same lines
-with `"chat"` make a stream of Chat Completions.
+with `"chat"` make a stream of Chat Completions, with `"gemini"` one of Gemini.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import attrs
 
 from deltafold.model.errors import UsageError
 from deltafold.model.response import Outcome
+from deltafold.testing import gemini as g
 from deltafold.testing import payloads as p
 from deltafold.testing.payloads import JSON
 
@@ -70,7 +71,7 @@ class Stream:
     """What a server says, how it frames that, and what a client must make of it where it arrives whole."""
 
     dialect: str
-    """`responses` or `chat`."""
+    """`responses`, `chat` or `gemini`."""
     payloads: tuple[Payload, ...]
     """The events in order, without `[DONE]`. `bytes` stand in their event as they are."""
     outcome: Outcome = attrs.field(default=Outcome.COMPLETED, kw_only=True)
@@ -86,7 +87,8 @@ class Stream:
     they are `complete` only where the response is."""
     document: JSON | None = attrs.field(default=None, kw_only=True, repr=False)
     """What the server would send unstreamed: `Response.to_dict()`, on Chat Completions
-    `Response.to_chat_completion()`. None where it would send no response."""
+    `Response.to_chat_completion()`, of Gemini `Response.to_gemini_response()`. None where it would send no
+    response."""
     newline: bytes = attrs.field(default=b"\n", kw_only=True)
     """How lines end: with LF, CR or both."""
     space: bytes = attrs.field(default=b" ", kw_only=True)
@@ -181,7 +183,7 @@ class StreamBuilder:
         space: bytes = b" ",
     ) -> None:
         """
-        :param dialect: `"responses"` or `"chat"`.
+        :param dialect: `"responses"`, `"chat"` or `"gemini"`.
         :param order: which item speaks next, counted among those that have not ended; a number beyond them
             starts again from the first. Where this ends, and by default, one item follows the other.
         :param terse: leave out what makes the bytes many and the meaning no richer.
@@ -192,8 +194,10 @@ class StreamBuilder:
 
         Raises `UsageError` for another dialect.
         """
-        if dialect not in ("responses", "chat"):
-            raise UsageError(f"there is no dialect {dialect!r} to build: use 'responses' or 'chat'")
+        if dialect not in TELLERS:
+            raise UsageError(
+                f"there is no dialect {dialect!r} to build: use {' or '.join(map(repr, TELLERS))}"
+            )
         self._dialect = dialect
         self._order = tuple(order)
         self._terse = terse
@@ -226,7 +230,12 @@ class StreamBuilder:
         return self._add("message", part, more=more, choice=choice)
 
     def refusal(self, *fragments: str, more: bool = False, choice: int = 0) -> StreamBuilder:
-        """A message that refuses. Parameters and what is raised are as in `text()`."""
+        """A message that refuses. Parameters and what is raised are as in `text()`.
+
+        Raises `UsageError` for Gemini, which has no refusals.
+        """
+        if self._dialect == "gemini":
+            raise UsageError("Gemini has no refusals")
         return self._add("message", Part("refusal", fragments), more=more, choice=choice)
 
     def reasoning(
@@ -245,7 +254,7 @@ class StreamBuilder:
         :param more: another part of the reasoning before it, not an item of its own.
         :param choice: as in `text()`, which also says what is raised.
         """
-        part = Part("reasoning" if raw or self._dialect == "chat" else "summary", fragments)
+        part = Part("reasoning" if raw or self._dialect != "responses" else "summary", fragments)
         self._add("reasoning", part if fragments else None, more=more, choice=choice)
         if encrypted is not None:
             self._said[-1].encrypted = encrypted
@@ -268,21 +277,27 @@ class StreamBuilder:
         """
         self._add("call", None, choice=choice)
         said = self._said[-1]
+        if self._dialect == "gemini" and custom:
+            raise UsageError("Gemini has no custom tools")
         said.name, said.fragments, said.custom = name, fragments, custom
         said.call_id = f"call_{len(self._said) - 1}" if call_id is None else call_id
         return self
 
     def item(self, whole: Mapping[str, Any], *events: Mapping[str, Any]) -> StreamBuilder:
         """An item of any other type of the Responses API: of a hosted tool, or of one that nobody knows yet.
+        For Gemini, a part of another kind.
 
-        :param whole: the item as it is told whole. It needs a `type`; an `id` is made where it has none.
+        :param whole: the item as it is told whole. It needs a `type`; an `id` is made where it has none. For
+            Gemini, the part.
         :param events: what comes between its beginning and its end. `item_id` and `output_index` are filled
-            in.
+            in. Gemini has no such events.
 
         Raises `UsageError` on Chat Completions, which has no such items.
         """
         if self._dialect == "chat":
             raise UsageError("Chat Completions has no items of other types")
+        if self._dialect == "gemini" and events:
+            raise UsageError("Gemini tells a part at once")
         self._said.append(Said("item", whole=dict(whole), events=tuple(map(dict, events))))
         return self
 
@@ -352,8 +367,7 @@ class StreamBuilder:
         bare: bool = False,
     ) -> Stream:
         ending = Ending(outcome, usage, reason, error, bare)
-        tell = chat_stream if self._dialect == "chat" else responses_stream
-        told = tell(self._said, ending, self._order, self._terse)
+        told = TELLERS[self._dialect](self._said, ending, self._order, self._terse)
         spoken = [one for choice in told.spoken for one in self._said if one.choice == choice]
         thought = [one for choice in told.thought for one in self._said if one.choice == choice]
         called = [one for one in self._said if one.kind == "call"]
@@ -361,11 +375,17 @@ class StreamBuilder:
             self._dialect,
             tuple(told.payloads),
             outcome=outcome,
-            text="".join(one.joined("text") for one in spoken),
-            reasoning="".join(one.joined("reasoning") for one in thought)
+            text="".join(one.joined("text") for one in spoken) if told.text is None else told.text,
+            reasoning=(
+                "".join(one.joined("reasoning") for one in thought)
+                if told.reasoning is None
+                else told.reasoning
+            )
             or "\n\n".join(text for one in thought for part in one.parts if (text := part.summary)),
             refusal="".join(one.joined("refusal") for one in spoken),
-            calls=tuple(ToolCall(one.call_id, one.name, joined(one.fragments)) for one in called),
+            calls=tuple(
+                ToolCall(one.call_id, one.name, told.arguments(joined(one.fragments))) for one in called
+            ),
             document=told.document,
             newline=self._newline,
             space=self._space,
@@ -395,6 +415,12 @@ class Told:
     """The choices, in the order in which their messages begin."""
     thought: Sequence[int] = (0,)
     """The choices, in the order in which their reasoning begins."""
+    text: str | None = None
+    """All text, where that does not follow from the order of the choices."""
+    reasoning: str | None = None
+    """All reasoning, where that does not follow from the order of the choices."""
+    arguments: Callable[[str], str] = str
+    """What a client sees of the JSON text of arguments."""
 
 
 Row = TypeVar("Row")
@@ -665,3 +691,115 @@ def chat_message(said: Sequence[Said]) -> JSON:
             function = {"name": one.name, field: joined(one.fragments)}
             message.setdefault("tool_calls", []).append({"id": one.call_id, "type": kind, kind: function})
     return message
+
+
+# -------------------------------------------------------------------------------------------------- Gemini
+
+GEMINI_REASONS = {"max_output_tokens": "MAX_TOKENS", "content_filter": "SAFETY"}
+"""Reasons of the Responses API in Gemini's words."""
+
+
+def compact(arguments: str) -> str:
+    """The JSON text of arguments that came as a value."""
+    return json.dumps(json.loads(arguments), ensure_ascii=False, separators=(",", ":"))
+
+
+def gemini_stream(said: Sequence[Said], ending: Ending, order: Sequence[int], terse: bool) -> Told:
+    """The response in the words of Gemini. What is woven are its candidates."""
+    indexes = sorted({one.choice for one in said if one.kind != "event"} | {0})
+    rows: dict[int, list[tuple[int, JSON]]] = {}
+    for one in said:
+        row = rows.setdefault(one.choice, [])
+        row += [(NO_CHOICE, one.whole)] if one.kind == "event" else gemini_parts(one)
+    made: list[JSON] = []
+    runs: list[tuple[int, str, list[str]]] = []
+    documents: dict[int, list[JSON]] = {index: [] for index in indexes}
+    last: dict[int, int] = {}
+    for choice, part in woven(rows.values(), order):
+        if choice == NO_CHOICE:
+            made.append(part)  # an event as it stands
+            continue
+        made.append(gemini_chunk(terse, [g.candidate(part, index=choice)]))
+        gemini_merge(documents[choice], part)
+        if "text" in part:
+            kind = "thought" if part.get("thought") else "text"
+            if choice not in last or runs[last[choice]][1] != kind:
+                last[choice] = len(runs)
+                runs.append((choice, kind, []))
+            runs[last[choice]][2].append(part["text"])
+        else:
+            last.pop(choice, None)
+    if not made:
+        made.append(gemini_chunk(terse, [{"content": {"role": "model"}, "index": 0}]))
+    if ending.error is not None:
+        made.append({"error": {"code": 500, "message": ending.error["message"], "status": "INTERNAL"}})
+    texts = {
+        kind: "".join(joined(pieces) for _, found, pieces in runs if found == kind)
+        for kind in ("text", "thought")
+    }
+    document: JSON | None = None
+    if ending.error is None and ending.outcome is not Outcome.TRUNCATED:
+        word = GEMINI_REASONS.get(ending.reason or "", ending.reason or "STOP")
+        usage = {} if ending.usage is None else {"usageMetadata": g.usage(*ending.usage)}
+        ends = [g.candidate(index=index, finishReason=word) for index in indexes]
+        made.append(gemini_chunk(terse, ends, **usage))
+        whole: list[JSON] = []
+        for index in indexes:
+            parts = [
+                {**part, "text": joined([part["text"]])} if "text" in part else part
+                for part in documents[index]
+            ]
+            content = {"role": "model", "parts": parts}
+            whole.append({"content": content, "finishReason": word, "index": index})
+        document = gemini_chunk(terse, whole, **usage)
+    return Told(made, document, text=texts["text"], reasoning=texts["thought"], arguments=compact)
+
+
+def gemini_chunk(terse: bool, told: list[JSON], **fields: Any) -> JSON:
+    """A chunk with what stands in each."""
+    return {"candidates": told, **fields} if terse else g.candidates(*told, **fields)
+
+
+def gemini_parts(said: Said) -> list[tuple[int, JSON]]:
+    """The parts of an item, each in a chunk of its own. A call that is told in fragments is streamed."""
+    if said.kind == "item":
+        return [(said.choice, said.whole)]
+    if said.kind != "call":
+        tell = g.thought if said.kind == "reasoning" else g.text
+        return [(said.choice, tell(fragment)) for part in said.parts for fragment in part.fragments]
+    args = json.loads(joined(said.fragments) or "{}")
+    if len(said.fragments) < 2 or not args:
+        return [(said.choice, g.call(said.name, id=said.call_id, args=args))]
+    pieces = [g.call(None, partialArgs=[piece], willContinue=True) for piece in g.pieces_of(args)]
+    parts = [g.call(said.name, id=said.call_id, willContinue=True), *pieces, g.call(None)]
+    return [(said.choice, {**part, ARGS: args} if at == 0 else part) for at, part in enumerate(parts)]
+
+
+NO_CHOICE = -1
+"""Stands for the candidate of what belongs to none."""
+ARGS = ""
+"""Under which key a streamed call keeps its arguments for the document. It is taken out before it is sent."""
+
+
+def gemini_merge(parts: list[JSON], part: JSON) -> None:
+    """Adds a part to those of an unstreamed response: text goes on with text, thought with thought."""
+    args = part.pop(ARGS, None)
+    call = part.get("functionCall")
+    if call is not None:
+        if "name" in call:
+            told = {key: value for key, value in call.items() if key != "willContinue"}
+            parts.append({**part, "functionCall": {**told, "args": call.get("args", args)}})
+        return
+    before = parts[-1] if parts else {}
+    if "text" in part and "text" in before and before.get("thought") == part.get("thought"):
+        parts[-1] = {**before, "text": before["text"] + part["text"]}
+    else:
+        parts.append(part)
+
+
+TELLERS: dict[str, Callable[[Sequence[Said], Ending, Sequence[int], bool], Told]] = {
+    "responses": responses_stream,
+    "chat": chat_stream,
+    "gemini": gemini_stream,
+}
+"""What tells a response in the words of each dialect."""

@@ -26,7 +26,7 @@ except ImportError as error:
 
 from deltafold.model.errors import UsageError
 from deltafold.model.response import Outcome
-from deltafold.testing.builder import Stream, StreamBuilder, json_bytes, value_events
+from deltafold.testing.builder import TELLERS, Stream, StreamBuilder, json_bytes, value_events
 from deltafold.testing.damage import (
     HEARTBEATS,
     NO_STREAMS,
@@ -134,16 +134,16 @@ Step: TypeAlias = Callable[[StreamBuilder], object]
 
 
 def choices(dialect: str) -> st.SearchStrategy[int]:
-    """The index of a choice. On Chat Completions there may be a second one."""
-    return st.sampled_from([0, 0, 0, 1]) if dialect == "chat" else st.just(0)
+    """The index of a choice. On Chat Completions and of Gemini there may be a second one."""
+    return st.just(0) if dialect == "responses" else st.sampled_from([0, 0, 0, 1])
 
 
 @st.composite
 def messages(draw: st.DrawFn, dialect: str, values: Values) -> list[Step]:
     """A message, of two parts at times."""
     choice = draw(choices(dialect))
-    kinds = st.sampled_from(["text", "text", "text", "refusal"])
-    notes = st.sampled_from([(), (ANNOTATION,)])
+    kinds = st.sampled_from(["text", "text", "text", "text" if dialect == "gemini" else "refusal"])
+    notes = st.sampled_from([(), () if dialect == "gemini" else (ANNOTATION,)])
     steps: list[Step] = []
     for kind, said, noted in draw(st.lists(st.tuples(kinds, values.cut(), notes), min_size=1, max_size=2)):
         more: dict[str, Any] = {"annotations": noted} if kind == "text" else {}
@@ -153,8 +153,8 @@ def messages(draw: st.DrawFn, dialect: str, values: Values) -> list[Step]:
 
 @st.composite
 def reasonings(draw: st.DrawFn, dialect: str, values: Values) -> list[Step]:
-    """Summaries, raw reasoning, ciphertext; on Chat Completions, reasoning."""
-    if dialect == "chat":
+    """Summaries, raw reasoning, ciphertext; on Chat Completions and of Gemini, reasoning."""
+    if dialect != "responses":
         return [methodcaller("reasoning", *draw(values.cut()), choice=draw(choices(dialect)))]
     steps: list[Step] = [methodcaller("reasoning", encrypted=draw(st.sampled_from([None, "gAAAA"])))]
     for said in draw(st.lists(values.cut(), max_size=2)):
@@ -173,7 +173,7 @@ def argument_texts(draw: st.DrawFn) -> str:
 @st.composite
 def calls(draw: st.DrawFn, dialect: str, values: Values) -> list[Step]:
     """A call of a function or of a custom tool."""
-    custom = draw(st.sampled_from([False, False, False, True]))
+    custom = dialect != "gemini" and draw(st.sampled_from([False, False, False, True]))
     said = draw(values.cut(None if custom else argument_texts()))
     return [methodcaller("call", "tool", *said, custom=custom, choice=draw(choices(dialect)))]
 
@@ -223,7 +223,29 @@ def items(dialect: str, values: Values) -> st.SearchStrategy[list[Step]]:
     """Anything that a response may hold."""
     # What is simplest stands first: an item that is not wanted shrinks to that, and then away.
     said = st.just(UNKNOWN) | messages(dialect, values) | reasonings(dialect, values) | calls(dialect, values)
+    if dialect == "gemini":
+        return said | gemini_parts(values)
     return said if dialect == "chat" else said | hosted(values)
+
+
+@st.composite
+def gemini_parts(draw: st.DrawFn, values: Values) -> list[Step]:
+    """A part of Gemini's that is neither text nor a call, be it of a kind that nobody knows yet."""
+    said = draw(values.texts)
+    part = draw(
+        st.sampled_from(
+            [
+                {"executableCode": {"language": "PYTHON", "code": said}},
+                {
+                    "codeExecutionResult": {"outcome": "OUTCOME_OK", "output": said},
+                    "thoughtSignature": "c2ln",
+                },
+                {"inlineData": {"mimeType": "image/png", "data": "iVBO"}},
+                {"hologram": {"cells": [1, None, said]}, "partMetadata": {"id": said}},
+            ]
+        )
+    )
+    return [methodcaller("item", part)]
 
 
 def streams(
@@ -238,7 +260,7 @@ def streams(
 ) -> st.SearchStrategy[Stream]:
     """Well-formed streams, with what a client must make of them.
 
-    :param dialect: `"responses"` or `"chat"`; None for either.
+    :param dialect: `"responses"`, `"chat"` or `"gemini"`; None for any of them.
     :param outcome: how the response ends; None for any end that a server tells. `Outcome.TRUNCATED` is a
         stream of which the end is missing.
     :param min_items: how many items there are at least.
@@ -249,11 +271,12 @@ def streams(
 
     Raises `UsageError` for another dialect, or for `Outcome.CANCELLED`: that is for the caller to do.
     """
-    if dialect not in (None, "responses", "chat"):
-        raise UsageError(f"there is no dialect {dialect!r} to draw: use 'responses', 'chat' or None")
+    if dialect is not None and dialect not in TELLERS:
+        names = ", ".join(map(repr, TELLERS))
+        raise UsageError(f"there is no dialect {dialect!r} to draw: use {names} or None")
     if outcome is Outcome.CANCELLED:
         raise UsageError("no server cancels a stream: call ResponseParser.cancel()")
-    dialects = st.sampled_from(["responses", "chat"]) if dialect is None else st.just(dialect)
+    dialects = st.sampled_from([*TELLERS]) if dialect is None else st.just(dialect)
     outcomes = st.sampled_from(TOLD) if outcome is None else st.just(outcome)
     sizes = min_items, max_items
     values = Values(texts() if text is None else text, max_cuts)
@@ -283,7 +306,7 @@ def drawn_streams(
         order=order,
         terse=terse,
         named=not terse and draw(st.booleans()),
-        done=draw(st.booleans()) != chat,
+        done=draw(st.booleans()) != chat and dialect != "gemini",
         newline=draw(st.sampled_from([b"\n", b"\n", b"\r\n", b"\r"])),
         space=draw(st.sampled_from([b" ", b""])),
     )
@@ -297,7 +320,7 @@ def drawn_streams(
     if outcome is Outcome.INCOMPLETE:
         return builder.incomplete(draw(st.sampled_from(["max_output_tokens", "content_filter"])), usage=usage)
     if outcome is Outcome.FAILED:
-        return builder.failed(bare=not chat and draw(st.booleans()))
+        return builder.failed(bare=dialect == "responses" and draw(st.booleans()))
     return builder.truncated()
 
 
