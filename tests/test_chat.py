@@ -33,6 +33,7 @@ from wire import (
     Reading,
     Run,
     call,
+    calls_of,
     choice,
     chunk,
     completed,
@@ -106,7 +107,7 @@ def told(found: Run) -> list[tuple[Any, ...]]:
     """The name, call id and arguments of each call."""
     return [
         (c.name, c.call_id, c.arguments if isinstance(c, FunctionCall) else c.input)
-        for c in found.response.tool_calls
+        for c in calls_of(found.response)
     ]
 
 
@@ -419,7 +420,7 @@ def test_which_call_a_fragment_belongs_to(rule: str) -> None:
     found = run(*payloads, ends("tool_calls"), "[DONE]")
     assert told(found) == expected
     assert found.anomalies == anomalies
-    assert all(c.complete for c in found.response.tool_calls if isinstance(c, FunctionCall))
+    assert all(c.complete for c in calls_of(found.response) if isinstance(c, FunctionCall))
     again = run(
         *payloads,
         ends("tool_calls"),
@@ -583,7 +584,7 @@ def test_lifted_strings_leave_the_arguments() -> None:
         lifts=lifts,
     )
     assert "".join(found.texts(e.LiftedDelta)) == "Hello"
-    assert json.loads(found.response.tool_calls[0].arguments) == {"n": 1}
+    assert json.loads(calls_of(found.response)[0].arguments) == {"n": 1}
     tool_call = {
         "id": "a",
         "type": "function",
@@ -595,7 +596,7 @@ def test_lifted_strings_leave_the_arguments() -> None:
         "[DONE]",
         lifts=lifts,
     )
-    assert json.loads(found.response.tool_calls[0].arguments) == {"n": 2}
+    assert json.loads(calls_of(found.response)[0].arguments) == {"n": 2}
     assert C.VALUE_CONTRADICTED in found.anomalies
 
 
@@ -608,9 +609,9 @@ def test_the_short_cut_takes_nothing_from_lifts() -> None:
     )
     found = run_bytes(body, lifts=lifts)
     assert "".join(found.texts(e.LiftedDelta)) == "x" * 30
-    assert json.loads(found.response.tool_calls[0].arguments) == {"n": 1}
+    assert json.loads(calls_of(found.response)[0].arguments) == {"n": 1}
     plain = run_bytes(body, lifts=[Lift(("text",), "text", tool="other")])
-    assert plain.response.tool_calls[0].arguments == "".join(pieces)
+    assert calls_of(plain.response)[0].arguments == "".join(pieces)
 
 
 def count_checks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -659,7 +660,7 @@ def test_a_custom_tool_call() -> None:
     payloads = [calls(first), *(calls({"index": 0, "custom": {"input": piece}}) for piece in pieces)]
     for lifts in ([], [Lift(("a",), "text", tool="patch")]):
         found = run(*payloads, ends("tool_calls"), "[DONE]", lifts=lifts)
-        call = found.response.tool_calls[0]
+        call = calls_of(found.response)[0]
         assert isinstance(call, CustomToolCall)
         assert (call.call_id, call.name, call.input, call.whole) == ("a", "patch", "".join(pieces), True)
         assert found.response.finish_reason == "tool_calls"
@@ -1442,7 +1443,7 @@ def test_a_call_that_was_cut_off_is_not_complete(reason: str) -> None:
     """Of the items of a choice that was cut off only the last is incomplete."""
     payloads = [says("x"), calls(part(PARIS, "tick", id="a")), calls(part("{}", "tock", id="b", index=1))]
     found = run(*payloads, ends(reason), "[DONE]")
-    assert [call.complete for call in found.response.tool_calls] == [True, False]
+    assert [call.complete for call in calls_of(found.response)] == [True, False]
     assert [item["status"] for item in found.output()] == ["completed", "completed", "incomplete"]
     assert found.response.incomplete_reason == reason
 
@@ -1451,9 +1452,9 @@ def test_a_call_that_was_cut_off_is_not_complete(reason: str) -> None:
 def test_no_call_is_complete_without_an_end(end: str) -> None:
     """Arguments that look whole are not, as long as no end was told."""
     found = run(calls(part(PARIS, "tick", id="a"), part("{}", "tock", index=1)), end=end)
-    assert [call.complete for call in found.response.tool_calls] == [False, False]
-    assert [call.arguments for call in found.response.tool_calls] == [PARIS, "{}"]
-    assert [call.call_id for call in found.response.tool_calls] == ["a", "call_1_synthesized"]
+    assert [call.complete for call in calls_of(found.response)] == [False, False]
+    assert [call.arguments for call in calls_of(found.response)] == [PARIS, "{}"]
+    assert [call.call_id for call in calls_of(found.response)] == ["a", "call_1_synthesized"]
 
 
 def test_a_stop_with_calls_asks_for_them() -> None:
@@ -1717,7 +1718,7 @@ def test_a_pair_cut_between_deltas(field: str) -> None:
 def test_halves_in_a_call_without_a_name(pieces: list[str], arguments: str, named: bool) -> None:
     """Arguments that waited for the name of their call are put together like any other text."""
     found = run(*(calls(part(piece)) for piece in pieces), *([calls(part(name="late"))] if named else []))
-    (call,) = found.response.tool_calls
+    (call,) = calls_of(found.response)
     assert isinstance(call, FunctionCall)
     assert call.arguments == arguments
 
@@ -1738,7 +1739,7 @@ def test_a_call_is_a_call_whatever_its_function_says(odd: str) -> None:
         "function": {"name": "t", "arguments": "{}", "type": odd, "call_id": "x"},
     }
     found = run(calls(called), ends("tool_calls"), "[DONE]")
-    (call,) = found.response.tool_calls
+    (call,) = calls_of(found.response)
     assert isinstance(call, FunctionCall)
     assert (call.call_id, call.complete, set(found.anomalies)) == ("c", True, {C.INVALID_FIELD})
 

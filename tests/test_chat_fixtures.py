@@ -18,7 +18,7 @@ from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.response import Outcome
 from deltafold.parsing.parser import ResponseParser, parse
-from wire import FIXTURES, Reading, check_laws, cut, read, same
+from wire import FIXTURES, Reading, calls_of, check_laws, cut, read, same
 
 C = AnomalyCode
 PATHS = sorted((FIXTURES / "chat").iterdir())
@@ -153,7 +153,7 @@ def test_a_completion_comes_out_of_itself(path: Path) -> None:
     assert again.to_chat_completion() == completion
     assert again.outcome is response.outcome
     assert again.usage == response.usage
-    assert len(again.tool_calls) == len(response.tool_calls)
+    assert len(calls_of(again)) == len(calls_of(response))
 
 
 # ------------------------------------------------------------------------------------------- what there is

@@ -29,6 +29,7 @@ from wire import (
     Run,
     added,
     arguments,
+    calls_of,
     completed,
     created,
     done,
@@ -353,7 +354,7 @@ def test_half_a_pair_ends_the_input_of_a_custom_tool() -> None:
     """What is held back of the input of a custom tool's call comes with its end."""
     custom = {"index": 0, "id": "x", "custom": {"name": "n", "input": "a\ud83d"}}
     found = chat(calls(custom))
-    assert [(c.name, c.input) for c in found.response.tool_calls] == [("n", "a\ufffd")]
+    assert [(c.name, c.input) for c in calls_of(found.response)] == [("n", "a\ufffd")]
     assert C.LONE_SURROGATE in found.anomalies
 
 
@@ -416,7 +417,7 @@ def test_cumulative_arguments_with_a_lift(looked: bool) -> None:
         reader.feed_payload({"choices": [{"index": 0, "delta": calls(fragment)}]})
         list(reader.events())
         assert not looked or reader.response.output
-    assert [c.arguments for c in reader.response.tool_calls] == ['{"b":123}']
+    assert [c.arguments for c in calls_of(reader.response)] == ['{"b":123}']
     assert [anomaly.code for anomaly in reader.anomalies] == [C.ARGUMENTS_REPEATED]
 
 
@@ -509,7 +510,7 @@ def test_an_item_told_whole_without_its_arguments() -> None:
     item = {"id": "fc", "type": "function_call", "call_id": "x", "name": "f"}
     pieces = [arguments(0, piece, item_id="fc") for piece in ('{"message":"x",', '"b":1}')]
     found = run(created(), added(0, item), *pieces, done(0, {**item, "arguments": ""}), lifts=[TEXT])
-    assert [c.arguments for c in found.response.tool_calls] == ['{"b":1}']
+    assert [c.arguments for c in calls_of(found.response)] == ['{"b":1}']
     assert found.anomalies == [C.MISSING_TERMINAL]
 
 
@@ -556,7 +557,7 @@ def test_a_value_under_the_name_of_another_call_s() -> None:
     item = {"id": "ctc", "type": "custom_tool_call", "call_id": "x", "name": "f", "input": ""}
     ended = value("function_call_arguments.done", 0, arguments="ab")
     found = run(created(), added(0, item), arguments(0, "ab"), ended, arguments(0, "c"), end="none")
-    assert [c.input for c in found.response.tool_calls] == ["ab"]
+    assert [c.input for c in calls_of(found.response)] == ["ab"]
     assert C.DELTA_AFTER_DONE in found.anomalies
 
 

@@ -34,6 +34,7 @@ from deltafold.parsing import parser as parser_module
 from deltafold.testing.builder import json_bytes
 from deltafold.testing.strategies import fragments
 from strategies import needs_python_code
+from wire import calls_of
 
 JSON = dict[str, Any]
 MESSAGE = Lift(("message",), "text")
@@ -227,7 +228,7 @@ def test_cut_off(dialect: str, end: str, text: str, lifts: tuple[Lift, ...], dat
         payloads = [named_call(), *(call_piece(piece) for piece in pieces)]
     run = wire.run(*payloads, end=end, dialect=dialect, lifts=lifts)
     kept, lifted, _ = lifted_out_of(text, lifts)
-    (call,) = run.response.tool_calls
+    (call,) = calls_of(run.response)
     assert isinstance(call, FunctionCall)
     assert call.arguments == kept
     assert not call.complete
@@ -273,7 +274,7 @@ def test_several_calls() -> None:
         wire.completed(),
         lifts=lifts,
     )
-    arguments = [call.arguments for call in run.response.tool_calls if isinstance(call, FunctionCall)]
+    arguments = [call.arguments for call in calls_of(run.response) if isinstance(call, FunctionCall)]
     assert arguments == ['{"message":"c"}', '{"message":"c"}', '{"note":"ab","message":"c"}']
     assert sorted((entry.output_index, entry.path[0], entry.text) for entry in run.response.lifted) == [
         (0, "message", "c"),

@@ -32,7 +32,7 @@ from deltafold.machine.fold import Fold
 from deltafold.testing import Stream
 from deltafold.testing.strategies import Body, damaged_bodies, gluings, streams
 from strategies import THOROUGH, Run, check_laws, drain, whole
-from wire import Ledger, resumed
+from wire import Ledger, calls_of, resumed
 
 Key = tuple[str, int, int | None]
 """What a value is, and where it stands: its kind, `output_index`, and the index of its part."""
@@ -334,7 +334,7 @@ class Machine(RuleBasedStateMachine):
         if self.fed == len(self.body):
             assert response.output_text == stream.text
             assert response.reasoning_text == stream.reasoning
-            assert [call.call_id for call in response.tool_calls] == [call.call_id for call in stream.calls]
+            assert [call.call_id for call in calls_of(response)] == [call.call_id for call in stream.calls]
         given_up = {None: None, "close": Outcome.TRUNCATED, "cancel": Outcome.CANCELLED}[self.stopped]
         if self.fault is not None:
             assert response.outcome is None

@@ -23,6 +23,7 @@ from wire import (
     arguments,
     arguments_done,
     call,
+    calls_of,
     completed,
     created,
     frames,
@@ -516,4 +517,4 @@ def test_reading_the_response_changes_nothing() -> None:
         list(parser.events())
         outcomes.append(parser.response)
     assert outcomes[0] == outcomes[1]
-    assert outcomes[0].tool_calls[0].data["arguments"] == '{"a":1} '
+    assert calls_of(outcomes[0])[0].data["arguments"] == '{"a":1} '

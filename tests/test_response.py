@@ -13,6 +13,7 @@ from deltafold.dialects.base import usage_from
 from deltafold.testing import payloads
 from deltafold.testing.builder import json_bytes
 from strategies import play
+from wire import calls_of
 
 MESSAGE = {
     "type": "message",
@@ -86,7 +87,7 @@ def test_to_dict_of_nothing() -> None:
     for name in ("id", "model", "status", "error", "incomplete_details", "usage"):
         assert told[name] is None
     assert (response.outcome, response.usage, response.error, response.finish_reason) == (None,) * 4
-    assert (response.output_text, response.reasoning_text, response.tool_calls) == ("", "", ())
+    assert (response.output_text, response.reasoning_text, calls_of(response)) == ("", "", ())
 
 
 def test_output_text() -> None:
@@ -113,7 +114,7 @@ def test_reasoning_text() -> None:
 
 def test_tool_calls() -> None:
     """The calls that the caller is to run, and no hosted ones."""
-    calls = ended("completed", MESSAGE, CALL, HOSTED, CUSTOM).tool_calls
+    calls = calls_of(ended("completed", MESSAGE, CALL, HOSTED, CUSTOM))
     assert [call.call_id for call in calls] == ["c", "d"]
     assert isinstance(calls[0], FunctionCall)
     assert calls[0].complete

@@ -29,6 +29,7 @@ from wire import (
     arguments,
     arguments_done,
     call,
+    calls_of,
     completed,
     created,
     custom_call,
@@ -62,7 +63,7 @@ PARIS = '{"city":"Paris"}'
 
 def told(found: Run) -> list[tuple[Any, ...]]:
     """The name, call id, arguments and completeness of each function call."""
-    calls = found.response.tool_calls
+    calls = calls_of(found.response)
     return [(c.name, c.call_id, c.arguments, c.complete) for c in calls if isinstance(c, FunctionCall)]
 
 
@@ -1156,7 +1157,7 @@ def test_an_approval_request() -> None:
     }
     found = run(created(), added(0, item), done(0, item), completed(item))
     assert found.output() == [item]
-    assert found.response.tool_calls == ()
+    assert calls_of(found.response) == ()
     assert found.anomalies == []
 
 
@@ -1164,9 +1165,9 @@ def test_tools_that_need_approval() -> None:
     """Calls of the named tools are marked, in events as in the response."""
     payloads = [created(), *streamed_call(0, "{}"), completed()]
     found = run(*payloads, approval_required={"tick"})
-    assert [call_.needs_approval for call_ in found.response.tool_calls] == [True]
+    assert [call_.needs_approval for call_ in calls_of(found.response)] == [True]
     assert found.all(e.ItemStarted)[0].item.needs_approval
-    assert not run(*payloads).response.tool_calls[0].needs_approval
+    assert not calls_of(run(*payloads).response)[0].needs_approval
 
 
 def test_the_name_and_call_id_of_a_call_change() -> None:

@@ -53,6 +53,7 @@ from deltafold.testing.strategies import (
     truncations,
 )
 from strategies import check_laws, play
+from wire import calls_of
 
 
 def drawn(strategy: st.SearchStrategy[Any], wanted: Callable[[Any], bool]) -> Any:
@@ -71,10 +72,10 @@ TOLD_AS = {
 EMPTY = Stream("responses", ())
 
 
-def calls_of(response: Response) -> list[ToolCall]:
+def kit_calls_of(response: Response) -> list[ToolCall]:
     """The calls of a response, in the words of the kit."""
     made = []
-    for call in response.tool_calls:
+    for call in calls_of(response):
         assert call.call_id is not None
         made.append(
             ToolCall(
@@ -98,7 +99,7 @@ def check(stream: Stream) -> Response:
     assert response.output_text == stream.text
     assert response.reasoning_text == stream.reasoning
     assert refusals_of(response) == stream.refusal
-    assert calls_of(response) == list(stream.calls)
+    assert kit_calls_of(response) == list(stream.calls)
     if stream.outcome is Outcome.TRUNCATED:
         assert [anomaly.code for anomaly in run.parser.anomalies] == ["missing_terminal"]
     else:
@@ -616,6 +617,6 @@ def test_a_call_is_complete_where_the_kit_says_so() -> None:
             parser.feed(stream.body)
             parser.close()
             assert len(list(parser.events())) > 3
-            (call,) = parser.response.tool_calls
+            (call,) = calls_of(parser.response)
             assert isinstance(call, FunctionCall)
             assert call.complete is complete

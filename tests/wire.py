@@ -15,7 +15,7 @@ import attrs
 
 from deltafold.model import events as e
 from deltafold.model.anomalies import Anomaly, AnomalyCode
-from deltafold.model.items import FunctionCall
+from deltafold.model.items import CustomToolCall, FunctionCall
 from deltafold.model.response import Outcome, Response
 from deltafold.parsing.parser import ResponseParser
 from deltafold.testing.payloads import *  # noqa: F403 - one place for tests to take all of it from
@@ -97,8 +97,12 @@ def all_values(response: Response) -> Counter[tuple[str, str]]:
     """Those, and what only some items stream."""
     found: list[tuple[str, Any]] = []
     others: list[tuple[str, Any]] = []
+    # A call that ended without arguments has `{}`, where its JSON keeps what the server said.
+    found += [("arguments", item.arguments) for item in response.output if isinstance(item, FunctionCall)]
     for item in response.to_dict()["output"]:
-        found += [("arguments", item.get("arguments")), ("arguments", item.get("input"))]
+        if item.get("type") != "function_call":
+            found.append(("arguments", item.get("arguments")))
+        found.append(("arguments", item.get("input")))
         found += [("code", item.get("code")), ("output", item.get("output"))]
         operation, action = item.get("operation"), item.get("action")
         if item.get("type") not in ("message", "reasoning"):  # an item of any other type may hold parts
@@ -267,3 +271,8 @@ def outcome_of(run: Run) -> Outcome:
     finished = run.events[-1]
     assert isinstance(finished, e.ResponseFinished)
     return finished.outcome
+
+
+def calls_of(response: Response) -> tuple[FunctionCall | CustomToolCall, ...]:
+    """All calls of functions and custom tools, those included that were cut off."""
+    return tuple(item for item in response.output if isinstance(item, (FunctionCall, CustomToolCall)))

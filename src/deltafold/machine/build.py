@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from deltafold.model.items import (
     CustomToolCall,
@@ -21,7 +21,10 @@ from deltafold.model.items import (
 from deltafold.model.json_values import objects, string
 from deltafold.wire.json_text import is_strict_json
 
-__all__ = ["item_from", "part_from"]
+__all__ = ["NO_ARGUMENTS", "item_from", "part_from"]
+
+NO_ARGUMENTS: Final = "{}"
+"""The arguments of a call that the server ended without any."""
 
 
 def part_from(data: dict[str, Any], *, reasoning: bool = False, summary: bool = False) -> Part:
@@ -66,7 +69,10 @@ def item_from(
     name = string(data, "name") or ""
     if kind == "function_call":
         arguments = string(data, "arguments") or ""
-        complete = whole and status != "incomplete" and is_strict_json(arguments)
+        ended = whole and status != "incomplete"
+        if ended and not arguments:
+            arguments = NO_ARGUMENTS
+        complete = ended and is_strict_json(arguments)
         return FunctionCall(
             ident,
             string(data, "call_id"),

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias, cast
 
-from deltafold.machine.build import part_from
+from deltafold.machine.build import NO_ARGUMENTS, part_from
 from deltafold.machine.fold import Fold
 from deltafold.machine.lifecycle import ITEM_DONE
 from deltafold.machine.records import ItemRecord, PartRecord, Value, align, empty, merge_fields
@@ -39,6 +39,7 @@ __all__ = [
     "is_refusal",
     "settle_as_streamed",
     "settle_item",
+    "settle_no_arguments",
     "settle_part",
     "settle_value",
 ]
@@ -58,6 +59,8 @@ def settle_value(
 ) -> list[e.Event]:
     """A value was told whole: what of it has not been handed out, and whether it contradicts what was."""
     so_far = "" if value is None else value.text
+    if not told and kind == "arguments":
+        return []  # the end of the call says whether it has none
     if told == so_far:
         if not whole or (value is not None and value.whole):
             return []
@@ -87,10 +90,21 @@ def settle_as_streamed(record: ItemRecord, told: JSON) -> list[e.Event] | None:
     if record.to_dict() | {"status": told.get("status")} != told:
         return None
     return [
-        e.ValueFinished(record.index, value.kind, value.text, **indexes_of(value.kind, key))
-        for key, value in record.values.items()
-        if not value.whole
+        *(
+            e.ValueFinished(record.index, value.kind, value.text, **indexes_of(value.kind, key))
+            for key, value in record.values.items()
+            if not value.whole and (value.kind != "arguments" or value.text)
+        ),
+        *settle_no_arguments(record, told),
     ]
+
+
+def settle_no_arguments(record: ItemRecord, told: JSON) -> list[e.Event]:
+    """A function call ends: where it has no argument text at all, its arguments are `{}`."""
+    if record.type != "function_call" or told.get("status") == "incomplete" or told.get("arguments"):
+        return []
+    value = record.values.get(("arguments",))
+    return [] if value is not None and value.text else [e.ArgumentsDelta(record.index, NO_ARGUMENTS)]
 
 
 def settle_item(record: ItemRecord, told: JSON, report: Report, *, whole: bool) -> tuple[JSON, list[e.Event]]:
@@ -151,6 +165,8 @@ def close_item(
     merged, events = settle_item(record, told, report, whole=status is not None)
     if status is not None:
         item = fold.item(record, merged, whole=status == "completed")
+        if status == "completed":
+            events += settle_no_arguments(record, merged)
         events.append(e.ItemFinished(record.index, item))
     elif late:
         events.append(e.ItemUpdated(record.index, fold.item(record, merged, whole=False)))

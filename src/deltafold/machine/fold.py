@@ -239,6 +239,11 @@ class Fold:
         part = self._part(event, item, event.group, event.part_index)
         part.data = item.take_values(event.group, event.part_index, event.part.data, whole=True)
 
+    def hold(self, size: int) -> None:
+        """So many more characters of streamed values are about to be held. Raises `LimitExceeded`."""
+        if self.size + size > self.limits.text_size:
+            raise LimitExceeded("text_size", self.limits.text_size)
+
     def _grow(self, item: ItemRecord, key: ValueKey, kind: e.ValueKind, text: str) -> None:
         if self.size + len(text) > self.limits.text_size:
             raise LimitExceeded("text_size", self.limits.text_size)
@@ -260,6 +265,8 @@ class Fold:
 
     def _lifted(self, event: e.LiftedDelta) -> None:
         self._item(event)
+        self.hold(len(event.text))
+        self.size += len(event.text)
         self.lifted.setdefault((event.output_index, event.path, event.into), []).append(event.text)
 
     def _told(self, event: e.ValueReplaced | e.ValueFinished) -> None:
@@ -271,6 +278,9 @@ class Fold:
         if value is not None and type(event) is e.ValueFinished:
             value.whole = True
         else:
+            more = len(event.text) - (0 if value is None else value.size())
+            self.hold(more)
+            self.size += more
             item.values[key] = Value(event.kind, [event.text], True)
 
     def _annotation(self, event: e.AnnotationAdded) -> None:
@@ -278,9 +288,13 @@ class Fold:
         part.annotations[event.annotation_index] = event.annotation
 
     def _audio(self, event: e.AudioDelta) -> None:
+        self.hold(len(event.data))
+        self.size += len(event.data)
         self.audio.setdefault("data", []).append(event.data)
 
     def _transcript(self, event: e.TranscriptDelta) -> None:
+        self.hold(len(event.text))
+        self.size += len(event.text)
         self.audio.setdefault("transcript", []).append(event.text)
 
     def _counted(self, event: Any) -> None:

@@ -75,6 +75,10 @@ class Value:
         self.joins += len(self.fragments) > 1
         return joined(self.fragments)
 
+    def size(self) -> int:
+        """Characters, without joining them."""
+        return sum([len(piece) for piece in self.fragments])
+
 
 class PartRecord:
     """One part of an item, without its streamed values."""
@@ -204,8 +208,8 @@ class ItemRecord:
             self._values.update(known)
 
     def change(self, name: str, value: Any) -> None:
-        """One of its own fields has another value. (The JSON may be shared with an item: it is replaced.)"""
-        self._data = {**self.data, name: value}
+        """One of its own fields has another value."""
+        self.data[name] = value
 
     def finish(self, item: Item) -> None:
         """The item was told whole."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from enum import StrEnum
 from typing import Any
 
@@ -9,11 +10,25 @@ import attrs
 
 from deltafold.model.attrs_repr import Shown
 
-__all__ = ["DeltafoldError", "ErrorKind", "LimitExceeded", "ResponseError", "UsageError", "WireError"]
+__all__ = [
+    "DeltafoldError",
+    "ErrorKind",
+    "LimitExceeded",
+    "ResponseError",
+    "StickyFault",
+    "UsageError",
+    "WireError",
+]
 
 
 class DeltafoldError(Exception):
-    """Everything that this library raises on purpose, but for `TypeError` on wrong argument types."""
+    """Everything that this library raises on purpose, but for `TypeError` on wrong argument types.
+
+    All of them can be copied and pickled.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return made_again, (type(self), self.args, dict(self.__dict__))
 
 
 class UsageError(DeltafoldError):
@@ -67,6 +82,36 @@ class LimitExceeded(WireError):
         """The name of the field of `Limits`."""
         self.value = value
         """What that field allows."""
+
+
+def made_again(kind: type[DeltafoldError], args: tuple[Any, ...], fields: dict[str, Any]) -> DeltafoldError:
+    """An exception out of what it is made of."""
+    made = kind.__new__(kind, *args)
+    made.__dict__.update(fields)
+    return made
+
+
+class StickyFault:
+    """A fault that is raised at every call, as the same exception while anybody holds that one.
+
+    A raised exception refers to the frames that it went through, and with them to whatever these hold. Kept,
+    it would keep all that alive, and would grow with each raise. So it is kept as it was made, and the raised
+    one by a weak reference alone.
+    """
+
+    __slots__ = ("_fault", "_raised")
+
+    def __init__(self, fault: WireError) -> None:
+        self._fault = made_again(*fault.__reduce__()[1])
+        self._raised: weakref.ref[DeltafoldError] | None = None
+
+    def exception(self) -> DeltafoldError:
+        """The exception to raise."""
+        raised = None if self._raised is None else self._raised()
+        if raised is None:
+            raised = made_again(*self._fault.__reduce__()[1])
+            self._raised = weakref.ref(raised)
+        return raised.with_traceback(None)
 
 
 class ErrorKind(StrEnum):

@@ -9,11 +9,17 @@ __all__ = ["copied", "integer", "joined", "objects", "string"]
 
 def copied(value: Any) -> Any:
     """A JSON value that shares no array or object with the given one."""
-    if type(value) is dict:
-        return {key: copied(member) for key, member in value.items()}
-    if type(value) is list:
-        return [copied(entry) for entry in value]
-    return value
+    if type(value) is not dict and type(value) is not list:
+        return value
+    made: Any = value.copy()
+    waiting = [made]
+    while waiting:  # no recursion: how deep a value is nested is the wire's to say
+        container = waiting.pop()
+        for key, member in list(container.items() if type(container) is dict else enumerate(container)):
+            if type(member) is dict or type(member) is list:
+                container[key] = inner = member.copy()
+                waiting.append(inner)
+    return made
 
 
 def joined(pieces: list[str]) -> str:

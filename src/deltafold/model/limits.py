@@ -6,46 +6,70 @@ the bytes were cut. A value of exactly the limit passes; one more raises `LimitE
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import attrs
 
 from deltafold.model.attrs_repr import Shown
+from deltafold.model.errors import UsageError
 
-__all__ = ["DEFAULT", "Limits"]
+__all__ = ["DEEPEST", "DEFAULT", "Limits"]
 
 MIB = 1 << 20
+DEEPEST = 200
+"""The largest `json_depth`. Python itself reads and writes JSON by recursion, within the interpreter's own
+limit; serde_json stops at 128, jiter at 200."""
+
+
+def _check_limit(limits: Limits, field: attrs.Attribute[int], value: Any) -> None:
+    if type(value) is not int:
+        raise TypeError(f"{field.name} must be an int, not {value!r:.60}")
+    most = DEEPEST if field.name == "json_depth" else sys.maxsize
+    if not 0 <= value <= most:
+        raise UsageError(f"{field.name} must be 0 to {most}, not {value!r:.60}")
+
+
+def _limit(default: int) -> Any:
+    return attrs.field(default=default, validator=_check_limit)
 
 
 @attrs.frozen(kw_only=True, repr=False)
 class Limits(Shown):
-    """Upper bounds for one parser. All but `anomalies` raise `LimitExceeded` when passed."""
+    """Upper bounds for one parser. All but `anomalies` raise `LimitExceeded` when passed.
 
-    line_bytes: int = 16 * MIB
+    Raises `TypeError` where one is no int, and `UsageError` where it is negative or, of `json_depth`, above
+    200.
+    """
+
+    line_bytes: int = _limit(16 * MIB)
     """Bytes of one line, its end not counted."""
     # opencode raised its cap from 1 to 16 MiB, the MCP go-sdk chose 16; httpx2's 1 MiB broke MCP servers.
 
-    event_bytes: int = 16 * MIB
-    """Bytes of the data of one event, all its `data` lines together, each with its line feed."""
+    event_bytes: int = _limit(16 * MIB)
+    """Bytes of the data of one event, all its `data` lines with the line feeds between them, or of one
+    payload that is fed."""
 
-    body_bytes: int = 64 * MIB
+    body_bytes: int = _limit(64 * MIB)
     """Bytes of a body that is no event stream and has to be read as one JSON document."""
 
-    text_size: int = 256 * MIB
+    text_size: int = _limit(256 * MIB)
     """Characters of all streamed values of one response together."""
 
-    items: int = 4096
+    items: int = _limit(4096)
     """Output items of one response."""
 
-    parts: int = 4096
+    parts: int = _limit(4096)
     """Content and summary parts of one item."""
 
-    index: int = 4095
+    index: int = _limit(4095)
     """The largest `output_index`, `content_index`, `summary_index`, `command_index` or choice index."""
 
-    json_depth: int = 64
+    json_depth: int = _limit(64)
     """Arrays and objects inside one another in one payload."""
     # serde_json stops at 128, jiter at 200; the deepest recorded payload has 14.
 
-    anomalies: int = 1000
+    anomalies: int = _limit(1000)
     """Anomalies kept in `ResponseParser.anomalies`; later ones are only counted."""
 
 

@@ -17,9 +17,10 @@ from deltafold.model.items import (
     Message,
     OutputText,
     Reasoning,
+    is_whole,
     shorten,
 )
-from deltafold.model.json_values import copied
+from deltafold.model.json_values import copied, string
 from deltafold.model.verdict import ORDER, Verdict, VisibleKind, is_hosted, is_runnable, visible_of
 from deltafold.registry import part_of
 
@@ -192,15 +193,19 @@ class Response(Shown):
 
     @property
     def tool_calls(self) -> tuple[FunctionCall | CustomToolCall, ...]:
-        """The calls that the caller is asked to run: of functions those alone that are `complete`, of custom
-        tools, whose input may be any text, those alone that are `whole`."""
-        return tuple(item for item in self.output if isinstance(item, (FunctionCall, CustomToolCall)))
+        """The calls that may be run, and no other: of functions those that are `complete`, of custom tools,
+        whose input may be any text, those that are `whole`. Others stand in `output` alone."""
+        return tuple(
+            item
+            for item in self.output
+            if isinstance(item, (FunctionCall, CustomToolCall)) and is_whole(item)
+        )
 
     @property
     def requires_action(self) -> tuple[Item, ...]:
         """What waits for approval: calls that need it, and MCP approval requests without an answer."""
         answered = {
-            item.data.get("approval_request_id")
+            string(item.data, "approval_request_id")
             for item in self.output
             if item.type == "mcp_approval_response"
         }
@@ -226,7 +231,8 @@ class Response(Shown):
         if self.usage is not None:
             return None
         reasoning = count(self.reasoning_text)
-        texts = [self.output_text, *(self._called(call) for call in self.tool_calls)]
+        calls = [item for item in self.output if isinstance(item, (FunctionCall, CustomToolCall))]
+        texts = [self.output_text, *map(self._called, calls)]
         return EstimatedUsage(
             None if input_text is None else count(input_text), reasoning + sum(map(count, texts)), reasoning
         )

@@ -22,6 +22,10 @@ from deltafold.wire.sse import as_bytes
 __all__ = ["ResponseParser", "parse"]
 
 
+DAMAGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading a snapshot may raise that somebody has changed."""
+
+
 class Watched:
     """Arguments that somebody asked about: how far they have been read."""
 
@@ -72,17 +76,29 @@ class ResponseParser:
         :param approval_required: names of tools whose calls are marked `needs_approval`.
         :param think_tags: on Chat Completions, text between `<think>` and `</think>` is reasoning.
         """
-        if dialect not in (*DIALECTS, "auto"):
+        if not isinstance(dialect, str) or dialect not in (*DIALECTS, "auto"):
             known = ", ".join(map(repr, DIALECTS))
             raise UsageError(f"there is no dialect {dialect!r}: use {known} or 'auto'")
         limits = DEFAULT if limits is None else limits
+        if not isinstance(limits, Limits):
+            raise TypeError(f"limits must be Limits, not {type(limits).__name__!r}")
+        lifts = tuple(lifts)
+        for lift in lifts:
+            if not isinstance(lift, Lift):
+                raise TypeError(f"lifts must hold Lift, not {type(lift).__name__!r}")
+        if isinstance(approval_required, (str, bytes)):
+            raise TypeError("approval_required must be an iterable of names, not one name")
+        names = frozenset(approval_required)
+        for name in names:
+            if not isinstance(name, str):
+                raise TypeError(f"approval_required must hold names of tools, not {name!r:.60}")
         self._limits = limits
         self._reader = Reader(
             dialect,
             strict=bool(strict),
             limits=limits,
-            lifts=tuple(lifts),
-            approval_required=frozenset(approval_required),
+            lifts=lifts,
+            approval_required=names,
             think_tags=bool(think_tags),
         )
         self._watched: dict[int, Watched] = {}
@@ -244,6 +260,8 @@ class ResponseParser:
 
         content = unseal(snapshot)
         try:
+            if content["dialect_name"] not in DIALECTS:
+                raise ValueError(f"there is no dialect {content['dialect_name']!r}")
             parser = cls(
                 strict=content["strict"],
                 limits=thaw(content["fold"]["limits"]),
@@ -251,7 +269,7 @@ class ResponseParser:
                 think_tags=content["think_tags"],
             )
             parser._reader.setstate(content)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
+        except DAMAGE as error:
             raise UsageError(f"the snapshot is damaged: {error}") from error
         return parser
 

@@ -19,7 +19,15 @@ from deltafold.dialects.claims import dialect_of
 from deltafold.machine.fold import Ending, Fold
 from deltafold.machine.lifecycle import CANCELLED, FINISHED, TRUNCATED
 from deltafold.model.anomalies import ANOMALIES, AnomalyCode
-from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError, UsageError, WireError
+from deltafold.model.errors import (
+    DeltafoldError,
+    ErrorKind,
+    LimitExceeded,
+    ResponseError,
+    StickyFault,
+    UsageError,
+    WireError,
+)
 from deltafold.model.events import Event, Heartbeat, UnknownEvent
 from deltafold.model.limits import Limits
 from deltafold.model.response import Outcome, Response
@@ -130,7 +138,7 @@ class Reader:
         self._response: Response | None = None
         self._response_size = 0
         # What ended the reading, and whether the caller has seen it.
-        self._fault: WireError | None = None
+        self._fault: StickyFault | None = None
         self._raised = False
         self._closed: Outcome | None = None
         self._stage = Stage.READING
@@ -256,7 +264,7 @@ class Reader:
             if not self._fill():
                 if self._fault is not None:
                     self._raised = True
-                    raise self._fault
+                    raise self._fault.exception()
                 return None
         waiting = pending.popleft()
         self._response = None
@@ -269,13 +277,17 @@ class Reader:
                 event = waiting
                 self.fold.apply(event)
         except LimitExceeded as fault:
-            pending.clear()
             self._fail(fault)
-            self._raised = True
-            raise
-        if self.hot.candidate is not None:
-            self.hot.handed_out(event)
-        return event
+        else:
+            if self.hot.candidate is not None:
+                self.hot.handed_out(event)
+            return event
+        self._raised = True
+        raise self._fault_to_raise()
+
+    def _fault_to_raise(self) -> DeltafoldError:
+        assert self._fault is not None
+        return self._fault.exception()
 
     def _failed(self) -> bool:
         """Whether nothing more can be read.
@@ -380,8 +392,8 @@ class Reader:
                     return False
             return True
         except WireError as fault:
-            pending.clear()
             if self.fold.state is FINISHED:
+                pending.clear()
                 self._deaf = True
                 self._open = False
             else:
@@ -391,9 +403,18 @@ class Reader:
     def _fail(self, fault: WireError) -> None:
         if fault.event_index is None:
             fault.offset, fault.event_index = self.report.position()
-        self._fault = fault
+        self._fault = StickyFault(fault)
         self._open = self.decoder.idle = False
         self.hot.forget(None)
+        # What made it is let go: nothing is read any more.
+        self._pending.clear()
+        self._values.clear()
+        self._payloads.clear()
+        self._later.clear()
+        self._head = []
+        self._announcement = Announcement()
+        self._own.begin_payload()
+        self.fold.prepared.clear()
 
     def _read(self) -> bool:
         """One step: a value, a frame, the end. False where there is none."""
@@ -416,9 +437,12 @@ class Reader:
                 return True
         elif report.by_payload is not None:
             if self._payloads:
-                report.text = self._payloads.popleft()
+                text = self._payloads.popleft()
                 report.by_payload += 1
-                self._read_values(report.text, "")
+                if exceeds(text, self._limits.event_bytes):
+                    raise LimitExceeded("event_bytes", self._limits.event_bytes)
+                report.text = text
+                self._read_values(text, "")
                 return True
         elif self._sniffed():
             return True
@@ -683,6 +707,13 @@ class Reader:
             kind, message, str(code), retryable=kind is ErrorKind.SERVER_ERROR, raw=text[:4096]
         )
         self._pending.extend(self.dialect.fail(error))
+
+
+def exceeds(text: str, most: int) -> bool:
+    """Whether a text has more bytes in UTF-8 than that."""
+    if len(text) > most or len(text) * 4 <= most or text.isascii():
+        return len(text) > most
+    return len(text.encode("utf-8", "replace")) > most
 
 
 def is_bytes(pieces: list[Any]) -> bool:

@@ -83,7 +83,7 @@ class Reporter:
 
     def getstate(self) -> dict[str, Any]:
         """All that it remembers."""
-        return {name: getattr(self, name) for name in MEMORY}
+        return {name: getattr(self, name) for name in MEMORY} | {"text": self.text[:EXCERPT]}
 
     def setstate(self, state: dict[str, Any]) -> None:
         """Goes on where another one stood."""

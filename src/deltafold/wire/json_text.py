@@ -39,7 +39,7 @@ SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 HIGH: Final = chr(0xD800)
 LOW: Final = chr(0xDC00)
 LAST: Final = chr(0xDFFF)
-DOUBLED_PREFIX: Final = re.compile(r"(?:data:[ \t]*)+")
+DOUBLED_PREFIX: Final = re.compile(r"(?:data:[ \t\r\n]*+)++")
 # Where a new frame may be glued onto one that a broken server or proxy had not finished.
 JOINT: Final = re.compile(r"(?:data: ?|\n)(?=\{)")
 # A joint costs one attempt to read what follows, so a payload made of joints must not get one for each.
@@ -178,8 +178,8 @@ def mend(value: Any, report: Report, fragments: Paths, path: tuple[str, ...] = (
 def check_depth(text: str, depth: int) -> None:
     """Raises `LimitExceeded` where arrays and objects are nested deeper than `depth`."""
     nested = 0
-    for bracket in BRACKETS.findall(STRINGS.sub("", text)):
-        nested = nested + 1 if bracket in "[{" else max(nested - 1, 0)
+    for found in BRACKETS.finditer(STRINGS.sub("", text)):
+        nested = nested + 1 if found[0] in "[{" else max(nested - 1, 0)
         if nested > depth:
             raise LimitExceeded("json_depth", depth)
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import attrs
 
-from deltafold.model.errors import LimitExceeded, UsageError
+from deltafold.model.errors import LimitExceeded, StickyFault, UsageError
 from deltafold.model.limits import DEFAULT, Limits
 
 __all__ = ["Frame", "SSEDecoder", "encode_frame"]
@@ -76,7 +76,10 @@ ERROR_FIELD: Final = Signal.ERROR_FIELD
 def as_bytes(data: Any) -> bytes:
     """The bytes of a bytes-like object. Raises `TypeError` for anything else."""
     if isinstance(data, (bytes, bytearray, memoryview)):
-        return bytes(data)
+        try:
+            return bytes(data)
+        except ValueError as error:
+            raise TypeError(f"the buffer cannot be read: {error}") from error
     raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}")
 
 
@@ -148,7 +151,7 @@ class SSEDecoder:
 
     def _begin(self) -> None:
         """A connection begins: nothing of it has been read."""
-        self._fault: LimitExceeded | None = None
+        self._fault: StickyFault | None = None
         self._closed = False
         # Bytes as they were fed. They are joined once a line end is among them, and never before: joining
         # at each chunk would cost the square of a long line. The first `_pieces` were joined already.
@@ -458,7 +461,7 @@ class SSEDecoder:
     def refill(self) -> bool:
         """Whether what was fed since gives another whole line. Raises `LimitExceeded`."""
         if self._fault is not None:
-            raise self._fault
+            raise self._fault.exception()
         if self.fresh:
             self.join()
             if self.end:
@@ -588,9 +591,11 @@ class SSEDecoder:
         return self.buffer[position:] + b"".join(self.chunks).decode("latin-1")
 
     def _refuse(self, limit: str, value: int, offset: int) -> None:
-        self._fault = LimitExceeded(limit, value, offset=offset, event_index=self.event_count)
+        fault = LimitExceeded(limit, value, offset=offset, event_index=self.event_count)
+        self._fault = StickyFault(fault)
         self.position = self.end
-        raise self._fault
+        self._data = None  # what made it is let go
+        raise self._fault.exception()
 
     # -------------------------------------------------------------------------------------- snapshot
 
@@ -682,12 +687,14 @@ def encode_frame(
 
     Takes a `Frame`, or its fields. Raises `UsageError` where a value cannot be said in the format, or would
     forge another field or event: CR, LF or NUL in `event` or `id`, CR in `data`, a `retry` (milliseconds)
-    that is negative or above 2**53 - 1, half a surrogate pair anywhere. (CVE-2026-44214 and
-    CVE-2026-44217 are encoders that let line ends through.)
+    that is negative or above 2**53 - 1, half a surrogate pair anywhere. Raises `TypeError` for what is no
+    plain str or int. (CVE-2026-44214 and CVE-2026-44217 are encoders that let line ends through.)
     """
     if isinstance(data, Frame):
         event, id, retry, data = data.event, data.id, data.retry, data.data
     for name, value, forbidden in (("event", event, "\r\n\0"), ("id", id, "\r\n\0"), ("data", data, "\r")):
+        if type(value) is not str:  # a subclass may show other characters than it has
+            raise TypeError(f"{name} must be a str, not {type(value).__name__!r}")
         for character in forbidden:
             if character in value:
                 raise UsageError(f"{character!r} in {name} would forge another field or event")
@@ -697,6 +704,8 @@ def encode_frame(
     if id:
         lines.append(f"id: {id}")
     if retry is not None:
+        if type(retry) is not int:
+            raise TypeError(f"retry must be an int, not {type(retry).__name__!r}")
         if not 0 <= retry <= MAX_RETRY:
             raise UsageError(f"retry must be 0 to {MAX_RETRY} ms, not {retry}")
         lines.append(f"retry: {retry}")

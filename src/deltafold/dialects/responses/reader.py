@@ -20,6 +20,7 @@ from deltafold.machine.evidence import (
     is_refusal,
     settle_as_streamed,
     settle_item,
+    settle_no_arguments,
     settle_part,
     settle_value,
 )
@@ -39,7 +40,7 @@ from deltafold.machine.records import ItemRecord, arguments_key, empty, merge_fi
 from deltafold.machine.values import GROUPS, ITEM_VALUES, ValueKey, delta_of, find
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
-from deltafold.model.errors import ErrorKind, ResponseError
+from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
 from deltafold.model.json_values import copied, string
 from deltafold.model.response import Outcome
 from deltafold.wire.json_text import Paths, Report, join_halves, join_surrogates, mend
@@ -282,7 +283,7 @@ class ResponsesDialect(Dialect):
         number, last = payload.get("sequence_number"), self.last_sequence_number
         if last is None or (NOT_RISING, None) in self.reported:
             return None
-        kind = payload.get("type") or name
+        kind = string(payload, "type") or name
         if self.ending is None and (kind in TERMINALS or kind in ERRORS):
             return False
         if type(number) is not int and kind in ERRORS:
@@ -311,7 +312,7 @@ class ResponsesDialect(Dialect):
 
     def begins(self, payload: JSON, name: str) -> bool | None:
         """Whether a response may begin with a payload; None where that belongs to no response."""
-        kind = payload.get("type") or name
+        kind = string(payload, "type") or name
         if kind in LIFE_CYCLE or (not kind and payload.get("object") == "response"):
             return True
         return False if (kind in HANDLERS or kind in PROGRESS) and kind not in OF_NO_RESPONSE else None
@@ -363,7 +364,9 @@ class ResponsesDialect(Dialect):
         if kind in TERMINALS or kind == WHOLE_RESPONSE:
             self.report(AnomalyCode.TERMINAL_REPEATED, f"{kind} came after the end")
         elif kind not in HEARTBEATS:
-            self.once(AnomalyCode.EVENT_AFTER_END, kind, f"{kind[:60]} came after the end")
+            # What is remembered of them is bounded: after the end no limit counts what comes.
+            known = kind if kind in HANDLERS or kind in PROGRESS else None
+            self.once(AnomalyCode.EVENT_AFTER_END, known, f"{kind[:60]} came after the end")
 
     def _other(self, payload: JSON, kind: str) -> None:
         """Types without a handler of their own."""
@@ -556,6 +559,9 @@ class ResponsesDialect(Dialect):
 
     def _begin(self, place: int | None, told: JSON, *, whole: bool = False) -> int:
         """An item begins, whatever told of it first. Gives its index."""
+        self._check_parts(told)
+        if len(self.used) >= self.fold.limits.items:
+            raise LimitExceeded("items", self.fold.limits.items)
         self._start()
         index = self._free_index(place)
         self.used.add(index)
@@ -581,6 +587,7 @@ class ResponsesDialect(Dialect):
         merged, events = settle_item(record, told, self.report, whole=whole)
         self.out += events
         if whole:
+            self.out += settle_no_arguments(record, merged)
             self.out.append(e.ItemFinished(index, self.fold.item(record, merged, whole=True)))
         else:
             record.load(merged)
@@ -729,6 +736,7 @@ class ResponsesDialect(Dialect):
         ):
             if here not in self.unannounced:
                 self.once(AnomalyCode.ANNOUNCED_TWICE, here, f"item {here} was announced again")
+            self._check_parts(item)
             if record.state is ITEM_OPEN:
                 self._learn_ids(here, item)
                 self._check_item_id(here, item, "id")
@@ -803,8 +811,16 @@ class ResponsesDialect(Dialect):
         told, known = string(item, "type") or "", self.fold.items[index].type
         return not told or not known or told == known
 
+    def _check_parts(self, told: JSON) -> None:
+        """Raises `LimitExceeded` where an item was told with more parts than one may have."""
+        for group in GROUPS:
+            entries = told.get(group)
+            if isinstance(entries, list) and len(entries) > self.fold.limits.parts:
+                raise LimitExceeded("parts", self.fold.limits.parts)
+
     def _finalize(self, record: ItemRecord, told: JSON) -> None:
         """A known item was told whole."""
+        self._check_parts(told)
         told = self._lifted_item(record, told, whole=True)
         if record.finished is not None and record.finished.data == told:
             return
@@ -825,6 +841,7 @@ class ResponsesDialect(Dialect):
         merged, events = settle_item(record, told, self.report, whole=True)
         self.out += events
         if record.state is not ITEM_DONE:
+            self.out += settle_no_arguments(record, merged)
             self.out.append(e.ItemFinished(record.index, self.fold.item(record, merged, whole=True)))
         elif merged != record.to_dict():
             self.out.append(e.ItemUpdated(record.index, self.fold.item(record, merged, whole=True)))
@@ -833,6 +850,8 @@ class ResponsesDialect(Dialect):
 
     def _settle_output(self, output: Any, *, whole: bool) -> list[int] | None:
         """A list of items was told. Gives the order of the items where it is not that of their indexes."""
+        if isinstance(output, list) and len(output) > self.fold.limits.items:
+            raise LimitExceeded("items", self.fold.limits.items)
         told = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
         if (isinstance(output, list) and len(told) < len(output)) or not isinstance(
             output, (list, type(None))
