@@ -277,7 +277,7 @@ RESPONSES: dict[str, tuple[list[JSON], list[tuple[str, str]]]] = {
         ],
         [("tool_call", '{"a":1}'), ("tool_call", "{}")],
     ),
-    "a call without arguments": ([added(0, call())], [("tool_call", "")]),
+    "a call without arguments": ([added(0, call())], [("tool_call", "{}")]),
     "a call that is told whole": ([done(0, call('{"a":1}'))], [("tool_call", '{"a":1}')]),
     "a custom call": (
         [added(0, custom_call()), value("custom_tool_call_input.delta", 0, delta="ls")],

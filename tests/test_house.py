@@ -23,13 +23,14 @@ TREES = {
 # order in which they stand behind it.
 ORDER = """
 registry
-model: attrs_repr json_values errors anomalies limits items rate_limits verdict response events
+model: attrs_repr json_values errors faults anomalies limits items rate_limits verdict response events
 wire: body_kind json_text sse
 machine: lifecycle values build records fold evidence
 diagnosis: rate_limits classify error_payloads
 arguments: reader lift lifter lifted_calls
 views: display liveness
-dialects: claims emitter base chat.table chat.think_tags chat.document chat.reader responses.reader
+dialects: claims emitter base
+dialects: chat.table chat.think_tags chat.document chat.reader responses.reader
 dialects: gemini.table gemini.partial_arguments gemini.reader gemini.document
 parsing: reporter fast_path replay snapshot reader parser
 __init__

@@ -108,7 +108,7 @@ def test_sets_freeze_in_one_order() -> None:
     assert freeze({3, 1, 2}) == freeze({2, 3, 1})
 
 
-CHECKED = {"Lift": Lift(("a", 0), "text", "tool", remove=True)}
+CHECKED = {"Lift": Lift(("a", 0), "text", "tool", remove=True), "Limits": Limits(items=7)}
 
 
 def example(kind: type) -> Any:

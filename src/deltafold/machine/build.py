@@ -21,7 +21,7 @@ from deltafold.model.items import (
 from deltafold.model.json_values import objects, string
 from deltafold.wire.json_text import is_strict_json
 
-__all__ = ["NO_ARGUMENTS", "item_from", "part_from"]
+__all__ = ["NO_ARGUMENTS", "has_no_arguments", "item_from", "part_from"]
 
 NO_ARGUMENTS: Final = "{}"
 """The arguments of a call that the server ended without any."""
@@ -41,6 +41,15 @@ def part_from(data: dict[str, Any], *, reasoning: bool = False, summary: bool = 
     if text is not None:
         return OutputText(text, objects(data, "annotations"), objects(data, "logprobs"), data, type=kind)
     return OtherPart(kind, data)
+
+
+def has_no_arguments(data: dict[str, Any]) -> bool:
+    """Whether an item that was told whole is a function call without any argument text: then it has `{}`."""
+    return (
+        data.get("type") == "function_call"
+        and data.get("status") != "incomplete"
+        and not string(data, "arguments")
+    )
 
 
 def item_from(
@@ -69,10 +78,9 @@ def item_from(
     name = string(data, "name") or ""
     if kind == "function_call":
         arguments = string(data, "arguments") or ""
-        ended = whole and status != "incomplete"
-        if ended and not arguments:
+        if whole and has_no_arguments(data):
             arguments = NO_ARGUMENTS
-        complete = ended and is_strict_json(arguments)
+        complete = whole and status != "incomplete" and is_strict_json(arguments)
         return FunctionCall(
             ident,
             string(data, "call_id"),

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias, cast
 
-from deltafold.machine.build import NO_ARGUMENTS, part_from
+from deltafold.machine.build import NO_ARGUMENTS, has_no_arguments, part_from
 from deltafold.machine.fold import Fold
 from deltafold.machine.lifecycle import ITEM_DONE
 from deltafold.machine.records import ItemRecord, PartRecord, Value, align, empty, merge_fields
@@ -101,7 +101,7 @@ def settle_as_streamed(record: ItemRecord, told: JSON) -> list[e.Event] | None:
 
 def settle_no_arguments(record: ItemRecord, told: JSON) -> list[e.Event]:
     """A function call ends: where it has no argument text at all, its arguments are `{}`."""
-    if record.type != "function_call" or told.get("status") == "incomplete" or told.get("arguments"):
+    if not has_no_arguments(told):
         return []
     value = record.values.get(("arguments",))
     return [] if value is not None and value.text else [e.ArgumentsDelta(record.index, NO_ARGUMENTS)]

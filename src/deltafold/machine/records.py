@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
+from deltafold.machine.build import NO_ARGUMENTS, has_no_arguments
 from deltafold.machine.lifecycle import ITEM_OPEN, PART_DONE, PART_OPEN, PartState
 from deltafold.machine.values import (
     GROUPS,
@@ -250,8 +251,9 @@ class ItemRecord:
                 fields = self.take_values(group, index, entry, whole=whole)
                 parts[index] = PartRecord(fields, state if whole or known is None else known.state)
         field = ITEM_VALUES.get(self.type)
-        if field is not None and isinstance(told.get(field), str):
-            self._values[field,] = Value("code" if field == "code" else "arguments", [told[field]], whole)
+        text = NO_ARGUMENTS if whole and has_no_arguments(data) else told.get(field or "")
+        if field is not None and isinstance(text, str):
+            self._values[field,] = Value("code" if field == "code" else "arguments", [text], whole)
         self._data = told
 
     def take_values(self, group: e.Group, index: int, part: Any, *, whole: bool) -> Any:

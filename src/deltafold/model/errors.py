@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from enum import StrEnum
 from typing import Any
 
@@ -15,7 +14,6 @@ __all__ = [
     "ErrorKind",
     "LimitExceeded",
     "ResponseError",
-    "StickyFault",
     "UsageError",
     "WireError",
 ]
@@ -89,29 +87,6 @@ def made_again(kind: type[DeltafoldError], args: tuple[Any, ...], fields: dict[s
     made = kind.__new__(kind, *args)
     made.__dict__.update(fields)
     return made
-
-
-class StickyFault:
-    """A fault that is raised at every call, as the same exception while anybody holds that one.
-
-    A raised exception refers to the frames that it went through, and with them to whatever these hold. Kept,
-    it would keep all that alive, and would grow with each raise. So it is kept as it was made, and the raised
-    one by a weak reference alone.
-    """
-
-    __slots__ = ("_fault", "_raised")
-
-    def __init__(self, fault: WireError) -> None:
-        self._fault = made_again(*fault.__reduce__()[1])
-        self._raised: weakref.ref[DeltafoldError] | None = None
-
-    def exception(self) -> DeltafoldError:
-        """The exception to raise."""
-        raised = None if self._raised is None else self._raised()
-        if raised is None:
-            raised = made_again(*self._fault.__reduce__()[1])
-            self._raised = weakref.ref(raised)
-        return raised.with_traceback(None)
 
 
 class ErrorKind(StrEnum):

@@ -6,7 +6,6 @@ the bytes were cut. A value of exactly the limit passes; one more raises `LimitE
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import attrs
@@ -25,7 +24,7 @@ limit; serde_json stops at 128, jiter at 200."""
 def _check_limit(limits: Limits, field: attrs.Attribute[int], value: Any) -> None:
     if type(value) is not int:
         raise TypeError(f"{field.name} must be an int, not {value!r:.60}")
-    most = DEEPEST if field.name == "json_depth" else sys.maxsize
+    most = DEEPEST if field.name == "json_depth" else 2**63 - 1
     if not 0 <= value <= most:
         raise UsageError(f"{field.name} must be 0 to {most}, not {value!r:.60}")
 

@@ -24,11 +24,11 @@ from deltafold.model.errors import (
     ErrorKind,
     LimitExceeded,
     ResponseError,
-    StickyFault,
     UsageError,
     WireError,
 )
 from deltafold.model.events import Event, Heartbeat, UnknownEvent
+from deltafold.model.faults import StickyFault
 from deltafold.model.limits import Limits
 from deltafold.model.response import Outcome, Response
 from deltafold.parsing.fast_path import HOT, HotPath

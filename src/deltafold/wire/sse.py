@@ -16,7 +16,8 @@ from typing import Any, Final
 
 import attrs
 
-from deltafold.model.errors import LimitExceeded, StickyFault, UsageError
+from deltafold.model.errors import LimitExceeded, UsageError
+from deltafold.model.faults import StickyFault
 from deltafold.model.limits import DEFAULT, Limits
 
 __all__ = ["Frame", "SSEDecoder", "encode_frame"]
