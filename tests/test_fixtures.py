@@ -50,7 +50,13 @@ CHAT_CODES = {
     C.LIFT_REFUSED,
 }
 """Codes that no Responses stream brings."""
-GEMINI_CODES = {C.CALL_NOT_OPEN, C.DONE_OF_ANOTHER_WIRE, C.FINISH_REASON_UNKNOWN, C.PARTIAL_ARGUMENT_LOST}
+GEMINI_CODES = {
+    C.CALL_NOT_ENDED,
+    C.CALL_NOT_OPEN,
+    C.DONE_OF_ANOTHER_WIRE,
+    C.FINISH_REASON_UNKNOWN,
+    C.PARTIAL_ARGUMENT_LOST,
+}
 """Codes of which the fixtures of Gemini tell."""
 RECONNECTION_CODES = {C.REPLAY_REFUSED}
 """Codes of which one body cannot tell: tests/test_replay.py shows them."""

@@ -81,6 +81,7 @@ class AnomalyCode(StrEnum):
     # what another wire has, or what Gemini streams
     DONE_OF_ANOTHER_WIRE = "done_of_another_wire"
     CALL_NOT_OPEN = "call_not_open"
+    CALL_NOT_ENDED = "call_not_ended"
     PARTIAL_ARGUMENT_LOST = "partial_argument_lost"
     # lifted arguments
     LIFT_REFUSED = "lift_refused"
@@ -248,6 +249,9 @@ ANOMALIES: dict[AnomalyCode, AnomalyRule] = {
     ),
     _C.CALL_NOT_OPEN: AnomalyRule(
         "A piece of a call came, and no call is open.", "It comes as `UnknownEvent`."
+    ),
+    _C.CALL_NOT_ENDED: AnomalyRule(
+        "A call was to go on, and another one or the end of the response came.", "It is not complete."
     ),
     _C.PARTIAL_ARGUMENT_LOST: AnomalyRule(
         "A piece of streamed arguments has a path or a value that cannot be read, or contradicts the others.",

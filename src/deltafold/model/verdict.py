@@ -26,7 +26,7 @@ VisibleKind: TypeAlias = Literal["text", "refusal", "reasoning", "tool_call", "h
 
 `tool_call`: a call that the caller is asked to run or to approve, be it begun. `hosted_tool`: an item of a
 tool that the server runs, or of a type that this library does not know. `other`: a part of a message that is
-no text, a field of it that is not known, or fragments that are no part of what their item became.
+no text, an image, a field that is not known, or fragments that are no part of what their item became.
 """
 
 # Items of the Responses API that ask the caller to act, beside function and custom tool calls. (A shell call
@@ -39,12 +39,16 @@ INERT = frozenset(
         "additional_tools",
         "compaction",
         "compaction_summary",
+        "functionResponse",  # Gemini
         "ghost_snapshot",
         "mcp_approval_request",
         "mcp_approval_response",
         "mcp_list_tools",
+        "thoughtSignature",  # Gemini: a signature by itself
     }
 )
+# Parts of Gemini's that are content as text is: something to be seen, and nothing that was done.
+CONTENT = frozenset({"audioTranscription", "fileData", "inlineData"})
 
 
 @attrs.frozen(repr=False)
@@ -116,6 +120,8 @@ def visible_of(item: Item) -> set[VisibleKind]:
         return {"reasoning"} if item.text else set()
     if isinstance(item, (FunctionCall, CustomToolCall)) or item.type in CLIENT_ASKED:
         return {"tool_call"}
+    if item.type in CONTENT:
+        return {"other"}
     return {"hosted_tool"} if is_hosted(item) else set()
 
 
@@ -130,4 +136,6 @@ def is_hosted(item: Item) -> bool:
     if item.type == "shell_call":
         environment = item.data.get("environment")
         return not (isinstance(environment, dict) and environment.get("type") == "local")
-    return isinstance(item, OtherItem) and item.type not in CLIENT_CALLS and item.type not in INERT
+    if not isinstance(item, OtherItem) or item.type in CONTENT:
+        return False
+    return item.type not in CLIENT_CALLS and item.type not in INERT

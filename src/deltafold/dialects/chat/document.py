@@ -1,9 +1,14 @@
-"""A response in the shape of an unstreamed Chat Completion."""
+"""A response in the shape of an unstreamed Chat Completion.
+
+What Chat Completions told comes with the server's own words and with all fields that are not known. What
+another API told is converted: its finish reasons become those of Chat, and what it alone has stays out.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from deltafold.dialects.chat.table import stop_of
 from deltafold.model.items import (
     CustomToolCall,
     FunctionCall,
@@ -12,6 +17,7 @@ from deltafold.model.items import (
     OutputText,
     Reasoning,
     Refusal,
+    is_whole,
 )
 from deltafold.model.json_values import copied
 
@@ -59,13 +65,32 @@ def chat_completion(response: Response) -> JSON:
         "usage": None if response.usage is None else usage_of_chat(response.usage),
     }
     for key, value in data.items():
-        if key in SHARED or (told and key not in NOT_OF_COMPLETIONS):
+        if key in SHARED or (told and is_own(response) and key not in NOT_OF_COMPLETIONS):
             completion[key] = value
     return completion
 
 
+def is_own(response: Response) -> bool:
+    """Whether Chat Completions told a response, or nobody knows who did."""
+    return response.dialect in (None, "chat")
+
+
+def reason_of(response: Response, told: Choice | None, items: list[Item]) -> str | None:
+    """Why a choice finished."""
+    if told is None:
+        return response.finish_reason
+    if is_own(response) or told.finish_reason is None:
+        return told.finish_reason
+    stop = stop_of(told.finish_reason)
+    if stop is None or stop.outcome in ("failed", "cancelled"):
+        return None
+    if stop.outcome == "incomplete":
+        return stop.reason or "length"  # the nearest word of those that its clients know
+    return "tool_calls" if any(is_whole(item) for item in items) else "stop"
+
+
 def choice_of(response: Response, index: int, told: Choice | None) -> JSON:
-    more = {} if told is None else copied(told.data)
+    more = copied(told.data) if told is not None and is_own(response) else {}
     items = [item for item in response.output if (item.choice_index or 0) == index]
     logprobs = more.pop("logprobs", None) or {}
     tokens = [entry for part in texts(items) for entry in part.logprobs]
@@ -81,7 +106,7 @@ def choice_of(response: Response, index: int, told: Choice | None) -> JSON:
     for key, value in (more.pop("message", None) or {}).items():
         known = message.get(key)
         message[key] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
-    reason = response.finish_reason if told is None else told.finish_reason
+    reason = reason_of(response, told, items)
     return {"index": index, "message": message, "logprobs": logprobs or None, "finish_reason": reason, **more}
 
 

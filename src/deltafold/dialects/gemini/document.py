@@ -162,7 +162,8 @@ def converted_candidate(response: Response, index: int, items: list[Item], told:
     word = None if told is None else told.finish_reason
     reason = response.finish_reason if word is None or index == 0 else word
     if reason is not None and response.outcome in ("completed", "incomplete"):
-        candidate["finishReason"] = FINISH_WORDS.get(reason, "OTHER")
+        nearest = "STOP" if response.outcome == "completed" else "MAX_TOKENS"
+        candidate["finishReason"] = FINISH_WORDS.get(reason, nearest)
     candidate["index"] = index
     return candidate
 

@@ -264,8 +264,11 @@ class PartialArguments:
                     return False
                 at.extend([None] * (step + 1 - len(at)))
             if depth + 1 < len(steps):
+                following = steps[depth + 1]
                 if not known or at[step] is None:
-                    at[step] = [] if isinstance(steps[depth + 1], int) else {}
+                    if isinstance(following, int) and following > MOST_NULLS:
+                        return False
+                    at[step] = [] if isinstance(following, int) else {}
                 at = at[step]
             elif empty:
                 if not known:

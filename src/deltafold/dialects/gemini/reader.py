@@ -110,16 +110,30 @@ class OpenCall:
 class OpenCandidate:
     """What is known of one candidate."""
 
-    MEMORY: Final = ("index", "run", "call", "calls", "last", "finish", "known", "cited", "shown", "content")
+    MEMORY: Final = (
+        "index",
+        "run",
+        "calls",
+        "ids",
+        "newest",
+        "last",
+        "finish",
+        "known",
+        "cited",
+        "shown",
+        "content",
+    )
     __slots__ = MEMORY
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.run: OpenRun | None = None
-        self.call: OpenCall | None = None
-        """The call that began last."""
-        self.calls: dict[str, OpenCall] = {}
-        """Its calls, by their ids."""
+        self.calls: dict[int, OpenCall] = {}
+        """Its calls, by their output indexes."""
+        self.ids: dict[str, int] = {}
+        """Their output indexes, by the ids that the server gave them."""
+        self.newest: int | None = None
+        """The output index of the call that began last."""
         self.last: int | None = None
         """The output index of the item that began last."""
         self.finish: str | None = None
@@ -132,6 +146,11 @@ class OpenCandidate:
         """Whether anything that was handed on says that it exists."""
         self.content: JSON = {}
         """What its content has beside parts."""
+
+    @property
+    def call(self) -> OpenCall | None:
+        """The call that began last."""
+        return None if self.newest is None else self.calls[self.newest]
 
 
 class GeminiDialect(Dialect):
@@ -260,9 +279,15 @@ class GeminiDialect(Dialect):
         self._members(inner, payload if inner is not payload and "response" in payload else None)
         candidates = inner.get("candidates")
         if type(candidates) is list:
+            seen: set[int] = set()
             for position, told in enumerate(candidates):
                 if type(told) is dict:
-                    self._candidate(told, position)
+                    # An index of 0 is left out. Where several have none, their order decides.
+                    index = self.index(told, "index", "the index of a candidate")
+                    if index is None:
+                        index = 0 if 0 not in seen else position
+                    seen.add(index)
+                    self._candidate(told, index)
                 else:
                     self._invalid("candidate", told)
         elif candidates is not None:
@@ -331,7 +356,8 @@ class GeminiDialect(Dialect):
         error = error_from_payload(payload)
         if self.failing is not None:
             self.once(AnomalyCode.ERROR_AFTER_FAILURE, None, "an error came after the response had failed")
-            return
+            if error.kind is ErrorKind.UNKNOWN:
+                return
         self.failing = cause_of(payload, error)
         self.out.append(e.ErrorReported(error))
         if getattr(self.report, "by_payload", None) is not None:
@@ -345,10 +371,7 @@ class GeminiDialect(Dialect):
 
     # ---------------------------------------------------------------------------------------- a candidate
 
-    def _candidate(self, told: JSON, position: int) -> None:
-        index = position if "index" not in told else self.index(told, "index", "the index of a candidate")
-        if index is None:
-            index = position
+    def _candidate(self, told: JSON, index: int) -> None:
         candidate = self.candidates.get(index)
         if candidate is None:
             self.bounded(index)
@@ -453,14 +476,15 @@ class GeminiDialect(Dialect):
             if text:
                 self._text(candidate, text, {}, thought=thought is True)
             part = {key: value for key, value in part.items() if key != "text"}
-        elif text is not None:
-            self._invalid("text", text)
         call = part.get("functionCall")
         if type(call) is dict:
             self._call(candidate, call, part)
             return
-        if call is not None:
-            self._invalid("functionCall", call)
+        for name in ("text", "functionCall"):
+            if part.get(name) is not None:
+                self._invalid(name, part[name])
+                self.out.append(e.UnknownEvent("part", part))
+                return
         fields = {key: value for key, value in part.items() if value is not None}
         if fields and not (len(fields) == 1 and fields.get("thoughtSignature") == ""):
             self._other_part(candidate, fields)
@@ -509,7 +533,7 @@ class GeminiDialect(Dialect):
         An id that is known decides. Else a name begins a call, and what has none continues the open one.
         """
         name, ident = string(told, "name"), string(told, "id")
-        call = candidate.calls.get(ident) if ident else None
+        call = candidate.calls[candidate.ids[ident]] if ident in candidate.ids else None
         if call is None and not name:
             call = candidate.call
             if call is None or not call.open:
@@ -537,15 +561,17 @@ class GeminiDialect(Dialect):
         self, candidate: OpenCandidate, told: JSON, part: JSON, name: str, ident: str | None
     ) -> None:
         self._end_run(candidate, "completed")
-        if candidate.call is not None and candidate.call.open:
-            self._cut_call(candidate.call, "incomplete")  # whether that one is whole was not told
+        before = candidate.call
+        if before is not None and before.open:
+            self._cut_call(before, "incomplete")  # whether that one is whole was not told
         made = MADE_ID.format(self.free_index())
         data: JSON = {"type": "function_call", "call_id": made if ident is None else ident, "name": name}
         data |= call_members(told, part)
         index = self._begin(candidate, {**data, "arguments": "", "status": "in_progress"})
-        call = candidate.call = OpenCall(index, data)
+        call = candidate.calls[index] = OpenCall(index, data)
+        candidate.newest = index
         if ident is not None:
-            candidate.calls[ident] = call
+            candidate.ids[ident] = index
         args, pieces = told.get("args"), told.get("partialArgs")
         more = told.get("willContinue") is True
         if not more and not pieces:
@@ -575,9 +601,9 @@ class GeminiDialect(Dialect):
         known, new = call.data, call_members(told, part)
         ident, name = string(told, "id"), string(told, "name")
         if ident and ident != known["call_id"]:
-            if known["call_id"] in candidate.calls:
+            if known["call_id"] in candidate.ids:
                 self.once(AnomalyCode.CALL_ID_CHANGED, call.index, f"the id became {ident[:40]!r}")
-            candidate.calls[ident] = call
+            candidate.ids[ident] = call.index
             new["call_id"] = ident
         if name and name != known["name"]:
             self.once(AnomalyCode.NAME_CHANGED, call.index, f"{known['name']!r:.40} became {name[:40]!r}")
@@ -748,6 +774,10 @@ class GeminiDialect(Dialect):
             # As much of it as surely stands: without its end it is no JSON.
             text = call.partial.whole()[:-1]
             self.tell_value(call.index, "arguments", ARGUMENTS, text, whole=False)
+        if status is not None:
+            self.once(
+                AnomalyCode.CALL_NOT_ENDED, call.index, "a call was to go on, and nothing more of it came"
+            )
         call.open = False
         call.partial = None
         self.finish_item(call.index, status)
@@ -811,7 +841,7 @@ class GeminiDialect(Dialect):
             return INCOMPLETE, self.block, STOPS["CONTENT_FILTER"]
         if not words or None in words:
             self.report(AnomalyCode.MISSING_TERMINAL, "the transport ended before the response did")
-            return TRUNCATED, first, stop
+            return TRUNCATED, None, None
         for word in words:
             found = None if word is None else stop_of(word)
             if found is not None and found.outcome is FAILED:

@@ -183,7 +183,7 @@ FINISH_WORDS: Final = {
     "length": "MAX_TOKENS",
     "content_filter": "SAFETY",
 }
-"""The words for the finish reasons of this library; all others are `OTHER`."""
+"""The words for the finish reasons of this library. Others become the nearest by the outcome."""
 
 
 def word_of(told: Any, numbers: tuple[str, ...]) -> str | None:
