@@ -40,7 +40,7 @@ from deltafold.machine.values import GROUPS, ValueKey, index_of, kind_of, path_o
 from deltafold.model import events as e
 from deltafold.model.errors import LimitExceeded, ResponseError
 from deltafold.model.items import Item, is_whole
-from deltafold.model.json_values import string
+from deltafold.model.json_values import string, weight
 from deltafold.model.limits import Limits
 from deltafold.model.response import (
     FINISH_REASONS,
@@ -106,6 +106,7 @@ class Fold:
         "tally",
         "prepared",
         "dialect",
+        "noted",
     )
     __slots__ = MEMORY
 
@@ -135,6 +136,8 @@ class Fold:
         """Records that a dialect has made already for items that are about to start."""
         self.dialect: str | None = None
         """The wire that tells the response, by its name."""
+        self.noted = 0
+        """The weight of what was told of the response and its choices beside items."""
 
     def become(self, other: Fold) -> None:
         """All that another fold holds takes the place of what this one does."""
@@ -169,6 +172,7 @@ class Fold:
         if event.data != known:
             for name, value in event.data.items():
                 if not empty(value) or empty(known.get(name)):
+                    self._note(weight(value) + len(name) - weight(known.get(name)))
                     known[name] = value
 
     def _usage(self, event: e.UsageReported) -> None:
@@ -181,7 +185,14 @@ class Fold:
         record = self.choices.get(event.choice_index)
         if record is None:
             record = self.choices[event.choice_index] = ChoiceRecord(event.choice_index)
+        self._note(weight(event.data))
         record.add(event)
+
+    def _note(self, more: int) -> None:
+        """More is told of the response or a choice: what adds up there is bounded as streamed values are."""
+        self.noted += more
+        if self.noted > self.limits.text_size:
+            raise LimitExceeded("text_size", self.limits.text_size)
 
     def _item_started(self, event: e.ItemStarted) -> None:
         if len(self.items) >= self.limits.items:

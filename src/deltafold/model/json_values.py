@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["copied", "integer", "joined", "objects", "string"]
+__all__ = ["copied", "integer", "joined", "objects", "string", "weight"]
 
 
 def copied(value: Any) -> Any:
@@ -47,3 +47,19 @@ def objects(data: dict[str, Any], key: str) -> tuple[dict[str, Any], ...]:
     if not value or not isinstance(value, list):
         return ()
     return tuple([entry for entry in value if isinstance(entry, dict)])
+
+
+def weight(value: Any) -> int:
+    """About how many characters a JSON value has."""
+    total = 0
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        if type(found) is dict:
+            for key, member in found.items():
+                total += len(key) + 4
+                waiting.append(member)
+        elif type(found) is list:
+            waiting.extend(found)
+        total += len(found) if type(found) is str else 4
+    return total

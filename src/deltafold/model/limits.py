@@ -53,7 +53,8 @@ class Limits(Shown):
     """Bytes of a body that is no event stream and has to be read as one JSON document."""
 
     text_size: int = _limit(256 * MIB)
-    """Characters of all streamed values of one response together."""
+    """Characters of all streamed values of one response together. As much may be told of the response and its
+    choices beside items."""
 
     items: int = _limit(4096)
     """Output items of one response."""

@@ -272,12 +272,13 @@ class GeminiDialect(Dialect):
         if not OF_RESPONSE & inner.keys():
             self._other_payload(payload, name)
             return
-        found = dialect_of(payload, name)
-        if found is not None and found != self.name and "candidates" not in inner:
-            self._wrong_dialect(payload, found)
-            return
-        self._members(inner, payload if inner is not payload and "response" in payload else None)
         candidates = inner.get("candidates")
+        if candidates is None:
+            found = dialect_of(payload, name)
+            if found is not None and found != self.name:
+                self._wrong_dialect(payload, found)
+                return
+        self._members(inner, payload if inner is not payload and "response" in payload else None)
         if type(candidates) is list:
             seen: set[int] = set()
             for position, told in enumerate(candidates):
@@ -293,7 +294,7 @@ class GeminiDialect(Dialect):
         elif candidates is not None:
             self._invalid("candidates", candidates)
         self._usage(inner.get("usageMetadata"))
-        if is_error_payload(inner):
+        if inner.get("error") or (candidates is None and is_error_payload(inner)):
             self._error(inner)
 
     def _other_payload(self, payload: JSON, name: str) -> None:

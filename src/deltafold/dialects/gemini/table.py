@@ -308,16 +308,23 @@ def is_snake(payload: JSON) -> bool:
     return False
 
 
-def camelled(value: Any) -> Any:
-    """A JSON value with the names of ProtoJSON."""
-    if type(value) is list:
-        return [camelled(entry) for entry in value]
-    if type(value) is not dict:
-        return value
-    found: JSON = {}
-    for key, member in value.items():
-        name = camel(key)
-        if name in found and member is None:
-            continue
-        found[name] = member if key in FREE else camelled(member)
-    return found
+def camelled(payload: JSON) -> JSON:
+    """A chunk with the names of ProtoJSON."""
+    made: JSON = {}
+    waiting: list[tuple[Any, Any]] = [(payload, made)]
+    while waiting:  # no recursion: how deep a value is nested is the wire's to say
+        source, target = waiting.pop()
+        for key, member in source.items() if type(source) is dict else enumerate(source):
+            name = camel(key) if type(key) is str else key
+            if type(target) is dict and name in target and member is None:
+                continue
+            kind = type(member)
+            inner: Any = member
+            if (kind is dict or kind is list) and key not in FREE:
+                inner = {} if kind is dict else []
+                waiting.append((member, inner))
+            if type(target) is dict:
+                target[name] = inner
+            else:
+                target.append(inner)
+    return made
