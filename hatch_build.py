@@ -35,6 +35,8 @@ COMPILED = (
     "dialects/base",
     "dialects/chat/table",
     "dialects/chat/think_tags",
+    "dialects/chat/calls",
+    "dialects/chat/merging",
     "dialects/chat/reader",
     "dialects/responses/reader",
     "dialects/gemini/table",

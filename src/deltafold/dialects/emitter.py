@@ -9,6 +9,8 @@ what was streamed. Each end costs the size of what ends.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
@@ -34,7 +36,14 @@ LIFTABLE: Final = ("function_call", "mcp_call")
 class Emitter:
     """Makes the events of one payload after another."""
 
-    MEMORY: ClassVar[tuple[str, ...]] = ("started", "ended", "reported", "halves")
+    MEMORY: ClassVar[tuple[str, ...]] = (
+        "started",
+        "ended",
+        "reported",
+        "halves",
+        "held_items",
+        "held_text",
+    )
     """What it remembers from payload to payload."""
     __slots__ = (
         "begun",
@@ -59,6 +68,10 @@ class Emitter:
         self.reported: set[tuple[str, str | int | None]] = set()
         self.halves: dict[tuple[int, ValueKey], int] = {}
         """High surrogates at the end of a fragment, which wait for their other half: code points."""
+        self.held_items = 0
+        """Items of which something came, and which have not begun yet."""
+        self.held_text = 0
+        """Characters that are kept, and that the fold does not hold yet."""
         self.out: list[Any] = []
         """The events that the present payload makes."""
         self.begun: dict[int, ItemRecord] = {}
@@ -126,7 +139,7 @@ class Emitter:
     def begin_item(self, told: JSON, *, index: int | None = None, choice_index: int | None = None) -> int:
         """An item begins, without its streamed values. Gives its index. Raises `LimitExceeded`."""
         free, limits = self.free_index(), self.fold.limits
-        if free >= limits.items:
+        if free + self.held_items >= limits.items:
             raise LimitExceeded("items", limits.items)
         if index is None:
             index = free
@@ -136,6 +149,28 @@ class Emitter:
         item = item_from(told, choice_index=choice_index, approval_required=self.fold.approval_required)
         self.out.append(e.ItemStarted(index, item))
         return index
+
+    def hold_item(self) -> None:
+        """Something came of an item that cannot begin yet. Raises `LimitExceeded`."""
+        limits = self.fold.limits
+        if self.free_index() + self.held_items >= limits.items:
+            raise LimitExceeded("items", limits.items)
+        self.held_items += 1
+
+    def release_item(self) -> None:
+        """An item that was held begins now."""
+        self.held_items -= 1
+
+    def hold_text(self, size: int) -> None:
+        """Characters are kept that nobody sees yet. Raises `LimitExceeded`."""
+        limits = self.fold.limits
+        self.held_text += size
+        if self.fold.size + self.held_text > limits.text_size:
+            raise LimitExceeded("text_size", limits.text_size)
+
+    def release_text(self, size: int) -> None:
+        """Characters that were kept are handed out, or dropped."""
+        self.held_text -= size
 
     def begin_part(self, index: int, group: e.Group, at: int, told: JSON) -> None:
         """A part of an item begins, without its streamed value. Raises `LimitExceeded`."""
@@ -234,6 +269,21 @@ class Emitter:
             return new
         value = self.record(index).values.get(key)
         return new if value is None else value.text + new
+
+    def pieces_back(self, index: int, key: ValueKey) -> Iterator[str]:
+        """The pieces of a streamed value as it was handed on, the last one first, without joining them."""
+        new = self.texts.get(index, {}).get(key, [])
+        value = None if (index, key) in self.restarted else self.record(index).values.get(key)
+        return chain(reversed(new), reversed([] if value is None else value.fragments))
+
+    def first_piece(self, index: int, key: ValueKey) -> str:
+        """The piece with which a streamed value began."""
+        value = None if (index, key) in self.restarted else self.record(index).values.get(key)
+        for pieces in ([] if value is None else value.fragments, self.texts.get(index, {}).get(key, [])):
+            for piece in pieces:
+                if piece:
+                    return piece
+        return ""
 
     def tell_value(self, index: int, kind: e.ValueKind, key: ValueKey, text: str, *, whole: bool) -> None:
         """A value was told whole: what of it is new is handed out, and a contradiction is said."""

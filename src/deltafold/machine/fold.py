@@ -348,7 +348,9 @@ class Fold:
         if data["usage"] is None and "usage" not in self.data and self.usage is not None:
             data["usage"] = usage_of_responses(self.usage)
         if self.audio:
-            data["audio"] = {name: "".join(pieces) for name, pieces in self.audio.items()}
+            known = data.get("audio")
+            spoken = {name: "".join(pieces) for name, pieces in self.audio.items()}
+            data["audio"] = {**known, **spoken} if isinstance(known, dict) else spoken
         details = data["incomplete_details"]
         reason = string(details, "reason") if isinstance(details, dict) else None
         return Response(

@@ -48,7 +48,7 @@ JSON: TypeAlias = dict[str, Any]
 
 GROWING: Final = frozenset({"logprobs", "logprobsResult", "citationMetadata"})
 """Members of a choice whose lists come in pieces, like the text they belong to."""
-MERGED: Final = frozenset({"groundingMetadata"})
+MERGED: Final = frozenset({"groundingMetadata", "message"})
 """Members of a choice whose own members come one by one."""
 
 
@@ -288,17 +288,21 @@ class ItemRecord:
 class ChoiceRecord:
     """What was told of one of several choices beside its items. It grows in place."""
 
-    MEMORY: Final = ("index", "finish_reason", "data")
+    MEMORY: Final = ("index", "finish_reason", "data", "reasoning_field", "legacy_call_id")
     __slots__ = MEMORY
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.finish_reason: str | None = None
         self.data: JSON = {}
+        self.reasoning_field: str | None = None
+        self.legacy_call_id: str | None = None
 
     def add(self, event: e.ChoiceUpdated) -> None:
         """More was told."""
         self.finish_reason = event.finish_reason
+        self.reasoning_field = event.reasoning_field or self.reasoning_field
+        self.legacy_call_id = event.legacy_call_id or self.legacy_call_id
         for name, value in event.data.items():
             if (name not in GROWING and name not in MERGED) or not isinstance(value, dict):
                 self.data[name] = value
@@ -324,7 +328,7 @@ class ChoiceRecord:
                     member: list(value) if isinstance(value, list) else value
                     for member, value in data[name].items()
                 }
-        return Choice(self.index, self.finish_reason, data)
+        return Choice(self.index, self.finish_reason, data, self.reasoning_field, self.legacy_call_id)
 
 
 def align(keys: list[int], count: int) -> list[int]:

@@ -75,7 +75,10 @@ class AnomalyCode(StrEnum):
     CALL_ID_MISSING = "call_id_missing"
     CALL_NAME_MISSING = "call_name_missing"
     ARGUMENTS_NOT_TEXT = "arguments_not_text"
+    CALL_INDEX_CHANGED = "call_index_changed"
+    CONTROL_TOKEN_IN_NAME = "control_token_in_name"
     ARGUMENTS_REPEATED = "arguments_repeated"
+    CONTENT_NOT_TEXT = "content_not_text"
     FINISH_REASON_MISSING = "finish_reason_missing"
     FINISH_REASON_UNKNOWN = "finish_reason_unknown"
     # what another wire has, or what Gemini streams
@@ -227,6 +230,15 @@ ANOMALIES: dict[AnomalyCode, AnomalyRule] = {
     ),
     _C.CALL_INDEX_REUSED: AnomalyRule(
         "Another tool call came under an index already taken.", "Its id and name make it a call of its own."
+    ),
+    _C.CALL_INDEX_CHANGED: AnomalyRule(
+        "Arguments of a tool call came under another index.", "They belong to the call that is open."
+    ),
+    _C.CONTROL_TOKEN_IN_NAME: AnomalyRule(
+        "The name of a tool holds control tokens of the model.", "The name stays as it came.", strict=False
+    ),
+    _C.CONTENT_NOT_TEXT: AnomalyRule(
+        "The content of a message is a JSON value, not text.", "It is written as text."
     ),
     _C.CALL_ID_MISSING: AnomalyRule("A tool call has no id.", "It gets one, made from its output index."),
     _C.CALL_NAME_MISSING: AnomalyRule("A tool call has no name.", "Its name stays empty."),

@@ -107,6 +107,10 @@ class ChoiceUpdated(Shown):
     """The server's own word. It is no end: arguments and usage may follow."""
     data: dict[str, Any] = payload_field()
     """What is new, as the server told it."""
+    reasoning_field: str | None = None
+    """The member in which the reasoning came, where there are several names for it; told at the end."""
+    legacy_call_id: str | None = None
+    """The id of the call that came as `function_call`; told at the end."""
 
 
 @attrs.frozen(repr=False)

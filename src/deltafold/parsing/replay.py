@@ -541,7 +541,9 @@ class Replay:
                 new[name] = value
         ends = event.finish_reason not in (None, known.finish_reason)
         ends = ends and (not counted or known.finish_reason is None)
-        return attrs.evolve(event, data=new) if new or ends else None
+        spelled = event.reasoning_field not in (None, known.reasoning_field)
+        spelled = spelled or event.legacy_call_id not in (None, known.legacy_call_id)
+        return attrs.evolve(event, data=new) if new or ends or spelled else None
 
     def _new_pieces(self, index: int, member: str, told: JSON, known: Any) -> JSON:
         """What is new in a member of a choice that comes in pieces."""

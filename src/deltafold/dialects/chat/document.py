@@ -48,6 +48,8 @@ RENAMED = {
     "input_tokens_details": "prompt_tokens_details",
     "output_tokens_details": "completion_tokens_details",
 }
+IMAGE = "image_url"
+"""The type of a part that is an image, and of an entry of `images`."""
 OF_ITEM = {"type", "status", "id", "call_id", "name", "arguments", "input"}
 
 
@@ -92,18 +94,23 @@ def reason_of(response: Response, told: Choice | None, items: list[Item]) -> str
 def choice_of(response: Response, index: int, told: Choice | None) -> JSON:
     more = copied(told.data) if told is not None and is_own(response) else {}
     items = [item for item in response.output if (item.choice_index or 0) == index]
-    logprobs = more.pop("logprobs", None) or {}
+    logprobs = more.pop("logprobs", None)
+    logprobs = logprobs if isinstance(logprobs, dict) else {}
     tokens = [entry for part in texts(items) for entry in part.logprobs]
     if tokens:
-        logprobs = {**logprobs, "content": [*copied(tokens), *(logprobs.get("content") or ())]}
-    message = message_of(
-        items, more.pop("reasoning_field", "reasoning_content"), more.pop("legacy_call_id", None)
-    )
+        known = logprobs.get("content")
+        logprobs = {**logprobs, "content": [*copied(tokens), *(known if isinstance(known, list) else ())]}
+    field = None if told is None else told.reasoning_field
+    message = message_of(items, field or "reasoning_content", None if told is None else told.legacy_call_id)
+    images = images_of(items)
     if told is not None and (parts := parts_of(items)):
         message["content"] = parts
+    if images:
+        message["images"] = copied(images)
     if "audio" in response.data:
         message["audio"] = copied(response.data["audio"])
-    for key, value in (more.pop("message", None) or {}).items():
+    fields = more.pop("message", None)
+    for key, value in fields.items() if isinstance(fields, dict) else ():
         known = message.get(key)
         message[key] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
     reason = reason_of(response, told, items)
@@ -159,13 +166,24 @@ def parts_of(items: list[Item]) -> list[Any]:
         for item in items
         if isinstance(item, Message)
         for part in item.content
-        if not isinstance(part, Refusal)
+        if not isinstance(part, Refusal) and part.type != IMAGE
     ]
     if all(isinstance(part, OutputText) for part in parts):
         return []
     return [
         {"type": "text", "text": part.text} if isinstance(part, OutputText) else copied(part.data)
         for part in parts
+    ]
+
+
+def images_of(items: list[Item]) -> list[Any]:
+    """The images, which the message has in a member of their own."""
+    return [
+        part.data
+        for item in items
+        if isinstance(item, Message)
+        for part in item.content
+        if part.type == IMAGE
     ]
 
 

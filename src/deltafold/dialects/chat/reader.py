@@ -9,17 +9,35 @@ each tool call of a choice become items, numbered in the order of their appearan
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_payload, error_in, is_error_payload, says_error
 from deltafold.dialects.base import Dialect, cause_of, usage_from
-from deltafold.dialects.chat.table import OTHER, Stop, stop_of
+from deltafold.dialects.chat.calls import OPENING, CallReader, OpenCall, OpenCalls, first
+from deltafold.dialects.chat.merging import Details, merge_field, merge_usage
+from deltafold.dialects.chat.table import (
+    CHUNK,
+    FINISH_REASONS,
+    FIRST_WINS,
+    HEARTBEATS,
+    KNOWN_CHUNK,
+    NATIVE_REASONS,
+    OF_CHOICE,
+    OF_CHUNK,
+    OF_DELTA,
+    OTHER,
+    REASONING,
+    REASONING_PARTS,
+    SIGNATURES,
+    TEXTS,
+    Stop,
+    stop_of,
+)
 from deltafold.dialects.chat.think_tags import ThinkTags
-from deltafold.machine.build import item_from, part_from
-from deltafold.machine.evidence import close_item, settle_value
+from deltafold.dialects.claims import dialect_of
 from deltafold.machine.fold import Ending, Fold
 from deltafold.machine.lifecycle import (
     CANCELLED,
@@ -29,109 +47,18 @@ from deltafold.machine.lifecycle import (
     ITEM_STATUS_AT_END,
     TRUNCATED,
 )
-from deltafold.machine.records import ItemRecord, PartRecord, Value, empty
-from deltafold.machine.values import ValueKey, delta_of
+from deltafold.machine.records import empty
+from deltafold.machine.values import ValueKey
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
-from deltafold.model.json_values import copied, integer
+from deltafold.model.json_values import copied, integer, objects
 from deltafold.model.response import Outcome
-from deltafold.wire.json_text import Paths, Report, is_strict_json, join_halves, join_surrogates
+from deltafold.wire.json_text import Paths, Report, join_halves
 
 __all__ = ["ChatDialect"]
 
 JSON: TypeAlias = dict[str, Any]
-
-FIRST_WINS: Final = ("id", "model", "created")
-OF_CHUNK: Final = {"choices", "usage", "obfuscation", "object", "error", *FIRST_WINS}
-OF_CHOICE: Final = {"index", "delta", "message", "text", "finish_reason", "finishReason", "usage", "logprobs"}
-OF_ITEM: Final = {"type", "status", "call_id", "name", "arguments", "input"}
-"""Members that the item of a call has from its own telling, whatever stands under that name elsewhere."""
-OF_DELTA: Final = {
-    "role",
-    "content",
-    "refusal",
-    "tool_calls",
-    "function_call",
-    "reasoning_content",
-    "reasoning",
-    "reasoning_details",
-    "annotations",
-}
-OF_CALL: Final = {
-    "index",
-    "id",
-    "type",
-    "function",
-    "custom",
-    "name",
-    "function_name",
-    "tool_name",
-    "arguments",
-    "input",
-}
-OF_FUNCTION: Final = {"name", "arguments", "input"}
-FINISH_REASONS: Final = ("finish_reason", "finishReason")
-NATIVE_REASONS: Final = ("native_finish_reason", "nativeFinishReason")
-"""What OpenRouter tells beside its own word: that of the server behind it."""
-HEARTBEATS: Final = ("keepalive", "ping")
-CHUNK: Final = "chat.completion.chunk"
-KNOWN_CHUNK: Final = {
-    "choices",
-    "usage",
-    "model",
-    "created",
-    "x_groq",
-    "prompt_filter_results",
-    "prompt_annotations",
-}
-# Whether arguments that begin again tell the same call again is seen by parsing what came so far. Text full
-# of braces must not make that quadratic.
-MOST_CHECKS: Final = 16
-OPENING: Final = "{["
-
-
-class OpenCall:
-    """One tool call, found among the fragments of its choice."""
-
-    MEMORY: Final = (
-        "place",
-        "id",
-        "name",
-        "custom",
-        "index",
-        "pieces",
-        "held",
-        "more",
-        "cumulative",
-        "checks",
-        "checked",
-    )
-    __slots__ = MEMORY
-
-    def __init__(self, place: int | None) -> None:
-        self.place = place
-        """The wire's index."""
-        self.id: str | None = None
-        self.name = ""
-        self.custom = False
-        self.index: int | None = None
-        """The output index, once the name is known and the item has begun."""
-        self.pieces: list[str] = []
-        """The arguments so far, until the item has begun."""
-        self.held = ""
-        """A leading `{}`, which some servers send before the arguments."""
-        self.more: JSON = {}
-        """Fields that this library does not know."""
-        self.cumulative = False
-        """Each fragment tells the arguments so far again."""
-        self.checks = 0
-        self.checked = 0
-
-    @property
-    def key(self) -> ValueKey:
-        """Where the arguments stand in the item."""
-        return ("input",) if self.custom else ("arguments",)
 
 
 class OpenChoice:
@@ -143,11 +70,16 @@ class OpenChoice:
         "message",
         "reasoning",
         "parts",
+        "next_part",
         "calls",
         "finish_reason",
         "native",
         "told",
+        "fields",
+        "reasoning_field",
         "annotations",
+        "cited",
+        "images",
         "tags",
         "details",
         "weighed",
@@ -161,17 +93,25 @@ class OpenChoice:
         self.reasoning: int | None = None
         self.parts: dict[str, int] = {}
         """Where text and refusal stand in the message."""
-        self.calls: list[OpenCall] = []
+        self.next_part = 0
+        self.calls = OpenCalls(index)
         self.finish_reason: str | None = None
         """The server's own word."""
         self.native: str | None = None
         """That of the server behind a gateway, where it says worse than the gateway's."""
         self.told: JSON = {}
         """What was handed on of its other fields."""
+        self.fields: JSON = {}
+        """What was handed on of its message's other fields."""
+        self.reasoning_field: str | None = None
+        """The member in which reasoning came first."""
         self.annotations = 0
+        self.cited: set[str] = set()
+        """The annotations that were handed on."""
+        self.images: dict[int, JSON] = {}
+        """The images that were handed on and have an index."""
         self.tags = ThinkTags()
-        self.details: list[JSON] = []
-        """OpenRouter's `reasoning_details`, merged."""
+        self.details = Details()
         self.weighed: set[str] = set()
         """The members of `logprobs` that came."""
 
@@ -188,11 +128,11 @@ class ChatDialect(Dialect):
             ("delta", "content", "text"),
             ("delta", "content", "thinking"),
             ("delta", "content", "thinking", "text"),
+            ("delta", "content", "reasoning"),
+            ("delta", "content", "summary"),
             ("delta", "refusal"),
-            ("delta", "reasoning_content"),
-            ("delta", "reasoning"),
-            ("delta", "reasoning", "content"),
-            ("delta", "reasoning", "text"),
+            *(("delta", name) for name in REASONING),
+            *(("delta", name, inner) for name in REASONING for inner in TEXTS),
             ("delta", "reasoning_details", "text"),
             ("delta", "reasoning_details", "summary"),
             ("delta", "tool_calls", "function", "arguments"),
@@ -211,12 +151,19 @@ class ChatDialect(Dialect):
         "done",
         "told",
         "usage",
+        "usage_waits",
         "choices",
-        "next_index",
+        "audio",
         "late",
     )
-    state_classes: ClassVar[tuple[tuple[type, int], ...]] = ((OpenCall, 1), (OpenChoice, 1), (ThinkTags, 0))
-    __slots__ = ("said", *MEMORY[len(Dialect.MEMORY) :])
+    state_classes: ClassVar[tuple[tuple[type, int], ...]] = (
+        (Details, 0),
+        (OpenCall, 1),
+        (OpenCalls, 1),
+        (OpenChoice, 1),
+        (ThinkTags, 0),
+    )
+    __slots__ = ("calls", *MEMORY[len(Dialect.MEMORY) :])
 
     def __init__(self, fold: Fold, report: Report, lifts: CallLifts, *, think_tags: bool = False) -> None:
         super().__init__(fold, report, lifts, think_tags=think_tags)
@@ -226,27 +173,29 @@ class ChatDialect(Dialect):
         self.told: JSON = {}
         """What was handed on of the chunks' own fields."""
         self.usage: JSON = {}
+        self.usage_waits = False
+        """Whether more of the usage is known than was reported."""
         self.choices: dict[int, OpenChoice] = {}
-        self.next_index = 0
+        self.audio: JSON = {}
+        """What was told of spoken output beside its pieces."""
         self.late: dict[int, JSON] = {}
         """Fields of items that became known too late for their announcement."""
 
-        self.said: dict[tuple[int, ValueKey], str] = {}
-        """What the present payload adds to the values, beside what the fold holds."""
+        self.calls = CallReader(self, self.late)
 
     # ---------------------------------------------------------------------------------------- the parser
 
     def translate(self, payload: JSON, name: str) -> list[Any]:
         """The events of one payload. `name` is the SSE event name, "" where there is none."""
-        self._clear()
+        self.begin_payload()
         kind = payload.get("type")
         if self.ended:
-            if kind not in HEARTBEATS:
+            if not isinstance(kind, str) or kind not in HEARTBEATS:
                 self._after_end()
-        elif isinstance(kind, str) and kind.startswith("response."):
-            self._wrong_dialect(payload, kind)
-        elif kind in HEARTBEATS:
-            self.out.append(e.Heartbeat(str(kind)))
+        elif isinstance(kind, str) and kind in HEARTBEATS:
+            self.out.append(e.Heartbeat(kind))
+        elif "choices" not in payload and (other := dialect_of(payload, name)) not in (None, self.name):
+            self._wrong_dialect(payload, kind if isinstance(kind, str) else name, str(other))
         else:
             self._chunk(payload, name)
         return self.out
@@ -279,14 +228,14 @@ class ChatDialect(Dialect):
             told = calls[0] if isinstance(calls, list) and len(calls) == 1 else None
             if told != {"index": integer(told or {}, "index"), "function": {"arguments": event.text}}:
                 return None
-            every = (call for choice in self.choices.values() for call in choice.calls)
+            every = (call for choice in self.choices.values() for call in choice.calls.calls)
             (call,) = [call for call in every if call.index == event.output_index]
-            self.said = {}  # what this payload said has been handed out, and is in the fold
+            self.begin_payload()  # what this payload said has been handed out, and is in the fold
             path = ("choices", 0, "delta", "tool_calls", 0, "function", "arguments")
-            return path, (OPENING, partial(self._may_repeat, call))
+            return path, (OPENING, partial(self.calls.may_repeat, call))
         if self.think_tags:
             return None
-        names = ("content",) if isinstance(event, e.TextDelta) else ("reasoning_content", "reasoning")
+        names = ("content",) if isinstance(event, e.TextDelta) else REASONING
         spoken = [name for name in names if isinstance(delta.get(name), str)]
         if len(spoken) != 1 or delta[spoken[0]] != event.text:
             return None
@@ -294,7 +243,7 @@ class ChatDialect(Dialect):
 
     def done_sentinel(self) -> list[Any]:
         """`[DONE]` came."""
-        self._clear()
+        self.begin_payload()
         if not self.ended and (self.choices or self.failing is not None):
             self.done = True
             self._end(TRUNCATED)
@@ -304,14 +253,14 @@ class ChatDialect(Dialect):
 
     def end(self, outcome: Outcome) -> list[Any]:
         """The transport ended, or the caller gave up. Nothing where the end had been told."""
-        self._clear()
+        self.begin_payload()
         if not self.ended:
             self._end(outcome)
         return self.out
 
     def fail(self, error: ResponseError) -> list[Any]:
         """The stream is none of this dialect."""
-        self._clear()
+        self.begin_payload()
         if not self.ended:
             self.out.append(e.ErrorReported(error))
             self.failing = {}
@@ -320,26 +269,30 @@ class ChatDialect(Dialect):
 
     def body(self, payload: JSON) -> list[Any]:
         """A whole body that is one JSON object."""
-        self._clear()
+        self.begin_payload()
         if self.ended:
             self._after_end()
-        elif payload.get("object") == "response":
-            self._wrong_dialect(payload, "a response")
+        elif "choices" not in payload and (other := dialect_of(payload)) not in (None, self.name):
+            self._wrong_dialect(payload, "a response", str(other))
         else:
             self._chunk(payload, "")
             self.done = bool(self.choices)
-            for choice, told in zip(self.choices.values(), payload.get("choices") or (), strict=False):
-                if isinstance(told, dict) and told.get("finish_reason") == "":
-                    choice.told["finish_reason"] = ""
+            for told in objects(payload, "choices"):
+                if told.get("finish_reason") == "" and len(self.choices) == len(objects(payload, "choices")):
+                    index = integer(told, "index")
+                    choice = self.choices.get(0 if index is None else index)
+                    if choice is not None:
+                        choice.told["finish_reason"] = ""
         return self.out
 
     def begins(self, payload: JSON, name: str) -> bool | None:
         """Whether a response may begin with a payload; None where that belongs to no response."""
         return True if KNOWN_CHUNK & payload.keys() or payload.get("object") == CHUNK else None
 
-    def _clear(self) -> None:
-        self.out = []
-        self.said = {}
+    def setstate(self, state: dict[str, Any]) -> None:
+        """Makes a new translator remember what another one did."""
+        super().setstate(state)
+        self.calls = CallReader(self, self.late)
 
     # ------------------------------------------------------------------------------------------- a chunk
 
@@ -392,10 +345,14 @@ class ChatDialect(Dialect):
     def _usage(self, usage: Any) -> None:
         if not isinstance(usage, dict):
             return
-        merged = merge_usage(self.usage, usage)
-        if merged != self.usage:
-            self.usage = merged
-            self.out.append(e.UsageReported(usage_from(copied(merged))))
+        if not merge_usage(self.usage, usage):
+            return
+        # Each report tells all counts. What has more of them than any server counts is told a few times, and
+        # at the end.
+        if members_of(self.usage) > MOST_COUNTS:
+            self.usage_waits = True
+        else:
+            self.out.append(e.UsageReported(usage_from(copied(self.usage))))
 
     def _error(self, payload: JSON, told: Any) -> None:
         """A payload tells of an error, which is `told` where that stands under a name of its own."""
@@ -407,8 +364,9 @@ class ChatDialect(Dialect):
         self.failing = cause_of(payload, error)
         self.out.append(e.ErrorReported(error))
 
-    def _wrong_dialect(self, payload: JSON, kind: str) -> None:
-        message = f"{kind[:60]} came where Chat Completions were expected: use dialect='responses'"
+    def _wrong_dialect(self, payload: JSON, kind: str, dialect: str) -> None:
+        what = kind[:60] or "a payload of another API"
+        message = f"{what} came where Chat Completions were expected: use dialect={dialect!r}"
         self.refuse_dialect(payload, message)
         self.failing = {"code": "wrong_dialect", "message": message}
         self._end(TRUNCATED)
@@ -500,16 +458,14 @@ class ChatDialect(Dialect):
         content = delta.get("content")
         if isinstance(content, str):
             self._text(choice, content, logprobs.get("content"))
-        elif isinstance(content, list):
-            for kind, piece in self._content_list(content):
+        elif content is not None:
+            for kind, piece in self._content(choice, content):
                 if kind == "text":
                     self._text(choice, piece)
                 elif kind is not None:
                     self._fragment(choice, kind, piece)
                 else:
                     self._other_part(choice, piece)
-        elif content is not None:
-            self.once(AnomalyCode.INVALID_FIELD, "content", f"content is {content!r:.40}")
         refusal = delta.get("refusal")
         if isinstance(refusal, str):
             self._fragment(choice, "refusal", refusal)
@@ -518,31 +474,45 @@ class ChatDialect(Dialect):
         self._calls(choice, delta.get("tool_calls"))
         legacy = delta.get("function_call")
         if isinstance(legacy, dict) and any(legacy.values()):
-            self._call(choice, {"index": LEGACY, "type": "function", "function": legacy})
+            self.calls.read_legacy(choice.calls, legacy)
         self._annotations(choice, delta.get("annotations"))
-        rest = {key: value for key, value in delta.items() if key not in OF_DELTA and not empty(value)}
-        if rest:
-            self._rest_of_message(choice, rest)
+        self._images(choice, delta.get("images"))
+        if delta.keys() - OF_DELTA:
+            self._rest_of_message(choice, delta)
 
-    def _audio(self, choice: OpenChoice, audio: JSON) -> JSON:
-        """Hands out the pieces of spoken output; gives what else is told of it."""
-        if isinstance(audio.get("data"), str) and audio["data"]:
+    def _rest_of_message(self, choice: OpenChoice, told: JSON, *, spoken: bool = False) -> None:
+        """Fields that are none of ours belong to the message. `spoken`: audio is not told again."""
+        known, new = choice.fields, {}
+        for key, value in told.items():
+            if key in OF_DELTA or empty(value):
+                continue
+            if key == "audio" and isinstance(value, dict):
+                self._audio(choice, value, spoken)
+                continue
+            if key in SIGNATURES and isinstance(value, str):
+                self._signature(choice, value)
+            merged = merge_field(known.get(key), value)
+            if merged != known.get(key):
+                known[key] = new[key] = merged
+        if new:
+            self.out.append(e.ChoiceUpdated(choice.index, choice.finish_reason, {"message": copied(new)}))
+
+    def _audio(self, choice: OpenChoice, audio: JSON, spoken: bool) -> None:
+        """Hands out the pieces of spoken output, and what else is told of it."""
+        key = (-1 - choice.index, TRANSCRIPT)
+        if not spoken and isinstance(audio.get("data"), str) and audio["data"]:
             self.out.append(e.AudioDelta(audio["data"]))
-        if isinstance(audio.get("transcript"), str):
-            text = join_halves(self.halves, (-1 - choice.index, TRANSCRIPT), audio["transcript"], self.report)
+        if not spoken and isinstance(audio.get("transcript"), str):
+            text = join_halves(self.halves, key, audio["transcript"], self.report)
             if text:
                 self.out.append(e.TranscriptDelta(text))
-        return {key: value for key, value in audio.items() if key not in SPOKEN}
-
-    def _rest_of_message(self, choice: OpenChoice, rest: JSON) -> None:
-        """Fields of a delta that are none of ours belong to the message."""
-        if isinstance(rest.get("audio"), dict):
-            rest["audio"] = self._audio(choice, rest["audio"])
-        known = choice.told.get("message", {})
-        merged = {**known, **{key: merge_field(known.get(key), value) for key, value in rest.items()}}
-        if merged != known:
-            choice.told["message"] = merged
-            self.out.append(e.ChoiceUpdated(choice.index, choice.finish_reason, {"message": copied(merged)}))
+        news = False
+        for name, value in audio.items():
+            if name not in SPOKEN and not empty(value) and self.audio.get(name) != value:
+                self.audio[name] = copied(value)
+                news = True
+        if news:
+            self.out.append(e.StatusChanged(None, {"audio": copied(self.audio)}))
 
     # ---------------------------------------------------------------------------- text, refusal, reasoning
 
@@ -555,105 +525,165 @@ class ChatDialect(Dialect):
             self._fragment(choice, kind, piece, told if piece == text else ())
 
     def _fragment(self, choice: OpenChoice, kind: e.ValueKind, text: str, logprobs: Any = ()) -> None:
-        if not text:
-            return
-        index, key = self._place(choice, kind)
-        text = join_halves(self.halves, (index, key), text, self.report)
         if text:
-            self._say(index, key, text, delta_of(index, kind, key, text, logprobs))
-
-    def _say(self, index: int, key: ValueKey, text: str, event: e.Event) -> None:
-        self.said[index, key] = self.said.get((index, key), "") + text
-        self.out.append(event)
+            index, key = self._place(choice, kind)
+            self.emit_text(index, kind, key, text, logprobs)
 
     def _place(self, choice: OpenChoice, kind: e.ValueKind) -> tuple[int, ValueKey]:
         """Where a text stands; its item and part begin with it."""
         if kind == "reasoning":
-            if choice.reasoning is None:
-                told = {"type": "reasoning", "summary": [], "content": []}
-                choice.reasoning = self._begin(choice, told)
-                part: JSON = {"type": "reasoning_text", "text": ""}
-                self.out.append(
-                    e.PartStarted(choice.reasoning, 0, "content", part_from(part, reasoning=True))
-                )
-            return choice.reasoning, ("content", 0, "text")
-        if choice.message is None:
+            reasoning = choice.reasoning
+            if reasoning is None:
+                told: JSON = {"type": "reasoning", "summary": [], "content": []}
+                reasoning = choice.reasoning = self.begin_item(told, choice_index=choice.index)
+                self.begin_part(reasoning, "content", 0, {"type": "reasoning_text", "text": ""})
+            return reasoning, REASONING_KEY
+        message = choice.message
+        if message is None:
             told = {"type": "message", "role": choice.role, "status": "in_progress", "content": []}
-            choice.message = self._begin(choice, told)
-        if kind not in choice.parts:
-            part = {"type": "refusal", "refusal": ""}
+            message = choice.message = self.begin_item(told, choice_index=choice.index)
+        at = choice.parts.get(kind)
+        if at is None:
+            part: JSON = {"type": "refusal", "refusal": ""}
             if kind == "text":
                 part = {"type": "output_text", "text": "", "annotations": []}
-            choice.parts[kind] = self._add_part(choice, part)
-        return choice.message, ("content", choice.parts[kind], kind)
+            at = choice.parts[kind] = self._add_part(choice, message, part)
+        return message, ("content", at, kind)
 
-    def _add_part(self, choice: OpenChoice, part: JSON) -> int:
-        assert choice.message is not None
-        at = max(choice.parts.values(), default=-1) + 1
-        self.out.append(e.PartStarted(choice.message, at, "content", part_from(part)))
+    def _add_part(self, choice: OpenChoice, message: int, part: JSON) -> int:
+        at = choice.next_part
+        self.begin_part(message, "content", at, part)
+        choice.next_part = at + 1
         return at
 
-    def _begin(self, choice: OpenChoice, told: JSON) -> int:
-        index = self.next_index
-        self.next_index += 1
-        item = item_from(told, choice_index=choice.index, approval_required=self.fold.approval_required)
-        self.out.append(e.ItemStarted(index, item))
-        return index
+    def _other_part(self, choice: OpenChoice, part: JSON) -> None:
+        message, _ = self._place(choice, "text")
+        self._add_part(choice, message, copied(part))
 
     def _reasoning(self, choice: OpenChoice, told: JSON) -> list[str]:
         """The pieces of reasoning in a delta or message."""
         texts: list[str] = []
-        for key in ("reasoning_content", "reasoning"):
-            text = told.get(key)
-            if isinstance(text, dict):
-                text = first(text, "content", "text")
-            if isinstance(text, str):
-                if text and text not in texts:
+        for key in REASONING:
+            value = told.get(key)
+            if value is None or value == "":
+                continue
+            text = value if isinstance(value, str) else reasoning_text(value, 0)
+            if text:
+                if text not in texts:
                     # vLLM was renaming the field and sent both.
                     texts.append(text)
-                    choice.told.setdefault("reasoning_field", key)
-            elif not empty(told.get(key)):
-                self.once(AnomalyCode.INVALID_FIELD, key, f"{key} is {told[key]!r:.40}")
-        entries = told.get("reasoning_details")
-        details = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-        for detail in details:
-            merge_detail(choice.details, detail)
+                    if choice.reasoning_field is None:
+                        choice.reasoning_field = key
+            elif not empty(value) and not readable(value):
+                self.once(AnomalyCode.INVALID_FIELD, key, f"{key} is {value!r:.40}")
+        details = objects(told, "reasoning_details")
         if details:
+            limits = self.fold.limits
+            for detail in details:
+                self.hold_text(choice.details.add(detail))
+                if len(choice.details.entries) > limits.parts:
+                    raise LimitExceeded("parts", limits.parts)
             self._place(choice, "reasoning")
         if not texts and not isinstance(told.get("reasoning"), str):
-            found = [detail.get("text") or detail.get("summary") for detail in details]
-            texts = [text for text in found if isinstance(text, str)]
+            for detail in details:
+                piece = detail.get("text") or detail.get("summary")
+                if isinstance(piece, str):
+                    texts.append(piece)
+        if not texts:
+            # LiteLLM passes Anthropic's blocks on, beside their text.
+            for block in objects(told, "thinking_blocks"):
+                piece = block.get("thinking")
+                if isinstance(piece, str) and piece:
+                    texts.append(piece)
+        for block in objects(told, "thinking_blocks"):
+            self._signature(choice, first(block, "signature", "data"))
         return texts
 
-    def _content_list(self, content: list[Any]) -> list[tuple[e.ValueKind | None, Any]]:
-        """Content in parts, Mistral's with thinking among them: texts with their kind, and other parts."""
+    def _signature(self, choice: OpenChoice, signature: Any) -> None:
+        """What proves the reasoning, or holds all of it encrypted. A later one replaces."""
+        if isinstance(signature, str) and signature:
+            index, _ = self._place(choice, "reasoning")
+            late = self.late.get(index)
+            if late is None:
+                late = self.late[index] = {}
+            late["encrypted_content"] = signature
+
+    def _content(self, choice: OpenChoice, content: Any) -> list[tuple[e.ValueKind | None, Any]]:
+        """Content that is no text: Mistral's and others' in parts, or another JSON value.
+
+        Gives texts with their kind, and other parts.
+        """
+        if isinstance(content, dict):
+            if "type" not in content and text_in(content) is None:
+                self._no_text(content)
+                return [("text", json_text_of(content))]
+            content = [content]
+        elif not isinstance(content, list):
+            self._no_text(content)
+            return [("text", json_text_of(content))]
         pieces: list[tuple[e.ValueKind | None, Any]] = []
         for part in content:
-            if not isinstance(part, dict):
-                self.once(AnomalyCode.INVALID_FIELD, "content", f"a part of the content is {part!r:.40}")
-            elif isinstance(part.get("text"), str):
-                pieces.append(("text", part["text"]))
-            elif isinstance(thinking := part.get("thinking"), (str, list)):
-                for piece in [thinking] if isinstance(thinking, str) else thinking:
-                    text = piece.get("text") if isinstance(piece, dict) else piece
-                    if isinstance(text, str):
-                        pieces.append(("reasoning", text))
-            elif part:
-                pieces.append((None, part))
+            if isinstance(part, dict):
+                self._content_part(choice, part, pieces)
+            elif part is not None:
+                self._no_text(part)
+                pieces.append(("text", part if isinstance(part, str) else json_text_of(part)))
         return pieces
 
-    def _other_part(self, choice: OpenChoice, part: JSON) -> None:
-        if choice.message is None:
-            self._place(choice, "text")
-        at = self._add_part(choice, copied(part))
-        choice.parts[f"part {at}"] = at
+    def _no_text(self, content: Any) -> None:
+        self.once(AnomalyCode.CONTENT_NOT_TEXT, None, f"the content is {content!r:.40}")
+
+    def _content_part(
+        self, choice: OpenChoice, part: JSON, pieces: list[tuple[e.ValueKind | None, Any]]
+    ) -> None:
+        kind = part.get("type")
+        text = text_in(part)
+        thought = part.get("thinking")
+        if (isinstance(kind, str) and kind in REASONING_PARTS) or (text is None and thought is not None):
+            found = reasoning_text(part, 0)
+            if found:
+                pieces.append(("reasoning", found))
+            signed = first(part, *SIGNATURES) if found else first(part, *SIGNATURES, "data")
+            self._signature(choice, signed)
+            if not found and signed is None:
+                pieces.append((None, part))
+        elif kind == "refusal" and isinstance(part.get("refusal"), str):
+            pieces.append(("refusal", part["refusal"]))
+        elif text is not None:
+            pieces.append(("text", text))
+            self._annotations(choice, part.get("annotations"))
+        elif part:
+            pieces.append((None, part))
 
     def _annotations(self, choice: OpenChoice, annotations: Any) -> None:
+        """Citations. Some servers tell all of them again with each chunk, or at the end."""
         found = [a for a in annotations if isinstance(a, dict)] if isinstance(annotations, list) else []
         for annotation in found:
+            said = json_text_of(annotation)
+            if said in choice.cited:
+                continue
+            choice.cited.add(said)
             index, key = self._place(choice, "text")
-            self.out.append(e.AnnotationAdded(index, int(key[1]), choice.annotations, annotation))
+            at = self.bounded(choice.annotations)
+            self.out.append(e.AnnotationAdded(index, int(key[1]), at, annotation))
             choice.annotations += 1
+
+    def _images(self, choice: OpenChoice, images: Any) -> None:
+        """Images become parts of the message."""
+        if images is None:
+            return
+        for image in (
+            [images] if isinstance(images, dict) else images if isinstance(images, list) else [images]
+        ):
+            if not isinstance(image, dict):
+                self.once(AnomalyCode.INVALID_FIELD, "images", f"an image is {image!r:.40}")
+                continue
+            index = integer(image, "index")
+            if index is not None:
+                if choice.images.get(index) == image:
+                    continue
+                choice.images[index] = image
+            self._other_part(choice, image)
 
     # ------------------------------------------------------------------------------------------ tool calls
 
@@ -665,234 +695,9 @@ class ChatDialect(Dialect):
             return
         for told in calls or ():
             if isinstance(told, dict):
-                self._call(choice, told)
+                self.calls.read(choice.calls, told)
             else:
                 self.once(AnomalyCode.INVALID_FIELD, "tool call", f"a tool call is {told!r:.40}")
-
-    def _call(self, choice: OpenChoice, told: JSON) -> None:
-        """A fragment of a call."""
-        function = function_of(told)
-        place, ident = integer(told, "index"), call_id(told)
-        name = call_name(told, function)
-        call = self._find_call(choice, place, ident, name)
-        if call is None:
-            call = OpenCall(place)
-            call.custom = is_custom(told)
-            choice.calls.append(call)
-        self._learn(choice, call, ident, name, told, function)
-        self._arguments(choice, call, told, function)
-
-    def _find_call(
-        self, choice: OpenChoice, place: int | None, ident: str | None, name: str
-    ) -> OpenCall | None:
-        """Which call a fragment belongs to; None where it begins one. This is the whole rule.
-
-        An id that is known decides. Else the index does, unless another id together with a name says that a
-        new call began under an index already taken (Gemini's endpoint gives every call index 0). Without a
-        name a fragment never begins a call while one is open, whatever its id (LM Studio gives each fragment
-        a new one). Without an index the fragment goes on the last call, unless it has a name.
-        """
-        if ident is not None:
-            for call in choice.calls:
-                if call.id == ident and (place is None or call.place in (None, place)):
-                    return call
-        if place is None:
-            last = choice.calls[-1] if choice.calls else None
-        else:
-            last = next((call for call in reversed(choice.calls) if call.place == place), None)
-        if last is None or not name:
-            return last
-        if ident is not None and last.id is not None:
-            begins = True  # another id, and a name
-        elif not last.name:
-            begins = False  # the name comes late
-        elif name == last.name:
-            begins = self._is_whole(last)  # the name comes with every fragment
-        else:
-            begins = self._has_arguments(last)  # the name comes in pieces
-        if not begins:
-            return last
-        if place is not None:
-            self.once(
-                AnomalyCode.CALL_INDEX_REUSED, choice.index, f"tool call index {place} has another call"
-            )
-        return None
-
-    def _learn(
-        self, choice: OpenChoice, call: OpenCall, ident: str | None, name: str, told: JSON, function: JSON
-    ) -> None:
-        new: JSON = {}
-        if ident is not None and call.id is None:
-            call.id = new["call_id"] = ident
-        elif ident is not None and ident != call.id:
-            self.once(AnomalyCode.CALL_ID_CHANGED, call.index, f"{call.id!r:.40} became {ident[:40]!r}")
-        if name and name != call.name:
-            if not call.name or name.startswith(call.name):
-                call.name = new["name"] = name
-            elif not self._has_arguments(call) and not call.name.endswith(name):
-                call.name = new["name"] = call.name + name
-            elif self._has_arguments(call):
-                self.once(AnomalyCode.NAME_CHANGED, call.index, f"{call.name[:40]!r} became {name[:40]!r}")
-        for source, known in ((told, OF_CALL), (function, OF_FUNCTION)):
-            for key, value in source.items():
-                if key in known or empty(value) or call.more.get(key) == value:
-                    continue
-                if key in OF_ITEM:
-                    self.once(AnomalyCode.INVALID_FIELD, f"call {key}", f"a call has {key} {value!r:.40}")
-                else:
-                    call.more[key] = new[key] = copied(value)
-        if call.index is None and call.name:
-            self._start_call(choice, call)
-        elif call.index is not None and new:
-            self._update(choice, call.index, new)
-
-    def _start_call(self, choice: OpenChoice, call: OpenCall) -> int:
-        """A call becomes an item once its name is known. Gives its index."""
-        field = "input" if call.custom else "arguments"
-        told = {
-            "type": "custom_tool_call" if call.custom else "function_call",
-            "status": "in_progress",
-            "call_id": call.id,
-            "name": call.name,
-            field: "",
-            **call.more,
-        }
-        index = call.index = self._begin(choice, told)
-        pieces, call.pieces = call.pieces, []
-        self._say_arguments(call, *pieces)
-        return index
-
-    def _say_arguments(self, call: OpenCall, *pieces: str) -> None:
-        if call.index is None:
-            call.pieces += pieces
-            return
-        text = self._characters(call.index, call.key, pieces)
-        if self.lifts.declared and not call.custom:
-            text = self.lifts.fragment(call.index, call.name, text, self.out)
-        if text:
-            self._say(call.index, call.key, text, e.ArgumentsDelta(call.index, text))
-
-    def _characters(self, index: int, key: ValueKey, pieces: Iterable[str]) -> str:
-        return "".join([join_halves(self.halves, (index, key), piece, self.report) for piece in pieces])
-
-    def _so_far_of(self, call: OpenCall) -> str:
-        raw = self._raw(call)
-        return (
-            self._so_far(call.index, call.key)
-            if raw is None and call.index is not None
-            else "".join(raw or ())
-        )
-
-    def _raw(self, call: OpenCall) -> list[str] | None:
-        """The pieces of the arguments as they came, where the fold does not hold them."""
-        return call.pieces if call.index is None else self.lifts.raw(call.index)
-
-    def _has_arguments(self, call: OpenCall) -> bool:
-        return call.held != "" or any(self._pieces_back(call))
-
-    def _pieces_back(self, call: OpenCall) -> Iterator[str]:
-        """The pieces of the arguments so far, the last one first, without joining them."""
-        raw = self._raw(call)
-        if raw is None and call.index is not None:
-            yield self.said.get((call.index, call.key), "")
-            record = self.fold.items.get(call.index)
-            value = None if record is None else record.values.get(call.key)
-            raw = [] if value is None else value.fragments
-        yield from reversed(raw or [])
-
-    def _ends_as_json(self, call: OpenCall) -> bool:
-        """Whether the arguments so far may be whole by their last character, wherever they were cut."""
-        end = next((piece for piece in self._pieces_back(call) if not piece.isspace() and piece), "")
-        return end.rstrip().endswith(("}", "]"))
-
-    def _is_whole(self, call: OpenCall) -> bool:
-        """Whether the arguments so far are a whole object or array."""
-        if call.held:
-            return True
-        if not self._ends_as_json(call):
-            return False
-        so_far = self._so_far_of(call)
-        if call.checks >= MOST_CHECKS and len(so_far) < 2 * call.checked:
-            return False
-        call.checks += 1
-        call.checked = len(so_far)
-        return is_strict_json(so_far)
-
-    def _arguments(self, choice: OpenChoice, call: OpenCall, told: JSON, function: JSON) -> None:
-        text = first(function, "arguments", "input")
-        if text is None:
-            text = first(told, "arguments", "input")
-        if isinstance(text, (dict, list)):
-            self.once(
-                AnomalyCode.ARGUMENTS_NOT_TEXT, call.index, f"the arguments are a {type(text).__name__}"
-            )
-            text = json.dumps(text, ensure_ascii=False, separators=(",", ":"))
-        elif text is not None and not isinstance(text, str):
-            self.once(AnomalyCode.INVALID_FIELD, "arguments", f"arguments is {text!r:.40}")
-            return
-        if not text:
-            return
-        if not call.custom:
-            if not self._has_arguments(call) and text.strip() == "{}":
-                call.held = text
-                return
-            if call.held:
-                held, call.held = call.held, ""
-                if text.lstrip().startswith("{"):
-                    self.once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "`{}` came before the arguments")
-                else:
-                    self._say_arguments(call, held)
-            text = self._new_arguments(call, text)
-        if text:
-            self._say_arguments(call, text)
-
-    def _new_arguments(self, call: OpenCall, text: str) -> str:
-        """What of a fragment is new: some servers send the arguments so far again, or all of them."""
-        if text[0] not in OPENING or not self._has_arguments(call) or not self._may_repeat(call, text):
-            return text
-        if call.cumulative or self._is_whole(call):
-            so_far = self._so_far_of(call)
-            if text.startswith(so_far) or text == so_far[: len(text)]:
-                self.once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments came again")
-                return text[len(so_far) :]
-        elif self._first_piece_begins(call, text):
-            so_far = self._so_far_of(call)
-            if text.startswith(so_far) and not is_json_prefix(so_far + text):
-                self.once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments so far came again")
-                call.cumulative = True
-                return text[len(so_far) :]
-        return text
-
-    def _may_repeat(self, call: OpenCall, text: str) -> bool:
-        """Whether a fragment that opens something may hold what has come before: cheap tests before the dear
-        ones."""
-        return (
-            call.held != ""
-            or call.cumulative
-            or self._ends_as_json(call)
-            or self._first_piece_begins(call, text)
-        )
-
-    def _first_piece_begins(self, call: OpenCall, text: str) -> bool:
-        """Whether a fragment begins as the arguments did, and not just with the same bracket."""
-        if len(text) == 1:
-            return False
-        pieces = self._raw(call)
-        if pieces is None and call.index is not None:
-            record = self.fold.items.get(call.index)
-            value = None if record is None else record.values.get(call.key)
-            said = self.said.get((call.index, call.key), "")
-            pieces = [said] if value is None else value.fragments
-        return text.startswith(next(filter(None, pieces or ()), ""))
-
-    def _update(self, choice: OpenChoice, index: int, more: JSON) -> None:
-        """More is known of an item that had begun."""
-        record = self.fold.items.get(index)
-        if record is None or any(place[0] == index for place in self.said):
-            self.late.setdefault(index, {}).update(more)
-            return
-        data = {**record.to_dict(), **more}
-        self.out.append(e.ItemUpdated(index, self.fold.item(record, data, whole=False)))
 
     # ------------------------------------------------------------------------------------ whole messages
 
@@ -902,53 +707,40 @@ class ChatDialect(Dialect):
         if isinstance(role, str) and role and choice.message is None:
             choice.role = role
         if message.get("reasoning_details"):
-            choice.details = []
+            choice.details = Details()
+        had_parts = choice.next_part > len(choice.parts)
         reasoning = "".join(self._reasoning(choice, message))
-        content, others = message.get("content"), []
-        if isinstance(content, list):
-            pieces = self._content_list(content)
+        content, refusal, others = message.get("content"), message.get("refusal"), []
+        if content is not None and not isinstance(content, str):
+            pieces = self._content(choice, content)
             reasoning += "".join(piece for kind, piece in pieces if kind == "reasoning")
+            refused = "".join(piece for kind, piece in pieces if kind == "refusal")
+            refusal = refused or refusal
             others = [piece for kind, piece in pieces if kind is None]
             content = "".join(piece for kind, piece in pieces if kind == "text")
         self._tell(choice, "reasoning", reasoning)
         if isinstance(content, str):
             self._tell_content(choice, content)
-        elif content is not None:
-            self.once(AnomalyCode.INVALID_FIELD, "content", f"content is {content!r:.40}")
-        if not any(name.startswith("part ") for name in choice.parts):
+        if not had_parts:
             for part in others:
                 self._other_part(choice, part)
-        if isinstance(message.get("refusal"), str):
-            self._tell(choice, "refusal", message["refusal"])
+            self._images(choice, message.get("images"))
+        if isinstance(refusal, str):
+            self._tell(choice, "refusal", refusal)
         calls = message.get("tool_calls")
         for position, told in enumerate(calls if isinstance(calls, list) else ()):
             if isinstance(told, dict):
-                self._tell_call(choice, position, told)
+                self.calls.tell(choice.calls, position, told)
         legacy = message.get("function_call")
         if isinstance(legacy, dict) and any(legacy.values()):
-            self._tell_call(choice, LEGACY, {"type": "function", "function": legacy})
-        if choice.annotations == 0:
-            self._annotations(choice, message.get("annotations"))
-        rest = {key: value for key, value in message.items() if key not in OF_DELTA and not empty(value)}
-        spoke = isinstance(choice.told.get("message", {}).get("audio"), dict)
-        if spoke and isinstance(audio := rest.get("audio"), dict):
-            rest["audio"] = {key: value for key, value in audio.items() if key not in SPOKEN}
-        if rest:
-            self._rest_of_message(choice, rest)
-
-    def _so_far(self, index: int, key: ValueKey) -> str:
-        record = self.fold.items.get(index)
-        value = None if record is None else record.values.get(key)
-        return ("" if value is None else value.text) + self.said.get((index, key), "")
+            self.calls.tell_legacy(choice.calls, legacy)
+        self._annotations(choice, message.get("annotations"))
+        self._rest_of_message(choice, message, spoken=bool(self.fold.audio))
 
     def _tell(self, choice: OpenChoice, kind: e.ValueKind, text: str) -> None:
-        if not text:
-            return
-        index, key = self._place(choice, kind)
-        self.halves.pop((index, key), None)  # the other half is told with it
-        value = Value(kind, [self._so_far(index, key)])
-        self.out += settle_value(index, kind, key, value, text, self.report, whole=False)
-        self.said[index, key] = ""
+        if text:
+            index, key = self._place(choice, kind)
+            self.tell_value(index, kind, key, text, whole=False)
 
     def _tell_content(self, choice: OpenChoice, content: str) -> None:
         if not self.think_tags:
@@ -957,47 +749,19 @@ class ChatDialect(Dialect):
         tags = ThinkTags()
         pieces = [*tags.feed(content), *tags.close()]
         choice.tags = ThinkTags()
-        for kind in ("reasoning", "text"):
+        for kind in THINK_KINDS:
             self._tell(choice, kind, "".join(piece for found, piece in pieces if found == kind))
-
-    def _tell_call(self, choice: OpenChoice, position: int, told: JSON) -> None:
-        function, ident = function_of(told), call_id(told)
-        known = next((call for call in choice.calls if ident is not None and call.id == ident), None)
-        if position == LEGACY:
-            known = next((call for call in choice.calls if call.place == LEGACY), None)
-        elif known is None and position < len(choice.calls):
-            candidate = choice.calls[position]
-            if ident is None or candidate.id is None:
-                known = candidate
-        if known is None:
-            self._call(choice, {**told, "index": len(choice.calls) if position != LEGACY else LEGACY})
-            return
-        self._learn(choice, known, ident, call_name(told, function), told, function)
-        text = first(function, "arguments", "input")
-        so_far = self._so_far_of(known) + known.held
-        if isinstance(text, str) and text and text != so_far:
-            if known.index is not None:
-                self.halves.pop((known.index, known.key), None)  # the other half is told with it
-            if text.startswith(so_far):
-                self._say_arguments(known, text[len(so_far) - len(known.held) :])
-                known.held = ""
-            elif known.index is not None:
-                known.held = ""
-                self.report(
-                    AnomalyCode.VALUE_CONTRADICTED, "the message tells other arguments than were streamed"
-                )
-                if self.lifts.declared and not known.custom:
-                    text = self.lifts.told(known.index, known.name, text, self.out, whole=True)
-                self.out.append(e.ValueReplaced(known.index, "arguments", text))
 
     # ------------------------------------------------------------------------------------------- the end
 
     def _end(self, outcome: Outcome) -> None:
         """Nothing more will come, or `[DONE]` came."""
         outcome, reason = self._outcome(outcome)
-        closes = ITEM_STATUS_AT_END[outcome]
         for choice in self.choices.values():
-            self._end_choice(choice, closes, self._end_calls(choice, outcome))
+            self._end_choice(choice, outcome)
+        if self.usage_waits:
+            self.usage_waits = False
+            self.out.append(e.UsageReported(usage_from(copied(self.usage))))
         data: JSON = {}
         if outcome is not TRUNCATED:
             data["status"] = str(outcome)
@@ -1006,8 +770,7 @@ class ChatDialect(Dialect):
         if self.failing is not None:
             data["error"] = self.failing
         self.ended = True
-        choices = sorted(self.choices)
-        word = self.choices[choices[0]].finish_reason if choices else None
+        word = self.choices[min(self.choices)].finish_reason if self.choices else None
         stop = None if word is None else stop_of(word)
         self.out.append(Ending(outcome, data, None, word if stop is None else stop.reason or word))
 
@@ -1045,73 +808,88 @@ class ChatDialect(Dialect):
         error = ResponseError(stop.kind, message, code, retryable=True, raw={"finish_reason": word})
         self.out.append(e.ErrorReported(error))
 
-    def _end_calls(self, choice: OpenChoice, outcome: Outcome) -> dict[tuple[int, ValueKey], str]:
-        """What was held back of the calls: text that has not been handed out."""
-        cancelled = outcome is CANCELLED  # then what is missing might have come
-        rest: dict[tuple[int, ValueKey], str] = {}
-        for call in choice.calls:
-            unsaid, call.held = call.held, ""
-            index = call.index
-            if index is None:
-                if not cancelled:
-                    self.report(AnomalyCode.CALL_NAME_MISSING, "a tool call ended without a name")
-                pieces, call.pieces = [piece for piece in (*call.pieces, unsaid) if piece], []
-                index = self._start_call(choice, call)
-                unsaid = self._characters(index, call.key, pieces)
-            if self.lifts.declared and not call.custom:
-                unsaid = self.lifts.fragment(index, call.name, unsaid, self.out)
-                unsaid += self.lifts.close(index, self.out)
-            if unsaid:
-                rest[index, call.key] = unsaid
-            if call.id is None:
-                call.id = f"call_{index}_synthesized"
-                self.late.setdefault(index, {})["call_id"] = call.id
-                if call.place == LEGACY:
-                    choice.told["legacy_call_id"] = call.id
-                elif not cancelled:
-                    self.report(AnomalyCode.CALL_ID_MISSING, f"the call of {call.name[:40]!r} has no id")
-        return rest
-
-    def _end_choice(
-        self, choice: OpenChoice, closes: str | None, rest: dict[tuple[int, ValueKey], str]
-    ) -> None:
+    def _end_choice(self, choice: OpenChoice, outcome: Outcome) -> None:
         """What was cut off is the last thing that began; all before it is whole."""
-        more: JSON = {key: choice.told[key] for key in SPELLINGS if key in choice.told}
-        if choice.reasoning is not None and choice.details:
-            details = joined_details(choice.details)
+        legacy = self.calls.end(choice.calls, cancelled=outcome is CANCELLED)
+        if choice.reasoning is not None and choice.details.entries:
+            details = choice.details.joined()
             self.late.setdefault(choice.reasoning, {})["reasoning_details"] = details
-        if more or choice.finish_reason is None:
-            self.out.append(e.ChoiceUpdated(choice.index, choice.finish_reason, more))
         for kind, piece in choice.tags.close():
-            place = self._place(choice, kind)
-            rest[place] = rest.get(place, "") + piece
+            self._fragment(choice, kind, piece)
+        more: JSON = {"finish_reason": ""} if choice.told.get("finish_reason") == "" else {}
+        field = choice.reasoning_field
+        if more or field is not None or legacy is not None or choice.finish_reason is None:
+            self.out.append(e.ChoiceUpdated(choice.index, choice.finish_reason, more, field, legacy))
         if self.halves.pop((-1 - choice.index, TRANSCRIPT), None) is not None:
             self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a transcript")
             self.out.append(e.TranscriptDelta("\ufffd"))
-        indexes = [choice.reasoning, choice.message, *(call.index for call in choice.calls)]
-        started = sorted(index for index in indexes if index is not None)
+        started = [index for index in (choice.reasoning, choice.message) if index is not None]
+        started += [call.index for call in choice.calls.calls if call.index is not None]
+        started.sort()
+        status = ITEM_STATUS_AT_END[outcome]
+        stop = None if choice.finish_reason is None else stop_of(choice.finish_reason)
+        cut = stop is not None and stop.outcome is INCOMPLETE
         for index in started:
-            status = closes
-            if closes is not None:
-                cut = choice.finish_reason is not None and index == started[-1]
-                cut = cut and (stop := stop_of(choice.finish_reason or "")) is not None
-                cut = cut and stop is not None and stop.outcome is INCOMPLETE
-                status = "incomplete" if cut else "completed"
-                for item, key in self.halves:
-                    if item == index:
-                        self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
-                        rest[item, key] = rest.get((item, key), "") + "\ufffd"
-            record = record_with(self.fold.items.get(index), self.out, index)
-            texts = {key: text for (item, key), text in rest.items() if item == index}
-            self.out += close_item(self.fold, record, status, texts, self.late.get(index, {}), self.report)
+            if status is not None:
+                status = "incomplete" if cut and index == started[len(started) - 1] else "completed"
+            self.finish_item(index, status, self.late.get(index))
 
 
-SPELLINGS: Final = ("reasoning_field", "legacy_call_id", "finish_reason")
-"""How the server spells what the model of this library does not tell apart."""
 SPOKEN: Final = ("data", "transcript")
 TRANSCRIPT: Final[ValueKey] = ("transcript",)
-LEGACY: Final = -1
-"""The place of the one call that the old `function_call` field can hold."""
+REASONING_KEY: Final[ValueKey] = ("content", 0, "text")
+THINK_KINDS: Final[tuple[e.ValueKind, e.ValueKind]] = ("reasoning", "text")
+DEEPEST_REASONING: Final = 3
+"""How deep the texts of reasoning stand in objects and lists."""
+MOST_COUNTS: Final = 64
+"""Members of a usage that is still reported as often as it changes. Servers have about twenty."""
+
+
+def text_in(part: JSON) -> str | None:
+    """The text of a part."""
+    text = part.get("text")
+    if isinstance(text, dict):
+        text = text.get("value")
+    return text if isinstance(text, str) else None
+
+
+def reasoning_text(value: Any, depth: int) -> str:
+    """The reasoning in an object or a list: its texts, joined."""
+    if isinstance(value, str):
+        return value
+    if depth >= DEEPEST_REASONING:
+        return ""
+    if isinstance(value, list):
+        return "".join([reasoning_text(entry, depth + 1) for entry in value])
+    if isinstance(value, dict):
+        for name in TEXTS:
+            found = value.get(name)
+            text = "" if found is None else reasoning_text(found, depth + 1)
+            if text:
+                return text
+    return ""
+
+
+def readable(value: Any) -> bool:
+    """Whether reasoning may stand in a value."""
+    if isinstance(value, (dict, list)):
+        return reasoning_text(value, 0) != ""
+    return isinstance(value, str)
+
+
+def json_text_of(value: Any) -> str:
+    """A JSON value as text."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def members_of(usage: JSON) -> int:
+    """How many counts a usage has, to a depth of two, until there are too many."""
+    count = len(usage)
+    if count <= MOST_COUNTS:
+        for value in usage.values():
+            if isinstance(value, dict):
+                count += len(value)
+    return count
 
 
 def choice_error(told: JSON) -> Any:
@@ -1125,122 +903,6 @@ def choice_error(told: JSON) -> Any:
             if isinstance(message, str) and message:
                 return {"message": message, "code": where.get("error_code")}
     return None
-
-
-def first(table: JSON, *names: str) -> Any:
-    return next((table[name] for name in names if table.get(name) is not None), None)
-
-
-def function_of(told: JSON) -> JSON:
-    """What a call says of its function or custom tool. Some servers send both, one of them blank."""
-    found = [inner for key in ("function", "custom") if isinstance(inner := told.get(key), dict)]
-    return next((inner for inner in found if any(inner.values())), found[0] if found else {})
-
-
-def is_custom(told: JSON) -> bool:
-    custom = told.get("custom")
-    return told.get("type") == "custom" or (isinstance(custom, dict) and any(custom.values()))
-
-
-def call_id(told: JSON) -> str | None:
-    ident = told.get("id")
-    return ident if isinstance(ident, str) and ident not in ("", "null") else None
-
-
-def call_name(told: JSON, function: JSON) -> str:
-    name = first(function, "name")
-    if name is None:
-        name = first(told, "name", "function_name", "tool_name")
-    return name if isinstance(name, str) else ""
-
-
-def is_json_prefix(text: str) -> bool:
-    """Whether a text may go on to be JSON."""
-    from deltafold.arguments.reader import ArgumentsReader
-
-    reader = ArgumentsReader()
-    reader.feed(text)
-    return reader.error is None
-
-
-def merge_usage(known: JSON, told: JSON) -> JSON:
-    """The last count that is told wins, field by field."""
-    merged = dict(known)
-    for key, value in told.items():
-        before = merged.get(key)
-        if isinstance(before, dict) and isinstance(value, dict):
-            merged[key] = merge_usage(before, value)
-        elif value is not None or key not in merged:
-            merged[key] = copied(value)
-    return merged
-
-
-def merge_field(known: Any, told: Any) -> Any:
-    """A field of a message that this library does not model: the last telling wins, member by member."""
-    if isinstance(known, dict) and isinstance(told, dict):
-        return {**known, **{key: merge_field(known.get(key), value) for key, value in told.items()}}
-    return copied(told)
-
-
-PIECES: Final = ("text", "summary", "data")
-
-
-def merge_detail(details: list[JSON], told: JSON) -> None:
-    """One of OpenRouter's `reasoning_details`: pieces of one type and index make one entry.
-
-    An entry is its fields, and, until the end, the pieces of those that come in pieces.
-    """
-    kind, index = told.get("type"), told.get("index")
-    known = next(
-        (
-            detail
-            for detail in details
-            if index is not None
-            and (detail["fields"].get("type"), detail["fields"].get("index")) == (kind, index)
-        ),
-        None,
-    )
-    if known is None:
-        known = {"fields": {}, "pieces": {}}
-        details.append(known)
-    fields, pieces = known["fields"], known["pieces"]
-    for key, value in told.items():
-        if key in PIECES and isinstance(value, str):
-            pieces.setdefault(key, []).append(value)
-            fields.setdefault(key, "")
-        elif not empty(value) or key not in fields:
-            fields[key] = copied(value)
-            pieces.pop(key, None)
-
-
-def joined_details(details: list[JSON]) -> list[JSON]:
-    return [
-        {
-            key: join_surrogates("".join(detail["pieces"][key])) if key in detail["pieces"] else copied(value)
-            for key, value in detail["fields"].items()
-        }
-        for detail in details
-    ]
-
-
-def record_with(record: ItemRecord | None, out: list[Any], index: int) -> ItemRecord:
-    """The record of an item together with what the present payload began of it."""
-    parts = [event for event in out if isinstance(event, e.PartStarted) and event.output_index == index]
-    if record is not None and not parts:
-        return record
-    if record is None:
-        item = next(
-            event.item for event in out if isinstance(event, e.ItemStarted) and event.output_index == index
-        )
-        told, choice_index = item.data, item.choice_index
-    else:
-        told, choice_index = record.to_dict(), record.choice_index
-    record = ItemRecord(index, told["type"], choice_index)
-    record.load(told)
-    for event in parts:
-        fields = record.take_values(event.group, event.part_index, event.part.data, whole=False)
-        record.parts[event.group][event.part_index] = PartRecord(fields)
-    return record
 
 
 DIALECT: Final = ChatDialect

@@ -11,6 +11,69 @@ from deltafold.model.response import Outcome
 
 __all__ = ["NO_WORDS", "STOPS", "Stop", "normalized", "stop_of"]
 
+FIRST_WINS: Final = ("id", "model", "created")
+"""Members of a chunk that say the same in each, or should."""
+OF_CHUNK: Final = frozenset({"choices", "usage", "obfuscation", "object", "error", *FIRST_WINS})
+KNOWN_CHUNK: Final = frozenset(
+    {"choices", "usage", "model", "created", "x_groq", "prompt_filter_results", "prompt_annotations"}
+)
+"""Members of which one says that a payload is a chunk."""
+CHUNK: Final = "chat.completion.chunk"
+HEARTBEATS: Final = ("keepalive", "ping")
+OF_CHOICE: Final = frozenset(
+    {"index", "delta", "message", "text", "finish_reason", "finishReason", "usage", "logprobs"}
+)
+FINISH_REASONS: Final = ("finish_reason", "finishReason")
+NATIVE_REASONS: Final = ("native_finish_reason", "nativeFinishReason")
+"""What OpenRouter tells beside its own word: that of the server behind it."""
+REASONING: Final = (
+    "reasoning_content",  # DeepSeek, and most who imitate it
+    "reasoning",  # OpenRouter, Groq, vLLM
+    "reasoning_text",  # GitHub Copilot
+    "cot_summary",  # GitHub Copilot
+    "thinking",  # Ollama, and gateways to Anthropic
+    "thinking_content",
+    "thought",
+    "thoughts",
+    "reasoning_summary",
+)
+"""Members of a delta or message that hold reasoning: as text, or as an object or a list with texts in it."""
+TEXTS: Final = ("text", "content", "thinking", "reasoning", "summary")
+"""Where the text of reasoning stands in an object."""
+SIGNATURES: Final = (
+    "reasoning_signature",
+    "thinking_signature",
+    "signature",
+    "reasoning_opaque",  # GitHub Copilot
+    "reasoning_encrypted_content",
+    "encrypted_content",
+)
+"""Members that hold what proves the reasoning, or all of it in a form that only the server reads."""
+OF_DELTA: Final = frozenset(
+    {
+        "role",
+        "content",
+        "refusal",
+        "tool_calls",
+        "function_call",
+        "reasoning_details",
+        "annotations",
+        "images",
+        *REASONING,
+    }
+)
+REASONING_PARTS: Final = frozenset(
+    {"thinking", "reasoning", "thought", "reasoning_text", "reasoning_content", "summary", "summary_text"}
+    | {"redacted_thinking", "reasoning.text", "reasoning.summary", "reasoning.encrypted"}
+)
+"""Types of parts of the content that are reasoning: Mistral's, and those that gateways pass on."""
+OF_CALL: Final = frozenset(
+    {"index", "id", "type", "function", "custom", "name", "function_name", "tool_name", "arguments", "input"}
+)
+OF_FUNCTION: Final = frozenset({"name", "arguments", "input"})
+OF_CALL_ITEM: Final = frozenset({"type", "status", "call_id", "name", "arguments", "input"})
+"""Members that the item of a call has from its own telling, whatever stands under that name elsewhere."""
+
 
 class Stop:
     """What a finish reason means."""

@@ -1,0 +1,103 @@
+"""What Chat Completions tells in pieces that are no streamed values: usage, unknown fields, details."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+from deltafold.machine.records import empty
+from deltafold.model.json_values import copied, integer, string
+from deltafold.wire.json_text import join_surrogates
+
+__all__ = ["Details", "merge_field", "merge_usage"]
+
+JSON: TypeAlias = dict[str, Any]
+
+PIECES: Final = ("text", "summary", "data")
+"""Members of a reasoning detail that come in pieces."""
+
+
+def merge_usage(known: JSON, told: JSON) -> bool:
+    """Lays counts over those known: the last that is told wins, field by field. True if any is new."""
+    news = False
+    for key, value in told.items():
+        before = known.get(key)
+        if isinstance(before, dict) and isinstance(value, dict):
+            news = merge_usage(before, value) or news
+        elif (value is not None or key not in known) and (before != value or key not in known):
+            known[key] = copied(value)
+            news = True
+    return news
+
+
+def merge_field(known: Any, told: Any) -> Any:
+    """A field of a message that this library does not model: the last telling wins, member by member."""
+    if isinstance(known, dict) and isinstance(told, dict):
+        return {**known, **{key: merge_field(known.get(key), value) for key, value in told.items()}}
+    return copied(told)
+
+
+class Details:
+    """OpenRouter's `reasoning_details` of one choice: pieces of one entry come under its id or its index.
+
+    An entry is its fields, and, until the end, the pieces of those that come in pieces. One without id and
+    index is told at once.
+    """
+
+    MEMORY: Final = ("entries", "places")
+    __slots__ = MEMORY
+
+    def __init__(self) -> None:
+        self.entries: list[dict[str, JSON]] = []
+        self.places: dict[tuple[str, str | int], int] = {}
+        """Where the entry of a type stands that has an id, or an index."""
+
+    def add(self, told: JSON) -> int:
+        """An entry, or a piece of one. Gives how many characters of it nobody else keeps."""
+        kind, index, ident = string(told, "type") or "", integer(told, "index"), string(told, "id")
+        at = self._find(kind, index, ident)
+        if at is None:
+            at = len(self.entries)
+            self.entries.append({"fields": {}, "pieces": {}})
+        if ident:
+            self.places[kind, ident] = at
+        if index is not None:
+            self.places[kind, index] = at
+        entry = self.entries[at]
+        fields, pieces = entry["fields"], entry["pieces"]
+        kept = 0
+        for key, value in told.items():
+            if key in PIECES and isinstance(value, str):
+                pieces.setdefault(key, []).append(value)
+                fields.setdefault(key, "")
+                if key == "data":
+                    kept += len(value)
+            elif not empty(value) or key not in fields:
+                fields[key] = copied(value)
+                pieces.pop(key, None)
+                if isinstance(value, str):
+                    kept += len(value)
+        return kept
+
+    def _find(self, kind: str, index: int | None, ident: str | None) -> int | None:
+        """Where the entry stands that a piece belongs to; None where it begins one."""
+        if ident:
+            at = self.places.get((kind, ident))
+            if at is not None:
+                return at
+        at = None if index is None else self.places.get((kind, index))
+        if at is None or not ident:
+            return at
+        # Another id under the same index is another entry; a first one belongs to what had none.
+        return None if string(self.entries[at]["fields"], "id") else at
+
+    def joined(self) -> list[JSON]:
+        """The entries as they would have come whole."""
+        return [
+            {
+                key: join_surrogates("".join(entry["pieces"][key]))
+                if key in entry["pieces"]
+                else copied(value)
+                for key, value in entry["fields"].items()
+            }
+            for entry in self.entries
+        ]
