@@ -635,7 +635,7 @@ ENDS: list[tuple[str, list[JSON], str, tuple[str, str] | None]] = [
         ("error", "The cause."),
     ),
     ("chat", [chunk(finish="stop")], "close", None),
-    ("chat", [chunk(finish="length")], "close", ("stopped", "max_output_tokens")),
+    ("chat", [chunk(finish="length")], "close", ("stopped", "length")),
     ("chat", [{"error": {"message": "No."}}], "close", ("error", "No.")),
 ]
 

@@ -123,7 +123,7 @@ PASSING = {
     Emitter: {"fold", "lifts", "out", "report", *OF_PAYLOAD},
     Dialect: {"think_tags"},
     ResponsesDialect: {"fresh"},
-    ChatDialect: {"said"},
+    ChatDialect: {"calls"},
 }
 """What is the parser's, or of no use after the present payload."""
 

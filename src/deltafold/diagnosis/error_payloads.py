@@ -18,6 +18,8 @@ __all__ = ["error_from_payload", "error_in", "is_error_payload", "says_error"]
 SUCCESSES = frozenset({"", "0", "200", "ok", "success", "succeeded", "none", "null", "nil"})
 """What servers send as the code or the text of an error when all is well."""
 FLAWLESS_STATUS = range(200, 300)
+CODES = frozenset({"code", "error_code", "errcode", "status", "status_code", "detail", "success"})
+"""Members of which one is in every bare error."""
 
 
 def is_success(value: Any) -> bool:
@@ -79,6 +81,8 @@ def is_error_payload(payload: Mapping[str, Any]) -> bool:
     if error_in(payload) is not None or payload.get("error_message") or payload.get("error_type"):
         return True
     if kind is not None or payload.get("choices") or (of and "choices" not in payload):
+        return False
+    if "choices" in payload and not CODES & payload.keys():
         return False
     from deltafold.diagnosis.classify import is_bare_error
 

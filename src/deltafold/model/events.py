@@ -107,9 +107,9 @@ class ChoiceUpdated(Shown):
     """The server's own word. It is no end: arguments and usage may follow."""
     data: dict[str, Any] = payload_field()
     """What is new, as the server told it."""
-    reasoning_field: str | None = None
+    reasoning_field: str | None = attrs.field(default=None, repr=False)
     """The member in which the reasoning came, where there are several names for it; told at the end."""
-    legacy_call_id: str | None = None
+    legacy_call_id: str | None = attrs.field(default=None, repr=False)
     """The id of the call that came as `function_call`; told at the end."""
 
 

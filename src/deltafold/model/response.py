@@ -111,9 +111,9 @@ class Choice(Shown):
     """The server's own word."""
     data: dict[str, Any] = attrs.field(repr=False, hash=False)
     """Its other fields as the server told them, the unknown fields of its message under `message`."""
-    reasoning_field: str | None = None
+    reasoning_field: str | None = attrs.field(default=None, repr=False)
     """The member of a delta in which the reasoning came."""
-    legacy_call_id: str | None = None
+    legacy_call_id: str | None = attrs.field(default=None, repr=False)
     """The id of the call that came as `function_call`."""
 
 

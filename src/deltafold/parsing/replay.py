@@ -533,6 +533,8 @@ class Replay:
             return event
         new = {}
         for name, value in event.data.items():
+            if name in MERGED and counted:
+                continue  # its members may have been told otherwise since
             if (name in GROWING or name in MERGED) and isinstance(value, dict):
                 value = self._new_pieces(event.choice_index, name, value, known.data.get(name))
             elif counted or known.data.get(name) == value:

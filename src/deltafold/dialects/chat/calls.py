@@ -14,7 +14,7 @@ from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.json_values import copied
 from deltafold.wire.json_text import is_strict_json
 
-__all__ = ["CallReader", "OpenCall", "OpenCalls", "first"]
+__all__ = ["CallReader", "OpenCall", "OpenCalls", "first", "number_in"]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -162,11 +162,8 @@ class CallReader:
         if type(found) is int:
             return self.emitter.bounded(found)
         self.emitter.once(AnomalyCode.INVALID_FIELD, "call index", f"the index of a call is {found!r:.40}")
-        if isinstance(found, str) and found.isascii() and found.isdigit() and len(found) <= LONGEST_INDEX:
-            return self.emitter.bounded(int(found))
-        if type(found) is float and found.is_integer():
-            return self.emitter.bounded(int(found))
-        return None
+        number = number_in(found)
+        return None if number is None else self.emitter.bounded(number)
 
     def _find(
         self, calls: OpenCalls, place: int | None, ident: str | None, name: str, has_text: bool
@@ -266,20 +263,17 @@ class CallReader:
         if call.index is None and call.name:
             self.start(calls, call)
         elif call.index is not None and new:
-            self._update(call.index, new)
+            self._update(call, call.index, new)
 
-    def _update(self, index: int, new: JSON) -> None:
-        """More is known of an item that had begun: told at once, unless that would copy what it holds."""
-        record = self.emitter.fold.items.get(index)
-        if (
-            record is None
-            or index in self.emitter.texts
-            or any(value.fragments for value in record.values.values())
-        ):
+    def _update(self, call: OpenCall, index: int, new: JSON) -> None:
+        """More is known of an item that had begun. A name that goes on growing would copy the arguments."""
+        if index not in self.emitter.fold.items or index in self.emitter.texts:
             for key, value in new.items():
                 self._later(index, key, value)
-        else:
+        elif "call_id" in new or not self._has_arguments(call):
             self.emitter.update_item(index, new)
+        else:
+            self._later(index, "name", call.name)
 
     def _later(self, index: int, key: str, value: Any) -> None:
         late = self.late.get(index)
@@ -300,9 +294,10 @@ class CallReader:
         self.emitter.release_item()
         index = call.index = self.emitter.begin_item(told, choice_index=calls.choice_index)
         pieces, call.pieces = call.pieces, []
-        for piece in pieces:
-            self.emitter.release_text(len(piece))
-        self._say(call, "".join(pieces))
+        text = "".join(pieces)
+        self.emitter.release_text(len(text))
+        for piece in [text] if text.isascii() else pieces:  # halves of characters have to meet
+            self._say(call, piece)
         return index
 
     # ----------------------------------------------------------------------------------------- arguments
@@ -464,10 +459,16 @@ class CallReader:
         if text == so_far:
             return
         if text.startswith(so_far):
+            if call.index is not None:
+                self.emitter.halves.pop((call.index, call.key), None)  # the other half is told with it
             new = text[len(so_far) - len(call.held) :]
             call.held = ""
             self._say(call, new)
         elif call.index is not None:
+            if call.held:
+                self.emitter.once(
+                    AnomalyCode.ARGUMENTS_REPEATED, call.index, "`{}` came before the arguments"
+                )
             call.held = ""
             self.emitter.tell_value(call.index, "arguments", call.key, text, whole=False)
         else:
@@ -483,19 +484,16 @@ class CallReader:
     # ------------------------------------------------------------------------------------------ the end
 
     def end(self, calls: OpenCalls, *, cancelled: bool) -> str | None:
-        """All is handed out that was held back, and each call has an item and an id.
+        """Each call has an item and an id from here on. Gives the id of the call in `function_call`.
 
-        Where the caller gave up, what is missing might have come. Gives the id of the call in
-        `function_call`.
+        Where the caller gave up, what is missing might have come.
         """
         legacy: str | None = None
         for call in calls.calls:
-            unsaid, call.held = call.held, ""
             if call.index is None:
                 if not cancelled:
                     self.emitter.report(AnomalyCode.CALL_NAME_MISSING, "a tool call ended without a name")
                 self.start(calls, call)
-            self._say(call, unsaid)
             index = call.index
             if call.id is None and index is not None:
                 call.id = f"call_{index}_synthesized"
@@ -507,6 +505,19 @@ class CallReader:
             if call.legacy:
                 legacy = call.id
         return legacy
+
+
+    def flush(self, call: OpenCall) -> None:
+        """Arguments that were held back are handed out."""
+        held, call.held = call.held, ""
+        self._say(call, held)
+
+
+def number_in(value: Any) -> int | None:
+    """The index in a text or in a number with a fraction of nothing."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= LONGEST_INDEX:
+        return int(value)
+    return int(value) if type(value) is float and value.is_integer() and value >= 0 else None
 
 
 def first(table: JSON, *names: str) -> Any:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_payload, error_in, is_error_payload, says_error
 from deltafold.dialects.base import Dialect, cause_of, usage_from
-from deltafold.dialects.chat.calls import OPENING, CallReader, OpenCall, OpenCalls, first
+from deltafold.dialects.chat.calls import OPENING, CallReader, OpenCall, OpenCalls, first, number_in
 from deltafold.dialects.chat.merging import Details, merge_field, merge_usage
 from deltafold.dialects.chat.table import (
     CHUNK,
@@ -376,7 +376,8 @@ class ChatDialect(Dialect):
     def _choice(self, told: JSON, position: int) -> None:
         index = self.index(told, "index", "the index of a choice")
         if index is None:
-            index = self.bounded(position)
+            number = number_in(told.get("index"))
+            index = self.bounded(position if number is None else number)
         choice = self.choices.get(index)
         if choice is None:
             if len(self.choices) >= self.fold.limits.items:
@@ -823,13 +824,17 @@ class ChatDialect(Dialect):
         if self.halves.pop((-1 - choice.index, TRANSCRIPT), None) is not None:
             self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a transcript")
             self.out.append(e.TranscriptDelta("\ufffd"))
+        called = {call.index: call for call in choice.calls.calls if call.index is not None}
         started = [index for index in (choice.reasoning, choice.message) if index is not None]
-        started += [call.index for call in choice.calls.calls if call.index is not None]
+        started += called
         started.sort()
         status = ITEM_STATUS_AT_END[outcome]
         stop = None if choice.finish_reason is None else stop_of(choice.finish_reason)
         cut = stop is not None and stop.outcome is INCOMPLETE
         for index in started:
+            call = called.get(index)
+            if call is not None:
+                self.calls.flush(call)
             if status is not None:
                 status = "incomplete" if cut and index == started[len(started) - 1] else "completed"
             self.finish_item(index, status, self.late.get(index))
