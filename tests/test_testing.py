@@ -167,7 +167,11 @@ def test_the_builder_writes_what_it_is_told(
         assert response.usage is None
     if outcome is Outcome.INCOMPLETE:
         assert response.incomplete_reason == (
-            "content_filter" if ending == "filtered" else "max_output_tokens"
+            "content_filter"
+            if ending == "filtered"
+            else "length"
+            if dialect == "chat"
+            else "max_output_tokens"
         )
 
 

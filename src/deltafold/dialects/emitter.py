@@ -163,10 +163,8 @@ class Emitter:
 
     def hold_text(self, size: int) -> None:
         """Characters are kept that nobody sees yet. Raises `LimitExceeded`."""
-        limits = self.fold.limits
         self.held_text += size
-        if self.fold.size + self.held_text > limits.text_size:
-            raise LimitExceeded("text_size", limits.text_size)
+        self.fold.hold(self.held_text)
 
     def release_text(self, size: int) -> None:
         """Characters that were kept are handed out, or dropped."""

@@ -506,7 +506,6 @@ class CallReader:
                 legacy = call.id
         return legacy
 
-
     def flush(self, call: OpenCall) -> None:
         """Arguments that were held back are handed out."""
         held, call.held = call.held, ""
