@@ -202,10 +202,10 @@ class PartialArguments:
         if depth == len(steps):
             return False
         into = self.open[depth]
-        if into.has(steps[depth]):
-            return False
         if not into.fits(steps[depth]):
             return None
+        if into.has(steps[depth]):
+            return False
         gap = steps[depth] - into.count if isinstance(steps[depth], int) else 0  # type: ignore[operator]
         for step in steps[depth + 1 :]:
             gap += step if isinstance(step, int) else 0
@@ -271,7 +271,7 @@ class PartialArguments:
                     at[step] = [] if isinstance(following, int) else {}
                 at = at[step]
             elif empty:
-                if not known:
+                if not known or at[step] is None:
                     at[step] = value
             elif known and type(at[step]) in (list, dict):
                 return False
