@@ -520,6 +520,11 @@ def test_names_of_the_proto() -> None:
     assert found.response.outcome is Outcome.COMPLETED
     assert found.response.usage is not None
     assert found.response.usage.input_tokens == 3
+    found = run({**g.chunk(g.text("x", z_z=1), **STOP), "x_y": 1})
+    assert found.response.to_gemini_response()["x_y"] == 1
+    assert parts(found) == [{"text": "x", "z_z": 1}]
+    for part in ({"inline_data": {"mime_type": "m"}}, {"thought_signature": "s", "text": ""}):
+        assert "_" not in json.dumps(parts(run(g.chunk(part), END)))
     for snake, name in (("a_b", "aB"), ("_a", "_a"), ("a_2", "a_2"), ("ab", "ab"), ("a__b", "a_B"), ("", "")):
         assert table.camel(snake) == name
 
@@ -557,6 +562,74 @@ def test_payloads_of_other_wires(payload: Any, name: str) -> None:
     assert found.response.error.code == "wrong_dialect"
     assert f"dialect='{name}'" in (found.response.error.message or "")
     assert found.anomalies == [C.WRONG_DIALECT]
+
+
+def test_a_body_that_is_none() -> None:
+    """A page in place of a stream fails, also after something had come."""
+    parser = ResponseParser("gemini")
+    parser.feed(b"<html><body>502 Bad Gateway</body></html>")
+    parser.close()
+    assert [type(event).__name__ for event in parser.events()] == ["ErrorReported", "ResponseFinished"]
+    assert parser.response.outcome is Outcome.FAILED
+    assert parse(b"data: [DONE]\n\n", "gemini").outcome is Outcome.TRUNCATED
+
+
+def test_errors_without_words_say_nothing_more() -> None:
+    """A second error of no known kind does not take the place of the first."""
+    found = run_sse(g.chunk(g.text("x")), g.error(), {"error": {"message": "?"}})
+    assert found.response.error is not None
+    assert found.response.error.status == 503
+
+
+def test_arguments_of_wrong_types() -> None:
+    """Of a streamed call they are passed over; of a whole one they are written as they are."""
+    found = run(g.chunk(g.call("f", args=5, willContinue=True)), g.chunk(g.call(None)), END)
+    assert calls(found)[0][2:] == ("{}", True)
+    assert found.anomalies == [C.INVALID_FIELD]
+    found = run(
+        g.chunk(g.call("f", args="{}")), g.chunk(g.call("g", args=[1])), g.chunk(g.call("h", args="")), END
+    )
+    assert [call[2] for call in calls(found)] == ["{}", "[1]", "{}"]
+
+
+def test_members_beside_streamed_pieces() -> None:
+    """Members may come as values too, before the pieces, among them, and again."""
+    found = run(
+        g.chunk(g.call("f", id="c", args={"a": 1}, willContinue=True)),
+        g.chunk(
+            g.call(None, args={"b": [2]}, partialArgs=[g.piece("$.c", "x", more=True)], willContinue=True)
+        ),
+        g.chunk(g.call(None, args={"d": {}}, willContinue=True)),
+        g.chunk(g.call("f", id="c", args={"a": 3})),
+        g.chunk(g.call(None, partialArgs=[g.piece("$.z", 1)])),
+        END,
+    )
+    assert calls(found) == [("c", "f", '{"a":3,"b":[2],"c":"x","d":{}}', True)]
+    assert found.anomalies == [C.VALUE_CONTRADICTED, C.VALUE_CONTRADICTED, C.CALL_NOT_OPEN]
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_paths_without_values(more: bool) -> None:
+    """They end what is open, begin what is empty, and say nothing of what is there."""
+    pieces = [
+        g.piece("$.s", "x", more=True),
+        g.piece("$.s"),
+        g.piece("$.s"),
+        g.piece("$.o.p", 1),
+        g.piece("$.o"),
+        g.piece("$.o"),
+        g.piece("$.l[0]", 1),
+        g.piece("$.l[]"),
+        g.piece("$"),
+        g.piece("$.w", more=True),
+        *([g.piece("$.s", "y"), g.piece("$.e"), g.piece("$.k[]"), g.piece("$.e")] if more else []),
+    ]
+    found = run(*streamed(*pieces), END)
+    wanted = '{"s":"x","o":{"p":1},"l":[1]}'
+    assert calls(found)[0][2:] == (
+        wanted if not more else wanted.replace("x", "xy")[:-1] + ',"e":{},"k":[]}',
+        True,
+    )
 
 
 def test_done_ends_nothing() -> None:
@@ -658,6 +731,23 @@ def test_gemini_as_a_chat_completion() -> None:
     assert "createTime" not in completion
     assert "avgLogprobs" not in completion["choices"][1]
     assert run(g.chunk(g.text("a"))).response.to_chat_completion()["choices"][0]["finish_reason"] is None
+
+
+def test_usage_in_the_words_of_gemini() -> None:
+    """Only what another API told is told."""
+    assert table.usage_metadata(table.Usage()) == {}
+    assert table.usage_metadata(table.Usage(5, 3, None, 2, None, 1)) == {
+        "promptTokenCount": 5,
+        "candidatesTokenCount": 2,
+        "thoughtsTokenCount": 1,
+        "cachedContentTokenCount": 2,
+        "totalTokenCount": 8,
+    }
+    assert table.usage_metadata(table.Usage(output_tokens=3, reasoning_tokens=5)) == {
+        "candidatesTokenCount": 0,
+        "thoughtsTokenCount": 5,
+    }
+    assert table.usage_metadata(table.Usage(total_tokens=3)) == {"totalTokenCount": 3}
 
 
 # ----------------------------------------------------------------------------------- snapshots, replays, law

@@ -287,24 +287,58 @@ def camel(key: str) -> str:
     return head
 
 
+SNAKE: Final = frozenset(
+    {
+        # of the response
+        "model_version",
+        "response_id",
+        "usage_metadata",
+        "prompt_feedback",
+        "create_time",
+        "model_status",
+        # of a candidate
+        "finish_reason",
+        "finish_message",
+        "safety_ratings",
+        "citation_metadata",
+        "grounding_metadata",
+        "url_context_metadata",
+        "logprobs_result",
+        "avg_logprobs",
+        "token_count",
+        "continuation_token",
+        # of a part
+        "function_call",
+        "thought_signature",
+        "inline_data",
+        "file_data",
+        "executable_code",
+        "code_execution_result",
+        "function_response",
+        "tool_call",
+        "tool_response",
+        "audio_transcription",
+        "part_metadata",
+        "video_metadata",
+    }
+)
+"""Names of the proto by which a chunk is known to have such."""
+
+
 def is_snake(payload: JSON) -> bool:
     """Whether a chunk has the names of the proto: an SDK's dump, a gRPC client."""
-    for key in payload:
-        if "_" in key:
-            return True
+    if not SNAKE.isdisjoint(payload):
+        return True
     candidates = payload.get("candidates")
     for candidate in candidates if type(candidates) is list else ():
         if type(candidate) is dict:
-            for key in candidate:
-                if "_" in key:
-                    return True
+            if not SNAKE.isdisjoint(candidate):
+                return True
             content = candidate.get("content")
             parts = content.get("parts") if type(content) is dict else None
             for part in parts if type(parts) is list else ():
-                if type(part) is dict:
-                    for key in part:
-                        if "_" in key:
-                            return True
+                if type(part) is dict and not SNAKE.isdisjoint(part):
+                    return True
     return False
 
 
