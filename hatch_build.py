@@ -39,6 +39,8 @@ COMPILED = (
     "dialects/chat/merging",
     "dialects/chat/reader",
     "dialects/responses/reader",
+    "dialects/anthropic/table",
+    "dialects/anthropic/reader",
     "dialects/gemini/table",
     "dialects/gemini/partial_arguments",
     "dialects/gemini/reader",

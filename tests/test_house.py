@@ -31,6 +31,7 @@ arguments: reader lift lifter lifted_calls
 views: display liveness
 dialects: claims emitter base
 dialects: chat.table chat.think_tags chat.calls chat.merging chat.document chat.reader responses.reader
+dialects: anthropic.table anthropic.reader anthropic.document
 dialects: gemini.table gemini.partial_arguments gemini.reader gemini.document
 parsing: reporter fast_path replay snapshot reader parser
 __init__

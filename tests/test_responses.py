@@ -1033,7 +1033,7 @@ def test_an_index_of_the_wrong_type(index: Any) -> None:
 
 
 def test_arguments_that_come_after_the_end_of_a_call() -> None:
-    """A call that ended without arguments has `{}`; what the end of the response says instead corrects that."""
+    """A call that ended without arguments has `{}`; what the end of the response says corrects that."""
     found = run(created(), added(0, OPEN_CALL), done(0, call("")), completed(call(PARIS)))
     assert found.texts(e.ArgumentsDelta) == ["{}"]
     assert [event.text for event in found.all(e.ValueReplaced)] == [PARIS]

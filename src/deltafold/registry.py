@@ -12,7 +12,7 @@ from typing import Any
 
 __all__ = ["DIALECTS", "PARTS", "part_of"]
 
-DIALECTS = ("responses", "chat", "gemini")
+DIALECTS = ("responses", "chat", "anthropic", "gemini")
 """The names under which a dialect is asked for. A new one is one row here and one folder."""
 
 PARTS = ("table", "reader", "writer", "document", "request")

@@ -47,6 +47,7 @@ class Emitter:
     """What it remembers from payload to payload."""
     __slots__ = (
         "begun",
+        "cited",
         "ended_items",
         "fold",
         "lifts",
@@ -84,19 +85,22 @@ class Emitter:
         """Values that it replaced: `texts` holds all of them."""
         self.whole: set[tuple[int, ValueKey]] = set()
         """Values that it ended."""
+        self.cited: dict[int, list[e.AnnotationAdded]] = {}
+        """The annotations that it adds, by item."""
         self.ended_items: set[int] = set()
         """Items that it ended."""
 
     def begin_payload(self) -> None:
         """Forgets the payload before, whose events have been handed out."""
         self.out = []
-        if self.begun or self.texts or self.new_parts or self.ended_items:
+        if self.begun or self.texts or self.new_parts or self.cited or self.ended_items:
             self.begun = {}
             self.new_parts = {}
             self.texts = {}
             self.restarted = set()
             self.whole = set()
             self.ended_items = set()
+            self.cited = {}
 
     # ---------------------------------------------------------------------------------------- the response
 
@@ -181,6 +185,12 @@ class Emitter:
         new.append(event)
         self.out.append(event)
 
+    def annotate(self, index: int, content_index: int, at: int, annotation: JSON) -> None:
+        """A part of a message gets an annotation."""
+        event = e.AnnotationAdded(index, content_index, at, annotation)
+        self.cited.setdefault(index, []).append(event)
+        self.out.append(event)
+
     def update_item(self, index: int, more: JSON) -> None:
         """More is known of an item that goes on: `more` is laid over its fields."""
         data = {**self.present(index).to_dict(), **more}
@@ -214,7 +224,8 @@ class Emitter:
         record = self.record(index)
         touched = self.texts.get(index, {})
         parts = self.new_parts.get(index, [])
-        if not touched and not parts:
+        cited = self.cited.get(index, [])
+        if not touched and not parts and not cited:
             return record
         found = ItemRecord(index, record.type, record.choice_index)
         found.load(record.to_dict())
@@ -226,6 +237,10 @@ class Emitter:
         for event in parts:
             fields = found.take_values(event.group, event.part_index, event.part.data, whole=False)
             found.parts[event.group][event.part_index] = PartRecord(fields)
+        for annotated in cited:
+            part = found.parts["content"].get(annotated.content_index)
+            if part is not None:
+                part.annotations[annotated.annotation_index] = annotated.annotation
         for key, pieces in touched.items():
             known = found.values.get(key)
             text = "".join(pieces)

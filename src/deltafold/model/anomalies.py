@@ -49,6 +49,7 @@ class AnomalyCode(StrEnum):
     PART_NOT_ANNOUNCED = "part_not_announced"
     ANNOUNCED_TWICE = "announced_twice"
     DELTA_AFTER_DONE = "delta_after_done"
+    DELTA_MISFITS = "delta_misfits"
     DONE_BEFORE_TERMINAL = "done_before_terminal"
     EVENT_AFTER_END = "event_after_end"
     TERMINAL_REPEATED = "terminal_repeated"
@@ -174,6 +175,10 @@ ANOMALIES: dict[AnomalyCode, AnomalyRule] = {
     ),
     _C.DELTA_AFTER_DONE: AnomalyRule(
         "A fragment came after its value had been told whole.", "The whole value stands."
+    ),
+    _C.DELTA_MISFITS: AnomalyRule(
+        "A fragment does not fit its block, or that block never began.",
+        "Text goes to a block of its kind; what alters a call comes as `UnknownEvent`.",
     ),
     _C.DONE_BEFORE_TERMINAL: AnomalyRule(
         "`[DONE]` came before the end of the response.", "It is passed over."

@@ -254,6 +254,15 @@ class Response(Shown):
         document: dict[str, Any] = part_of("chat", "document").chat_completion(self)
         return document
 
+    def to_anthropic_message(self) -> dict[str, Any]:
+        """The response as an unstreamed message of the Anthropic Messages API.
+
+        Where Anthropic told it, with the server's own words and blocks. A response of another API is
+        converted.
+        """
+        document: dict[str, Any] = part_of("anthropic", "document").anthropic_message(self)
+        return document
+
     def to_gemini_response(self) -> dict[str, Any]:
         """The response as an unstreamed GenerateContentResponse.
 

@@ -1,0 +1,135 @@
+"""A response in the shape of an unstreamed Anthropic message."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from deltafold.dialects.anthropic.table import MADE_ID, OF_DOCUMENT, OF_ITEM, usage_of_anthropic
+from deltafold.model.items import (
+    CustomToolCall,
+    FunctionCall,
+    Item,
+    Message,
+    OtherItem,
+    OtherPart,
+    OutputText,
+    Reasoning,
+    Refusal,
+)
+from deltafold.model.json_values import copied
+
+if TYPE_CHECKING:
+    from deltafold.model.response import Response
+
+__all__ = ["anthropic_message", "block_of", "blocks_from", "input_of", "stop_reason_of"]
+
+JSON: TypeAlias = dict[str, Any]
+
+OF_CALL: Final = OF_ITEM | {"input"}
+STOP_REASONS: Final = {
+    "stop": "end_turn",
+    "tool_calls": "tool_use",
+    "length": "max_tokens",
+    "content_filter": "refusal",
+}
+"""The finish reasons of this library, in the wire's words."""
+
+
+def anthropic_message(response: Response) -> JSON:
+    """The response as an unstreamed message: with the server's own words where it spoke this dialect."""
+    own = response.dialect == "anthropic"
+    data = response.data
+    message: JSON = {
+        "id": data.get("id"),
+        "type": "message",
+        "role": "assistant",
+        "model": data.get("model"),
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+    }
+    for index, item in enumerate(response.output):
+        message["content"] += [block_of(item, index)] if own else blocks_from(item)
+    if own:
+        message |= {k: copied(v) for k, v in data.items() if k not in OF_DOCUMENT and k not in OWN}
+        clashing = data.get("message")
+        if isinstance(clashing, dict):
+            message |= copied(clashing)
+    else:
+        message["stop_reason"] = stop_reason_of(response)
+    if response.usage is not None:
+        message["usage"] = response.usage.to_dict() if own else usage_of_anthropic(response.usage)
+    return message
+
+
+OWN: Final = frozenset({"id", "model", "usage", "message"})
+
+
+def stop_reason_of(response: Response) -> str | None:
+    """The stop reason that this API would have told."""
+    reason = response.finish_reason
+    if reason is None or response.outcome not in ("completed", "incomplete"):
+        return None
+    return STOP_REASONS.get(reason, reason if response.outcome == "completed" else "max_tokens")
+
+
+def block_of(item: Item, index: int) -> JSON:
+    """The block that an item of this dialect was. `index` is its output index."""
+    data = item.data
+    if isinstance(item, Message):
+        texts = [part for part in item.content if isinstance(part, OutputText)]
+        block: JSON = {"type": "text", "text": "".join(part.text for part in texts)}
+        citations = [copied(citation) for part in texts for citation in part.annotations]
+        return {**block, **rest_of(data), **({"citations": citations} if citations else {})}
+    if isinstance(item, Reasoning):
+        if not item.content:
+            return {"type": "redacted_thinking", "data": item.encrypted_content, **rest_of(data)}
+        thoughts = [part.text for part in item.content if not isinstance(part, (OtherPart, Refusal))]
+        thinking: JSON = {"type": "thinking", "thinking": "".join(thoughts)}
+        if item.encrypted_content is not None:
+            thinking["signature"] = item.encrypted_content
+        return {**thinking, **rest_of(data)}
+    if isinstance(item, FunctionCall):
+        call: JSON = {"type": "tool_use"}
+        if item.call_id != MADE_ID.format(index):
+            call["id"] = item.call_id
+        given = input_of(item.arguments)
+        if given is None:  # not whole: what the block began with stands
+            given = copied(data.get("input") or {})
+        call |= {"name": item.name, "input": given}
+        return {**call, **{k: v for k, v in rest_of(data).items() if k != "input"}}
+    return copied(data)  # type: ignore[no-any-return]
+
+
+def rest_of(data: JSON) -> JSON:
+    """The members of a block that its item does not model."""
+    rest = {key: copied(value) for key, value in data.items() if key not in OF_ITEM}
+    clashing = data.get("block")
+    return {**rest, **copied(clashing)} if isinstance(clashing, dict) else rest
+
+
+def input_of(arguments: str) -> Any:
+    """The input that arguments are, where they are a whole object; else None."""
+    try:
+        found = json.loads(arguments)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def blocks_from(item: Item) -> list[JSON]:
+    """An item of another API as blocks. What this one has no block for is left out."""
+    if isinstance(item, Message):
+        texts = [part.text for part in item.content if isinstance(part, OutputText)]
+        texts += [part.refusal for part in item.content if isinstance(part, Refusal)]
+        return [{"type": "text", "text": text} for text in texts if text]
+    if isinstance(item, Reasoning):
+        return [{"type": "thinking", "thinking": item.text, "signature": ""}] if item.text else []
+    if isinstance(item, FunctionCall):
+        given = input_of(item.arguments) or {}
+        return [{"type": "tool_use", "id": item.call_id, "name": item.name, "input": given}]
+    if isinstance(item, CustomToolCall):
+        return [{"type": "tool_use", "id": item.call_id, "name": item.name, "input": {"input": item.input}}]
+    assert isinstance(item, OtherItem)
+    return []

@@ -1,0 +1,672 @@
+"""Anthropic Messages: api.anthropic.com, Bedrock, Vertex AI, MiniMax, DeepSeek, Kimi, and who imitates them.
+
+A message is a list of content blocks, each of which is one item, in the order in which they begin. The wire's
+`index` is a key to open blocks, not a position: gaps and reuse happen. A message ends with `message_stop`;
+its stop reason comes before that, in `message_delta`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, ClassVar, Final, TypeAlias
+
+from deltafold.arguments.lifted_calls import CallLifts
+from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
+from deltafold.dialects.anthropic.table import (
+    DELTAS,
+    EVENTS,
+    ITEM_TYPES,
+    MADE_ID,
+    OF_BLOCK,
+    OF_DOCUMENT,
+    OF_ITEM,
+    OF_MESSAGE,
+    stop_of,
+    stop_word,
+    usage_from,
+)
+from deltafold.dialects.base import Dialect, cause_of
+from deltafold.dialects.claims import dialect_of
+from deltafold.machine.build import NO_ARGUMENTS
+from deltafold.machine.fold import Ending, Fold
+from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE, TRUNCATED
+from deltafold.machine.records import empty
+from deltafold.machine.values import GROUPS, ValueKey
+from deltafold.model import events as e
+from deltafold.model.anomalies import AnomalyCode
+from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
+from deltafold.model.json_values import copied, string
+from deltafold.model.response import Outcome
+from deltafold.wire.json_text import Paths, Report, is_strict_json
+
+__all__ = ["AnthropicDialect"]
+
+JSON: TypeAlias = dict[str, Any]
+
+TEXT: Final[ValueKey] = ("content", 0, "text")
+INPUT: Final[ValueKey] = ("input",)
+ARGUMENTS: Final[ValueKey] = ("arguments",)
+
+
+class Block:
+    """One content block."""
+
+    MEMORY: Final = ("index", "kind", "start", "open", "citations", "late")
+    __slots__ = MEMORY
+
+    def __init__(self, index: int, kind: str) -> None:
+        self.index = index
+        """Its output index."""
+        self.kind = kind
+        self.start: Any = None
+        """The input with which a call began; it counts where nothing is streamed."""
+        self.open = True
+        self.citations = 0
+        self.late: JSON = {}
+        """Fields that became known since it began."""
+
+
+class AnthropicDialect(Dialect):
+    """Translates the payloads of one stream."""
+
+    name = "anthropic"
+    fragments: ClassVar[Paths] = frozenset(
+        {("delta", "text"), ("delta", "thinking"), ("delta", "partial_json")}
+    )
+    """Where pieces of a longer text stand."""
+    state_classes: ClassVar[tuple[tuple[type, int], ...]] = ((Block, 2),)
+
+    MEMORY: ClassVar[tuple[str, ...]] = (
+        *Dialect.MEMORY,
+        "failing",
+        "message_id",
+        "usage",
+        "known",
+        "stop_reason",
+        "blocks",
+        "strays",
+        "newest",
+    )
+    __slots__ = MEMORY[len(Dialect.MEMORY) :]
+
+    def __init__(self, fold: Fold, report: Report, lifts: CallLifts, *, think_tags: bool = False) -> None:
+        super().__init__(fold, report, lifts, think_tags=think_tags)
+        self.failing: JSON | None = None
+        """The error that was reported, as it came."""
+        self.message_id: str | None = None
+        self.usage: JSON = {}
+        self.known: JSON = {}
+        """What was handed on of the message's own members."""
+        self.stop_reason: str | None = None
+        self.blocks: dict[int, Block] = {}
+        """The last block that began under each index of the wire."""
+        self.strays: dict[tuple[int, str], Block] = {}
+        """Blocks that began with a delta which fitted no other, by the wire's index and their type."""
+        self.newest: int | None = None
+        """The wire's index of the block that began last."""
+
+    # ---------------------------------------------------------------------------------------- the parser
+
+    def translate(self, payload: JSON, name: str) -> list[Any]:
+        """The events of one payload. `name` is the SSE event name, "" where there is none."""
+        self.begin_payload()
+        kind = self._kind(payload, name)
+        if self.ended:
+            # "any place, also after message_stop": a ping there is not even an anomaly.
+            if kind not in self.heartbeats:
+                known = kind if kind in EVENTS else None
+                self.once(AnomalyCode.EVENT_AFTER_END, known, f"{kind[:60]} came after the end")
+        else:
+            HANDLERS.get(kind, AnthropicDialect._other)(self, payload, kind)
+        return self.out
+
+    def plain_text(
+        self, payload: JSON, event: Any
+    ) -> tuple[tuple[str | int, ...], tuple[str, Callable[[str], bool]] | None] | None:
+        """Where the text of an event stands in the payload that made it."""
+        delta, place = payload.get("delta"), payload.get("index")
+        if self.halves or not isinstance(delta, dict) or len(delta) != 2 or type(place) is not int:
+            return None
+        block = self.blocks.get(place)
+        if block is None or not block.open or block.index != event.output_index:
+            return None
+        if isinstance(event, e.ArgumentsDelta):
+            if self.lifts.declared or delta.get("partial_json") != event.text:
+                return None
+            return ("delta", "partial_json"), None
+        member = "text" if isinstance(event, e.TextDelta) else "thinking"
+        return (("delta", member), None) if delta.get(member) == event.text else None
+
+    def done_sentinel(self) -> list[Any]:
+        """`[DONE]` came, which only proxies send on this wire. It ends nothing."""
+        self.begin_payload()
+        self.once(AnomalyCode.DONE_OF_ANOTHER_WIRE, None, "[DONE] came, which this wire does not have")
+        return self.out
+
+    def end(self, outcome: Outcome) -> list[Any]:
+        """The transport ended, or the caller gave up. Nothing where the end had been told."""
+        self.begin_payload()
+        if not self.ended:
+            self._end(outcome)
+        return self.out
+
+    def fail(self, error: ResponseError) -> list[Any]:
+        """The stream is none of this dialect."""
+        self.begin_payload()
+        if not self.ended:
+            self.out.append(e.ErrorReported(error))
+            self.failing = {}
+            self._end(TRUNCATED)
+        return self.out
+
+    def body(self, payload: JSON) -> list[Any]:
+        """A whole body that is one JSON object."""
+        return self.translate(payload, "")
+
+    def begins(self, payload: JSON, name: str) -> bool | None:
+        """Whether a response may begin with a payload; None where that belongs to no response."""
+        kind = string(payload, "type") or name
+        if kind in ("message_start", "message"):
+            return True
+        return False if kind in EVENTS and kind != "error" else None
+
+    def response_of(self, payload: JSON) -> JSON | None:
+        """The message that `message_start` announces."""
+        told = payload.get("message")
+        return told if isinstance(told, dict) else None
+
+    # ----------------------------------------------------------------------------------------- one event
+
+    def _kind(self, payload: JSON, name: str) -> str:
+        kind = payload.get("type")
+        if isinstance(kind, str) and kind:
+            if name and name != kind:
+                self.once(AnomalyCode.EVENT_NAME_DIFFERS, None, f"event {name[:40]!r} has type {kind[:40]!r}")
+            return kind
+        if is_error_payload(payload):
+            return "error"
+        if name:
+            self.once(AnomalyCode.TYPE_ONLY_IN_EVENT_NAME, None, f"no type in event {name[:40]!r}")
+        return name
+
+    def _other(self, payload: JSON, kind: str) -> None:
+        """Events that are no part of a message."""
+        found = dialect_of(payload, kind)
+        if kind in self.heartbeats:
+            self.out.append(e.Heartbeat(kind))
+        elif found is not None and found != self.name:
+            self._wrong_dialect(payload, found)
+        elif is_error_payload(payload):
+            self._error(payload, kind)
+        elif kind == "vertex_event":
+            self.out.append(e.Notice(kind, payload))
+        else:
+            if not kind:
+                self.once(AnomalyCode.TYPE_MISSING, None, f"no type among {', '.join(payload)[:80]}")
+            self.out.append(e.UnknownEvent(kind, payload))
+
+    def _wrong_dialect(self, payload: JSON, found: str) -> None:
+        message = f"a payload of another wire came where Anthropic's were expected: use dialect={found!r}"
+        self.refuse_dialect(payload, message)
+        self.failing = {"code": "wrong_dialect", "message": message}
+        self._end(TRUNCATED)
+
+    def _invalid(self, what: str, value: Any) -> None:
+        self.once(AnomalyCode.INVALID_FIELD, what, f"{what} is {value!r:.40}")
+
+    def _error(self, payload: JSON, kind: str) -> None:
+        """An error "ends the stream at any place"; gateways send a second one, which may tell more."""
+        error = error_from_payload(payload)
+        if self.failing is not None:
+            # A proxy that lost its server sends an error of its own behind that one: the first counts.
+            self.once(AnomalyCode.ERROR_AFTER_FAILURE, None, "an error came after the response had failed")
+            known = self.fold.error
+            if known is not None and known.kind is not ErrorKind.UNKNOWN:
+                return
+        self.failing = cause_of(payload, error)
+        self.out.append(e.ErrorReported(error))
+        if getattr(self.report, "by_payload", None) is not None:
+            self._end(TRUNCATED)  # a caller that feeds payloads knows no other end
+
+    # ---------------------------------------------------------------------------------------- the message
+
+    def _message_start(self, payload: JSON, kind: str) -> None:
+        message = payload.get("message")
+        if not isinstance(message, dict):
+            self._invalid("message", message)
+            message = {}
+        if self.started:
+            ident = message.get("id")
+            if isinstance(ident, str) and self.message_id is not None and ident != self.message_id:
+                # A retrying proxy spliced another generation in: what is signed in the two cannot be mixed.
+                self.report(AnomalyCode.RESPONSE_ID_CHANGED, f"{self.message_id[:40]} became {ident[:40]!r}")
+                self._end_with(TRUNCATED, None)
+            else:
+                self.once(AnomalyCode.ANNOUNCED_TWICE, None, "message_start came again")
+            return
+        self._begin_message(message)
+        self._content(message)
+
+    def _begin_message(self, message: JSON, *, announced: bool = True) -> None:
+        self.message_id = string(message, "id")
+        new = self._new_members(message)
+        data: JSON = {"object": "response", "status": "in_progress"}
+        for key in ("id", "model"):
+            if message.get(key) is not None:
+                data[key] = copied(message[key])
+        self.begin_response({**data, **new}, announced=announced)
+        self._usage(message.get("usage"))
+
+    def _content(self, message: JSON) -> None:
+        """Blocks that come whole in a message stand before all that are streamed."""
+        content = message.get("content")
+        if content is not None and not isinstance(content, list):
+            self._invalid("content", content)
+            return
+        if content and len(content) > self.fold.limits.items:
+            raise LimitExceeded("items", self.fold.limits.items)
+        for told in content or ():
+            if isinstance(told, dict):
+                self._finish(self._begin(told, whole=True), whole=True)
+            else:
+                self._invalid("content block", told)
+
+    def _whole_message(self, payload: JSON, kind: str) -> None:
+        """A message in place of a stream: the body of a request that did not stream."""
+        if self.started:
+            self.once(AnomalyCode.ANNOUNCED_TWICE, None, "a whole message came in a stream")
+            return
+        self._begin_message(payload)
+        self._content(payload)
+        self._stop_of_message()
+
+    def _need_message(self) -> None:
+        """The message begins with whatever comes first."""
+        if not self.started:
+            self._begin_message({}, announced=False)
+
+    def _new_members(self, told: JSON) -> JSON:
+        """What is new among the members of a message that this library does not model."""
+        new: JSON = {}
+        clashing: JSON = {}
+        for key, value in told.items():
+            if key in OF_MESSAGE or (value is None and key in self.known) or self.known.get(key, "") == value:
+                continue
+            self.known[key] = value
+            if key in OF_DOCUMENT:
+                clashing[key] = copied(value)
+            else:
+                new[key] = copied(value)
+        word = stop_word(told.get("stop_reason"))
+        if word is not None:
+            self.stop_reason = word
+        if clashing:
+            new["message"] = clashing
+        return new
+
+    def _message_delta(self, payload: JSON, kind: str) -> None:
+        """All values are totals; null erases nothing."""
+        self._need_message()
+        delta = payload.get("delta")
+        if delta is not None and not isinstance(delta, dict):
+            self._invalid("delta", delta)
+        told = dict(delta) if isinstance(delta, dict) else {}
+        for key, value in payload.items():
+            if key not in ("type", "delta", "usage", "index", "message"):
+                told[key] = value
+        new = self._new_members({key: value for key, value in told.items() if not self._erases(key, value)})
+        if new:
+            self.out.append(e.StatusChanged(None, new))
+        self._usage(payload.get("usage"))
+
+    def _erases(self, key: str, value: Any) -> bool:
+        return empty(value) and not empty(self.known.get(key))
+
+    def _message_stop(self, payload: JSON, kind: str) -> None:
+        self._need_message()
+        self._usage(payload.get("usage"))  # LiteLLM tells it here
+        new = self._new_members({k: v for k, v in payload.items() if k not in ("type", "usage", "message")})
+        if new:
+            self.out.append(e.StatusChanged(None, new))
+        self._stop_of_message()
+
+    def _stop_of_message(self) -> None:
+        if self.failing is None and self.stop_reason is None:
+            self.report(AnomalyCode.FINISH_REASON_MISSING, "the message stopped without a stop reason")
+            self._end_with(TRUNCATED, None)
+        else:
+            self._end_by_word()
+
+    def _usage(self, told: Any) -> None:
+        """The last count that is not null takes the place of the one before."""
+        if told is None:
+            return
+        if not isinstance(told, dict):
+            self._invalid("usage", told)
+            return
+        changed = False
+        for key, value in told.items():
+            if (value is not None or key not in self.usage) and self.usage.get(key, "") != value:
+                self.usage[key] = copied(value)
+                changed = True
+        if changed:
+            self.out.append(e.UsageReported(usage_from(copied(self.usage))))
+
+    # ----------------------------------------------------------------------------------------- the blocks
+
+    def _block_start(self, payload: JSON, kind: str) -> None:
+        self._need_message()
+        told = payload.get("content_block")
+        if not isinstance(told, dict):
+            self._invalid("content_block", told)
+            return
+        place = self._place(payload)
+        known = self.blocks.get(place)
+        if known is not None and known.open:
+            self.once(AnomalyCode.INDEX_REUSED, place, f"block {place} begins again while it is open")
+            self._finish(known, whole=True)
+        self.blocks[place] = self._begin(told)
+        self.newest = place
+
+    def _place(self, payload: JSON) -> int:
+        """The wire's index of a block; where there is none, that of the block that began last."""
+        place = self.index(payload, "index")
+        if place is not None:
+            return place
+        self.once(AnomalyCode.INDEX_MISSING, None, "an event of a block has no index")
+        if payload.get("content_block") is None:
+            return 0 if self.newest is None else self.newest
+        return 0 if self.newest is None else self.newest + 1
+
+    def _begin(self, told: JSON, *, whole: bool = False) -> Block:
+        """A block begins, with whatever it has already."""
+        for group in GROUPS:
+            entries = told.get(group)
+            if isinstance(entries, list) and len(entries) > self.fold.limits.parts:
+                raise LimitExceeded("parts", self.fold.limits.parts)
+        kind = string(told, "type") or ""
+        item = self._item(told, kind)
+        index = self.begin_item(item)
+        block = Block(index, kind)
+        if kind == "text":
+            self.begin_part(index, "content", 0, {"type": "output_text", "text": "", "annotations": []})
+            for citation in self._citations(told.get("citations")):
+                self._cite(block, citation)
+            self._say(block, "text", TEXT, told.get("text"))
+        elif kind == "thinking":
+            self.begin_part(index, "content", 0, {"type": "reasoning_text", "text": ""})
+            self._say(block, "reasoning", TEXT, told.get("thinking"))
+        elif kind == "tool_use":
+            block.start = copied(told.get("input"))
+            if not item["name"]:
+                self.report(AnomalyCode.CALL_NAME_MISSING, "a tool call has no name")
+            if not told.get("id"):
+                self.report(AnomalyCode.CALL_ID_MISSING, f"the call of {item['name'][:40]!r} has no id")
+        elif kind == "fallback":
+            to = told.get("to")
+            if isinstance(to, dict) and isinstance(to.get("model"), str):
+                self.out.append(e.StatusChanged(None, {"model": to["model"]}))
+        else:
+            block.start = copied(told.get("input"))
+        return block
+
+    def _item(self, told: JSON, kind: str) -> JSON:
+        """A block as an item, without its text."""
+        if kind not in ITEM_TYPES:
+            return {"type": kind, **copied(told)}
+        item: JSON = {"type": ITEM_TYPES[kind], "status": "in_progress"}
+        if kind == "text":
+            item |= {"role": "assistant", "content": []}
+        elif kind == "tool_use":
+            ident = told.get("id")
+            made = MADE_ID.format(self.free_index())
+            item["call_id"] = ident if isinstance(ident, str) and ident else made
+            item |= {"name": string(told, "name") or "", "arguments": ""}
+        else:
+            item |= {"summary": [], "content": []} if kind == "thinking" else {"summary": []}
+            secret = told.get("signature" if kind == "thinking" else "data")
+            if isinstance(secret, str) and (secret or kind == "redacted_thinking"):
+                item["encrypted_content"] = secret
+        rest = {key: copied(value) for key, value in told.items() if key not in OF_BLOCK[kind]}
+        if kind == "tool_use" and empty(rest.get("input")):
+            rest.pop("input", None)
+        if kind == "text" and rest.get("citations"):
+            del rest["citations"]
+        clashing = {key: rest.pop(key) for key in [*rest] if key in OF_ITEM}
+        return {**item, **rest, **({"block": clashing} if clashing else {})}
+
+    def _say(self, block: Block, kind: e.ValueKind, key: ValueKey, text: Any) -> None:
+        if isinstance(text, str):
+            if text:
+                self.emit_text(block.index, kind, key, text)
+        elif text is not None:
+            self._invalid(key[len(key) - 1] if isinstance(key[len(key) - 1], str) else "text", text)  # type: ignore[arg-type]
+
+    def _citations(self, told: Any) -> list[JSON]:
+        return [entry for entry in told if isinstance(entry, dict)] if isinstance(told, list) else []
+
+    def _cite(self, block: Block, citation: JSON) -> None:
+        at = self.bounded(block.citations)
+        block.citations += 1
+        self.annotate(block.index, 0, at, copied(citation))
+
+    def _delta(self, payload: JSON, kind: str) -> None:
+        self._need_message()
+        delta = payload.get("delta")
+        if not isinstance(delta, dict):
+            self._invalid("delta", delta)
+            return
+        place = self._place(payload)
+        block = self.blocks.get(place)
+        what = string(delta, "type") or ""
+        if not what:
+            what = next((name for name, (_, member) in DELTAS.items() if member in delta), "")
+            if "partial_json" in delta:
+                what = "input_json_delta"
+        if what in DELTAS:
+            fits, member = DELTAS[what]
+            self._text(place, block, fits, delta.get(member))
+        elif what == "input_json_delta":
+            self._input(place, block, delta.get("partial_json"), payload)
+        elif block is None:
+            self._misfit(place, f"a {what[:40]} for block {place}, which never began")
+            self.out.append(e.UnknownEvent(kind, payload))
+        elif what == "signature_delta":
+            self._signature(place, block, delta.get("signature"))
+        elif what == "citations_delta" and block.kind == "text":
+            citation = delta.get("citation")
+            if isinstance(citation, dict):
+                self._cite(block, citation)
+            else:
+                self._invalid("citation", citation)
+        elif what == "compaction_delta" and block.kind == "compaction":
+            # "the final value, null = compaction failed"; a null beside a value erases nothing.
+            for key, value in delta.items():
+                if key != "type" and (value is not None or key not in block.late):
+                    block.late[key] = copied(value)
+        else:
+            if what in ("citations_delta", "compaction_delta"):
+                self._misfit(place, f"a {what} for a block of type {block.kind[:40]}")
+            self.out.append(e.UnknownEvent(kind, payload))
+
+    def _misfit(self, place: int, message: str) -> None:
+        self.once(AnomalyCode.DELTA_MISFITS, place, message)
+
+    def _text(self, place: int, block: Block | None, fits: str, text: Any) -> None:
+        """Text and thinking go to a block of the right kind at that place, which begins if need be."""
+        if block is None or block.kind != fits:
+            if not isinstance(text, str) or not text:
+                if text is not None and not isinstance(text, str):
+                    self._invalid("delta", text)
+                return
+            known = "which never began" if block is None else f"of type {block.kind[:40]}"
+            self._misfit(place, f"{fits} for block {place}, {known}")
+            if block is None:
+                block = self.blocks[place] = self._begin({"type": fits})
+                self.newest = place
+            else:
+                stray = self.strays.get((place, fits))
+                if stray is None or not stray.open:
+                    stray = self.strays[place, fits] = self._begin({"type": fits})
+                block = stray
+        elif not block.open and isinstance(text, str) and text:
+            self.once(AnomalyCode.DELTA_AFTER_DONE, block.index, f"{fits} for block {place}, which had ended")
+        self._say(block, "text" if fits == "text" else "reasoning", TEXT, text)
+
+    def _input(self, place: int, block: Block | None, text: Any, payload: JSON) -> None:
+        """Fragments of JSON go only to a call that exists: no call is altered."""
+        if not isinstance(text, str):
+            if text is not None:
+                self._invalid("partial_json", text)
+            return
+        if not text:
+            return
+        if block is None or not block.open or block.kind in ("text", "thinking", "redacted_thinking"):
+            self._misfit(place, f"input for block {place}, which is no open call")
+            self.out.append(e.UnknownEvent("content_block_delta", payload))
+            return
+        self.emit_text(block.index, "arguments", self._input_key(block), text)
+
+    def _input_key(self, block: Block) -> ValueKey:
+        """Where the arguments of a block stand in its item."""
+        if block.kind == "tool_use":
+            return ARGUMENTS
+        return INPUT if "input" in self.record(block.index).data else ARGUMENTS
+
+    def _signature(self, place: int, block: Block, signature: Any) -> None:
+        """ "signature := …": a second one takes the place of the first."""
+        if not isinstance(signature, str):
+            self._invalid("signature", signature)
+        elif block.kind == "thinking":
+            if signature:
+                block.late["encrypted_content"] = signature
+                if not block.open:
+                    self.update_item(block.index, block.late)
+        else:
+            self._misfit(place, f"a signature for a block of type {block.kind[:40]}")
+            if block.kind in ITEM_TYPES:
+                block.late["signature"] = signature
+
+    def _block_stop(self, payload: JSON, kind: str) -> None:
+        self._need_message()
+        place = self._place(payload)
+        strays = [stray for (at, _), stray in self.strays.items() if at == place] if self.strays else []
+        for stray in strays:
+            if stray.open:
+                self._finish(stray, whole=True)
+        block = self.blocks.get(place)
+        if block is None:
+            self._misfit(place, f"block {place} ends, and never began")
+        elif block.open:
+            self._finish(block, whole=True)
+        elif not strays:
+            self.once(AnomalyCode.ANNOUNCED_TWICE, place, f"block {place} ended again")
+
+    def _finish(self, block: Block, *, whole: bool, status: str | None = "completed") -> None:
+        """A block ends: `whole` where the server said so, or its message did."""
+        block.open = False
+        index = block.index
+        if block.kind in ITEM_TYPES:
+            if block.kind == "tool_use" and whole and not self.so_far(index, ARGUMENTS):
+                self.emit_text(index, "arguments", ARGUMENTS, written(block.start) or NO_ARGUMENTS)
+            self.finish_item(index, status, block.late)
+            return
+        if not whole:
+            self.finish_item(index, None, block.late)
+            return
+        key = self._input_key(block)
+        if self.halves.pop((index, key), None) is not None:
+            self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
+            self.emit_text(index, "arguments", key, "\ufffd")
+        text = self.so_far(index, key)
+        data = {**self.present(index).to_dict(), **block.late}
+        if text and is_strict_json(text):
+            data["input"] = json.loads(text)
+            if key == ARGUMENTS:
+                data.pop("arguments", None)
+        elif text:
+            data |= {"input": {} if block.start is None else block.start, "arguments": text}
+        self.out.append(e.ItemFinished(index, self.fold.item(self.record(index), data, whole=True)))
+        self.ended_items.add(index)
+
+    # ------------------------------------------------------------------------------------------- the end
+
+    def _end(self, outcome: Outcome) -> None:
+        """Nothing more will come."""
+        if self.failing is not None:
+            self._end_with(FAILED, None)
+        elif outcome is TRUNCATED and self.stop_reason is not None:
+            self.report(AnomalyCode.MISSING_TERMINAL, "the transport ended before message_stop")
+            self._end_by_word()
+        else:
+            if outcome is TRUNCATED:
+                self.report(AnomalyCode.MISSING_TERMINAL, "the transport ended before the message did")
+            self._end_with(outcome, None)
+
+    def _end_by_word(self) -> None:
+        """The message ends as its stop reason says."""
+        word = self.stop_reason
+        if self.failing is not None or word is None:
+            self._end_with(FAILED, None)
+            return
+        stop = stop_of(word)
+        if stop is None:
+            self.report(AnomalyCode.FINISH_REASON_UNKNOWN, f"nobody knows the stop reason {word[:40]!r}")
+            self._end_with(COMPLETED, word)
+            return
+        if stop.outcome is FAILED:
+            error = ResponseError(
+                ErrorKind.SERVER_ERROR, None, word, retryable=True, raw={"stop_reason": word}
+            )
+            self.failing = {"code": word, "message": None}
+            self.out.append(e.ErrorReported(error))
+        self._end_with(stop.outcome, stop.reason or word)
+
+    def _end_with(self, outcome: Outcome, reason: str | None) -> None:
+        by_server = outcome is COMPLETED or outcome is INCOMPLETE
+        opened = [block for block in (*self.blocks.values(), *self.strays.values()) if block.open]
+        opened.sort(key=index_of)
+        for block in opened:
+            # A limit cuts what is open; a turn that ends closes it.
+            status = "completed" if outcome is COMPLETED else "incomplete" if outcome is INCOMPLETE else None
+            self._finish(block, whole=outcome is COMPLETED, status=status)
+        data: JSON = {}
+        if outcome is not TRUNCATED:
+            data["status"] = str(outcome)
+        if outcome is INCOMPLETE:
+            data["incomplete_details"] = {"reason": self.stop_reason}
+        if self.failing is not None:
+            data["error"] = self.failing
+        self.end_response(Ending(outcome, data, None, reason, by_server or outcome is CANCELLED))
+
+
+def index_of(block: Block) -> int:
+    """The output index of a block."""
+    return block.index
+
+
+def written(value: Any) -> str:
+    """The JSON of an input, as arguments have it; "" where there is none."""
+    if isinstance(value, str):
+        return value
+    if empty(value):
+        return ""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+Handler: TypeAlias = Callable[[AnthropicDialect, JSON, str], None]
+HANDLERS: Final[dict[str, Handler]] = {
+    "message_start": AnthropicDialect._message_start,
+    "content_block_start": AnthropicDialect._block_start,
+    "content_block_delta": AnthropicDialect._delta,
+    "content_block_stop": AnthropicDialect._block_stop,
+    "message_delta": AnthropicDialect._message_delta,
+    "message_stop": AnthropicDialect._message_stop,
+    "message": AnthropicDialect._whole_message,
+    "error": AnthropicDialect._error,
+}
+
+
+DIALECT: Final = AnthropicDialect
+"""What the registry finds here."""

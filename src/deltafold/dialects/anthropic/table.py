@@ -1,0 +1,166 @@
+"""The words of Anthropic Messages, for its reader, writer and documents, and how they are looked up."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE
+from deltafold.model.response import Outcome, Usage
+
+__all__ = ["STOPS", "Stop", "stop_of", "stop_word", "usage_from", "usage_of_anthropic"]
+
+JSON: TypeAlias = dict[str, Any]
+
+# ------------------------------------------------------------------------------------------------ members
+
+OF_MESSAGE: Final = frozenset({"id", "type", "role", "model", "content", "usage"})
+"""Members of a message that stand elsewhere in a response; the others are kept by their names."""
+OF_DOCUMENT: Final = frozenset(
+    {"object", "status", "error", "incomplete_details", "output", "created_at", "background", "audio"}
+)
+"""Members that `Response.data` has of its own. What the wire calls so stands under `message`."""
+OF_ITEM: Final = frozenset(
+    {"type", "id", "status", "role", "content", "summary", "call_id", "name", "arguments", "block"}
+    | {"encrypted_content"}
+)
+"""Members that the items of the Responses API have. What the wire calls so stands under `block`."""
+OF_BLOCK: Final[dict[str, frozenset[str]]] = {
+    "text": frozenset({"type", "text"}),
+    "thinking": frozenset({"type", "thinking", "signature"}),
+    "redacted_thinking": frozenset({"type", "data"}),
+    "tool_use": frozenset({"type", "id", "name"}),
+}
+"""Members of a block that its item holds in its own words; blocks of other types are kept whole."""
+ITEM_TYPES: Final[dict[str, str]] = {
+    "text": "message",
+    "thinking": "reasoning",
+    "redacted_thinking": "reasoning",
+    "tool_use": "function_call",
+}
+"""Types of blocks, and those of their items; a block of any other type keeps its own."""
+MADE_ID: Final = "call_{}_synthesized"
+"""The id of a call that came without one, by its output index."""
+
+# ------------------------------------------------------------------------------------------------- events
+
+EVENTS: Final = frozenset(
+    {
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+        "message",
+        "error",
+    }
+)
+"""Types of events that belong to a message, and the message itself."""
+DELTAS: Final[dict[str, tuple[str, str]]] = {
+    "text_delta": ("text", "text"),
+    "thinking_delta": ("thinking", "thinking"),
+}
+"""Deltas of texts: the type of block that each belongs to, and the member with the piece."""
+ERRORS: Final = ("error",)
+
+# --------------------------------------------------------------------------------------------- stop reasons
+
+
+class Stop:
+    """What a stop reason means."""
+
+    __slots__ = ("outcome", "reason")
+
+    def __init__(self, reason: str, outcome: Outcome) -> None:
+        self.reason = reason
+        """`Response.finish_reason`; "" where that is the server's own word."""
+        self.outcome = outcome
+
+
+END: Final = Stop("stop", COMPLETED)
+CALLS: Final = Stop("tool_calls", COMPLETED)
+LENGTH: Final = Stop("length", INCOMPLETE)
+FILTER: Final = Stop("content_filter", INCOMPLETE)
+OWN: Final = Stop("", COMPLETED)
+FAULT: Final = Stop("error", FAILED)
+CANCEL: Final = Stop("cancelled", CANCELLED)
+
+STOPS: Final[dict[str, Stop]] = {
+    "end_turn": END,
+    "stop_sequence": END,
+    "tool_use": CALLS,
+    "max_tokens": LENGTH,
+    "model_context_window_exceeded": LENGTH,
+    "refusal": FILTER,
+    "pause_turn": OWN,
+    "compaction": OWN,
+    # What compatible servers pass on from other wires.
+    "stop": END,
+    "eos": END,
+    "tool_calls": CALLS,
+    "function_call": CALLS,
+    "length": LENGTH,
+    "max_output_tokens": LENGTH,
+    "content_filter": FILTER,
+    "safety": FILTER,
+    "sensitive": FILTER,
+    "error": FAULT,
+    "network_error": FAULT,
+    "abort": CANCEL,
+    "cancelled": CANCEL,
+    "canceled": CANCEL,
+}
+NO_WORDS: Final = frozenset({"", "null", "none"})
+"""Texts that say nothing."""
+
+
+def stop_word(told: Any) -> str | None:
+    """A stop reason as it was told; None where it says nothing."""
+    return told if isinstance(told, str) and told.strip().lower() not in NO_WORDS else None
+
+
+def stop_of(word: str) -> Stop | None:
+    """What a stop reason means; None where nobody knows it."""
+    return STOPS.get(word.strip().lower().replace("-", "_").replace(" ", "_"))
+
+
+# -------------------------------------------------------------------------------------------------- usage
+
+
+def count(data: JSON, name: str) -> int | None:
+    """A count of tokens that was told."""
+    found = data.get(name)
+    return found if type(found) is int else None
+
+
+def usage_from(data: JSON) -> Usage:
+    """Usage out of the wire's, where `input_tokens` leaves out what the cache had a part in."""
+    fresh, output = count(data, "input_tokens"), count(data, "output_tokens")
+    written, read = count(data, "cache_creation_input_tokens"), count(data, "cache_read_input_tokens")
+    prompt = None if fresh is None else fresh + (written or 0) + (read or 0)
+    details = data.get("output_tokens_details")
+    return Usage(
+        prompt,
+        output,
+        None if prompt is None or output is None else prompt + output,
+        read,
+        written,
+        count(details, "thinking_tokens") if isinstance(details, dict) else None,
+        data,
+    )
+
+
+def usage_of_anthropic(usage: Usage) -> JSON:
+    """Usage of any API in the words of this one."""
+    read, written = usage.cached_tokens, usage.cache_write_tokens
+    told: JSON = {
+        "input_tokens": max((usage.input_tokens or 0) - (read or 0) - (written or 0), 0),
+        "output_tokens": usage.output_tokens or 0,
+    }
+    if written is not None:
+        told["cache_creation_input_tokens"] = written
+    if read is not None:
+        told["cache_read_input_tokens"] = read
+    if usage.reasoning_tokens is not None:
+        told["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
+    return told
