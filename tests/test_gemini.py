@@ -794,6 +794,24 @@ def test_wrapped_or_not(stream: Any) -> None:
     assert wrapped.events == plain.events
 
 
+def test_usage_waits_for_more_than_text() -> None:
+    """Chunks of text that count tokens do not each report them; what is folded is the last count."""
+    counted = [g.chunk(g.text("a")) | {"usageMetadata": g.usage(9, at)} for at in range(1, 40)]
+    found = run_sse(*counted, END)
+    assert [event.usage.output_tokens for event in found.all(e.UsageReported)] == [1, 39]
+    found = run_sse(*counted)
+    assert found.response.outcome is Outcome.TRUNCATED
+    assert found.response.usage is not None
+    assert found.response.usage.output_tokens == 39
+    parser = ResponseParser("gemini")
+    parser.feed(framed(*counted))
+    assert list(parser.events())
+    parser = resumed(parser)
+    parser.close()
+    assert list(parser.events())
+    assert parser.response.usage == found.response.usage
+
+
 def test_hot_deltas_are_hot() -> None:
     """Long runs of like chunks give the same by the short cut, with a signature and usage among them."""
     chunks = [g.chunk(g.text(f"t{number} ")) for number in range(50)]
@@ -801,7 +819,20 @@ def test_hot_deltas_are_hot() -> None:
     chunks[30] = g.chunk(g.text('t30 "é🙂" '))
     chunks[40] = chunks[40] | {"usageMetadata": g.usage(1, 40)}
     thoughts = [g.chunk(g.thought(f"t{number} ")) for number in range(50)]
-    for payloads in ([*chunks, END], [*thoughts, END], [{"response": chunk} for chunk in [*chunks, END]]):
+    counted = [chunk | {"usageMetadata": g.usage(9, 3 * at % 100)} for at, chunk in enumerate(chunks)]
+    odd = [
+        chunk | {"usageMetadata": {"promptTokenCount": 9, "k": at // 9}} for at, chunk in enumerate(chunks)
+    ]
+    for payloads in (
+        [*chunks, END],
+        [*thoughts, END],
+        [{"response": chunk} for chunk in [*chunks, END]],
+        [*counted, END],
+        counted,
+        [*counted, *chunks, *counted[::-1], *odd, END | {"usageMetadata": {"trafficType": "x"}}],
+        [{"response": chunk} for chunk in [*counted, END]],
+        [{"usageMetadata": chunk.pop("usageMetadata"), **chunk} for chunk in map(dict, counted)],
+    ):
         hot = run_sse(*payloads)
         cold = ResponseParser("gemini")
         for payload in payloads:

@@ -119,6 +119,13 @@ class Dialect(Emitter):
         knows the texts of which that may be untrue, where there are any.
         """
 
+    def tallies(self, payload: JSON) -> tuple[str, ...]:
+        """The numbers of a payload that make no event, by their names: a count of tokens so far."""
+        return ()
+
+    def tally(self, payload: JSON, names: list[str], numbers: list[str]) -> None:
+        """A payload like that one came, by the short cut, with these numbers in it."""
+
     @abstractmethod
     def begins(self, payload: JSON, name: str) -> bool | None:
         """Whether a response may begin with a payload; None where that belongs to no response."""

@@ -33,11 +33,13 @@ BACKSLASH: Final = "\\"
 TEXT: Final = "text"
 COUNT: Final = "number"
 PADDING: Final = "padding"
+TALLY: Final = "tally"
 # A text with escapes, up to its closing quote. Half a surrogate pair may wait for its other half, so escapes
 # of such are not in it.
 PLAIN: Final = r'[^"\\\x00-\x1f]*+'
 ESCAPE: Final = r'\\(?:["\\/bfnrt]|u(?:[0-9A-Ca-cEFef][0-9A-Fa-f]|[Dd][0-7])[0-9A-Fa-f]{2})'
 ESCAPED: Final = re.compile(f'{PLAIN}(?:{ESCAPE}{PLAIN})*+(?=")')
+NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,14})(?![0-9])")
 CONTROLS: Final = re.compile(r"[\x00-\x1f]")
 NEVER: Final[Special] = "", bool
 NOWHERE: Final = 0, ""
@@ -63,6 +65,12 @@ class PlainDialect(Protocol):
         knows the texts of which that may be untrue, where there are any.
         """
 
+    def tallies(self, payload: dict[str, Any]) -> tuple[str, ...]:
+        """The numbers of a payload that make no event, by their names: a count of tokens so far."""
+
+    def tally(self, payload: dict[str, Any], names: list[str], numbers: list[str]) -> None:
+        """A payload like that one came, with these numbers in it."""
+
 
 DRAFTS: Final = {
     e.TextDelta: e.TextDraft,
@@ -83,8 +91,11 @@ class Template:
         "is_special",
         "key",
         "kind",
+        "names",
+        "numbers",
         "opens",
         "part",
+        "payload",
         "place",
         "reasoning",
         "rest",
@@ -99,7 +110,15 @@ class Template:
         event: HotEvent,
         append: Callable[[str], None],
         special: Special | None,
+        names: list[str],
+        payload: dict[str, Any],
     ) -> None:
+        self.names = names
+        """Which numbers of their own they have, in the order in which these stand there."""
+        self.payload = payload
+        """The payload that showed what they look like, where they have such numbers."""
+        self.numbers: list[str] = []
+        """The numbers of the block that was found last."""
         self.counts = COUNT in [place for place, _ in rest]
         """Whether there is a number in them."""
         # A number that comes first is the same for all templates: they are told apart by what follows it.
@@ -131,10 +150,14 @@ class Template:
         at, text = begin + len(self.tail), ""
         if octets[begin:at] != self.tail:
             return NOWHERE
+        if self.names:
+            self.numbers = []
         for place, piece in self.rest:
             begin, found = free(octets, at, place, number)
             if place == TEXT:
                 text = found
+            elif place == TALLY:
+                self.numbers.append(found)
             at = begin + len(piece)
             if not begin or octets[begin:at] != piece:
                 return NOWHERE
@@ -161,6 +184,9 @@ def free(octets: str, begin: int, place: str, number: str) -> tuple[int, str]:
     if place == COUNT:
         at = begin + len(number)
         return (at, "") if number and octets[begin:at] == number else NOWHERE
+    if place == TALLY:
+        written = NUMBER.match(octets, begin)
+        return NOWHERE if written is None else (written.end(), written[0])
     at = octets.find('"', begin)
     if at < 0:
         return NOWHERE
@@ -289,6 +315,8 @@ class HotPath:
             # From here on it is as if the event had gone the long way.
             if last is not None and template.counts:
                 self.dialect.last_sequence_number = last + 1
+            if template.names:
+                self.dialect.tally(template.payload, template.names, template.numbers)
             decoder.position = end
             decoder.event_count += 1
             fold.size = size
@@ -346,10 +374,12 @@ class HotPath:
         """A block went the long way and came out as one plain delta, whose text stands at a path in it."""
         if len(block) > LONGEST or (isinstance(event, e.TextDelta) and event.logprobs):
             return
-        found = cut(block, payload, path)
+        tallies = self.dialect.tallies(payload)
+        found = cut(block, payload, path, tallies)
         if found is None:
             return
-        new = Template(*found, event, fragments.append, special)
+        start, rest, names = found
+        new = Template(start, rest, event, fragments.append, special, names, payload)
         if sum([len(opening.templates) for opening in self.openings]) >= MOST_TEMPLATES:
             self.openings.clear()
         for opening in self.openings:
@@ -365,8 +395,12 @@ def digits(number: Any) -> str:
     return str(number) if type(number) is int and 0 <= number < HIGHEST else ""
 
 
-def cut(octets: str, payload: dict[str, Any], path: Path) -> tuple[str, list[tuple[str, str]]] | None:
+def cut(
+    octets: str, payload: dict[str, Any], path: Path, tallies: tuple[str, ...] = ()
+) -> tuple[str, list[tuple[str, str]], list[str]] | None:
     """A block as it begins, and what may differ in others like it, each with what is the same behind it.
+
+    Of what may differ, numbers of their own come with their names, in the order in which they stand there.
 
     None where the block is not just an `event` line, a `data` line and a blank line, or where it cannot be
     told for certain what stands where. That can be told of a key that is there, occurs but once, and cannot
@@ -377,26 +411,36 @@ def cut(octets: str, payload: dict[str, Any], path: Path) -> tuple[str, list[tup
         return None
     name, octets = octets[:begin], octets[begin:]
     colon = '": ' if '": ' in octets else '":'
-    places = [(place_of(octets, f'"{path[-1]}', colon + '"'), TEXT)]
+    places = [(place_of(octets, f'"{path[-1]}', colon + '"'), TEXT, "")]
     number, written = payload.get("sequence_number"), ""
     if type(number) is int:
         written = digits(number)
         behind = place_of(octets, '"sequence_number', colon + written) if written else 0
-        places.append((behind - len(written), COUNT))
+        places.append((behind - len(written), COUNT, ""))
     if isinstance(payload.get("obfuscation"), str):
-        places.append((place_of(octets, '"obfuscation', colon + '"'), PADDING))
+        places.append((place_of(octets, '"obfuscation', colon + '"'), PADDING, ""))
+    places += [(place_of(octets, f'"{name}', colon), TALLY, name) for name in tallies]
     places.sort()
+    if places[0][1] == TALLY:
+        return None  # what comes first tells templates apart
     end = len(octets)
     rest: list[tuple[str, str]] = []
-    for begin, place in reversed(places):
+    for begin, place, _ in reversed(places):
         if begin <= 0:
             return None
-        stop = begin + len(written) if place == COUNT else scanstring(octets, begin)[1] - 1
+        if place == TALLY:
+            number_ = NUMBER.match(octets, begin)
+            if number_ is None:
+                return None
+            stop = number_.end()
+        else:
+            stop = begin + len(written) if place == COUNT else scanstring(octets, begin)[1] - 1
         rest.insert(0, (place, octets[stop:end]))
         if BACKSLASH in octets[stop:end]:
             return None
         end = begin
-    return None if BACKSLASH in octets[:end] else (name + octets[:end], rest)
+    names = [named for _, place, named in places if place == TALLY]
+    return None if BACKSLASH in octets[:end] else (name + octets[:end], rest, names)
 
 
 def place_of(octets: str, key: str, colon: str) -> int:

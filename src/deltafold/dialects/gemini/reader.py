@@ -65,6 +65,8 @@ __all__ = ["GeminiDialect"]
 
 JSON: TypeAlias = dict[str, Any]
 
+PLAIN: Final = (e.TextDelta, e.ReasoningDelta)
+"""The events of a chunk that brings nothing but text."""
 MESSAGE: Final = "message"
 REASONING: Final = "reasoning"
 ARGUMENTS: Final[ValueKey] = ("arguments",)
@@ -180,6 +182,8 @@ class GeminiDialect(Dialect):
         "failing",
         "known",
         "usage",
+        "counted",
+        "shown_usage",
         "block",
         "candidates",
     )
@@ -192,6 +196,11 @@ class GeminiDialect(Dialect):
         self.known: JSON = {}
         """What was handed on of the response's own members."""
         self.usage: JSON = {}
+        self.shown_usage: JSON = {}
+        """That which was handed on. Nearly every chunk of text counts the tokens so far, which would be two
+        events for each, and nobody needs the second: so it waits for a chunk that brings more than text."""
+        self.counted: tuple[JSON, list[str], list[str]] | None = None
+        """A usage and its counts, by name and as written, where that came last by the short cut."""
         self.block: str | None = None
         """Why the prompt was refused."""
         self.candidates: dict[int, OpenCandidate] = {}
@@ -201,6 +210,7 @@ class GeminiDialect(Dialect):
     def translate(self, payload: JSON, name: str) -> list[Any]:
         """The events of one payload. `name` is the SSE event name, "" where there is none."""
         self.begin_payload()
+        self._catch_up()
         if self.ended:
             if payload.get("type") not in self.heartbeats:
                 self.once(AnomalyCode.EVENT_AFTER_END, None, "a chunk came after the end")
@@ -221,6 +231,7 @@ class GeminiDialect(Dialect):
     def end(self, outcome: Outcome) -> list[Any]:
         """The transport ended, or the caller gave up."""
         self.begin_payload()
+        self._catch_up()
         if not self.ended:
             self._end(outcome)
         return self.out
@@ -262,6 +273,17 @@ class GeminiDialect(Dialect):
             return None
         path = ("candidates", 0, "content", "parts", 0, "text")
         return path if inner is payload else ("response", *path), None
+
+    def tallies(self, payload: JSON) -> tuple[str, ...]:
+        """The counts of tokens that a chunk of text brings."""
+        usage = unwrapped(payload).get("usageMetadata")
+        if type(usage) is not dict:
+            return ()
+        return tuple([name for name in USAGE_COUNTS if type(usage.get(name)) is int])
+
+    def tally(self, payload: JSON, names: list[str], numbers: list[str]) -> None:
+        """A payload like that one came, by the short cut, with these counts in it."""
+        self.counted = unwrapped(payload)["usageMetadata"], names, numbers
 
     # -------------------------------------------------------------------------------------- a payload
 
@@ -340,18 +362,35 @@ class GeminiDialect(Dialect):
 
     def _usage(self, told: Any) -> None:
         """The last usage that counts anything replaces the one before: what is left out there is 0."""
-        if type(told) is not dict:
-            if told is not None:
-                self._invalid("usageMetadata", told)
-            return
-        counts = False
-        for name in USAGE_COUNTS:
-            if name in told:
-                counts = True
-        usage = told if counts else {**self.usage, **told}
-        if usage and usage != self.usage:
-            self.usage = dict(copied(usage))
+        if type(told) is dict:
+            counts = False
+            for name in USAGE_COUNTS:
+                if name in told:
+                    counts = True
+            usage = told if counts else {**self.usage, **told}
+            if usage and usage != self.usage:
+                self.usage = dict(copied(usage))
+        elif told is not None:
+            self._invalid("usageMetadata", told)
+        if len(self.out) != 1 or type(self.out[0]) not in PLAIN:
+            self._tell_usage()
+
+    def _tell_usage(self) -> None:
+        """Hands on the usage as it is by now, where that is new."""
+        if self.usage != self.shown_usage:
+            self.shown_usage = self.usage
             self.out.append(e.UsageReported(usage_from(self.usage)))
+
+    def _catch_up(self) -> None:
+        """Takes note of what came by the short cut."""
+        if self.counted is not None:
+            usage, names, numbers = self.counted
+            self.counted = None
+            told = dict(copied(usage))
+            for name, number in zip(names, numbers, strict=True):
+                told[name] = int(number)
+            if told != self.usage:
+                self.usage = told
 
     def _error(self, payload: JSON) -> None:
         error = error_from_payload(payload)
@@ -787,6 +826,7 @@ class GeminiDialect(Dialect):
 
     def _end(self, outcome: Outcome) -> None:
         """Nothing more will come."""
+        self._tell_usage()
         outcome, word, stop = self._outcome(outcome)
         closes = ITEM_STATUS_AT_END[outcome]
         broken: set[int] = set()
