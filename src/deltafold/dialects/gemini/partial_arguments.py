@@ -206,7 +206,8 @@ class PartialArguments:
             return None
         if into.has(steps[depth]):
             return False
-        gap = steps[depth] - into.count if isinstance(steps[depth], int) else 0  # type: ignore[operator]
+        first = steps[depth]
+        gap = first - into.count if isinstance(first, int) else 0
         for step in steps[depth + 1 :]:
             gap += step if isinstance(step, int) else 0
         return None if gap > MOST_NULLS else True

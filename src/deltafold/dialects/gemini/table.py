@@ -6,7 +6,7 @@ proto too; enumerations come by name or number; what is zero, false or empty is 
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from deltafold.model.response import Outcome, Usage
 
@@ -90,14 +90,18 @@ VALUES: Final = ("stringValue", "numberValue", "boolValue", "nullValue")
 # ------------------------------------------------------------------------------------------- finish reasons
 
 
-class Stop(NamedTuple):
+class Stop:
     """What a finish reason means."""
 
-    reason: str | None
-    """`Response.finish_reason`; None where it is the server's own word."""
-    outcome: Outcome
-    keeps_calls: bool = True
-    """Whether calls that came whole may be run."""
+    __slots__ = ("keeps_calls", "outcome", "reason")
+
+    def __init__(self, reason: str | None, outcome: Outcome, keeps_calls: bool = True) -> None:
+        self.reason = reason
+        """`Response.finish_reason`; None where it is the server's own word."""
+        self.outcome = outcome
+        """How a candidate ends that has it."""
+        self.keeps_calls = keeps_calls
+        """Whether calls that came whole may be run."""
 
 
 FILTERED: Final = Stop("content_filter", Outcome.INCOMPLETE)
