@@ -59,7 +59,7 @@ from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
 from deltafold.model.json_values import copied, joined, string
 from deltafold.model.response import Outcome
-from deltafold.wire.json_text import Paths, Report, join_halves
+from deltafold.wire.json_text import HIGH, LAST, Paths, Report, join_halves
 
 __all__ = ["GeminiDialect"]
 
@@ -786,7 +786,7 @@ class GeminiDialect(Dialect):
 
     def _whole_letters(self, call: OpenCall, text: str, *, more: bool) -> str:
         """A piece of a string in whole characters: a half of a surrogate pair waits for the other one."""
-        if text and (self.halves or "\ud800" <= text[0] <= "\udfff" or "\ud800" <= text[-1] <= "\udfff"):
+        if text and (self.halves or HIGH <= text[0] <= LAST or HIGH <= text[-1] <= LAST):
             text = join_halves(self.halves, (call.index, HALF), text, self.report)
         return text if more else text + self._half(call)
 
