@@ -1332,14 +1332,14 @@ def test_the_finish_reason_error() -> None:
 
 def test_what_follows_an_error() -> None:
     """Usage and a fuller error after an error count; one that says nothing is only noted."""
-    found = run(
+    payloads = [
         {"error": {"message": "overloaded", "code": "server_is_overloaded"}},
         says("x"),
         usage(prompt_tokens=1),
         {"error": {"message": "hm"}},
         {"error": {"message": "filtered", "code": "content_filter"}},
-        "[DONE]",
-    )
+    ]
+    found = run_bytes(frames(*payloads) + b"data: [DONE]\n\n")
     assert found.response.error.kind is ErrorKind.CONTENT_POLICY
     assert found.response.usage.input_tokens == 1
     assert found.anomalies == [C.ERROR_AFTER_FAILURE, C.ERROR_AFTER_FAILURE]

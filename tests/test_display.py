@@ -628,6 +628,7 @@ ENDS: list[tuple[str, list[JSON], str, tuple[str, str] | None]] = [
     (
         "responses",
         [
+            created(),
             {"type": "error", "error": {"message": "Hm."}},
             completed(type="response.failed", error={"code": "server_error", "message": "The cause."}),
         ],

@@ -13,6 +13,7 @@ import attrs
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+import wire
 from deltafold.dialects.responses.reader import (
     CHAT_CHUNK,
     HANDLERS,
@@ -29,7 +30,7 @@ from deltafold.model.errors import UsageError, WireError
 from deltafold.model.limits import Limits
 from deltafold.parsing.parser import ResponseParser, parse
 from deltafold.wire.sse import SSEDecoder
-from wire import FIXTURES, Ledger, Reading, check_laws, check_response, cut, read, resumed, same
+from wire import FIXTURES, Ledger, Reading, check_laws, check_response, cut, resumed, same
 
 C = AnomalyCode
 PATHS = sorted((FIXTURES / "responses").glob("*.sse"))
@@ -124,6 +125,11 @@ PART_TYPES = {
 ANNOTATIONS = {"file_citation", "url_citation", "container_file_citation", "file_path"}
 
 
+def read(chunks: list[bytes], **options: Any) -> Reading:
+    """Reads them as the Responses API, whatever they are: one fixture is another wire's."""
+    return wire.read(chunks, dialect="responses", **options)
+
+
 @cache
 def lenient(path: Path) -> Reading:
     """The reading to which all others are compared: the whole body at once."""
@@ -158,7 +164,7 @@ def test_fixture(path: Path, snapshot: SnapshotAssertion) -> None:
 
 def check_every_step(body: bytes, reading: Reading) -> None:
     """The state moves only as events are handed out, and is their fold, whatever lies waiting."""
-    ahead, behind = ResponseParser(), ResponseParser()
+    ahead, behind = ResponseParser("responses"), ResponseParser("responses")
     ahead.feed(body)
     ahead.close()
     chunks = [body[i : i + 64] for i in range(0, len(body), 64)][::-1]
@@ -189,7 +195,7 @@ def check_every_step(body: bytes, reading: Reading) -> None:
 
 def check_more_after_the_end(body: bytes, reading: Reading) -> None:
     """What comes after the end changes nothing but the anomalies."""
-    parser = ResponseParser()
+    parser = ResponseParser("responses")
     parser.feed(body)
     events = list(parser.events())
     if parser.state is not ResponseState.FINISHED or not body.endswith((b"\n\n", b"\r\n\r\n", b"\r\r")):
@@ -213,7 +219,7 @@ def check_more_after_the_end(body: bytes, reading: Reading) -> None:
 
 def check_strict(body: bytes, reading: Reading) -> None:
     """Strict mode gives the same, or all events before the first fault, and then the fault for good."""
-    parser = ResponseParser(strict=True)
+    parser = ResponseParser("responses", strict=True)
     parser.feed(body)
     parser.close()
     events: list[e.Event] = []
@@ -257,7 +263,7 @@ def check_resuming(body: bytes, reading: Reading, dice: random.Random) -> None:
     """A parser taken up again from its snapshot goes on as if nothing had been."""
     places = sorted({0, len(body), *(dice.randint(0, len(body)) for _ in range(12))})
     for place in places:
-        first = ResponseParser()
+        first = ResponseParser("responses")
         first.feed(body[:place])
         events = []
         for _ in range(dice.choice((0, 3, 1000))):
@@ -286,7 +292,7 @@ def check_payloads(body: bytes, reading: Reading) -> None:
     data = [text for text in data if text.strip()]
     differs = {C.EVENT_NAME_DIFFERS}
     for payloads in (data, [text.encode() for text in data], [as_object(text) for text in data]):
-        parser = ResponseParser()
+        parser = ResponseParser("responses")
         for payload in payloads:
             parser.feed_payload(payload)
         parser.close()

@@ -260,6 +260,7 @@ def test_json_lines(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = next(record for record in records if record.get("event") == "TextDelta")
     assert text == {
         "event": "TextDelta",
+        "deltafold": 1,
         "output_index": 0,
         "content_index": 0,
         "text": "é" * 500,
@@ -273,7 +274,7 @@ def test_json_lines(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_json_lines_of_an_error(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What has no JSON shape of its own is written field by field."""
+    """The fields of an error are those that it has in Python."""
     run(capture, stream({"type": "error", "code": "server_error", "message": "down"}), "--json")
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     reported = next(record for record in records if record["event"] == "ErrorReported")

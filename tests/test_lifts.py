@@ -28,9 +28,8 @@ from deltafold import (
     ValueReplaced,
 )
 from deltafold.arguments import lifted_calls as lifts_module
-from deltafold.arguments import reader as arguments_module
+from deltafold.arguments import watch as watch_module
 from deltafold.arguments.lifter import Lifter
-from deltafold.parsing import parser as parser_module
 from deltafold.testing.builder import json_bytes
 from deltafold.testing.strategies import fragments
 from strategies import needs_python_code
@@ -757,7 +756,7 @@ def test_partial_arguments(dialect: str, text: str, data: st.DataObject) -> None
 
 
 def test_partial_arguments_of_nothing() -> None:
-    """What is no call, has no arguments yet, or takes free text has no partial arguments."""
+    """What is no call or has no arguments yet has no partial arguments; what takes free text has the text."""
     parser = ResponseParser()
     for payload in [
         wire.created(),
@@ -768,7 +767,7 @@ def test_partial_arguments_of_nothing() -> None:
     ]:
         parser.feed_payload(payload)
     list(parser.events())
-    assert [parser.partial_arguments(at) for at in (-1, 0, 1, 2, 3)] == [None] * 5
+    assert [parser.partial_arguments(at) for at in (-1, 0, 1, 2, 3)] == [None, None, None, '{"a":1}', None]
 
 
 @pytest.mark.parametrize("clean", [True, False])
@@ -802,7 +801,7 @@ def test_each_character_is_read_once(look: bool, monkeypatch: pytest.MonkeyPatch
             fed.append(len(fragment))
             super().feed(fragment)
 
-    monkeypatch.setattr(arguments_module, "ArgumentsReader", Counting)
+    monkeypatch.setattr(watch_module, "ArgumentsReader", Counting)
     text = '{"text":"' + "word " * 200 + '"}'
     parser = ResponseParser()
     for payload in [wire.created(), *wire.streamed_call(0, *text)[:-1]]:
@@ -822,5 +821,7 @@ def test_who_does_not_ask_pays_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(_value: Any) -> None:
         raise AssertionError("arguments were read")
 
-    monkeypatch.setattr(parser_module, "Watched", never)
-    wire.run(wire.created(), *wire.streamed_call(0, '{"a":', "1}"), wire.completed())
+    monkeypatch.setattr(watch_module, "Watched", never)
+    run = wire.run(wire.created(), *wire.streamed_call(0, '{"a":', "1}"), wire.completed())
+    with pytest.raises(AssertionError):
+        run.parser.partial_arguments(0)

@@ -445,7 +445,7 @@ def test_numbers_that_json_cannot_hold() -> None:
 )
 def test_a_chat_chunk(chunk: JSON) -> None:
     """A chunk of the other wire API fails the response, with an error that says so."""
-    found = run(chunk, chunk)
+    found = run(chunk, chunk, dialect="responses")
     assert found.names() == ["ErrorReported", "ResponseFinished"]
     assert found.response.error is not None
     assert found.response.error.kind is ErrorKind.INVALID_REQUEST

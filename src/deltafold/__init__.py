@@ -49,6 +49,7 @@ from deltafold.model.events import (
     UsageReported,
     ValueFinished,
     ValueReplaced,
+    event_from_dict,
 )
 from deltafold.model.items import (
     CustomToolCall,
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
     from deltafold.diagnosis.classify import classify_http_error
     from deltafold.diagnosis.rate_limits import rate_limits_from_event, rate_limits_from_headers
     from deltafold.views.display import DisplayKind, DisplayMessage, DisplayUpdate, DisplayView
+    from deltafold.views.reasoning import ReasoningPrinter
 
 __all__ = [
     "ANOMALIES",
@@ -139,6 +141,7 @@ __all__ = [
     "RateLimitsReported",
     "Reasoning",
     "ReasoningDelta",
+    "ReasoningPrinter",
     "ReasoningText",
     "Refusal",
     "RefusalDelta",
@@ -166,6 +169,7 @@ __all__ = [
     "WireError",
     "classify_http_error",
     "encode_frame",
+    "event_from_dict",
     "parse",
     "rate_limits_from_event",
     "rate_limits_from_headers",
@@ -182,6 +186,7 @@ _LATER = {
     "DisplayMessage": "views.display",
     "DisplayUpdate": "views.display",
     "DisplayView": "views.display",
+    "ReasoningPrinter": "views.reasoning",
     "classify_http_error": "diagnosis.classify",
     "rate_limits_from_event": "diagnosis.rate_limits",
     "rate_limits_from_headers": "diagnosis.rate_limits",

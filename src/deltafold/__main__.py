@@ -217,10 +217,13 @@ def counted(total: int, counts: Counter[str]) -> str:
 
 
 class Records:
-    """One JSON object on each line; its first member says whether it is an event, an anomaly or a fault."""
+    """One JSON object on each line; its first member says whether it is an event, an anomaly or a fault.
+
+    An event is what its `to_dict()` tells, of which `event_from_dict()` makes it again.
+    """
 
     def event(self, event: Event) -> None:
-        print(dumped({"event": type(event).__name__, **plain(event)}))
+        print(dumped(event.to_dict()))
 
     def anomaly(self, anomaly: Anomaly) -> None:
         told = plain(anomaly)

@@ -32,6 +32,14 @@ class Translator(Protocol):
     def last_sequence_number(self) -> int | None:
         """The last number that is known."""
 
+    @property
+    @abstractmethod
+    def is_failing(self) -> bool:
+        """Whether the response has failed, its end was not told yet, and nothing can follow but the end.
+
+        A body ends by itself. Where events are fed one by one nobody would know that the last one has come.
+        """
+
     @abstractmethod
     def translate(self, payload: JSON, name: str) -> list[Any]:
         """The events of one payload. `name` is the SSE event name, "" where there is none."""
@@ -88,6 +96,11 @@ class Dialect(Emitter):
         """The last one that came over an earlier connection."""
 
     # ------------------------------------------------------------------------------- what each one provides
+
+    @property
+    @abstractmethod
+    def is_failing(self) -> bool:
+        """Whether the response has failed, its end was not told yet, and nothing can follow but the end."""
 
     @abstractmethod
     def translate(self, payload: JSON, name: str) -> list[Any]:

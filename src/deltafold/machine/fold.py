@@ -38,6 +38,7 @@ from deltafold.machine.records import (
 )
 from deltafold.machine.values import GROUPS, ValueKey, index_of, kind_of, path_of
 from deltafold.model import events as e
+from deltafold.model.anomalies import Anomaly
 from deltafold.model.errors import LimitExceeded, ResponseError
 from deltafold.model.items import Item, is_whole
 from deltafold.model.json_values import string, weight
@@ -154,15 +155,15 @@ class Fold:
         if handler is not None:
             handler(self, event)
 
-    def end(self, ending: Ending) -> e.ResponseFinished:
-        """The last event is handed out."""
+    def end(self, ending: Ending, anomalies: tuple[Anomaly, ...] = ()) -> e.ResponseFinished:
+        """The last event is handed out. `anomalies` is what the response is to say was out of order."""
         self.state = step(RESPONSE, self.state, e.ResponseFinished)
         self.data = self.data | ending.data
         self.outcome = ending.outcome
         self.ended_by_server = ending.by_server
         self.order = ending.order
         self.finish_reason = ending.finish_reason
-        return e.ResponseFinished(ending.outcome, self.response())
+        return e.ResponseFinished(ending.outcome, self.response(anomalies))
 
     def _started(self, event: e.ResponseStarted) -> None:
         self.data = {**self.data, **event.data}
@@ -334,7 +335,7 @@ class Fold:
             approval_required=self.approval_required,
         )
 
-    def response(self) -> Response:
+    def response(self, anomalies: tuple[Anomaly, ...] = ()) -> Response:
         """The response as it stands. Costs its size."""
         order = sorted(self.items) if self.order is None else self.order
         records = [self.items[index] for index in order]
@@ -370,6 +371,7 @@ class Fold:
             self.size > 0,
             self.ended_by_server,
             self.dialect,
+            anomalies,
         )
 
     def _finish_reason(self, output: tuple[Item, ...], incomplete_reason: str | None) -> str | None:

@@ -6,13 +6,15 @@ Responses API it is the wire's own; on Chat Completions items are numbered in th
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import attrs
 
 from deltafold.model.attrs_repr import Shown
-from deltafold.model.errors import ResponseError
+from deltafold.model.errors import ResponseError, UsageError
 from deltafold.model.items import Item, Part, shorten, text_field
+from deltafold.model.json_form import CLASS, form_of, object_of
 from deltafold.model.rate_limits import RateLimits
 from deltafold.model.response import Outcome, Response, Usage
 
@@ -50,7 +52,11 @@ __all__ = [
     "UsageReported",
     "ValueFinished",
     "ValueReplaced",
+    "event_from_dict",
 ]
+
+FORM: Final = 1
+"""The version of the form of events as JSON."""
 
 Group: TypeAlias = Literal["content", "summary"]
 """Which list of an item a part stands in."""
@@ -75,11 +81,33 @@ def payload_field() -> Any:
     return attrs.field(repr=shorten, hash=False)
 
 
+def event_form(event: Any) -> dict[str, Any]:
+    """An event as a JSON-safe dict."""
+    form = form_of(event)
+    del form[CLASS]
+    return {"event": type(event).__name__, "deltafold": FORM, **form}
+
+
+class EventBase(Shown):
+    """What all events can do."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event as a JSON-safe dict, all of it, to be sent on; `event_from_dict()` makes it again.
+
+        Its `deltafold` is the version of this form, its `event` the name of the class; the other members are
+        the fields. Items, parts, responses and errors inside are such dicts as well, with the name of their
+        class as `class`. It shares nothing with the event.
+        """
+        return event_form(self)
+
+
 # ------------------------------------------------------------------------------------------ the response
 
 
 @attrs.frozen(repr=False)
-class ResponseStarted(Shown):
+class ResponseStarted(EventBase):
     """The response has begun. Comes once, before everything that belongs to the response."""
 
     response_id: str | None
@@ -89,7 +117,7 @@ class ResponseStarted(Shown):
 
 
 @attrs.frozen(repr=False)
-class StatusChanged(Shown):
+class StatusChanged(EventBase):
     """The server told how far the response is, or more about it."""
 
     status: str | None
@@ -99,7 +127,7 @@ class StatusChanged(Shown):
 
 
 @attrs.frozen(repr=False)
-class ChoiceUpdated(Shown):
+class ChoiceUpdated(EventBase):
     """Chat Completions told of a choice what is not its text: why it finished, content filters…"""
 
     choice_index: int
@@ -114,14 +142,14 @@ class ChoiceUpdated(Shown):
 
 
 @attrs.frozen(repr=False)
-class UsageReported(Shown):
+class UsageReported(EventBase):
     """Tokens used. A later report takes the place of an earlier one; they are never to be added."""
 
     usage: Usage
 
 
 @attrs.frozen(repr=False)
-class RateLimitsReported(Shown):
+class RateLimitsReported(EventBase):
     """The caller's rate limits, as the server told them inside the stream."""
 
     limits: RateLimits | None = attrs.field(repr=shorten, hash=False)
@@ -130,14 +158,14 @@ class RateLimitsReported(Shown):
 
 
 @attrs.frozen(repr=False)
-class ErrorReported(Shown):
+class ErrorReported(EventBase):
     """The provider reported a failure. `ResponseFinished` with the outcome `failed` follows."""
 
     error: ResponseError
 
 
 @attrs.frozen(repr=False)
-class ResponseFinished(Shown):
+class ResponseFinished(EventBase):
     """The end. Comes once, last."""
 
     outcome: Outcome
@@ -148,7 +176,7 @@ class ResponseFinished(Shown):
 
 
 @attrs.frozen(repr=False)
-class ItemStarted(Shown):
+class ItemStarted(EventBase):
     """An item has begun. Comes before everything that belongs to the item."""
 
     output_index: int
@@ -156,7 +184,7 @@ class ItemStarted(Shown):
 
 
 @attrs.frozen(repr=False)
-class ItemUpdated(Shown):
+class ItemUpdated(EventBase):
     """More is known of an item that had begun: its name, an id."""
 
     output_index: int
@@ -164,7 +192,7 @@ class ItemUpdated(Shown):
 
 
 @attrs.frozen(repr=False)
-class ItemProgress(Shown):
+class ItemProgress(EventBase):
     """A hosted tool told how far it is."""
 
     output_index: int
@@ -173,7 +201,7 @@ class ItemProgress(Shown):
 
 
 @attrs.frozen(repr=False)
-class ItemFinished(Shown):
+class ItemFinished(EventBase):
     """An item is whole."""
 
     output_index: int
@@ -181,7 +209,7 @@ class ItemFinished(Shown):
 
 
 @attrs.frozen(repr=False)
-class PartStarted(Shown):
+class PartStarted(EventBase):
     """A part of an item's content or summary has begun."""
 
     output_index: int
@@ -192,7 +220,7 @@ class PartStarted(Shown):
 
 
 @attrs.frozen(repr=False)
-class PartFinished(Shown):
+class PartFinished(EventBase):
     """A part of an item's content or summary is whole."""
 
     output_index: int
@@ -214,9 +242,13 @@ class TextDelta:
     logprobs: tuple[dict[str, Any], ...] = attrs.field(default=(), repr=False, hash=False)
     """Log probabilities of the fragment's tokens, as the server told them."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """The event as a JSON-safe dict, as that of any event."""
+        return event_form(self)
+
 
 @attrs.frozen(repr=False)
-class RefusalDelta(Shown):
+class RefusalDelta(EventBase):
     """A fragment of a refusal."""
 
     output_index: int
@@ -233,6 +265,10 @@ class ReasoningDelta:
     text: str = attrs.field(repr=shorten)
     kind: Literal["summary", "text"]
 
+    def to_dict(self) -> dict[str, Any]:
+        """The event as a JSON-safe dict, as that of any event."""
+        return event_form(self)
+
 
 @attrs.frozen(weakref_slot=False)
 class ArgumentsDelta:
@@ -241,9 +277,13 @@ class ArgumentsDelta:
     output_index: int
     text: str = text_field()
 
+    def to_dict(self) -> dict[str, Any]:
+        """The event as a JSON-safe dict, as that of any event."""
+        return event_form(self)
+
 
 @attrs.frozen(repr=False)
-class LiftedDelta(Shown):
+class LiftedDelta(EventBase):
     """A fragment of a string inside a call's arguments that was declared to be text or reasoning."""
 
     output_index: int
@@ -254,7 +294,7 @@ class LiftedDelta(Shown):
 
 
 @attrs.frozen(repr=False)
-class CodeDelta(Shown):
+class CodeDelta(EventBase):
     """A fragment of the code that the code interpreter is to run."""
 
     output_index: int
@@ -262,7 +302,7 @@ class CodeDelta(Shown):
 
 
 @attrs.frozen(repr=False)
-class DiffDelta(Shown):
+class DiffDelta(EventBase):
     """A fragment of a patch."""
 
     output_index: int
@@ -270,7 +310,7 @@ class DiffDelta(Shown):
 
 
 @attrs.frozen(repr=False)
-class CommandDelta(Shown):
+class CommandDelta(EventBase):
     """A fragment of a shell command."""
 
     output_index: int
@@ -279,7 +319,7 @@ class CommandDelta(Shown):
 
 
 @attrs.frozen(repr=False)
-class CommandOutputDelta(Shown):
+class CommandOutputDelta(EventBase):
     """A fragment of what a shell command wrote."""
 
     output_index: int
@@ -289,7 +329,7 @@ class CommandOutputDelta(Shown):
 
 
 @attrs.frozen(repr=False)
-class OutputDelta(Shown):
+class OutputDelta(EventBase):
     """A fragment of a hosted tool's output."""
 
     output_index: int
@@ -297,7 +337,7 @@ class OutputDelta(Shown):
 
 
 @attrs.frozen(repr=False)
-class ValueReplaced(Shown):
+class ValueReplaced(EventBase):
     """A value told whole contradicts what was handed out: it is `text`, and later deltas go on from there."""
 
     output_index: int
@@ -310,7 +350,7 @@ class ValueReplaced(Shown):
 
 
 @attrs.frozen(repr=False)
-class ValueFinished(Shown):
+class ValueFinished(EventBase):
     """The server told a value whole; the deltas handed out, joined, are just that."""
 
     output_index: int
@@ -323,7 +363,7 @@ class ValueFinished(Shown):
 
 
 @attrs.frozen(repr=False)
-class AnnotationAdded(Shown):
+class AnnotationAdded(EventBase):
     """A citation or file path that belongs to a text part."""
 
     output_index: int
@@ -333,7 +373,7 @@ class AnnotationAdded(Shown):
 
 
 @attrs.frozen(repr=False)
-class PartialImage(Shown):
+class PartialImage(EventBase):
     """A preview of an image that is being made. It is not kept in the response."""
 
     output_index: int
@@ -345,14 +385,14 @@ class PartialImage(Shown):
 
 
 @attrs.frozen(repr=False)
-class AudioDelta(Shown):
+class AudioDelta(EventBase):
     """A fragment of spoken output, in base64."""
 
     data: str = text_field()
 
 
 @attrs.frozen(repr=False)
-class TranscriptDelta(Shown):
+class TranscriptDelta(EventBase):
     """A fragment of the words of spoken output."""
 
     text: str = text_field()
@@ -380,7 +420,7 @@ class ArgumentsDraft:
 
 
 @attrs.frozen(repr=False)
-class Heartbeat(Shown):
+class Heartbeat(EventBase):
     """A sign of life that says nothing: a comment, a keepalive or ping, an event without data."""
 
     source: str
@@ -389,7 +429,7 @@ class Heartbeat(Shown):
 
 
 @attrs.frozen(repr=False)
-class Notice(Shown):
+class Notice(EventBase):
     """An event that is known, and changes nothing in the response: metadata, timing, steering."""
 
     type: str
@@ -397,7 +437,7 @@ class Notice(Shown):
 
 
 @attrs.frozen(repr=False)
-class UnknownEvent(Shown):
+class UnknownEvent(EventBase):
     """Something that this library does not know, or could not read, as it came."""
 
     type: str
@@ -440,3 +480,28 @@ Event: TypeAlias = (
     | Notice
     | UnknownEvent
 )
+
+
+EVENTS: Final[dict[str, type]] = {kind.__name__: kind for kind in get_args(Event)}
+"""The classes of events by their names."""
+
+
+def event_from_dict(told: Mapping[str, Any]) -> Event:
+    """The event that `to_dict()` told: equal to the one that it was, and sharing nothing with `told`.
+
+    Raises `TypeError` for what is no mapping, and `UsageError` where it is no such dict, of another version,
+    or damaged: with a member that is missing, unknown, or of the wrong type.
+    """
+    if not isinstance(told, Mapping):
+        raise TypeError(f"an event is made out of a mapping, not {type(told).__name__!r}")
+    version, name = told.get("deltafold"), told.get("event")
+    if type(version) is not int:
+        raise UsageError("this is no event as to_dict() tells it: it has no version")
+    if version != FORM:
+        raise UsageError(f"an event in version {version} of the form; this library reads version {FORM}")
+    kind = EVENTS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise UsageError(f"there is no event {name!r:.60}")
+    fields = {key: value for key, value in told.items() if key not in ("deltafold", "event")}
+    made: Event = object_of(kind, fields, kind.__name__)
+    return made

@@ -74,7 +74,7 @@ class RateLimits(Shown):
     """Requests. `x-ratelimit-*` without a resource counts as requests."""
     tokens: RateLimit | None = None
     """Tokens."""
-    others: Mapping[str, RateLimit] = attrs.field(factory=dict)
+    others: Mapping[str, RateLimit] = attrs.field(factory=dict, hash=False)
     """Further resources by name: `input-images`, `project-tokens`, `requests-day`..."""
     limit_id: str | None = None
     """The metered limit that `primary` and `secondary` are of: the active one, else the plan's own."""
@@ -94,5 +94,5 @@ class RateLimits(Shown):
     """Whether the server accepts requests now. Told in events only."""
     limit_reached: bool | None = None
     """Whether a limit has been reached. This is no end: with credits the answer still follows."""
-    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
     """The headers that were read, with names in lower case; or the event as it came."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from deltafold.model.anomalies import Anomaly
 from deltafold.model.attrs_repr import Shown
 from deltafold.model.errors import DeltafoldError, ResponseError
 from deltafold.model.items import (
@@ -175,6 +176,9 @@ class Response(Shown):
     """Whether the server told the end as that of the response: an error of the stream is no such end."""
     dialect: str | None = attrs.field(default=None, repr=False, eq=False)
     """The wire that told it: `responses`, `chat`, `anthropic`, `gemini`. None where no parser made it."""
+    anomalies: tuple[Anomaly, ...] = attrs.field(default=(), repr=False, eq=False)
+    """What was out of order in how it was told, as far as it has been read; at most `Limits.anomalies`. The
+    same answer may be told with and without: two responses that differ in nothing else are equal."""
 
     @property
     def output_text(self) -> str:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from deltafold.arguments.lift import Lift
 from deltafold.machine.lifecycle import ResponseState
-from deltafold.machine.records import Value
 from deltafold.model.anomalies import Anomaly
 from deltafold.model.errors import UsageError
-from deltafold.model.events import Event
+from deltafold.model.events import EVENTS, Event
 from deltafold.model.limits import DEFAULT, Limits
 from deltafold.model.response import Outcome, Response
+from deltafold.parsing.loop import Bytes, read, read_async
 from deltafold.parsing.reader import Reader
 from deltafold.registry import DIALECTS
 from deltafold.wire.json_text import escape_surrogates
 from deltafold.wire.sse import as_bytes
+
+if TYPE_CHECKING:
+    from deltafold.arguments.watch import ArgumentsWatch
 
 __all__ = ["ResponseParser", "parse"]
 
@@ -26,41 +29,29 @@ DAMAGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeErro
 """What reading a snapshot may raise that somebody has changed."""
 
 
-class Watched:
-    """Arguments that somebody asked about: how far they have been read."""
+class HasToDict(Protocol):
+    """An event of an SDK of OpenAI or Anthropic."""
 
-    __slots__ = ("_joins", "_pieces", "_reader", "_size", "value")
+    def to_dict(self) -> Mapping[str, Any]:
+        """The event as it was told."""
 
-    def __init__(self, value: Value) -> None:
-        from deltafold.arguments.reader import ArgumentsReader
 
-        self.value = value
-        self._reader = ArgumentsReader()
-        self._joins = value.joins
-        self._pieces = 0
-        self._size = 0
+class HasModelDump(Protocol):
+    """An event of an SDK whose types are Pydantic models."""
 
-    def read(self) -> Any:
-        """Reads what has come since, and gives the best present value."""
-        value = self.value
-        if value.joins == self._joins:
-            new = value.fragments[self._pieces :]
-        else:
-            new = [value.text[self._size :]]
-        for text in new:
-            self._reader.feed(text)
-            self._size += len(text)
-        self._joins = value.joins
-        self._pieces = len(value.fragments)
-        return self._reader.value()
+    def model_dump(self, *, mode: str, by_alias: bool, exclude_unset: bool) -> Mapping[str, Any]:
+        """The event as it was told."""
 
 
 class ResponseParser:
-    """Parses one response stream. Feed it what the transport gives, and take what comes out."""
+    """Parses one response stream. Feed it what the transport gives, and take what comes out.
+
+    It can be copied and pickled, by its snapshot: a copy goes on from where this one stands, on its own.
+    """
 
     def __init__(
         self,
-        dialect: str = "responses",
+        dialect: str = "auto",
         *,
         strict: bool = False,
         limits: Limits | None = None,
@@ -69,7 +60,8 @@ class ResponseParser:
         think_tags: bool = False,
     ) -> None:
         """
-        :param dialect: `"responses"`, `"chat"`, or `"auto"`, which the first payload decides.
+        :param dialect: the wire: `"responses"`, `"chat"`, `"anthropic"`, `"gemini"`; or `"auto"`, which the first payload
+            that says anything decides.
         :param strict: raise a `WireError` at the first anomaly that `ANOMALIES` counts as strict.
         :param limits: what the stream may make us hold.
         :param lifts: strings inside tool arguments that are really text or reasoning.
@@ -101,7 +93,7 @@ class ResponseParser:
             approval_required=names,
             think_tags=bool(think_tags),
         )
-        self._watched: dict[int, Watched] = {}
+        self._watch: ArgumentsWatch | None = None
 
     # ------------------------------------------------------------------------------------------- input
 
@@ -113,24 +105,26 @@ class ResponseParser:
         """
         self._reader.feed(data if type(data) is bytes else as_bytes(data))
 
-    def feed_payload(self, payload: str | bytes | Mapping[str, Any]) -> None:
+    def feed_payload(self, payload: str | Bytes | Mapping[str, Any] | HasToDict | HasModelDump) -> None:
         """Stores one event that is already out of its frame: a WebSocket message, an event of an SDK.
+
+        Of an SDK's object its `to_dict()` is taken, else its `model_dump()` of the fields that were told.
 
         Raises `TypeError` for what is no JSON text or object, and `UsageError` as `feed()` does, or where
         bytes have been fed before.
         """
         self._reader.check_payload()
-        if isinstance(payload, Mapping):
+        if isinstance(payload, str):
+            text = escape_surrogates(payload)
+        elif isinstance(payload, (bytes, bytearray, memoryview)):
+            text = as_bytes(payload).decode("utf-8", "replace")
+        else:
             try:
-                text = json.dumps(dict(payload))
+                text = json.dumps(told_by(payload))
             except RecursionError:
                 text = "[" * (self._limits.json_depth + 1)
             except ValueError as error:
                 raise TypeError(f"the payload is no JSON object: {error}") from error
-        elif isinstance(payload, str):
-            text = escape_surrogates(payload)
-        else:
-            text = as_bytes(payload).decode("utf-8", "replace")
         self._reader.feed_payload(text)
 
     def reconnect(self) -> None:
@@ -167,6 +161,24 @@ class ResponseParser:
     def events(self) -> Iterator[Event]:
         """`next_event()` until there is none: lazy, holds no state, safe to abandon and to call again."""
         return self._reader.events()
+
+    def read(self, chunks: Iterable[Bytes]) -> Iterator[Event]:
+        """The events of a body that comes in chunks: each chunk is fed, and at the end `close()` is called.
+
+        Where `chunks` raises, its exception goes on to the caller, after all events that had come before. If
+        it is an `Exception`, the parser stays open: call `reconnect()` and `read()` what comes over another
+        connection, or `close()`. If it is none (`KeyboardInterrupt`, `CancelledError`), or where the loop is
+        left early, `cancel()` is called.
+
+        Raises what `feed()` and `next_event()` raise, and `TypeError` for what cannot be looped over.
+        """
+        if isinstance(chunks, (str, bytes, bytearray, memoryview)):
+            raise TypeError(f"read() takes chunks, and feed() one: this is {type(chunks).__name__!r}")
+        return read(self, iter(chunks))
+
+    def aread(self, chunks: AsyncIterable[Bytes]) -> AsyncIterator[Event]:
+        """`read()` for chunks that have to be waited for, under any event loop."""
+        return read_async(self, aiter(chunks))
 
     @property
     def response(self) -> Response:
@@ -227,24 +239,23 @@ class ResponseParser:
     def partial_arguments(self, output_index: int) -> Any:
         """The arguments of a call as far as they are known, parsed; None while nothing is.
 
-        Open strings, arrays and objects stand as far as they came. Asking again costs what has come since,
-        and calls that nobody asks about cost nothing. The value grows in place: copy what is to be kept.
+        Open strings, arrays and objects stand as far as they came. Of a custom tool, which takes any text, it
+        is the text. Asking again costs what has come since, and calls that nobody asks about cost nothing.
+        The value grows in place: copy what is to be kept.
         """
-        record = self._reader.fold.items.get(output_index)
-        value = None if record is None else record.values.get(("arguments",))
-        if value is None:
-            return None
-        watched = self._watched.get(output_index)
-        if watched is None or watched.value is not value:
-            watched = self._watched[output_index] = Watched(value)
-        return watched.read()
+        watch = self._watch
+        if watch is None:
+            from deltafold.arguments.watch import ArgumentsWatch
+
+            watch = self._watch = ArgumentsWatch()
+        return watch.read(self._reader.fold, output_index)
 
     # ---------------------------------------------------------------------------------------- snapshot
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state, with what was fed and not yet read, as a versioned dict of JSON values.
 
-        Raises `UsageError` once a `WireError` has been raised: there is nothing to go on from.
+        Raises `UsageError` once a `WireError` has been met: there is nothing to go on from.
         """
         from deltafold.parsing.snapshot import seal
 
@@ -273,11 +284,51 @@ class ResponseParser:
             raise UsageError(f"the snapshot is damaged: {error}") from error
         return parser
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        more = {name: value for name, value in self.__dict__.items() if name not in OWN}
+        return type(self).resume, (self.snapshot(),), more or None
+
+    def __repr__(self) -> str:
+        reader = self._reader
+        return (
+            f"<{type(self).__name__} {reader.dialect_name!r} {reader.fold.state}: "
+            f"{len(reader.fold.items)} items, {reader.report.count} anomalies>"
+        )
+
+
+OWN = frozenset({"_limits", "_reader", "_watch"})
+"""What a parser has; whatever else stands in one, a subclass or its owner has put there."""
+
+
+def told_by(payload: Any) -> dict[str, Any]:
+    """The JSON object of a payload that is no text. Raises `TypeError`."""
+    if not isinstance(payload, Mapping):
+        if type(payload) in EVENTS.values():
+            raise TypeError("an event of this library is no payload; event_from_dict() takes its to_dict()")
+        for name, options in AS_TOLD:
+            method = None if isinstance(payload, type) else getattr(payload, name, None)
+            if callable(method):
+                payload = method(**options)
+                break
+    if not isinstance(payload, Mapping):
+        raise TypeError(
+            "a payload is a str, bytes, a mapping, or an object with to_dict() or model_dump(), "
+            f"not {type(payload).__name__!r}"
+        )
+    return dict(payload)
+
+
+AS_TOLD: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("to_dict", {}),
+    ("model_dump", {"mode": "json", "by_alias": True, "exclude_unset": True}),
+)
+"""How the types of SDKs tell what the server told, and no fields beside it."""
+
 
 def parse(data: bytes | bytearray | memoryview, dialect: str = "auto", **options: Any) -> Response:
     """The response of a stored body, streamed or not. Options are those of `ResponseParser`.
 
-    Raises what `ResponseParser.next_event()` raises.
+    What was out of order is in its `anomalies`. Raises what `ResponseParser.next_event()` raises.
     """
     parser = ResponseParser(dialect, **options)
     parser.feed(data)

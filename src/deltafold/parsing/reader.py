@@ -271,7 +271,7 @@ class Reader:
         event: Event
         try:
             if isinstance(waiting, Ending):
-                event = finished = self.fold.end(waiting)
+                event = finished = self.fold.end(waiting, self.report.kept())
                 self._response, self._response_size = finished.response, self.fold.size
             else:
                 event = waiting
@@ -298,9 +298,13 @@ class Reader:
 
     def response(self) -> Response:
         """The response so far, built anew only where something came."""
-        response = self._response
-        if response is None or self._response_size != self.fold.size:
-            response = self._response = self.fold.response()
+        response, report = self._response, self.report
+        if (
+            response is None
+            or self._response_size != self.fold.size
+            or len(response.anomalies) != len(report.anomalies)
+        ):
+            response = self._response = self.fold.response(report.kept())
             self._response_size = self.fold.size
         return response
 
@@ -309,6 +313,11 @@ class Reader:
         if self._failed() or self._closed is not None or self.fold.state is FINISHED:
             return False
         return not self._pending and not self._fill() and not self._failed()
+
+    @property
+    def dialect_name(self) -> str:
+        """The name of the dialect, "auto" while nothing has decided it."""
+        return "auto" if self._undecided else self._own.name
 
     def last_sequence_number(self) -> int | None:
         """That of the last event all of which has been handed out."""
@@ -427,6 +436,11 @@ class Reader:
             self._take(value, name)
             return True
         report = self.report
+        if report.by_payload is not None and self.dialect.is_failing:
+            if self._replay is not None:
+                self._end_replay(self._replay)
+            self._pending.extend(self.dialect.end(TRUNCATED))
+            return True
         if self._body is EVENT_STREAM:
             signal = self.decoder.advance()
             if signal is EVENT:

@@ -126,6 +126,11 @@ class Replay:
         """The last number that is known."""
         return self.own.last_sequence_number
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the response failed as it was told again."""
+        return self._way is Way.BY_CONTENT and self._shadow.is_failing
+
     def translate(self, payload: JSON, name: str) -> list[Any]:
         """What is new in one payload."""
         own = self.own

@@ -81,6 +81,10 @@ class Reporter:
         if len(self.anomalies) < self._most:
             self.anomalies.append(Anomaly(code, message, offset, event_index, excerpt))
 
+    def kept(self) -> tuple[Anomaly, ...]:
+        """The anomalies that are kept, in the order they were met."""
+        return tuple(self.anomalies)
+
     def getstate(self) -> dict[str, Any]:
         """All that it remembers."""
         return {name: getattr(self, name) for name in MEMORY} | {"text": self.text[:EXCERPT]}

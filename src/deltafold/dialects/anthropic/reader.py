@@ -144,6 +144,11 @@ class AnthropicDialect(Dialect):
         self.once(AnomalyCode.DONE_OF_ANOTHER_WIRE, None, "[DONE] came, which this wire does not have")
         return self.out
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the response has failed, and its end was not told yet: nothing follows an error."""
+        return self.failing is not None and not self.ended
+
     def end(self, outcome: Outcome) -> list[Any]:
         """The transport ended, or the caller gave up. Nothing where the end had been told."""
         self.begin_payload()

@@ -251,6 +251,11 @@ class ChatDialect(Dialect):
             self.once(AnomalyCode.DONE_BEFORE_TERMINAL, None, "[DONE] came before anything else")
         return self.out
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the response has failed, and its end was not told yet: nothing follows an error."""
+        return self.failing is not None and not self.ended
+
     def end(self, outcome: Outcome) -> list[Any]:
         """The transport ended, or the caller gave up. Nothing where the end had been told."""
         self.begin_payload()

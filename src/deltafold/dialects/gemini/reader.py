@@ -228,6 +228,11 @@ class GeminiDialect(Dialect):
         self.once(AnomalyCode.DONE_OF_ANOTHER_WIRE, None, "[DONE] came, which this wire does not have")
         return self.out
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the response has failed, and its end was not told yet: nothing follows an error."""
+        return self.failing is not None and not self.ended
+
     def end(self, outcome: Outcome) -> list[Any]:
         """The transport ended, or the caller gave up."""
         self.begin_payload()

@@ -156,6 +156,7 @@ class ResponsesDialect(Dialect):
         *Dialect.MEMORY,
         "ending",
         "told_by_error",
+        "failed_for_good",
         "places",
         "ids",
         "used",
@@ -171,6 +172,8 @@ class ResponsesDialect(Dialect):
         self.ending: Ending | None = None
         """The end of a failed response, held back for one event: its true cause may follow."""
         self.told_by_error = False
+        self.failed_for_good = False
+        """Whether nothing can follow the failure: neither a terminal event nor its cause."""
 
         # Identity: `output_index` is the key, ids are aliases.
         self.places: dict[int, int] = {}
@@ -244,6 +247,11 @@ class ResponsesDialect(Dialect):
         elif not self.ended:
             self.once(AnomalyCode.DONE_BEFORE_TERMINAL, None, "[DONE] came, and the response has no end")
         return self.out
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the response has failed, its end was not told yet, and nothing can follow but the end."""
+        return self.ending is not None and self.failed_for_good
 
     def end(self, outcome: Outcome) -> list[Any]:
         """The transport ended, or the caller gave up. Nothing where the end had been told."""
@@ -478,11 +486,16 @@ class ResponsesDialect(Dialect):
         elif self.ending is not None and empty(data.get("error")):
             data["error"] = self.ending.data.get("error")
         self.ending = Ending(FAILED, data, order, by_server=True)
+        self.failed_for_good = self.told_by_error or not empty(response.get("error"))
 
     def _error(self, payload: JSON, kind: str) -> None:
         error = error_from_payload(payload)
         if self.ending is None:
             self.told_by_error = True
+            # An error in the form of a WebSocket has a status beside it. It stands for the response, and so
+            # does one that comes before any response; else `response.failed` follows it.
+            beside = payload.get("status"), payload.get("status_code")
+            self.failed_for_good = not self.started or beside != (None, None)
             self.out.append(e.ErrorReported(error))
             self.ending = Ending(FAILED, {"status": "failed", "error": cause_of(payload, error)})
             return

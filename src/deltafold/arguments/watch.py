@@ -1,0 +1,63 @@
+"""Arguments that somebody asks about while they come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deltafold.arguments.reader import ArgumentsReader
+from deltafold.machine.fold import Fold
+from deltafold.machine.records import Value, arguments_key
+
+__all__ = ["ArgumentsWatch", "Watched"]
+
+
+class Watched:
+    """Arguments in JSON: how far they have been read."""
+
+    __slots__ = ("_joins", "_pieces", "_reader", "_size", "value")
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+        self._reader = ArgumentsReader()
+        self._joins = value.joins
+        self._pieces = 0
+        self._size = 0
+
+    def read(self) -> Any:
+        """Reads what has come since, and gives the best present value."""
+        value = self.value
+        if value.joins == self._joins:
+            new = value.fragments[self._pieces :]
+        else:
+            new = [value.text[self._size :]]
+        for text in new:
+            self._reader.feed(text)
+            self._size += len(text)
+        self._joins = value.joins
+        self._pieces = len(value.fragments)
+        return self._reader.value()
+
+
+class ArgumentsWatch:
+    """The present value of each call's arguments. It may be thrown away at any time: it only saves work."""
+
+    __slots__ = ("_watched",)
+
+    def __init__(self) -> None:
+        self._watched: dict[int, Watched] = {}
+
+    def read(self, fold: Fold, output_index: int) -> Any:
+        """The arguments of a call as far as they are known; None where there are none."""
+        record = fold.items.get(output_index)
+        if record is None:
+            return None
+        key = arguments_key(record)
+        value = record.values.get(key)
+        if value is None:
+            return None
+        if key != ("arguments",):
+            return value.text  # of a custom tool, which takes any text
+        watched = self._watched.get(output_index)
+        if watched is None or watched.value is not value:
+            watched = self._watched[output_index] = Watched(value)
+        return watched.read()
