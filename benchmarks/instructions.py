@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from clients import OWN, Client
-from scenarios import SCENARIOS, Scenario
+from scenarios import OTHERS, SCENARIOS, Scenario
 from tables import markdown
 
 Counts: TypeAlias = dict[str, dict[str, float]]
@@ -75,7 +75,7 @@ def fork_and_read(names: Sequence[str], scale: float) -> None:
 
     Each client reads in a process of its own, so that no count hangs on what was counted before it.
     """
-    for scenario in SCENARIOS:
+    for scenario in SCENARIOS + OTHERS:
         if scenario.name in names:
             for client in OWN:
                 in_child(partial(read, scenario, client, scale))
@@ -146,7 +146,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = [scenario.name for scenario in SCENARIOS]
+    names = [scenario.name for scenario in SCENARIOS + OTHERS]
     parser.add_argument("--scale", type=float, default=0.2, help="streams so many times as long")
     parser.add_argument(
         "--only", nargs="+", default=[""], metavar="NAME", help="scenarios with this in their name"

@@ -293,6 +293,29 @@ def litellm(stream: Stream, chunks: list[bytes]) -> Reading:
     return Reading(lambda: take_events(responses()), Pieces.told, stream.told, lambda: list(responses()))
 
 
+def google_genai(stream: Stream, chunks: list[bytes]) -> Reading:
+    """Google's own SDK: chunks as its types, which are put together by hand."""
+    if stream.dialect != "gemini":
+        raise NotImplementedError
+    from google import genai
+    from google.genai import _api_client, types
+
+    httpx = _api_client.httpx  # which it comes with under one name or another
+    options = types.HttpOptions(httpx_client=httpx.Client(transport=transport(httpx, chunks)))
+    client = genai.Client(api_key="k", http_options=options)
+
+    def run() -> list[str]:
+        texts: list[str] = []
+        for chunk in client.models.generate_content_stream(model=MODEL, contents=PROMPT):
+            for candidate in chunk.candidates or ():
+                for part in (candidate.content.parts if candidate.content else None) or ():
+                    if part.text and not part.thought:
+                        texts.append(part.text)
+        return texts
+
+    return Reading(run, lambda texts: Told("".join(texts)), stream.told)
+
+
 PEERS = (
     Client("httpx-sse", httpx_sse, "httpx-sse"),
     Client("openai raw", openai_raw, "openai"),
@@ -301,6 +324,7 @@ PEERS = (
     Client("langchain chunks", langchain_chunks, "langchain-openai"),
     Client("langchain summed", langchain_summed, "langchain-openai"),
     Client("litellm", litellm, "litellm"),
+    Client("google-genai", google_genai, "google-genai"),
 )
 
 

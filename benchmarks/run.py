@@ -49,7 +49,7 @@ from measure import (
     times_for,
 )
 from peers import PEERS, quiet
-from scenarios import HOSTILE, SCENARIOS, Scenario, Stream, image, network, text
+from scenarios import HOSTILE, OTHERS, SCENARIOS, Scenario, Stream, image, network, text
 from tables import markdown
 
 README = Path(__file__).parents[1] / "docs" / "speed.md"
@@ -362,7 +362,7 @@ def chosen(names: Sequence[str] | None, sections: Sequence[str]) -> tuple[list[S
         return list(SCENARIOS), list(sections)
     scenarios = [
         scenario
-        for scenario in SCENARIOS
+        for scenario in SCENARIOS + OTHERS
         if any(name in scenario.name or (name == "hostile" and scenario in HOSTILE) for name in names)
     ]
     found = [section for section in SECTIONS if section in names]

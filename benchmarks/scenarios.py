@@ -395,6 +395,78 @@ def chat_calls(characters: int) -> Stream:
     return writer.stream("tool_calls", Told(arguments=tuple(arguments)))
 
 
+# -------------------------------------------------------------------------------------------------- Gemini
+
+
+class Gemini:
+    """Writes a stream of Gemini, where every chunk tells the model, the id and the tokens so far."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = random.Random(seed)
+        self.id = "".join(self.dice.choices(LETTERS, k=22))
+        self.blocks: list[bytes] = []
+
+    def chunk(self, *parts: JSON, **fields: Any) -> None:
+        count = len(self.blocks) + 1
+        usage: JSON = {"promptTokenCount": 10, "candidatesTokenCount": count, "totalTokenCount": count + 10}
+        usage["promptTokensDetails"] = [{"modality": "TEXT", "tokenCount": 10}]
+        payload = {
+            "candidates": [{"content": {"parts": list(parts), "role": "model"}, "index": 0, **fields}],
+            "usageMetadata": usage,
+            "modelVersion": "gemini-3-pro-preview",
+            "responseId": self.id,
+        }
+        self.blocks.append(f"data: {dumps(payload)}\n\n".encode())
+
+    def stream(self, told: Told) -> Stream:
+        """The end, and the whole of it."""
+        signature = "".join(self.dice.choices(LETTERS, k=300))
+        self.chunk({"text": "", "thoughtSignature": signature}, finishReason="STOP")
+        return Stream("gemini", tuple(self.blocks), told)
+
+
+def gemini_text(deltas: int) -> Stream:
+    writer = Gemini(10)
+    said = tokens(writer.dice, deltas)
+    for delta in said:
+        writer.chunk({"text": delta})
+    return writer.stream(Told("".join(said)))
+
+
+def gemini_calls(characters: int) -> Stream:
+    """Eight calls, one after another, whose arguments are streamed leaf by leaf, long strings in pieces."""
+    writer = Gemini(11)
+    arguments = []
+    for number in range(8):
+        whole = json.loads(tool_arguments(characters + number))
+        arguments.append(dumps(whole))
+        writer.chunk({"functionCall": {"name": f"edit_file_{number}", "willContinue": True}})
+        for piece in leaves(writer.dice, whole, "$"):
+            writer.chunk({"functionCall": {"partialArgs": [piece], "willContinue": True}})
+        writer.chunk({"functionCall": {}})
+    return writer.stream(Told(arguments=tuple(arguments)))
+
+
+def leaves(dice: random.Random, value: Any, path: str) -> Iterator[JSON]:
+    """The leaves of a value with their paths."""
+    if isinstance(value, dict):
+        for key_, member in value.items():
+            yield from leaves(dice, member, f"{path}.{key_}")
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from leaves(dice, member, f"{path}[{index}]")
+        if not value:
+            yield {"jsonPath": f"{path}[]"}
+    elif isinstance(value, str):
+        for piece in cut(dice, value, 20, 40):
+            yield {"jsonPath": path, "stringValue": piece, "willContinue": True}
+        yield {"jsonPath": path, "stringValue": ""}
+    elif value is None:
+        yield {"jsonPath": path, "nullValue": "NULL_VALUE"}
+    else:
+        yield {"jsonPath": path, "boolValue" if isinstance(value, bool) else "numberValue": value}
+
+
 # ------------------------------------------------------------------------------------------- hostile shapes
 
 
@@ -486,3 +558,10 @@ HOSTILE = (
     Scenario("one string of 200k escapes", escapes, 200 * KB),
 )
 SCENARIOS = USUAL + HOSTILE
+"""Those of the table in the docs."""
+OTHERS = (
+    Scenario("gemini: text, 10k deltas", gemini_text, 10_000),
+    Scenario("gemini: 8 calls", gemini_calls, 2 * KB),
+    Scenario("gemini: short stream, 29 events", gemini_text, 28, scales=False, grows=False),
+)
+"""Those that are measured where they are asked for by name."""

@@ -17,12 +17,12 @@ import measure
 import run
 import scenarios
 from deltafold import ResponseParser
-from scenarios import HOSTILE, SCENARIOS, Scenario, Stream, Told
+from scenarios import HOSTILE, OTHERS, SCENARIOS, Scenario, Stream, Told
 from strategies import count_calls, play
 
 TINY = 0.005
 
-every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+every_scenario = pytest.mark.parametrize("scenario", SCENARIOS + OTHERS, ids=lambda scenario: scenario.name)
 
 
 # ----------------------------------------------------------------------------------------------- the streams
@@ -94,6 +94,8 @@ def test_a_half_stream_is_found() -> None:
         scenarios.reasoning,
         scenarios.chat_text,
         scenarios.chat_calls,
+        scenarios.gemini_text,
+        scenarios.gemini_calls,
     ):
         stream = make(60)
         reading = clients.deltafold(stream, [stream.body[: len(stream.body) // 2]])
@@ -186,7 +188,7 @@ def test_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = run.main([*options, "--only", *names])
     printed = capsys.readouterr().out
     assert [row.scenario for row in results.rows] == [
-        scenario.name for scenario in SCENARIOS if any(name in scenario.name for name in names)
+        scenario.name for scenario in SCENARIOS + OTHERS if any(name in scenario.name for name in names)
     ]
     for row in results.rows:
         assert f"| {row.scenario} " in printed
