@@ -117,8 +117,13 @@ def path_of(kind: e.ValueKind, at: int, arguments: ValueKey = ("arguments",)) ->
 
 
 def arguments_path(item_type: str, data: JSON) -> ValueKey:
-    """Where the text of `ArgumentsDelta` stands in an item: custom tools and unknown ones have an `input`."""
-    custom = item_type == "custom_tool_call" or ("input" in data and item_type not in ITEM_VALUES)
+    """Where the text of `ArgumentsDelta` stands in an item: custom tools and unknown ones have an `input`.
+
+    Where there are `arguments` beside it, the text is those, and the `input` a value that they are JSON of.
+    """
+    custom = item_type == "custom_tool_call" or (
+        "input" in data and item_type not in ITEM_VALUES and "arguments" not in data
+    )
     return ("input",) if custom else ("arguments",)
 
 

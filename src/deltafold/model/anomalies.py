@@ -50,6 +50,9 @@ class AnomalyCode(StrEnum):
     ANNOUNCED_TWICE = "announced_twice"
     DELTA_AFTER_DONE = "delta_after_done"
     DELTA_MISFITS = "delta_misfits"
+    BLOCK_OUT_OF_ORDER = "block_out_of_order"
+    BLOCK_NOT_ENDED = "block_not_ended"
+    USAGE_MISSING = "usage_missing"
     DONE_BEFORE_TERMINAL = "done_before_terminal"
     EVENT_AFTER_END = "event_after_end"
     TERMINAL_REPEATED = "terminal_repeated"
@@ -60,6 +63,7 @@ class AnomalyCode(StrEnum):
     ITEM_ID_CHANGED = "item_id_changed"
     RESPONSE_ID_CHANGED = "response_id_changed"
     CALL_ID_CHANGED = "call_id_changed"
+    CALL_ID_REPEATED = "call_id_repeated"
     NAME_CHANGED = "name_changed"
     INDEX_MISSING = "index_missing"
     INDEX_CHANGED = "index_changed"
@@ -180,6 +184,15 @@ ANOMALIES: dict[AnomalyCode, AnomalyRule] = {
         "A fragment does not fit its block, or that block never began.",
         "Text goes to a block of its kind; what alters a call comes as `UnknownEvent`.",
     ),
+    _C.BLOCK_OUT_OF_ORDER: AnomalyRule(
+        "A block began before the one before it had ended, under a number that is not the next, or after the "
+        "stop reason.",
+        "Blocks are told apart by their numbers, and stand in the order in which they began.",
+    ),
+    _C.BLOCK_NOT_ENDED: AnomalyRule("A message ended before its blocks.", "They end with it."),
+    _C.USAGE_MISSING: AnomalyRule(
+        "The end of a message came without its usage.", "What had been told of it stands."
+    ),
     _C.DONE_BEFORE_TERMINAL: AnomalyRule(
         "`[DONE]` came before the end of the response.", "It is passed over."
     ),
@@ -204,6 +217,9 @@ ANOMALIES: dict[AnomalyCode, AnomalyRule] = {
         "The id of the response changed.", "The end's id counts; where the end tells none, the first."
     ),
     _C.CALL_ID_CHANGED: AnomalyRule("The `call_id` of a call changed.", "The later one counts."),
+    _C.CALL_ID_REPEATED: AnomalyRule(
+        "Two calls have the same id.", "The second one gets an id made from its output index."
+    ),
     _C.NAME_CHANGED: AnomalyRule("The name of a call changed.", "The later one counts."),
     _C.INDEX_MISSING: AnomalyRule(
         "An event has no index.", "Its ids, then the open item or part, say where it belongs."

@@ -81,22 +81,39 @@ RENAMED = {
 }
 
 
+OWN_COUNTS = {"cache_creation_input_tokens", "cache_read_input_tokens", "thinking_tokens"}
+"""Members that the usage of Anthropic has: it counts what the cache had a part in beside its input."""
+
+
 def usage_of_responses(usage: Usage) -> dict[str, Any] | None:
     """Usage in the words of the Responses API, whichever API told it; None where nothing was counted."""
     told = {RENAMED.get(key, key): value for key, value in usage.to_dict().items()}
+    details = told.get("output_tokens_details")
+    foreign = not OWN_COUNTS.isdisjoint(told) or (isinstance(details, dict) and "thinking_tokens" in details)
+    foreign = foreign or (usage.total_tokens is not None and "total_tokens" not in told)
     if "input_tokens" in told or "output_tokens" in told or usage.input_tokens is None is usage.output_tokens:
         words = (told.get("input_tokens"), told.get("output_tokens"))
-        if words == (usage.input_tokens, usage.output_tokens):
+        if words == (usage.input_tokens, usage.output_tokens) and not foreign:
             return told
+    return counted_usage(usage) or None
+
+
+def counted_usage(usage: Usage) -> dict[str, Any]:
+    """The counts of a usage in the words of the Responses API."""
     counted: dict[str, Any] = {}
     for name in ("input_tokens", "output_tokens", "total_tokens"):
         if getattr(usage, name) is not None:
             counted[name] = getattr(usage, name)
-    if usage.cached_tokens is not None:
-        counted["input_tokens_details"] = {"cached_tokens": usage.cached_tokens}
+    inputs = {
+        name: getattr(usage, name)
+        for name in ("cached_tokens", "cache_write_tokens")
+        if getattr(usage, name) is not None
+    }
+    if inputs:
+        counted["input_tokens_details"] = inputs
     if usage.reasoning_tokens is not None:
         counted["output_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
-    return counted or None
+    return counted
 
 
 # The Responses API's reasons in the words of Chat Completions. Others stay as they are.

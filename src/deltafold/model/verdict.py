@@ -39,11 +39,13 @@ INERT = frozenset(
         "additional_tools",
         "compaction",
         "compaction_summary",
+        "fallback",  # Anthropic: another model goes on
         "functionResponse",  # Gemini
         "ghost_snapshot",
         "mcp_approval_request",
         "mcp_approval_response",
         "mcp_list_tools",
+        "mcp_tool_listing",  # Anthropic
         "thoughtSignature",  # Gemini: a signature by itself
     }
 )

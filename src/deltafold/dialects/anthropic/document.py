@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from deltafold.dialects.anthropic.table import MADE_ID, OF_DOCUMENT, OF_ITEM, usage_of_anthropic
+from deltafold.dialects.anthropic.table import MADE_ID, OF_DOCUMENT, OF_ITEM, is_call, usage_of_anthropic
 from deltafold.model.items import (
     CustomToolCall,
     FunctionCall,
@@ -99,7 +99,18 @@ def block_of(item: Item, index: int) -> JSON:
             given = copied(data.get("input") or {})
         call |= {"name": item.name, "input": given}
         return {**call, **{k: v for k, v in rest_of(data).items() if k != "input"}}
-    return copied(data)  # type: ignore[no-any-return]
+    block = dict(copied(data))
+    if is_call(data):
+        block.pop("arguments", None)  # the text that its input was streamed as
+    clashing = block.get("block")
+    if isinstance(clashing, dict) and clashing.keys() and clashing.keys() <= OF_OTHERS:
+        del block["block"]
+        block |= clashing
+    return block
+
+
+OF_OTHERS: Final = frozenset({"arguments", "block", "content", "summary", "type"})
+"""Members of blocks of other types that stand under `block`, where their items have such of their own."""
 
 
 def rest_of(data: JSON) -> JSON:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
 from deltafold.dialects.anthropic.table import (
+    COUNTS,
     DELTAS,
     EVENTS,
     ITEM_TYPES,
@@ -22,6 +23,8 @@ from deltafold.dialects.anthropic.table import (
     OF_DOCUMENT,
     OF_ITEM,
     OF_MESSAGE,
+    is_call,
+    metered,
     stop_of,
     stop_word,
     usage_from,
@@ -36,7 +39,7 @@ from deltafold.machine.values import GROUPS, ValueKey
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
-from deltafold.model.json_values import copied, string
+from deltafold.model.json_values import copied, joined, string
 from deltafold.model.response import Outcome
 from deltafold.wire.json_text import Paths, Report, is_strict_json
 
@@ -44,15 +47,16 @@ __all__ = ["AnthropicDialect"]
 
 JSON: TypeAlias = dict[str, Any]
 
+MOST_COUNTS: Final = 64
+"""How many members of the usage are handed out each time that one of them changes."""
 TEXT: Final[ValueKey] = ("content", 0, "text")
-INPUT: Final[ValueKey] = ("input",)
 ARGUMENTS: Final[ValueKey] = ("arguments",)
 
 
 class Block:
     """One content block."""
 
-    MEMORY: Final = ("index", "kind", "start", "open", "citations", "late")
+    MEMORY: Final = ("index", "kind", "start", "open", "citations", "late", "without_arguments")
     __slots__ = MEMORY
 
     def __init__(self, index: int, kind: str) -> None:
@@ -65,6 +69,8 @@ class Block:
         self.citations = 0
         self.late: JSON = {}
         """Fields that became known since it began."""
+        self.without_arguments = False
+        """Whether it ended as a call into which nothing had been streamed."""
 
 
 class AnthropicDialect(Dialect):
@@ -87,6 +93,11 @@ class AnthropicDialect(Dialect):
         "blocks",
         "strays",
         "newest",
+        "announced",
+        "begun_blocks",
+        "whole_blocks",
+        "call_ids",
+        "final",
     )
     __slots__ = MEMORY[len(Dialect.MEMORY) :]
 
@@ -105,6 +116,15 @@ class AnthropicDialect(Dialect):
         """Blocks that began with a delta which fitted no other, by the wire's index and their type."""
         self.newest: int | None = None
         """The wire's index of the block that began last."""
+        self.announced = False
+        """Whether a `message_start` came."""
+        self.begun_blocks = 0
+        """How many blocks were streamed."""
+        self.whole_blocks = 0
+        """How many came whole in the message that begins the stream."""
+        self.call_ids: set[str] = set()
+        self.final = False
+        """Whether the last thing told was a stop reason, so that nothing but `message_stop` is missing."""
 
     # ---------------------------------------------------------------------------------------- the parser
 
@@ -114,7 +134,12 @@ class AnthropicDialect(Dialect):
         kind = self._kind(payload, name)
         if self.ended:
             # "any place, also after message_stop": a ping there is not even an anomaly.
-            if kind not in self.heartbeats:
+            if kind == "error" and self.failing is not None:
+                # A proxy that lost its server sends an error of its own behind that one: the first counts.
+                self.once(
+                    AnomalyCode.ERROR_AFTER_FAILURE, None, "an error came after the response had failed"
+                )
+            elif kind not in self.heartbeats:
                 known = kind if kind in EVENTS else None
                 self.once(AnomalyCode.EVENT_AFTER_END, known, f"{kind[:60]} came after the end")
         else:
@@ -193,6 +218,11 @@ class AnthropicDialect(Dialect):
             return "error"
         if name:
             self.once(AnomalyCode.TYPE_ONLY_IN_EVENT_NAME, None, f"no type in event {name[:40]!r}")
+            return name
+        for kind, members in UNTYPED.items():
+            if members <= payload.keys():
+                self.once(AnomalyCode.TYPE_MISSING, None, f"no type, but what a {kind} has")
+                return kind
         return name
 
     def _other(self, payload: JSON, kind: str) -> None:
@@ -204,8 +234,6 @@ class AnthropicDialect(Dialect):
             self._wrong_dialect(payload, found)
         elif is_error_payload(payload):
             self._error(payload, kind)
-        elif kind == "vertex_event":
-            self.out.append(e.Notice(kind, payload))
         else:
             if not kind:
                 self.once(AnomalyCode.TYPE_MISSING, None, f"no type among {', '.join(payload)[:80]}")
@@ -221,18 +249,11 @@ class AnthropicDialect(Dialect):
         self.once(AnomalyCode.INVALID_FIELD, what, f"{what} is {value!r:.40}")
 
     def _error(self, payload: JSON, kind: str) -> None:
-        """An error "ends the stream at any place"; gateways send a second one, which may tell more."""
+        """An error "ends the stream at any place": nothing that follows it changes anything."""
         error = error_from_payload(payload)
-        if self.failing is not None:
-            # A proxy that lost its server sends an error of its own behind that one: the first counts.
-            self.once(AnomalyCode.ERROR_AFTER_FAILURE, None, "an error came after the response had failed")
-            known = self.fold.error
-            if known is not None and known.kind is not ErrorKind.UNKNOWN:
-                return
         self.failing = cause_of(payload, error)
         self.out.append(e.ErrorReported(error))
-        if getattr(self.report, "by_payload", None) is not None:
-            self._end(TRUNCATED)  # a caller that feeds payloads knows no other end
+        self._end_with(FAILED, None)
 
     # ---------------------------------------------------------------------------------------- the message
 
@@ -241,27 +262,42 @@ class AnthropicDialect(Dialect):
         if not isinstance(message, dict):
             self._invalid("message", message)
             message = {}
-        if self.started:
-            ident = message.get("id")
-            if isinstance(ident, str) and self.message_id is not None and ident != self.message_id:
-                # A retrying proxy spliced another generation in: what is signed in the two cannot be mixed.
-                self.report(AnomalyCode.RESPONSE_ID_CHANGED, f"{self.message_id[:40]} became {ident[:40]!r}")
-                self._end_with(TRUNCATED, None)
-            else:
-                self.once(AnomalyCode.ANNOUNCED_TWICE, None, "message_start came again")
+        if not self.started:
+            self.announced = True
+            self._begin_message(message)
+            self._content(message)
             return
-        self._begin_message(message)
-        self._content(message)
+        ident = string(message, "id")
+        if ident is not None and self.message_id is not None and ident != self.message_id:
+            # A retrying proxy spliced another generation in: what is signed in the two cannot be mixed.
+            self.report(AnomalyCode.RESPONSE_ID_CHANGED, f"{self.message_id[:40]!r} became {ident[:40]!r}")
+            self._end_with(TRUNCATED, None)
+        elif self.announced:
+            self.once(AnomalyCode.ANNOUNCED_TWICE, None, "message_start came again")
+        else:
+            # Blocks had come before it; what it says of the message is news all the same.
+            self.announced = True
+            self.message_id = ident
+            self.out.append(e.StatusChanged(None, self._document_of(message)))
+            self._usage(message.get("usage"))
+            self._content(message)
 
     def _begin_message(self, message: JSON, *, announced: bool = True) -> None:
         self.message_id = string(message, "id")
-        new = self._new_members(message)
         data: JSON = {"object": "response", "status": "in_progress"}
-        for key in ("id", "model"):
-            if message.get(key) is not None:
-                data[key] = copied(message[key])
-        self.begin_response({**data, **new}, announced=announced)
+        self.begin_response({**data, **self._document_of(message)}, announced=announced)
         self._usage(message.get("usage"))
+
+    def _document_of(self, message: JSON) -> JSON:
+        """What a message says of itself, as the response has it."""
+        data: JSON = {}
+        for key in ("id", "model"):
+            told = message.get(key)
+            if isinstance(told, str):
+                data[key] = told
+            elif told is not None:
+                self._invalid(key, told)
+        return {**data, **self._new_members(message)}
 
     def _content(self, message: JSON) -> None:
         """Blocks that come whole in a message stand before all that are streamed."""
@@ -273,7 +309,8 @@ class AnthropicDialect(Dialect):
             raise LimitExceeded("items", self.fold.limits.items)
         for told in content or ():
             if isinstance(told, dict):
-                self._finish(self._begin(told, whole=True), whole=True)
+                self.whole_blocks += 1
+                self._finish(self._begin(told), whole=True)
             else:
                 self._invalid("content block", told)
 
@@ -282,6 +319,7 @@ class AnthropicDialect(Dialect):
         if self.started:
             self.once(AnomalyCode.ANNOUNCED_TWICE, None, "a whole message came in a stream")
             return
+        self.announced = True
         self._begin_message(payload)
         self._content(payload)
         self._stop_of_message()
@@ -303,9 +341,12 @@ class AnthropicDialect(Dialect):
                 clashing[key] = copied(value)
             else:
                 new[key] = copied(value)
-        word = stop_word(told.get("stop_reason"))
+        said = told.get("stop_reason")
+        word = stop_word(said)
         if word is not None:
             self.stop_reason = word
+        elif said is not None and not isinstance(said, str):
+            self._invalid("stop_reason", said)
         if clashing:
             new["message"] = clashing
         return new
@@ -323,7 +364,12 @@ class AnthropicDialect(Dialect):
         new = self._new_members({key: value for key, value in told.items() if not self._erases(key, value)})
         if new:
             self.out.append(e.StatusChanged(None, new))
-        self._usage(payload.get("usage"))
+        if stop_word(told.get("stop_reason")) is not None:
+            self.final = True
+        usage = payload.get("usage")
+        if usage is None:
+            self.once(AnomalyCode.USAGE_MISSING, None, "a message_delta tells no usage")
+        self._usage(usage)
 
     def _erases(self, key: str, value: Any) -> bool:
         return empty(value) and not empty(self.known.get(key))
@@ -331,6 +377,9 @@ class AnthropicDialect(Dialect):
     def _message_stop(self, payload: JSON, kind: str) -> None:
         self._need_message()
         self._usage(payload.get("usage"))  # LiteLLM tells it here
+        metrics = payload.get("amazon-bedrock-invocationMetrics")
+        if not self.usage and isinstance(metrics, dict):
+            self._usage(metered(metrics))  # which repeats the totals, wherever there are such
         new = self._new_members({k: v for k, v in payload.items() if k not in ("type", "usage", "message")})
         if new:
             self.out.append(e.StatusChanged(None, new))
@@ -356,7 +405,16 @@ class AnthropicDialect(Dialect):
                 self.usage[key] = copied(value)
                 changed = True
         if changed:
-            self.out.append(e.UsageReported(usage_from(copied(self.usage))))
+            self._report_usage(whole=len(self.usage) <= MOST_COUNTS)
+
+    def _report_usage(self, *, whole: bool) -> None:
+        """Hands out all that is known of the usage; of very many members the known ones, until the end."""
+        known: JSON = dict(self.usage) if whole else {}
+        if not whole:
+            for key in COUNTS:
+                if key in self.usage:
+                    known[key] = self.usage[key]
+        self.out.append(e.UsageReported(usage_from(known)))
 
     # ----------------------------------------------------------------------------------------- the blocks
 
@@ -368,9 +426,17 @@ class AnthropicDialect(Dialect):
             return
         place = self._place(payload)
         known = self.blocks.get(place)
+        before = None if self.newest is None else self.blocks[self.newest]
         if known is not None and known.open:
             self.once(AnomalyCode.INDEX_REUSED, place, f"block {place} begins again while it is open")
             self._finish(known, whole=True)
+        elif before is not None and before.open:
+            self.once(AnomalyCode.BLOCK_OUT_OF_ORDER, None, f"block {place} begins while another one is open")
+        elif place not in (self.begun_blocks, self.begun_blocks + self.whole_blocks) or self.final:
+            self.once(AnomalyCode.BLOCK_OUT_OF_ORDER, None, f"block {place} begins where none is due")
+        self._finish_strays(place)
+        self.begun_blocks += 1
+        self.final = False
         self.blocks[place] = self._begin(told)
         self.newest = place
 
@@ -384,72 +450,127 @@ class AnthropicDialect(Dialect):
             return 0 if self.newest is None else self.newest
         return 0 if self.newest is None else self.newest + 1
 
-    def _begin(self, told: JSON, *, whole: bool = False) -> Block:
+    def _begin(self, told: JSON) -> Block:
         """A block begins, with whatever it has already."""
         for group in GROUPS:
             entries = told.get(group)
             if isinstance(entries, list) and len(entries) > self.fold.limits.parts:
                 raise LimitExceeded("parts", self.fold.limits.parts)
-        kind = string(told, "type") or ""
+        kind = told.get("type")
+        if not isinstance(kind, str) or not kind:
+            self._invalid("the type of a block", kind)
+            kind = ""
         item = self._item(told, kind)
-        index = self.begin_item(item)
-        block = Block(index, kind)
+        block = Block(self.begin_item(item), kind)
         if kind == "text":
-            self.begin_part(index, "content", 0, {"type": "output_text", "text": "", "annotations": []})
+            self.begin_part(block.index, "content", 0, {"type": "output_text", "text": "", "annotations": []})
             for citation in self._citations(told.get("citations")):
                 self._cite(block, citation)
-            self._say(block, "text", TEXT, told.get("text"))
+            self._say(block, "text", told.get("text"))
         elif kind == "thinking":
-            self.begin_part(index, "content", 0, {"type": "reasoning_text", "text": ""})
-            self._say(block, "reasoning", TEXT, told.get("thinking"))
+            self.begin_part(block.index, "content", 0, {"type": "reasoning_text", "text": ""})
+            self._say(block, "reasoning", told.get("thinking"))
         elif kind == "tool_use":
             block.start = copied(told.get("input"))
-            if not item["name"]:
-                self.report(AnomalyCode.CALL_NAME_MISSING, "a tool call has no name")
-            if not told.get("id"):
-                self.report(AnomalyCode.CALL_ID_MISSING, f"the call of {item['name'][:40]!r} has no id")
+            if block.start is not None and not isinstance(block.start, dict):
+                self._invalid("input", block.start)
         elif kind == "fallback":
             to = told.get("to")
-            if isinstance(to, dict) and isinstance(to.get("model"), str):
-                self.out.append(e.StatusChanged(None, {"model": to["model"]}))
-        else:
-            block.start = copied(told.get("input"))
+            model = to.get("model") if isinstance(to, dict) else None
+            if isinstance(model, str):
+                self.out.append(e.StatusChanged(None, {"model": model}))
         return block
 
     def _item(self, told: JSON, kind: str) -> JSON:
         """A block as an item, without its text."""
         if kind not in ITEM_TYPES:
-            return {"type": kind, **copied(told)}
+            return self._other_item(told, kind)
         item: JSON = {"type": ITEM_TYPES[kind], "status": "in_progress"}
+        rest = {key: copied(value) for key, value in told.items() if key not in OF_BLOCK[kind]}
         if kind == "text":
             item |= {"role": "assistant", "content": []}
+            if rest.get("citations"):
+                del rest["citations"]
         elif kind == "tool_use":
-            ident = told.get("id")
-            made = MADE_ID.format(self.free_index())
-            item["call_id"] = ident if isinstance(ident, str) and ident else made
-            item |= {"name": string(told, "name") or "", "arguments": ""}
+            self._identify(item, rest, told)
+            if empty(rest.get("input")):
+                rest.pop("input", None)
         else:
             item |= {"summary": [], "content": []} if kind == "thinking" else {"summary": []}
-            secret = told.get("signature" if kind == "thinking" else "data")
-            if isinstance(secret, str) and (secret or kind == "redacted_thinking"):
-                item["encrypted_content"] = secret
-        rest = {key: copied(value) for key, value in told.items() if key not in OF_BLOCK[kind]}
-        if kind == "tool_use" and empty(rest.get("input")):
-            rest.pop("input", None)
-        if kind == "text" and rest.get("citations"):
-            del rest["citations"]
+            name = "signature" if kind == "thinking" else "data"
+            secret = told.get(name)
+            if isinstance(secret, str):
+                if secret or kind == "redacted_thinking":
+                    item["encrypted_content"] = secret
+            elif secret is not None:
+                self._invalid(name, secret)
         clashing = {key: rest.pop(key) for key in [*rest] if key in OF_ITEM}
         return {**item, **rest, **({"block": clashing} if clashing else {})}
 
-    def _say(self, block: Block, kind: e.ValueKind, key: ValueKey, text: Any) -> None:
+    def _identify(self, item: JSON, rest: JSON, told: JSON) -> None:
+        """The id and the name of a call. What cannot be either stays a member of the block."""
+        ident, name = told.get("id"), told.get("name")
+        if not isinstance(name, str) or not name:
+            self.report(AnomalyCode.CALL_NAME_MISSING, "a tool call has no name")
+            if "name" in told and name != "":
+                rest["name"] = copied(name)
+            name = ""
+        if not isinstance(ident, str) or not ident:
+            self.report(AnomalyCode.CALL_ID_MISSING, f"the call of {name[:40]!r} has no id")
+        elif ident in self.call_ids:
+            self.once(AnomalyCode.CALL_ID_REPEATED, ident[:40], f"two calls have the id {ident[:40]!r}")
+        else:
+            self.call_ids.add(ident)
+            item |= {"call_id": ident, "name": name, "arguments": ""}
+            return
+        if "id" in told:
+            rest["id"] = copied(ident)
+        item |= {"call_id": MADE_ID.format(self.free_index()), "name": name, "arguments": ""}
+
+    def _other_item(self, told: JSON, kind: str) -> JSON:
+        """A block of any other type keeps its members. A call of the server's has its arguments beside."""
+        item: JSON = {"type": kind, **copied(told)}
+        clashing: JSON = {}
+        calls = is_call(told)
+        if kind == "" and "type" in told:
+            clashing["type"] = item["type"]
+            item["type"] = ""
+        if isinstance(item.get("summary"), list):
+            clashing["summary"] = item.pop("summary")  # which would be parts with texts of their own
+        content = item.get("content")
+        if isinstance(content, list):
+            for entry in content:
+                if isinstance(entry, dict) and isinstance(entry.get("refusal"), str):
+                    clashing["content"] = item.pop("content")
+                    break
+        if calls and "arguments" in item:
+            clashing["arguments"] = item.pop("arguments")
+        if clashing and "block" in item:
+            clashing["block"] = item.pop("block")
+        if clashing:
+            item["block"] = clashing
+        return {**item, "arguments": ""} if calls else item
+
+    def _say(self, block: Block, kind: e.ValueKind, text: Any) -> None:
+        """A piece of the text of a block. A null says nothing."""
         if isinstance(text, str):
             if text:
-                self.emit_text(block.index, kind, key, text)
+                self.final = False
+                self.emit_text(block.index, kind, TEXT, text)
         elif text is not None:
-            self._invalid(key[len(key) - 1] if isinstance(key[len(key) - 1], str) else "text", text)  # type: ignore[arg-type]
+            self._invalid(kind, text)
 
     def _citations(self, told: Any) -> list[JSON]:
-        return [entry for entry in told if isinstance(entry, dict)] if isinstance(told, list) else []
+        if told is not None and not isinstance(told, list):
+            self._invalid("citations", told)
+            return []
+        found: list[JSON] = []
+        for entry in told or ():
+            if isinstance(entry, dict):
+                found.append(entry)
+            else:
+                self._invalid("citation", entry)
+        return found
 
     def _cite(self, block: Block, citation: JSON) -> None:
         at = self.bounded(block.citations)
@@ -466,12 +587,19 @@ class AnthropicDialect(Dialect):
         block = self.blocks.get(place)
         what = string(delta, "type") or ""
         if not what:
-            what = next((name for name, (_, member) in DELTAS.items() if member in delta), "")
-            if "partial_json" in delta:
-                what = "input_json_delta"
+            for name, member in UNTYPED_DELTAS.items():
+                if member in delta:
+                    self.once(
+                        AnomalyCode.TYPE_MISSING, "delta", f"a delta has no type, but what a {name} has"
+                    )
+                    what = name
+                    break
         if what in DELTAS:
             fits, member = DELTAS[what]
             self._text(place, block, fits, delta.get(member))
+            if len(delta) > 2:
+                # Thinking that is not shown counts its tokens here, for progress only.
+                self.out.append(e.Notice(what, delta))
         elif what == "input_json_delta":
             self._input(place, block, delta.get("partial_json"), payload)
         elif block is None:
@@ -487,8 +615,9 @@ class AnthropicDialect(Dialect):
                 self._invalid("citation", citation)
         elif what == "compaction_delta" and block.kind == "compaction":
             # "the final value, null = compaction failed"; a null beside a value erases nothing.
+            known = self.record(block.index).data
             for key, value in delta.items():
-                if key != "type" and (value is not None or key not in block.late):
+                if key != "type" and (value is not None or (key not in block.late and key not in known)):
                     block.late[key] = copied(value)
         else:
             if what in ("citations_delta", "compaction_delta"):
@@ -512,12 +641,12 @@ class AnthropicDialect(Dialect):
                 self.newest = place
             else:
                 stray = self.strays.get((place, fits))
-                if stray is None or not stray.open:
+                if stray is None:
                     stray = self.strays[place, fits] = self._begin({"type": fits})
                 block = stray
         elif not block.open and isinstance(text, str) and text:
             self.once(AnomalyCode.DELTA_AFTER_DONE, block.index, f"{fits} for block {place}, which had ended")
-        self._say(block, "text" if fits == "text" else "reasoning", TEXT, text)
+        self._say(block, "text" if fits == "text" else "reasoning", text)
 
     def _input(self, place: int, block: Block | None, text: Any, payload: JSON) -> None:
         """Fragments of JSON go only to a call that exists: no call is altered."""
@@ -527,17 +656,18 @@ class AnthropicDialect(Dialect):
             return
         if not text:
             return
-        if block is None or not block.open or block.kind in ("text", "thinking", "redacted_thinking"):
+        if block is None or not block.open or not self._calls(block):
             self._misfit(place, f"input for block {place}, which is no open call")
             self.out.append(e.UnknownEvent("content_block_delta", payload))
             return
-        self.emit_text(block.index, "arguments", self._input_key(block), text)
+        self.final = False
+        self.emit_text(block.index, "arguments", ARGUMENTS, text)
 
-    def _input_key(self, block: Block) -> ValueKey:
-        """Where the arguments of a block stand in its item."""
-        if block.kind == "tool_use":
-            return ARGUMENTS
-        return INPUT if "input" in self.record(block.index).data else ARGUMENTS
+    def _calls(self, block: Block) -> bool:
+        """Whether a block has arguments."""
+        if block.kind in ITEM_TYPES:
+            return block.kind == "tool_use"
+        return "arguments" in self.record(block.index).data and is_call(self.record(block.index).data)
 
     def _signature(self, place: int, block: Block, signature: Any) -> None:
         """ "signature := …": a second one takes the place of the first."""
@@ -556,44 +686,58 @@ class AnthropicDialect(Dialect):
     def _block_stop(self, payload: JSON, kind: str) -> None:
         self._need_message()
         place = self._place(payload)
-        strays = [stray for (at, _), stray in self.strays.items() if at == place] if self.strays else []
-        for stray in strays:
-            if stray.open:
-                self._finish(stray, whole=True)
+        had_strays = self._finish_strays(place)
         block = self.blocks.get(place)
         if block is None:
             self._misfit(place, f"block {place} ends, and never began")
         elif block.open:
             self._finish(block, whole=True)
-        elif not strays:
+        elif not had_strays:
             self.once(AnomalyCode.ANNOUNCED_TWICE, place, f"block {place} ended again")
+
+    def _finish_strays(self, place: int) -> bool:
+        """What came under the index of a block and did not fit it ends with that block."""
+        found = False
+        if self.strays:
+            for fits in ("text", "thinking"):
+                stray = self.strays.pop((place, fits), None)
+                if stray is not None:
+                    found = True
+                    self._finish(stray, whole=True)
+        return found
 
     def _finish(self, block: Block, *, whole: bool, status: str | None = "completed") -> None:
         """A block ends: `whole` where the server said so, or its message did."""
         block.open = False
         index = block.index
         if block.kind in ITEM_TYPES:
-            if block.kind == "tool_use" and whole and not self.so_far(index, ARGUMENTS):
+            if block.kind == "tool_use" and whole and not self._has_arguments(index):
+                block.without_arguments = empty(block.start)
                 self.emit_text(index, "arguments", ARGUMENTS, written(block.start) or NO_ARGUMENTS)
             self.finish_item(index, status, block.late)
             return
         if not whole:
             self.finish_item(index, None, block.late)
             return
-        key = self._input_key(block)
-        if self.halves.pop((index, key), None) is not None:
+        if self.halves.pop((index, ARGUMENTS), None) is not None:
             self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
-            self.emit_text(index, "arguments", key, "\ufffd")
-        text = self.so_far(index, key)
+            self.emit_text(index, "arguments", ARGUMENTS, "\ufffd")
         data = {**self.present(index).to_dict(), **block.late}
-        if text and is_strict_json(text):
-            data["input"] = json.loads(text)
-            if key == ARGUMENTS:
-                data.pop("arguments", None)
-        elif text:
-            data |= {"input": {} if block.start is None else block.start, "arguments": text}
+        if self._calls(block):
+            text = self.so_far(index, ARGUMENTS)
+            if not text:
+                del data["arguments"]
+            elif is_strict_json(text):
+                data["input"] = json.loads(text)
         self.out.append(e.ItemFinished(index, self.fold.item(self.record(index), data, whole=True)))
         self.ended_items.add(index)
+
+    def _has_arguments(self, index: int) -> bool:
+        """Whether anything was streamed into a call."""
+        if (index, ARGUMENTS) in self.halves or self.so_far(index, ARGUMENTS):
+            return True
+        raw = self.lifts.raw(index) if self.lifts.declared else None
+        return raw is not None and joined(raw) != ""
 
     # ------------------------------------------------------------------------------------------- the end
 
@@ -601,7 +745,7 @@ class AnthropicDialect(Dialect):
         """Nothing more will come."""
         if self.failing is not None:
             self._end_with(FAILED, None)
-        elif outcome is TRUNCATED and self.stop_reason is not None:
+        elif outcome is TRUNCATED and self.final:
             self.report(AnomalyCode.MISSING_TERMINAL, "the transport ended before message_stop")
             self._end_by_word()
         else:
@@ -620,6 +764,8 @@ class AnthropicDialect(Dialect):
             self.report(AnomalyCode.FINISH_REASON_UNKNOWN, f"nobody knows the stop reason {word[:40]!r}")
             self._end_with(COMPLETED, word)
             return
+        if stop.outcome is INCOMPLETE:
+            self._take_back()
         if stop.outcome is FAILED:
             error = ResponseError(
                 ErrorKind.SERVER_ERROR, None, word, retryable=True, raw={"stop_reason": word}
@@ -628,10 +774,22 @@ class AnthropicDialect(Dialect):
             self.out.append(e.ErrorReported(error))
         self._end_with(stop.outcome, stop.reason or word)
 
+    def _take_back(self) -> None:
+        """A limit cut the message behind a call of which nothing had come: it may have had arguments."""
+        block = None if self.newest is None else self.blocks[self.newest]
+        if block is not None and block.without_arguments:
+            record = self.record(block.index)
+            data = {**record.to_dict(), "status": "incomplete"}
+            self.out.append(e.ItemUpdated(block.index, self.fold.item(record, data, whole=True)))
+
     def _end_with(self, outcome: Outcome, reason: str | None) -> None:
         by_server = outcome is COMPLETED or outcome is INCOMPLETE
+        if len(self.usage) > MOST_COUNTS:
+            self._report_usage(whole=True)
         opened = [block for block in (*self.blocks.values(), *self.strays.values()) if block.open]
         opened.sort(key=index_of)
+        if opened and outcome is COMPLETED:
+            self.report(AnomalyCode.BLOCK_NOT_ENDED, f"{len(opened)} blocks did not end before their message")
         for block in opened:
             # A limit cuts what is open; a turn that ends closes it.
             status = "completed" if outcome is COMPLETED else "incomplete" if outcome is INCOMPLETE else None
@@ -660,6 +818,22 @@ def written(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+UNTYPED: Final[dict[str, frozenset[str]]] = {
+    "message_start": frozenset({"message"}),
+    "content_block_start": frozenset({"content_block"}),
+    "content_block_delta": frozenset({"delta", "index"}),
+    "message_delta": frozenset({"delta", "usage"}),
+    "message": frozenset({"role", "content", "model"}),
+}
+"""What an event without a type and a name is, by the members that it has."""
+UNTYPED_DELTAS: Final[dict[str, str]] = {
+    "text_delta": "text",
+    "thinking_delta": "thinking",
+    "input_json_delta": "partial_json",
+    "signature_delta": "signature",
+    "citations_delta": "citation",
+}
+"""What a delta without a type is, by the member that it has."""
 Handler: TypeAlias = Callable[[AnthropicDialect, JSON, str], None]
 HANDLERS: Final[dict[str, Handler]] = {
     "message_start": AnthropicDialect._message_start,

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE
 from deltafold.model.response import Outcome, Usage
 
-__all__ = ["STOPS", "Stop", "stop_of", "stop_word", "usage_from", "usage_of_anthropic"]
+__all__ = ["STOPS", "Stop", "is_call", "metered", "stop_of", "stop_word", "usage_from", "usage_of_anthropic"]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -61,7 +61,13 @@ DELTAS: Final[dict[str, tuple[str, str]]] = {
     "thinking_delta": ("thinking", "thinking"),
 }
 """Deltas of texts: the type of block that each belongs to, and the member with the piece."""
-ERRORS: Final = ("error",)
+
+
+def is_call(block: JSON) -> bool:
+    """Whether a block of another type than `tool_use` is a call all the same, of a tool of the server."""
+    kind = block.get("type")
+    return "input" in block or (isinstance(kind, str) and kind.endswith("tool_use"))
+
 
 # --------------------------------------------------------------------------------------------- stop reasons
 
@@ -73,7 +79,7 @@ class Stop:
 
     def __init__(self, reason: str, outcome: Outcome) -> None:
         self.reason = reason
-        """`Response.finish_reason`; "" where that is the server's own word."""
+        """`Response.finish_reason`."""
         self.outcome = outcome
 
 
@@ -81,7 +87,8 @@ END: Final = Stop("stop", COMPLETED)
 CALLS: Final = Stop("tool_calls", COMPLETED)
 LENGTH: Final = Stop("length", INCOMPLETE)
 FILTER: Final = Stop("content_filter", INCOMPLETE)
-OWN: Final = Stop("", COMPLETED)
+PAUSE: Final = Stop("pause_turn", COMPLETED)
+COMPACTION: Final = Stop("compaction", COMPLETED)
 FAULT: Final = Stop("error", FAILED)
 CANCEL: Final = Stop("cancelled", CANCELLED)
 
@@ -92,21 +99,35 @@ STOPS: Final[dict[str, Stop]] = {
     "max_tokens": LENGTH,
     "model_context_window_exceeded": LENGTH,
     "refusal": FILTER,
-    "pause_turn": OWN,
-    "compaction": OWN,
+    "pause_turn": PAUSE,
+    "compaction": COMPACTION,
     # What compatible servers pass on from other wires.
     "stop": END,
     "eos": END,
+    "eos_token": END,
+    "stop_token": END,
+    "completed": END,
     "tool_calls": CALLS,
     "function_call": CALLS,
     "length": LENGTH,
     "max_output_tokens": LENGTH,
+    "model_length": LENGTH,
+    "context_length_exceeded": LENGTH,
     "content_filter": FILTER,
     "safety": FILTER,
     "sensitive": FILTER,
+    "content_filtered": FILTER,  # Bedrock's Converse
+    "guardrail_intervened": FILTER,
+    "recitation": FILTER,
+    "prohibited_content": FILTER,
     "error": FAULT,
     "network_error": FAULT,
+    "failed": FAULT,
+    "server_error": FAULT,
+    "overloaded": FAULT,
+    "insufficient_system_resource": FAULT,
     "abort": CANCEL,
+    "aborted": CANCEL,
     "cancelled": CANCEL,
     "canceled": CANCEL,
 }
@@ -125,6 +146,15 @@ def stop_of(word: str) -> Stop | None:
 
 
 # -------------------------------------------------------------------------------------------------- usage
+
+COUNTS: Final = (
+    "input_tokens",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "output_tokens",
+    "output_tokens_details",
+)
+"""Members of the usage that count what this library tells of it."""
 
 
 def count(data: JSON, name: str) -> int | None:
@@ -148,6 +178,16 @@ def usage_from(data: JSON) -> Usage:
         count(details, "thinking_tokens") if isinstance(details, dict) else None,
         data,
     )
+
+
+def metered(metrics: JSON) -> JSON:
+    """Usage out of Bedrock's `amazon-bedrock-invocationMetrics`."""
+    told: JSON = {}
+    for name, ours in (("inputTokenCount", "input_tokens"), ("outputTokenCount", "output_tokens")):
+        found = count(metrics, name)
+        if found is not None:
+            told[ours] = found
+    return told
 
 
 def usage_of_anthropic(usage: Usage) -> JSON:

@@ -20,6 +20,7 @@ from deltafold.model.items import (
     is_whole,
 )
 from deltafold.model.json_values import copied
+from deltafold.model.response import counted_usage
 
 if TYPE_CHECKING:
     from deltafold.model.response import Choice, Response, Usage
@@ -64,7 +65,7 @@ def chat_completion(response: Response) -> JSON:
         "created": data.get("created_at"),
         "model": data.get("model"),
         "choices": [choice_of(response, index, told.get(index)) for index in indexes],
-        "usage": None if response.usage is None else usage_of_chat(response.usage),
+        "usage": None if response.usage is None else usage_of_chat(response.usage, response.dialect),
     }
     for key, value in data.items():
         if key in SHARED or (told and is_own(response) and key not in NOT_OF_COMPLETIONS):
@@ -200,6 +201,7 @@ def call_of(item: FunctionCall | CustomToolCall) -> JSON:
     return {"id": item.call_id, "type": "function", "function": function, **more}
 
 
-def usage_of_chat(usage: Usage) -> JSON:
+def usage_of_chat(usage: Usage, dialect: str | None = None) -> JSON:
     """Usage in the words of Chat Completions, whichever API told it."""
-    return {RENAMED.get(key, key): value for key, value in usage.to_dict().items()}
+    told = usage.to_dict() if dialect in (None, "chat", "responses") else counted_usage(usage)
+    return {RENAMED.get(key, key): value for key, value in told.items()}
