@@ -77,13 +77,13 @@ class AnomalyCode(StrEnum):
     STATUS_CONTRADICTED = "status_contradicted"
     # tool calls of Chat Completions
     CALL_INDEX_REUSED = "call_index_reused"
+    CALL_INDEX_CHANGED = "call_index_changed"
+    CONTROL_TOKEN_IN_NAME = "control_token_in_name"
+    CONTENT_NOT_TEXT = "content_not_text"
     CALL_ID_MISSING = "call_id_missing"
     CALL_NAME_MISSING = "call_name_missing"
     ARGUMENTS_NOT_TEXT = "arguments_not_text"
-    CALL_INDEX_CHANGED = "call_index_changed"
-    CONTROL_TOKEN_IN_NAME = "control_token_in_name"
     ARGUMENTS_REPEATED = "arguments_repeated"
-    CONTENT_NOT_TEXT = "content_not_text"
     FINISH_REASON_MISSING = "finish_reason_missing"
     FINISH_REASON_UNKNOWN = "finish_reason_unknown"
     # what another wire has, or what Gemini streams
