@@ -495,7 +495,7 @@ def test_what_a_call_tells_beside_its_arguments() -> None:
     )
     item = found.output()[0]
     assert (item["name"], item["extra_content"], item["strict"]) == ("tick", signature, True)
-    assert found.names(of=0).count("ItemUpdated") == 1
+    assert found.names(of=0).count("ItemUpdated") == 2
     assert said(found)["tool_calls"][0]["extra_content"] == signature
 
 
@@ -982,7 +982,7 @@ def test_a_message_that_says_nothing_new() -> None:
 
 def test_a_message_that_contradicts_the_deltas() -> None:
     """What is told whole counts, and the contradiction is an anomaly."""
-    tool_call = {"id": "a", "function": {"name": "tick", "arguments": "{}"}}
+    tool_call = {"id": "a", "function": {"name": "tick", "arguments": '{"a":1}'}}
     found = run(
         says("Hello"),
         calls(part(PARIS, "tick", id="a")),
@@ -990,11 +990,20 @@ def test_a_message_that_contradicts_the_deltas() -> None:
     )
     assert [(event.kind, event.text) for event in found.all(e.ValueReplaced)] == [
         ("text", "Bye"),
-        ("arguments", "{}"),
+        ("arguments", '{"a":1}'),
     ]
     assert found.response.output_text == "Bye"
-    assert told(found) == [("tick", "a", "{}")]
+    assert told(found) == [("tick", "a", '{"a":1}')]
     assert found.anomalies == [C.VALUE_CONTRADICTED, C.VALUE_CONTRADICTED]
+
+
+def test_empty_arguments_erase_nothing() -> None:
+    """Arguments that a message tells as an empty object or array are no contradiction of fuller ones."""
+    for blank in ("{}", "[]", " {} "):
+        tool_call = {"id": "a", "function": {"name": "tick", "arguments": blank}}
+        found = run(calls(part(PARIS, "tick", id="a")), whole({"tool_calls": [tool_call]}))
+        assert told(found) == [("tick", "a", PARIS)]
+        assert found.anomalies == []
 
 
 def test_a_message_goes_on_from_held_braces() -> None:

@@ -425,7 +425,7 @@ def test_a_wrong_content_is_told_once() -> None:
     """Content of a wrong type is one anomaly, whether a delta or a message brings it."""
     message = {"choices": [{"index": 0, "message": {"content": 5}}]}
     found = run({"choices": [{"index": 0, "delta": {"content": 5}}]}, message, dialect="chat")
-    assert found.anomalies.count(C.INVALID_FIELD) == 1
+    assert found.anomalies.count(C.CONTENT_NOT_TEXT) == 1
 
 
 # --------------------------------------------------------------------------------------- Responses: identity

@@ -582,7 +582,7 @@ def test_without_any_key_the_open_item_goes_on() -> None:
         text(None, "straggler", None),
         completed(),
     )
-    assert found.response.output_text == "ab"
+    assert found.response.output_text == "abstraggler"
     assert len(found.response.output) == 1
     assert C.DELTA_AFTER_DONE in found.anomalies
 
@@ -1559,12 +1559,45 @@ def test_an_empty_delta_is_no_event() -> None:
 
 
 def test_a_delta_after_its_end() -> None:
-    """A fragment after its value was told whole changes nothing, and is told once."""
+    """Text after its value was told whole goes on, also where the same is told again; that is noted once."""
     found = run(
         created(), added(0, OPEN), text(0, "a"), text_done(0, "a"), text(0, "b"), text(0, "c"), completed()
     )
-    assert found.response.output_text == "a"
+    assert found.response.output_text == "abc"
     assert found.anomalies.count(C.DELTA_AFTER_DONE) == 1
+    for late in (completed(message("a")), completed(message("abc")), completed()):
+        found = run(
+            *(created(), added(0, OPEN), text(0, "a"), text_done(0, "a"), done(0, message("a"))),
+            *(text(0, "b"), text(0, "c"), text_done(0, "a"), done(0, message("a")), late),
+        )
+        assert found.response.output_text == "abc"
+        assert C.VALUE_CONTRADICTED not in found.anomalies
+    found = run(
+        *(created(), added(0, OPEN), text(0, "a"), text_done(0, "a"), text(0, "b"), completed(message("x"))),
+    )
+    assert found.response.output_text == "x"
+    assert C.VALUE_CONTRADICTED in found.anomalies
+
+
+def test_text_that_comes_again_after_its_end() -> None:
+    """Fragments that tell a value again from its beginning are passed over; what goes on is new."""
+    begun = (created(), added(0, OPEN), text(0, "abc"), text_done(0, "abc"))
+    assert run(*begun, text(0, "a"), text(0, "b"), text(0, "c"), completed()).response.output_text == "abc"
+    assert run(*begun, text(0, "ab"), text(0, "c"), text(0, "d"), completed()).response.output_text == "abcd"
+    assert run(*begun, text(0, "a"), text(0, "x"), completed()).response.output_text == "abcax"
+    assert run(*begun, text(0, "a"), completed()).response.output_text == "abc"
+
+
+def test_arguments_that_are_told_as_an_empty_object() -> None:
+    """An empty object or array never erases fuller arguments, whoever tells it last."""
+    full = call(arguments='{"a":1}', status="in_progress")
+    for blank in ("{}", "[]", ""):
+        found = run(
+            *(created(), added(0, {**full, "arguments": ""})),
+            {"type": "response.function_call_arguments.done", "output_index": 0, "arguments": '{"a":1}'},
+            *(done(0, {**full, "arguments": blank, "status": "completed"}), completed()),
+        )
+        assert [(c.arguments, c.complete) for c in found.response.tool_calls] == [('{"a":1}', True)]
 
 
 def test_deltas_that_are_objects() -> None:

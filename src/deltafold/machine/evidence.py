@@ -3,7 +3,9 @@
 In fragments, by its own end, by its part, its item and the end of the response. Four rules settle it:
 
 1. The later and fuller telling wins: `"Hel"`, then `"Hello"` hands out `"lo"`.
-2. An empty or missing value never erases a fuller one: `"Hello"`, then `""` or `null` changes nothing.
+2. An empty or missing value never erases a fuller one: `"Hello"`, then `""` or `null` changes nothing; nor
+   do arguments that are told as `{}`. What was told whole, and went on after that, is not cut back by telling
+   the same again.
 3. What was streamed and is told again is not told twice: `"Hello"`, then `"Hello"` ends the value.
 4. A contradiction is an anomaly, and an event says that the value was replaced: `"Hello"`, then `"Bye"`.
 """
@@ -11,7 +13,7 @@ In fragments, by its own end, by its part, its item and the end of the response.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from deltafold.machine.build import NO_ARGUMENTS, has_no_arguments, part_from
 from deltafold.machine.fold import Fold
@@ -46,6 +48,9 @@ __all__ = [
 
 JSON: TypeAlias = dict[str, Any]
 
+EMPTY_ARGUMENTS: Final = ("{}", "[]")
+BLANK_ARGUMENTS: Final = ("", "{}", "[]")
+
 
 def settle_value(
     index: int,
@@ -65,7 +70,7 @@ def settle_value(
         if not whole or (value is not None and value.whole):
             return []
         return [e.ValueFinished(index, kind, told, **indexes_of(kind, key))]
-    if not told:
+    if keeps(kind, value, so_far, told):
         return []  # an empty value never erases a fuller one
     if told.startswith(so_far):
         events: list[e.Event] = [delta_of(index, kind, key, told[len(so_far) :])]
@@ -76,6 +81,17 @@ def settle_value(
         AnomalyCode.VALUE_CONTRADICTED, f"{kind} was streamed as {brief(so_far)}, then told as {brief(told)}"
     )
     return [e.ValueReplaced(index, kind, told, **indexes_of(kind, key))]
+
+
+def keeps(kind: e.ValueKind, value: Value | None, so_far: str, told: str) -> bool:
+    """Whether a value stays as it is whatever was told: that says nothing, or nothing new."""
+    if not told:
+        return True
+    if kind == "arguments":
+        empties = told.strip() in EMPTY_ARGUMENTS and so_far.strip() not in BLANK_ARGUMENTS
+        return empties and not told.startswith(so_far)
+    went_on = value is not None and value.whole and value.told == len(told) < len(so_far)
+    return went_on and so_far.startswith(told)
 
 
 def brief(text: str) -> str:
@@ -142,7 +158,7 @@ def settle_item(record: ItemRecord, told: JSON, report: Report, *, whole: bool) 
             kind: e.ValueKind = "code" if place_ == ("code",) else "arguments"
             kind = kind if value is None else value.kind
             events += settle_value(record.index, kind, place_, value, text, report, whole=whole)
-        if not text and value is not None and value.text:
+        if value is not None and value.text and keeps(value.kind, value, value.text, text or ""):
             place(merged, place_, value.text)
     return merged, events
 
@@ -229,9 +245,10 @@ def settle_part(
         events.append(e.PartStarted(record.index, index, group, as_part(record, group, blank)))
     for field, kind in values:
         key: ValueKey = (group, index, field)
-        events += settle_value(
-            record.index, kind, key, record.values.get(key), merged[field], report, whole=whole
-        )
+        value = record.values.get(key)
+        events += settle_value(record.index, kind, key, value, merged[field], report, whole=whole)
+        if value is not None and merged[field] and keeps(kind, value, value.text, merged[field]):
+            merged = {**merged, field: value.text}
     return merged, events
 
 

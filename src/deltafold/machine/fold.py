@@ -289,6 +289,7 @@ class Fold:
         value = item.values.get(key)
         if value is not None and type(event) is e.ValueFinished:
             value.whole = True
+            value.told = value.size()
         else:
             more = len(event.text) - (0 if value is None else value.size())
             self.hold(more)

@@ -60,7 +60,7 @@ def empty(value: Any) -> bool:
 class Value:
     """One streamed string."""
 
-    MEMORY: Final = ("kind", "fragments", "whole", "joins")
+    MEMORY: Final = ("kind", "fragments", "whole", "told", "joins")
     __slots__ = MEMORY
 
     def __init__(self, kind: e.ValueKind, fragments: list[str], whole: bool = False) -> None:
@@ -68,6 +68,8 @@ class Value:
         self.fragments = fragments
         self.whole = whole
         """The server told it whole."""
+        self.told = self.size() if whole else 0
+        """How many characters it had then: some servers go on after that."""
         self.joins = 0
         """How often the fragments were joined into one."""
 
@@ -130,6 +132,7 @@ class ItemRecord:
         "finished",
         "_told",
         "_streamed",
+        "_longer",
     )
     __slots__ = MEMORY
 
@@ -147,6 +150,8 @@ class ItemRecord:
         # its values outside of parts that had been streamed by then.
         self._told: JSON | None = None
         self._streamed: dict[ValueKey, e.ValueKind] = {}
+        # How long those values were told that went on after that.
+        self._longer: dict[ValueKey, int] = {}
 
     @property
     def data(self) -> JSON:
@@ -215,6 +220,11 @@ class ItemRecord:
     def finish(self, item: Item) -> None:
         """The item was told whole."""
         self._streamed = {key: value.kind for key, value in self.values.items() if key[0] not in GROUPS}
+        self._longer = {
+            key: value.told
+            for key, value in self._values.items()
+            if value.whole and value.told < value.size()
+        }
         self.type = item.type
         self._told = item.data
         self.finished = item
@@ -233,6 +243,9 @@ class ItemRecord:
         for key, kind in self._streamed.items():
             if key not in self._values and (text := find(told, key)) is not None:
                 self._values[key] = Value(kind, [text], True)
+        for key, size in self._longer.items():
+            if key in self._values:
+                self._values[key].told = min(size, self._values[key].told)
 
     def _load(self, data: JSON, *, whole: bool) -> None:
         told = dict(data)
@@ -263,7 +276,10 @@ class ItemRecord:
             return part
         rest, values = dict(part), self.values
         for field, kind in told:
-            values[group, index, field] = Value(kind, [rest.pop(field)], whole)
+            known = values.get((group, index, field))
+            value = values[group, index, field] = Value(kind, [rest.pop(field)], whole)
+            if whole and known is not None and known.whole:
+                value.told = min(known.told, value.told)
         return rest
 
     def part_values(self, group: e.Group, entry: Any) -> list[tuple[str, e.ValueKind]]:

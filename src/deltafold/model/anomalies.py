@@ -178,7 +178,8 @@ ANOMALIES: dict[AnomalyCode, AnomalyRule] = {
         "An item or part was announced again.", "It goes on; its fields are merged."
     ),
     _C.DELTA_AFTER_DONE: AnomalyRule(
-        "A fragment came after its value had been told whole.", "The whole value stands."
+        "A fragment came after its value had been told whole.",
+        "Text goes on, unless it comes again from its beginning; of all else the whole value stands.",
     ),
     _C.DELTA_MISFITS: AnomalyRule(
         "A fragment does not fit its block, or that block never began.",

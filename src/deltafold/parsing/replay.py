@@ -416,6 +416,12 @@ class Replay:
         """Whether something had been handed out that has not come again."""
         return self._owed is not None and place in self._owed.get(index, {})
 
+    def _goes_on(self, index: int, place: Any) -> bool:
+        """Whether a value went on after it had been told whole: then it may end before all has come again."""
+        record = self.own.fold.items.get(index)
+        value = None if record is None else record.values.get(place)
+        return value is not None and value.whole and value.told < value.size()
+
     # ------------------------------------------------------------------------------- kinds of events
 
     def _started(self, event: e.ResponseStarted) -> Any:
@@ -461,9 +467,16 @@ class Replay:
         index, record = event.output_index, self._record(event)
         if record is None:
             return event
-        if any(is_value(place) for place in self._owed.get(index, ())):
-            raise Differs(f"item {index} ends before all of it has come again")
-        self._owed.pop(index, None)
+        kept: dict[Hashable, int] = {}
+        for place, came in self._owed.get(index, {}).items():
+            if is_value(place):
+                if not self._goes_on(index, place):
+                    raise Differs(f"item {index} ends before all of it has come again")
+                kept[place] = came
+        if kept:
+            self._owed[index] = kept
+        else:
+            self._owed.pop(index, None)
         if record.state is not ITEM_DONE:
             return event
         self._check_identity(record, event.item, begins=False)
@@ -488,7 +501,7 @@ class Replay:
     def _part_finished(self, event: e.PartFinished) -> Any:
         index, group, at = event.output_index, event.group, event.part_index
         for field in ("text", "refusal"):
-            if self._is_replayed(index, (group, at, field)):
+            if self._is_replayed(index, (group, at, field)) and not self._goes_on(index, (group, at, field)):
                 raise Differs(f"part {at} of item {index} ends before all of it has come again")
             self._take(index, (WHOLE, group, at, field))
         return None if self._take(index, (PART_END, group, at)) else event
@@ -498,7 +511,7 @@ class Replay:
         if record is None:
             return event
         key = key_of(record, event)
-        if self._is_replayed(event.output_index, key):
+        if self._is_replayed(event.output_index, key) and not self._goes_on(event.output_index, key):
             raise Differs(f"a value of item {event.output_index} ends before all of it has come again")
         again = self._take(event.output_index, (WHOLE, *key))
         return None if again or self._is_replayed(event.output_index, ITEM_END) else event

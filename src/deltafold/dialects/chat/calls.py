@@ -22,6 +22,7 @@ JSON: TypeAlias = dict[str, Any]
 # of braces must not make that quadratic.
 MOST_CHECKS: Final = 16
 OPENING: Final = "{["
+MOST_UPDATES: Final = 16
 CONTROL_TOKEN: Final = "<|"
 """How the control tokens of models begin, which some servers leave in names: `f<|channel|>commentary`."""
 LONGEST_INDEX: Final = 18
@@ -41,6 +42,7 @@ class OpenCall:
         "pieces",
         "held",
         "more",
+        "updates",
         "cumulative",
         "checks",
         "checked",
@@ -65,6 +67,8 @@ class OpenCall:
         """A leading `{}`, which some servers send before the arguments."""
         self.more: JSON = {}
         """Fields that this library does not know."""
+        self.updates = 0
+        """How often its item was told anew."""
         self.cumulative = False
         """Each fragment tells the arguments so far again."""
         self.checks = 0
@@ -257,29 +261,27 @@ class CallReader:
                         AnomalyCode.INVALID_FIELD, f"call {key[:40]}", f"a call has {key[:40]} {value!r:.40}"
                     )
                 else:
-                    call.more[key] = copied(value)
-                    if call.index is not None:
-                        self._later(call.index, key, call.more[key])
+                    call.more[key] = new[key] = copied(value)
         if call.index is None and call.name:
             self.start(calls, call)
         elif call.index is not None and new:
             self._update(call, call.index, new)
 
     def _update(self, call: OpenCall, index: int, new: JSON) -> None:
-        """More is known of an item that had begun. A name that goes on growing would copy the arguments."""
-        if index not in self.emitter.fold.items or index in self.emitter.texts:
-            for key, value in new.items():
-                self._later(index, key, value)
-        elif "call_id" in new or not self._has_arguments(call):
-            self.emitter.update_item(index, new)
-        else:
-            self._later(index, "name", call.name)
-
-    def _later(self, index: int, key: str, value: Any) -> None:
+        """More is known of an item that had begun. It is told at once, but not too often: that copies all
+        of the item."""
+        in_fold = index in self.emitter.fold.items and index not in self.emitter.texts
         late = self.late.get(index)
+        if in_fold and call.updates < MOST_UPDATES:
+            call.updates += 1
+            if late is not None:
+                for key in new:
+                    late.pop(key, None)
+            self.emitter.update_item(index, new)
+            return
         if late is None:
             late = self.late[index] = {}
-        late[key] = value
+        late.update(new)
 
     def start(self, calls: OpenCalls, call: OpenCall) -> int:
         """A call becomes an item once its name is known. Gives its index."""
@@ -326,7 +328,7 @@ class CallReader:
     def _has_arguments(self, call: OpenCall) -> bool:
         if call.held:
             return True
-        for piece in self._pieces_back(call):
+        for piece in self._pieces_back(call):  # noqa: SIM110 - a loop is cheaper here than a generator
             if piece:
                 return True
         return False
@@ -497,7 +499,7 @@ class CallReader:
             index = call.index
             if call.id is None and index is not None:
                 call.id = f"call_{index}_synthesized"
-                self._later(index, "call_id", call.id)
+                self.late.setdefault(index, {})["call_id"] = call.id
                 if not call.legacy and not cancelled:
                     self.emitter.report(
                         AnomalyCode.CALL_ID_MISSING, f"the call of {call.name[:40]!r} has no id"

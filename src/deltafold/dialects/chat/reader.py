@@ -106,13 +106,13 @@ class OpenChoice:
         self.reasoning_field: str | None = None
         """The member in which reasoning came first."""
         self.annotations = 0
-        self.cited: set[str] = set()
+        self.cited: set[str] | None = None
         """The annotations that were handed on."""
-        self.images: dict[int, JSON] = {}
+        self.images: dict[int, JSON] | None = None
         """The images that were handed on and have an index."""
-        self.tags = ThinkTags()
-        self.details = Details()
-        self.weighed: set[str] = set()
+        self.tags: ThinkTags | None = None
+        self.details: Details | None = None
+        self.weighed: set[str] | None = None
         """The members of `logprobs` that came."""
 
 
@@ -410,14 +410,17 @@ class ChatDialect(Dialect):
                 new[key] = copied(value)
         logprobs = told.get("logprobs")
         if isinstance(logprobs, dict):
-            rest = {
-                k: v
-                for k, v in logprobs.items()
-                if not empty(v)
-                and (k != "content" or not self._spoke(told))
-                and (k not in choice.weighed or "message" not in told)
-            }
-            choice.weighed.update(k for k, v in logprobs.items() if not empty(v))
+            weighed = choice.weighed
+            if weighed is None:
+                weighed = choice.weighed = set()
+            rest = {}
+            for key, value in logprobs.items():
+                if empty(value):
+                    continue
+                again = key in weighed and "message" in told
+                weighed.add(key)
+                if not again and (key != "content" or not self._spoke(told)):
+                    rest[key] = value
             if rest:
                 new["logprobs"] = copied(rest)
         if reason is not None:
@@ -527,7 +530,10 @@ class ChatDialect(Dialect):
         if not self.think_tags:
             self._fragment(choice, "text", text, told)
             return
-        for kind, piece in choice.tags.feed(text):
+        tags = choice.tags
+        if tags is None:
+            tags = choice.tags = ThinkTags()
+        for kind, piece in tags.feed(text):
             self._fragment(choice, kind, piece, told if piece == text else ())
 
     def _fragment(self, choice: OpenChoice, kind: e.ValueKind, text: str, logprobs: Any = ()) -> None:
@@ -563,7 +569,9 @@ class ChatDialect(Dialect):
         return at
 
     def _other_part(self, choice: OpenChoice, part: JSON) -> None:
-        message, _ = self._place(choice, "text")
+        message = choice.message
+        if message is None:
+            message, _ = self._place(choice, "text")
         self._add_part(choice, message, copied(part))
 
     def _reasoning(self, choice: OpenChoice, told: JSON) -> list[str]:
@@ -585,9 +593,12 @@ class ChatDialect(Dialect):
         details = objects(told, "reasoning_details")
         if details:
             limits = self.fold.limits
+            kept = choice.details
+            if kept is None:
+                kept = choice.details = Details()
             for detail in details:
-                self.hold_text(choice.details.add(detail))
-                if len(choice.details.entries) > limits.parts:
+                self.hold_text(kept.add(detail))
+                if len(kept.entries) > limits.parts:
                     raise LimitExceeded("parts", limits.parts)
             self._place(choice, "reasoning")
         if not texts and not isinstance(told.get("reasoning"), str):
@@ -664,11 +675,14 @@ class ChatDialect(Dialect):
     def _annotations(self, choice: OpenChoice, annotations: Any) -> None:
         """Citations. Some servers tell all of them again with each chunk, or at the end."""
         found = [a for a in annotations if isinstance(a, dict)] if isinstance(annotations, list) else []
+        cited = choice.cited
+        if found and cited is None:
+            cited = choice.cited = set()
         for annotation in found:
             said = json_text_of(annotation)
-            if said in choice.cited:
+            if cited is None or said in cited:
                 continue
-            choice.cited.add(said)
+            cited.add(said)
             index, key = self._place(choice, "text")
             at = self.bounded(choice.annotations)
             self.out.append(e.AnnotationAdded(index, int(key[1]), at, annotation))
@@ -686,9 +700,12 @@ class ChatDialect(Dialect):
                 continue
             index = integer(image, "index")
             if index is not None:
-                if choice.images.get(index) == image:
+                known = choice.images
+                if known is None:
+                    known = choice.images = {}
+                if known.get(index) == image:
                     continue
-                choice.images[index] = image
+                known[index] = image
             self._other_part(choice, image)
 
     # ------------------------------------------------------------------------------------------ tool calls
@@ -713,7 +730,7 @@ class ChatDialect(Dialect):
         if isinstance(role, str) and role and choice.message is None:
             choice.role = role
         if message.get("reasoning_details"):
-            choice.details = Details()
+            choice.details = None
         had_parts = choice.next_part > len(choice.parts)
         reasoning = "".join(self._reasoning(choice, message))
         content, refusal, others = message.get("content"), message.get("refusal"), []
@@ -754,7 +771,7 @@ class ChatDialect(Dialect):
             return
         tags = ThinkTags()
         pieces = [*tags.feed(content), *tags.close()]
-        choice.tags = ThinkTags()
+        choice.tags = None
         for kind in THINK_KINDS:
             self._tell(choice, kind, "".join(piece for found, piece in pieces if found == kind))
 
@@ -817,10 +834,10 @@ class ChatDialect(Dialect):
     def _end_choice(self, choice: OpenChoice, outcome: Outcome) -> None:
         """What was cut off is the last thing that began; all before it is whole."""
         legacy = self.calls.end(choice.calls, cancelled=outcome is CANCELLED)
-        if choice.reasoning is not None and choice.details.entries:
+        if choice.reasoning is not None and choice.details is not None:
             details = choice.details.joined()
             self.late.setdefault(choice.reasoning, {})["reasoning_details"] = details
-        for kind, piece in choice.tags.close():
+        for kind, piece in () if choice.tags is None else choice.tags.close():
             self._fragment(choice, kind, piece)
         more: JSON = {"finish_reason": ""} if choice.told.get("finish_reason") == "" else {}
         field = choice.reasoning_field

@@ -36,7 +36,7 @@ from deltafold.machine.lifecycle import (
     PART_OPEN,
     TRUNCATED,
 )
-from deltafold.machine.records import ItemRecord, arguments_key, empty, merge_fields
+from deltafold.machine.records import ItemRecord, Value, arguments_key, empty, merge_fields
 from deltafold.machine.values import GROUPS, ITEM_VALUES, ValueKey, delta_of, find
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
@@ -164,6 +164,7 @@ class ResponsesDialect(Dialect):
         "unannounced",
         "unannounced_parts",
         "announced",
+        "again",
     )
     __slots__ = ("fresh", *MEMORY[len(Dialect.MEMORY) :])
 
@@ -187,6 +188,8 @@ class ResponsesDialect(Dialect):
         self.unannounced_parts: set[tuple[int, str, int]] = set()
         self.announced: dict[tuple[int, ValueKey], str] = {}
         """Text that came with an announcement. Deltas tell it again, or continue it."""
+        self.again: dict[tuple[int, ValueKey], int] = {}
+        """How much of a value came again after it had been told whole, `WENT_ON` where it went on."""
 
         self.fresh: dict[int, ItemRecord] = {}
         """The records of items that begin with the present payload."""
@@ -1064,7 +1067,9 @@ class ResponsesDialect(Dialect):
             self.once(
                 AnomalyCode.DELTA_AFTER_DONE, record.index, f"{kind} of item {record.index}: {text!r:.60}"
             )
-            return
+            text = self._late(record.index, key, kind, value, text)
+            if not text:
+                return
         place = record.index, key
         if place in self.announced:
             held = self.announced.pop(place)
@@ -1078,6 +1083,24 @@ class ResponsesDialect(Dialect):
             if kind == "text" and is_refusal(record.parts["content"].get(cast(int, key[1]))):
                 self.once(AnomalyCode.TEXT_IN_REFUSAL, record.index, f"{text!r:.60} came for a refusal")
             self.out.append(delta_of(record.index, kind, key, text, logprobs))
+
+    def _late(self, index: int, key: ValueKey, kind: e.ValueKind, value: Value | None, text: str) -> str:
+        """What of a fragment is new that came after its value had been told whole.
+
+        Some servers tell a text whole too early and go on with it (decolua/9router#3234). Others stream it
+        again from its beginning: as long as it may be that, it is held back.
+        """
+        if value is None or kind not in PROSE:
+            return ""
+        place = index, key
+        again = self.again.get(place, 0)
+        if again < 0 or again == value.told > 0:
+            return text  # it goes on, after all of it had come again if need be
+        if value.told - again >= len(text) and value.text.startswith(text, again):
+            self.again[place] = again + len(text)
+            return ""
+        self.again[place] = WENT_ON
+        return value.text[:again] + text
 
     def _done(self, payload: JSON, kind: str) -> None:
         streamed = STREAMED[kind.removesuffix(".done")]
@@ -1195,6 +1218,9 @@ LIFTABLE: Final = ("function_call", "mcp_call")
 WHOLE_RESPONSE: Final = "a whole response"
 CHAT_CHUNK: Final = "a chat completion chunk"
 OUTCOMES: Final = {str(outcome): outcome for outcome in Outcome if outcome is not TRUNCATED}
+PROSE: Final = ("text", "refusal", "summary", "reasoning")
+"""Values to which more may be added after they were told whole: they are read, not run."""
+WENT_ON: Final = -1
 STREAMS: Final[tuple[e.ValueKind, e.ValueKind]] = ("stdout", "stderr")
 TRANSCRIPT: Final[tuple[int, ValueKey]] = (-1, ("transcript",))
 """Where half a character of a transcript waits: it belongs to no item."""
