@@ -86,7 +86,7 @@ class CompiledMachine(BuildHookInterface):  # type: ignore[type-arg]
         try:
             made = compile_in(Path(self.work.name), Path(self.root, "src"))
         except (OSError, subprocess.CalledProcessError) as error:
-            told = getattr(error, "stderr", None) or str(error)
+            told = f"{getattr(error, 'stdout', '')}{getattr(error, 'stderr', '')}".strip() or str(error)
             if os.environ.get("DELTAFOLD_COMPILE") == "1":
                 raise RuntimeError(f"deltafold cannot be compiled here:\n{told}") from error
             self.app.display_warning(f"deltafold is installed as pure Python:\n{told}")
