@@ -61,6 +61,25 @@ def test_there_are_three_dialects() -> None:
         ResponseParser("klingon")
 
 
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"limits": {}}, "limits must be Limits"),
+        ({"limits": 5}, "limits must be Limits"),
+        ({"lifts": ["a"]}, "lifts must hold Lift"),
+        ({"lifts": 5}, "not iterable"),
+        ({"approval_required": "rm"}, "an iterable of names, not one name"),
+        ({"approval_required": [None]}, "must hold names of tools, not None"),
+        ({"strict": "no"}, "strict must be a bool, not 'no'"),
+        ({"think_tags": None}, "think_tags must be a bool, not None"),
+    ],
+)
+def test_options_are_checked(options: dict[str, Any], why: str) -> None:
+    """An option of the wrong type is refused where it is given."""
+    with pytest.raises(TypeError, match=why):
+        ResponseParser(**options)
+
+
 def test_bytes_of_every_kind() -> None:
     """Whatever is like bytes can be fed, and nothing else."""
     body = frames(created(), added(0, message(status="in_progress")), text(0, "a"), completed())

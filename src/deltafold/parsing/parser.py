@@ -84,14 +84,17 @@ class ResponseParser:
         for name in names:
             if not isinstance(name, str):
                 raise TypeError(f"approval_required must hold names of tools, not {name!r:.60}")
+        for option, value in (("strict", strict), ("think_tags", think_tags)):
+            if type(value) is not bool:
+                raise TypeError(f"{option} must be a bool, not {value!r:.60}")
         self._limits = limits
         self._reader = Reader(
             dialect,
-            strict=bool(strict),
+            strict=strict,
             limits=limits,
             lifts=lifts,
             approval_required=names,
-            think_tags=bool(think_tags),
+            think_tags=think_tags,
         )
         self._watch: ArgumentsWatch | None = None
 
