@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import random
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
@@ -74,7 +75,12 @@ def lenient(path: Path) -> Reading:
 @pytest.fixture(autouse=True)
 def chat_parsers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The driver makes parsers of the chat dialect."""
-    monkeypatch.setattr(driver, "ResponseParser", partial(ResponseParser, "chat"))
+
+    def made(dialect: str = "chat", **options: Any) -> ResponseParser:
+        return ResponseParser("chat", **options)
+
+    made.resume = ResponseParser.resume  # type: ignore[attr-defined]
+    monkeypatch.setattr(driver, "ResponseParser", made)
 
 
 # --------------------------------------------------------------------------------------------- the one test
@@ -98,7 +104,8 @@ def test_fixture(path: Path, snapshot: SnapshotAssertion) -> None:
     driver.check_more_after_the_end(body, reading)
     driver.check_strict(body, reading)
     driver.check_resuming(body, reading, dice)
-    driver.check_payloads(body, reading)
+    if C.ERROR_AFTER_FAILURE not in reading.codes:  # fed as a payload, an error ends the response at once
+        driver.check_payloads(body, reading)
 
     assert told(reading) == snapshot
 
