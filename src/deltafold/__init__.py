@@ -85,23 +85,31 @@ if TYPE_CHECKING:
     from deltafold.arguments.reader import ArgumentsError, ArgumentsReader
     from deltafold.diagnosis.classify import classify_http_error
     from deltafold.diagnosis.rate_limits import rate_limits_from_event, rate_limits_from_headers
+    from deltafold.encoding.requests import chatgpt_request, convert_request
+    from deltafold.encoding.turns import next_turn
+    from deltafold.model.losses import LOSSES, Loss, LossCode
+    from deltafold.model.requests import Approval, ChatGPTRequest, Converted, ToolResult, Turn
     from deltafold.views.display import DisplayKind, DisplayMessage, DisplayUpdate, DisplayView
     from deltafold.views.reasoning import ReasoningPrinter
 
 __all__ = [
     "ANOMALIES",
+    "LOSSES",
     "AnnotationAdded",
     "Anomaly",
     "AnomalyCode",
+    "Approval",
     "ArgumentsDelta",
     "ArgumentsError",
     "ArgumentsReader",
     "AudioDelta",
+    "ChatGPTRequest",
     "Choice",
     "ChoiceUpdated",
     "CodeDelta",
     "CommandDelta",
     "CommandOutputDelta",
+    "Converted",
     "CustomToolCall",
     "DeltafoldError",
     "DiffDelta",
@@ -126,6 +134,8 @@ __all__ = [
     "LiftedText",
     "LimitExceeded",
     "Limits",
+    "Loss",
+    "LossCode",
     "Message",
     "Notice",
     "OtherItem",
@@ -157,7 +167,9 @@ __all__ = [
     "StatusChanged",
     "SummaryText",
     "TextDelta",
+    "ToolResult",
     "TranscriptDelta",
+    "Turn",
     "UnknownEvent",
     "Usage",
     "UsageError",
@@ -167,9 +179,12 @@ __all__ = [
     "Verdict",
     "VisibleKind",
     "WireError",
+    "chatgpt_request",
     "classify_http_error",
+    "convert_request",
     "encode_frame",
     "event_from_dict",
+    "next_turn",
     "parse",
     "rate_limits_from_event",
     "rate_limits_from_headers",
@@ -180,6 +195,17 @@ __all__ = [
 # What a plain stream does without. Imported at once, these modules would take as long as half of the others;
 # so each is imported when a name that the package has from it is asked for.
 _LATER = {
+    "Approval": "model.requests",
+    "ChatGPTRequest": "model.requests",
+    "Converted": "model.requests",
+    "LOSSES": "model.losses",
+    "Loss": "model.losses",
+    "LossCode": "model.losses",
+    "ToolResult": "model.requests",
+    "Turn": "model.requests",
+    "chatgpt_request": "encoding.requests",
+    "convert_request": "encoding.requests",
+    "next_turn": "encoding.turns",
     "ArgumentsError": "arguments.reader",
     "ArgumentsReader": "arguments.reader",
     "DisplayKind": "views.display",

@@ -1,7 +1,7 @@
 """Requests: what a caller gives and gets, and the neutral form through which one API's becomes another's.
 
-The classes without a leading "the caller" below, from `Block` on, are the neutral form. It is written by
-`read_request()` of one dialect and read by `write_request()` of another. It is no public interface.
+The classes from `Block` on are the neutral form, which `read_request()` of one dialect makes and
+`write_request()` of another says. It is no public interface.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
 
 JSON: TypeAlias = dict[str, Any]
 
-# ---------------------------------------------------------------------------------- what callers give and get
+# ------------------------------------------------------------------------------ what callers give and get
 
 
 @attrs.frozen(repr=False)
@@ -84,7 +84,7 @@ class ChatGPTRequest(Shown):
     losses: tuple[Loss, ...] = ()
 
 
-# ------------------------------------------------------------------------------------------- the neutral form
+# --------------------------------------------------------------------------------------- the neutral form
 
 
 @attrs.define(repr=False)
@@ -100,6 +100,8 @@ class Block(Shown):
     """Of a text, a refusal or reasoning; the arguments or the input of a call."""
     id: str = ""
     """Of a call; of a result, that of its call."""
+    id_path: str = ""
+    """Where that id stood."""
     name: str | None = None
     """Of the function; of the file."""
     custom: bool = False
@@ -153,7 +155,8 @@ class Tool(Shown):
 
 @attrs.define(repr=False)
 class ToolChoice(Shown):
-    """Which tools the model may call: `auto`, `none`, `required`, `function`, `custom`, `allowed`, `other`."""
+    """Which tools the model may call, by kind: `auto`, `none`, `required`, `function`, `custom`, `allowed`,
+    or `other`, which is its dialect's own."""
 
     kind: str
     path: str

@@ -1,0 +1,1 @@
+"""What is written: streams, bodies, turns and requests."""
