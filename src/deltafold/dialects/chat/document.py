@@ -58,13 +58,17 @@ def chat_completion(response: Response) -> JSON:
     """The response as Chat Completions would have sent it whole, with the server's own finish reasons."""
     data = copied(response.data)
     told = {choice.index: choice for choice in response.choices}
-    indexes = sorted({item.choice_index or 0 for item in response.output} | told.keys()) or [0]
+    items: dict[int, list[Item]] = {index: [] for index in told}
+    for item in response.output:
+        items.setdefault(item.choice_index or 0, []).append(item)
+    if not items:
+        items[0] = []
     completion: JSON = {
         "id": data.get("id"),
         "object": "chat.completion",
         "created": data.get("created_at"),
         "model": data.get("model"),
-        "choices": [choice_of(response, index, told.get(index)) for index in indexes],
+        "choices": [choice_of(response, index, told.get(index), items[index]) for index in sorted(items)],
         "usage": None if response.usage is None else usage_of_chat(response.usage, response.dialect),
     }
     for key, value in data.items():
@@ -92,9 +96,8 @@ def reason_of(response: Response, told: Choice | None, items: list[Item]) -> str
     return "tool_calls" if any(is_whole(item) for item in items) else "stop"
 
 
-def choice_of(response: Response, index: int, told: Choice | None) -> JSON:
+def choice_of(response: Response, index: int, told: Choice | None, items: list[Item]) -> JSON:
     more = copied(told.data) if told is not None and is_own(response) else {}
-    items = [item for item in response.output if (item.choice_index or 0) == index]
     logprobs = more.pop("logprobs", None)
     logprobs = logprobs if isinstance(logprobs, dict) else {}
     tokens = [entry for part in texts(items) for entry in part.logprobs]
