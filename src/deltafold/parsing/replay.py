@@ -315,7 +315,7 @@ class Replay:
         if fold.error is not None:
             rest[ERROR] = 0
         for index, choice in fold.choices.items():
-            for member in GROWING & choice.data.keys():
+            for member in choice.data.keys() & GROWING:
                 pieces = choice.data[member]
                 for name, entries in pieces.items() if isinstance(pieces, dict) else ():
                     if isinstance(entries, list) and entries:

@@ -292,7 +292,7 @@ class ChatDialect(Dialect):
 
     def begins(self, payload: JSON, name: str) -> bool | None:
         """Whether a response may begin with a payload; None where that belongs to no response."""
-        return True if KNOWN_CHUNK & payload.keys() or payload.get("object") == CHUNK else None
+        return True if payload.keys() & KNOWN_CHUNK or payload.get("object") == CHUNK else None
 
     def setstate(self, state: dict[str, Any]) -> None:
         """Makes a new translator remember what another one did."""
@@ -304,11 +304,11 @@ class ChatDialect(Dialect):
     def _chunk(self, payload: JSON, name: str) -> None:
         failed = is_error_payload(payload) or (name == "error" and "choices" not in payload)
         error = error_in(payload) if failed else None
-        if not failed and not KNOWN_CHUNK & payload.keys() and payload.get("object") != CHUNK:
+        if not failed and not payload.keys() & KNOWN_CHUNK and payload.get("object") != CHUNK:
             kind = payload.get("type")
             self.out.append(e.UnknownEvent(kind if isinstance(kind, str) else name, payload))
             return
-        if not failed or KNOWN_CHUNK & payload.keys():
+        if not failed or payload.keys() & KNOWN_CHUNK:
             self._metadata(payload)
         choices = payload.get("choices")
         if isinstance(choices, list):

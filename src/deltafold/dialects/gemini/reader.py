@@ -253,7 +253,7 @@ class GeminiDialect(Dialect):
     def begins(self, payload: JSON, name: str) -> bool | None:
         """Whether a response may begin with a payload; None where that belongs to no response."""
         inner = unwrapped(payload)
-        return True if OF_RESPONSE & inner.keys() or is_snake(inner) else None
+        return True if inner.keys() & OF_RESPONSE or is_snake(inner) else None
 
     def plain_text(
         self, payload: JSON, event: Any
@@ -296,7 +296,7 @@ class GeminiDialect(Dialect):
         inner = unwrapped(payload)
         if is_snake(inner):
             inner = camelled(inner)
-        if not OF_RESPONSE & inner.keys():
+        if not inner.keys() & OF_RESPONSE:
             self._other_payload(payload, name)
             return
         candidates = inner.get("candidates")
