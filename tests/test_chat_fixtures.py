@@ -9,7 +9,6 @@ import json
 import random
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
@@ -18,7 +17,7 @@ import test_fixtures as driver
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.response import Outcome
-from deltafold.parsing.parser import ResponseParser, parse
+from deltafold.parsing.parser import parse
 from wire import FIXTURES, Reading, calls_of, check_laws, cut, read, same
 
 C = AnomalyCode
@@ -75,12 +74,7 @@ def lenient(path: Path) -> Reading:
 @pytest.fixture(autouse=True)
 def chat_parsers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The driver makes parsers of the chat dialect."""
-
-    def made(dialect: str = "chat", **options: Any) -> ResponseParser:
-        return ResponseParser("chat", **options)
-
-    made.resume = ResponseParser.resume  # type: ignore[attr-defined]
-    monkeypatch.setattr(driver, "ResponseParser", made)
+    monkeypatch.setattr(driver, "DIALECT", "chat")
 
 
 # --------------------------------------------------------------------------------------------- the one test

@@ -32,6 +32,9 @@ from deltafold.parsing.parser import ResponseParser, parse
 from deltafold.wire.sse import SSEDecoder
 from wire import FIXTURES, Ledger, Reading, check_laws, check_response, cut, resumed, same
 
+DIALECT = "responses"
+"""Whose parsers the driver makes; the tests of other dialects put theirs in its place."""
+
 C = AnomalyCode
 PATHS = sorted((FIXTURES / "responses").glob("*.sse"))
 NAMES = [path.stem for path in PATHS]
@@ -167,7 +170,7 @@ def test_fixture(path: Path, snapshot: SnapshotAssertion) -> None:
 
 def check_every_step(body: bytes, reading: Reading) -> None:
     """The state moves only as events are handed out, and is their fold, whatever lies waiting."""
-    ahead, behind = ResponseParser("responses"), ResponseParser("responses")
+    ahead, behind = ResponseParser(DIALECT), ResponseParser(DIALECT)
     ahead.feed(body)
     ahead.close()
     chunks = [body[i : i + 64] for i in range(0, len(body), 64)][::-1]
@@ -198,7 +201,7 @@ def check_every_step(body: bytes, reading: Reading) -> None:
 
 def check_more_after_the_end(body: bytes, reading: Reading) -> None:
     """What comes after the end changes nothing but the anomalies."""
-    parser = ResponseParser("responses")
+    parser = ResponseParser(DIALECT)
     parser.feed(body)
     events = list(parser.events())
     if parser.state is not ResponseState.FINISHED or not body.endswith((b"\n\n", b"\r\n\r\n", b"\r\r")):
@@ -222,7 +225,7 @@ def check_more_after_the_end(body: bytes, reading: Reading) -> None:
 
 def check_strict(body: bytes, reading: Reading) -> None:
     """Strict mode gives the same, or all events before the first fault, and then the fault for good."""
-    parser = ResponseParser("responses", strict=True)
+    parser = ResponseParser(DIALECT, strict=True)
     parser.feed(body)
     parser.close()
     events: list[e.Event] = []
@@ -266,7 +269,7 @@ def check_resuming(body: bytes, reading: Reading, dice: random.Random) -> None:
     """A parser taken up again from its snapshot goes on as if nothing had been."""
     places = sorted({0, len(body), *(dice.randint(0, len(body)) for _ in range(12))})
     for place in places:
-        first = ResponseParser("responses")
+        first = ResponseParser(DIALECT)
         first.feed(body[:place])
         events = []
         for _ in range(dice.choice((0, 3, 1000))):
@@ -295,7 +298,7 @@ def check_payloads(body: bytes, reading: Reading) -> None:
     data = [text for text in data if text.strip()]
     differs = {C.EVENT_NAME_DIFFERS}
     for payloads in (data, [text.encode() for text in data], [as_object(text) for text in data]):
-        parser = ResponseParser("responses")
+        parser = ResponseParser(DIALECT)
         for payload in payloads:
             parser.feed_payload(payload)
         parser.close()

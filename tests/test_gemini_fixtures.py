@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import random
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from deltafold.dialects.gemini.table import STOPS, finish_word
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.response import Outcome
-from deltafold.parsing.parser import ResponseParser, parse
+from deltafold.parsing.parser import parse
 from wire import FIXTURES, Reading, check_laws, cut, read, same
 
 C = AnomalyCode
@@ -56,7 +56,7 @@ def lenient(path: Path) -> Reading:
 @pytest.fixture(autouse=True)
 def gemini_parsers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The driver makes parsers of the Gemini dialect."""
-    monkeypatch.setattr(driver, "ResponseParser", partial(ResponseParser, "gemini"))
+    monkeypatch.setattr(driver, "DIALECT", "gemini")
 
 
 @every_fixture
