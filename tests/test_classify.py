@@ -479,6 +479,67 @@ SHAPES: list[tuple[str, int, Any, dict[str, Any]]] = [
         {"kind": K.QUOTA_EXCEEDED, "retryable": False, "retry_after": None},
     ),
     (
+        "google, a quota of a day",
+        429,
+        [
+            {
+                "error": {
+                    **GOOGLE_QUOTA,
+                    "details": [
+                        {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]},
+                        {"retryDelay": "51.2s"},
+                    ],
+                }
+            }
+        ],
+        {"kind": K.QUOTA_EXCEEDED, "retryable": False, "retry_after": 51.2},
+    ),
+    (
+        "code assist",
+        429,
+        {
+            "error": {
+                "code": 429,
+                "status": "RESOURCE_EXHAUSTED",
+                "message": "You have exhausted your capacity on this model. Your quota will reset after 0s.",
+                "details": [
+                    {"reason": "RATE_LIMIT_EXCEEDED", "metadata": {"quotaResetDelay": "373.801628ms", "n": 1}}
+                ],
+            }
+        },
+        {"kind": K.RATE_LIMITED, "retryable": True, "retry_after": 0.373801628},
+    ),
+    (
+        "code assist, in words",
+        429,
+        {
+            "error": {
+                "code": 429,
+                "status": "RESOURCE_EXHAUSTED",
+                "message": "Your quota will reset after 12s.",
+            }
+        },
+        {"kind": K.RATE_LIMITED, "retry_after": 12.0},
+    ),
+    (
+        "code assist, used up",
+        429,
+        {"error": {"code": 429, "message": "x", "details": [{"reason": "QUOTA_EXHAUSTED"}]}},
+        {"kind": K.QUOTA_EXCEEDED, "retryable": False},
+    ),
+    (
+        "google, an error inside of the message of another",
+        503,
+        {"error": {"message": json.dumps({"error": GOOGLE_QUOTA}), "status": "Unavailable"}},
+        {"kind": K.RATE_LIMITED, "type": "RESOURCE_EXHAUSTED", "retry_after": 14.0},
+    ),
+    (
+        "google, cancelled",
+        499,
+        {"error": {"code": 499, "message": "The operation was cancelled.", "status": "CANCELLED"}},
+        {"kind": K.UNKNOWN, "type": "CANCELLED", "retryable": True},
+    ),
+    (
         "google's reason",
         400,
         {

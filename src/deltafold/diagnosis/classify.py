@@ -72,6 +72,7 @@ KIND_BY_WORD: dict[str, ErrorKind] = {
     **dict.fromkeys(
         (
             "insufficient_quota",
+            "quota_exhausted",  # Gemini Code Assist
             "billing_hard_limit_reached",
             "billing_not_active",
             "credit_balance_exhausted",
@@ -98,6 +99,7 @@ KIND_BY_WORD: dict[str, ErrorKind] = {
             "slow_down",
             "overloaded",
             "over_capacity",  # Groq's x_groq
+            "model_capacity_exhausted",  # Gemini Code Assist
             "overloaded_error",
             "engine_overloaded_error",
             "service_unavailable",
@@ -445,8 +447,16 @@ def layers_of(value: Any) -> list[Mapping[str, Any]]:
         layers.append(layer)
         wrapped = [layer.get(key) for key in WRAPPERS]
         inner = (found for value in wrapped if not validation_messages(value) for found in mappings_in(value))
-        layer = next(inner, None)
+        layer = next(inner, None) or error_in_text(layer.get("message"))
     return layers[::-1]
+
+
+def error_in_text(message: Any) -> Mapping[str, Any] | None:
+    """A whole error that the message of another one holds as JSON text, as Google's backends nest them."""
+    if not isinstance(message, str) or message.lstrip()[:1] != "{":
+        return None
+    found = json_of(message)
+    return found if isinstance(found, dict) and isinstance(found.get("error"), dict) else None
 
 
 def validation_messages(detail: Any) -> str | None:
@@ -527,6 +537,10 @@ def details_of(layers: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         yield from mappings_in(layer.get("details"))
 
 
+DAILY = re.compile(r"PerDay|Daily")
+"""In the quotaId of a violation: GenerateRequestsPerDayPerProjectPerModel-FreeTier."""
+
+
 @attrs.frozen
 class Report:
     """An error as told: its fields, and all that may be evidence of what it means."""
@@ -573,11 +587,24 @@ class Report:
 
     @property
     def google_delay(self) -> float | None:
-        """Seconds of Google's RetryInfo."""
+        """Seconds of Google's RetryInfo, or of Code Assist's ErrorInfo."""
         for detail in details_of(self.layers):
             if isinstance(delay := detail.get("retryDelay"), str):
                 return duration_of(delay)
+        for detail in details_of(self.layers):
+            for metadata in mappings_in(detail.get("metadata")):
+                if isinstance(delay := metadata.get("quotaResetDelay"), str):
+                    return duration_of(delay)
         return None
+
+    @property
+    def google_quota_of_a_day(self) -> bool:
+        """Whether Google's QuotaFailure names a quota for a day: waiting for a minute is of no use."""
+        for detail in details_of(self.layers):
+            for violation in mappings_in(detail.get("violations")):
+                if DAILY.search(str_of(violation.get("quotaId"))):
+                    return True
+        return False
 
 
 def report_of(
@@ -633,6 +660,8 @@ def exact_kind(report: Report, words: list[str]) -> ErrorKind | None:
         return kind
     if report.was_flagged:
         return K.CONTENT_POLICY
+    if report.google_quota_of_a_day:
+        return K.QUOTA_EXCEEDED
     if report.google_delay is not None and "resource_exhausted" in words:
         return K.RATE_LIMITED  # a quota per minute; the message calls it the "current quota" all the same
     return read_from(report.text, STRONG_WORDINGS)
@@ -641,6 +670,8 @@ def exact_kind(report: Report, words: list[str]) -> ErrorKind | None:
 def likely_kind(report: Report, words: list[str]) -> ErrorKind:
     """What the status makes of it, or the vaguer words where the status is none or says as little."""
     status = report.status or 0
+    if status == 499:
+        return K.UNKNOWN
     if status in KIND_BY_STATUS:
         return KIND_BY_STATUS[status]
     if status >= 500:
@@ -657,6 +688,8 @@ def likely_kind(report: Report, words: list[str]) -> ErrorKind:
 
 def is_retryable(kind: ErrorKind, status: int | None, *, is_exact: bool) -> bool:
     """Whether the same request may succeed if it is sent again, as far as kind and status tell."""
+    if status == 499:  # Google's CANCELLED: nobody knows whose doing it was, and gemini-cli asks again
+        return not is_exact
     if kind is K.UNKNOWN:
         # The response had begun, or nothing at all is known: openai/codex retries these too.
         return status is None or 200 <= status < 300
@@ -667,7 +700,7 @@ def is_retryable(kind: ErrorKind, status: int | None, *, is_exact: bool) -> bool
 # ----------------------------------------------------------------------------------------------- delays
 
 DELAY_IN_TEXT = re.compile(
-    r"\b(?:try again|retry)(?:[\s-]again)?(?:[\s-](?:in|after))?:?\s?(?:about |at least )?"
+    r"\b(?:(?:try again|retry)(?:[\s-]again)?(?:[\s-](?:in|after))?:?|reset after)\s?(?:about |at least )?"
     rf"({DURATION_PATTERN})",
     re.IGNORECASE,
 )
