@@ -37,7 +37,7 @@ dialects: gemini.table gemini.partial_arguments gemini.reader gemini.document ge
 parsing: reporter fast_path replay snapshot reader loop parser
 encoding: requests turns
 __init__
-testing: payloads gemini builder damage __init__ strategies
+testing: payloads anthropic gemini builder damage __init__ strategies
 __main__
 """
 

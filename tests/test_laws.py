@@ -53,6 +53,7 @@ few = settings(max_examples=400 if THOROUGH else 5)
 TOLD_AS = {
     "responses": Response.to_dict,
     "chat": Response.to_chat_completion,
+    "anthropic": Response.to_anthropic_message,
     "gemini": Response.to_gemini_response,
 }
 """How each dialect tells a response unstreamed."""
@@ -423,7 +424,9 @@ def test_law_5_truncation_at_every_byte(stream: Stream) -> None:
 
     last = len(stream.payloads) - 1
     usage_follows = stream.dialect == "chat" and stream.payloads[last].get("choices") == []
-    terminal = end_of(last - 1 if usage_follows else last)
+    # A stop reason is Anthropic's end, of which `message_stop` is but the seal.
+    sealed = stream.dialect == "anthropic" and stream.payloads[last].get("type") == "message_stop"
+    terminal = end_of(last - 1 if usage_follows or sealed else last)
     for at in range(len(body) + 1):
         run = play(body[:at], stream.dialect, close=False)
         assert run.events == full.events[: len(run.events)]

@@ -66,6 +66,7 @@ DIALECTS = ("responses", "chat")
 TOLD_AS = {
     "responses": Response.to_dict,
     "chat": Response.to_chat_completion,
+    "anthropic": Response.to_anthropic_message,
     "gemini": Response.to_gemini_response,
 }
 """How each dialect tells a response unstreamed."""

@@ -1,6 +1,6 @@
 """For tests of code that embeds this library: streams as servers send them, and what may happen to them.
 
-`StreamBuilder` writes a stream of either dialect in a few lines; `payloads` has the single events, `damage`
+`StreamBuilder` writes a stream of any dialect in a few lines; `payloads` has the single events, `damage`
 what may go wrong. These need nothing more. `deltafold.testing.strategies` draws all that for property tests,
 and needs Hypothesis: `pip install "deltafold[testing]"`. Importing `deltafold` imports none of it.
 """

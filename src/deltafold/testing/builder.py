@@ -10,7 +10,8 @@
 
 Ids, indexes, sequence numbers and the events around each value are filled in. `stream.body` is what a
 transport would bring, and `stream.text`, `stream.calls`… are what a client must make of it. The same lines
-with `"chat"` make a stream of Chat Completions, with `"gemini"` one of Gemini.
+with `"chat"` make a stream of Chat Completions, with `"anthropic"` one of Anthropic Messages, with `"gemini"`
+one of Gemini.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import attrs
 
 from deltafold.model.errors import UsageError
 from deltafold.model.response import Outcome
+from deltafold.testing import anthropic as a
 from deltafold.testing import gemini as g
 from deltafold.testing import payloads as p
 from deltafold.testing.payloads import JSON
@@ -71,7 +73,7 @@ class Stream:
     """What a server says, how it frames that, and what a client must make of it where it arrives whole."""
 
     dialect: str
-    """`responses`, `chat` or `gemini`."""
+    """`responses`, `chat`, `anthropic` or `gemini`."""
     payloads: tuple[Payload, ...]
     """The events in order, without `[DONE]`. `bytes` stand in their event as they are."""
     outcome: Outcome = attrs.field(default=Outcome.COMPLETED, kw_only=True)
@@ -87,8 +89,8 @@ class Stream:
     they are `complete` only where the response is."""
     document: JSON | None = attrs.field(default=None, kw_only=True, repr=False)
     """What the server would send unstreamed: `Response.to_dict()`, on Chat Completions
-    `Response.to_chat_completion()`, of Gemini `Response.to_gemini_response()`. None where it would send no
-    response."""
+    `Response.to_chat_completion()`, of the others `Response.to_anthropic_message()` and
+    `Response.to_gemini_response()`. None where it would send no response."""
     newline: bytes = attrs.field(default=b"\n", kw_only=True)
     """How lines end: with LF, CR or both."""
     space: bytes = attrs.field(default=b" ", kw_only=True)
@@ -183,11 +185,13 @@ class StreamBuilder:
         space: bytes = b" ",
     ) -> None:
         """
-        :param dialect: `"responses"`, `"chat"` or `"gemini"`.
+        :param dialect: `"responses"`, `"chat"`, `"anthropic"` or `"gemini"`.
         :param order: which item speaks next, counted among those that have not ended; a number beyond them
-            starts again from the first. Where this ends, and by default, one item follows the other.
+            starts again from the first. Where this ends, and by default, one item follows the other, as on
+            Anthropic Messages they always do.
         :param terse: leave out what makes the bytes many and the meaning no richer.
-        :param named: whether events have SSE event names too. By default those of the Responses API do.
+        :param named: whether events have SSE event names too. By default those of the Responses API and of
+            Anthropic Messages do.
         :param done: whether `[DONE]` stands at the end. By default that of Chat Completions does.
         :param newline: how lines end.
         :param space: what stands behind the colon of a field.
@@ -201,7 +205,7 @@ class StreamBuilder:
         self._dialect = dialect
         self._order = tuple(order)
         self._terse = terse
-        self._named = dialect == "responses" if named is None else named
+        self._named = dialect in ("responses", "anthropic") if named is None else named
         self._done = dialect == "chat" if done is None else done
         self._newline = newline
         self._space = space
@@ -223,8 +227,8 @@ class StreamBuilder:
         :param more: another part of the message before it, not a message of its own.
         :param choice: the index of the choice that it belongs to, on Chat Completions.
 
-        Raises `UsageError` for another choice than 0 on the Responses API, or where there is no message
-        before it to add to.
+        Raises `UsageError` for another choice than 0 on the Responses API and Anthropic Messages, or where
+        there is no message before it to add to.
         """
         part = Part("text", fragments, tuple(map(dict, annotations)))
         return self._add("message", part, more=more, choice=choice)
@@ -232,10 +236,10 @@ class StreamBuilder:
     def refusal(self, *fragments: str, more: bool = False, choice: int = 0) -> StreamBuilder:
         """A message that refuses. Parameters and what is raised are as in `text()`.
 
-        Raises `UsageError` for Gemini, which has no refusals.
+        Raises `UsageError` for Anthropic and Gemini, which have no refusals.
         """
-        if self._dialect == "gemini":
-            raise UsageError("Gemini has no refusals")
+        if self._dialect in NAMES:
+            raise UsageError(f"{NAMES[self._dialect]} has no refusals")
         return self._add("message", Part("refusal", fragments), more=more, choice=choice)
 
     def reasoning(
@@ -250,7 +254,8 @@ class StreamBuilder:
 
         :param fragments: the text, as in `text()`.
         :param raw: on the Responses API, raw reasoning, not a summary.
-        :param encrypted: on the Responses API, the reasoning as ciphertext.
+        :param encrypted: on the Responses API, the reasoning as ciphertext; on Anthropic Messages, the
+            signature.
         :param more: another part of the reasoning before it, not an item of its own.
         :param choice: as in `text()`, which also says what is raised.
         """
@@ -277,20 +282,21 @@ class StreamBuilder:
         """
         self._add("call", None, choice=choice)
         said = self._said[-1]
-        if self._dialect == "gemini" and custom:
-            raise UsageError("Gemini has no custom tools")
+        if self._dialect in NAMES and custom:
+            raise UsageError(f"{NAMES[self._dialect]} has no custom tools")
         said.name, said.fragments, said.custom = name, fragments, custom
         said.call_id = f"call_{len(self._said) - 1}" if call_id is None else call_id
         return self
 
     def item(self, whole: Mapping[str, Any], *events: Mapping[str, Any]) -> StreamBuilder:
         """An item of any other type of the Responses API: of a hosted tool, or of one that nobody knows yet.
-        For Gemini, a part of another kind.
+        For Anthropic, a block of another type; for Gemini, a part of another kind.
 
         :param whole: the item as it is told whole. It needs a `type`; an `id` is made where it has none. For
-            Gemini, the part.
+            Gemini, the part, for Anthropic, the block.
         :param events: what comes between its beginning and its end. `item_id` and `output_index` are filled
-            in. Gemini has no such events.
+            in. For Anthropic these are its deltas; where there are any, the block begins with an empty
+            `input`. Gemini has no such events.
 
         Raises `UsageError` on Chat Completions, which has no such items.
         """
@@ -314,8 +320,10 @@ class StreamBuilder:
         more: bool = False,
         choice: int,
     ) -> StreamBuilder:
-        if choice and self._dialect == "responses":
-            raise UsageError("a response of the Responses API has but one choice")
+        if choice and self._dialect in ("responses", "anthropic"):
+            raise UsageError(
+                f"a response of {NAMES.get(self._dialect, 'the Responses API')} has but one choice"
+            )
         if more and not (self._said and (self._said[-1].kind, self._said[-1].choice) == (kind, choice)):
             raise UsageError(f"there is no {kind} just before this for it to be more of")
         if not more:
@@ -693,6 +701,91 @@ def chat_message(said: Sequence[Said]) -> JSON:
     return message
 
 
+# ---------------------------------------------------------------------------------------- Anthropic Messages
+
+NAMES = {"anthropic": "Anthropic", "gemini": "Gemini"}
+"""APIs that have neither refusals nor custom tools."""
+STOP_REASONS = {"max_output_tokens": "max_tokens", "content_filter": "refusal"}
+"""Reasons of the Responses API in Anthropic's words."""
+
+
+def anthropic_stream(said: Sequence[Said], ending: Ending, order: Sequence[int], terse: bool) -> Told:
+    """The response in the words of Anthropic Messages, which has one block open at a time."""
+    usage: JSON = a.usage(0 if ending.usage is None else ending.usage[0])
+    start: JSON = a.message_start(usage=usage) if not terse else {"type": "message_start", "message": TERSE}
+    made = [start]
+    content: list[JSON] = []
+    for one in said:
+        if one.kind == "event":
+            made.append(one.whole)
+            continue
+        for told, deltas, whole in anthropic_blocks(one, cut=ending.reason is not None):
+            made += a.block(told, *deltas, index=len(content))
+            content.append(whole)
+    document: JSON | None = None
+    if ending.error is not None:
+        made.append(a.error("api_error", ending.error["message"]))
+    elif ending.outcome is not Outcome.TRUNCATED:
+        calls = any(one.kind == "call" for one in said)
+        word = STOP_REASONS.get(ending.reason or "", ending.reason or ("tool_use" if calls else "end_turn"))
+        counted = None if ending.usage is None else {"output_tokens": ending.usage[1]}
+        made += [{**a.message_delta(word, None), "usage": counted}, a.message_stop()]
+        message: JSON = start["message"]
+        document = {**message, "content": content, "stop_reason": word, "stop_sequence": None}
+        if not terse or counted is not None:
+            document["usage"] = {**(document.get("usage") or {}), **(counted or {})}
+    return Told(made, document, arguments=lambda text: text or "{}")
+
+
+TERSE: JSON = {"id": "m", "type": "message", "role": "assistant", "model": "c", "content": []}
+"""A message with no more than it must have."""
+
+
+def anthropic_blocks(said: Said, *, cut: bool) -> list[tuple[JSON, list[JSON], JSON]]:
+    """The blocks of an item: as each begins, its deltas, and the whole of it.
+
+    `cut` says that a limit ends the message: then even an empty input has to be told.
+    """
+    if said.kind == "item":
+        start = {**said.whole, "input": {}} if said.events and "input" in said.whole else said.whole
+        return [(start, [a.delta(**{"kind": one["type"], **rest(one)}) for one in said.events], said.whole)]
+    if said.kind == "call":
+        call = a.tool_use(said.name, said.call_id)
+        fragments = said.fragments or (("{}",) if cut else ())
+        given = json.loads(joined(fragments) or "{}") if is_json(joined(fragments)) else {}
+        return [(call, [a.fragment(one) for one in fragments], {**call, "input": given})]
+    blocks: list[tuple[JSON, list[JSON], JSON]] = []
+    parts = said.parts or [Part("reasoning", ())]
+    for at, part in enumerate(parts):
+        whole = joined(part.fragments)
+        if said.kind == "message":
+            deltas = [a.said(piece) for piece in part.fragments]
+            deltas += [a.delta("citations_delta", citation=one) for one in part.annotations]
+            cited = {"citations": list(part.annotations)} if part.annotations else {}
+            blocks.append((a.text(), deltas, {"type": "text", "text": whole, **cited}))
+        else:
+            deltas = [a.thought(piece) for piece in part.fragments]
+            thinking: JSON = {"type": "thinking", "thinking": whole}
+            if said.encrypted is not None and at == len(parts) - 1:
+                deltas.append(a.signature(said.encrypted))
+                thinking["signature"] = said.encrypted
+            blocks.append((a.thinking(), deltas, thinking))
+    return blocks
+
+
+def rest(event: JSON) -> JSON:
+    """A delta without its type."""
+    return {key: value for key, value in event.items() if key != "type"}
+
+
+def is_json(text: str) -> bool:
+    """Whether a text is an object as JSON has it."""
+    try:
+        return isinstance(json.loads(text or "{}"), dict)
+    except ValueError:
+        return False
+
+
 # -------------------------------------------------------------------------------------------------- Gemini
 
 GEMINI_REASONS = {"max_output_tokens": "MAX_TOKENS", "content_filter": "SAFETY"}
@@ -800,6 +893,7 @@ def gemini_merge(parts: list[JSON], part: JSON) -> None:
 TELLERS: dict[str, Callable[[Sequence[Said], Ending, Sequence[int], bool], Told]] = {
     "responses": responses_stream,
     "chat": chat_stream,
+    "anthropic": anthropic_stream,
     "gemini": gemini_stream,
 }
 """What tells a response in the words of each dialect."""

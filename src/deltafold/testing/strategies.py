@@ -133,16 +133,20 @@ Step: TypeAlias = Callable[[StreamBuilder], object]
 """One call of a method of the builder. What is drawn as a list of steps shrinks step by step."""
 
 
+PLAIN = ("anthropic", "gemini")
+"""Dialects without refusals, custom tools and `[DONE]`."""
+
+
 def choices(dialect: str) -> st.SearchStrategy[int]:
     """The index of a choice. On Chat Completions and of Gemini there may be a second one."""
-    return st.just(0) if dialect == "responses" else st.sampled_from([0, 0, 0, 1])
+    return st.just(0) if dialect in ("responses", "anthropic") else st.sampled_from([0, 0, 0, 1])
 
 
 @st.composite
 def messages(draw: st.DrawFn, dialect: str, values: Values) -> list[Step]:
     """A message, of two parts at times."""
     choice = draw(choices(dialect))
-    kinds = st.sampled_from(["text", "text", "text", "text" if dialect == "gemini" else "refusal"])
+    kinds = st.sampled_from(["text", "text", "text", "text" if dialect in PLAIN else "refusal"])
     notes = st.sampled_from([(), () if dialect == "gemini" else (ANNOTATION,)])
     steps: list[Step] = []
     for kind, said, noted in draw(st.lists(st.tuples(kinds, values.cut(), notes), min_size=1, max_size=2)):
@@ -153,7 +157,9 @@ def messages(draw: st.DrawFn, dialect: str, values: Values) -> list[Step]:
 
 @st.composite
 def reasonings(draw: st.DrawFn, dialect: str, values: Values) -> list[Step]:
-    """Summaries, raw reasoning, ciphertext; on Chat Completions and of Gemini, reasoning."""
+    """Summaries, raw reasoning, ciphertext; elsewhere reasoning, with a signature on Anthropic Messages."""
+    if dialect == "anthropic":
+        return [methodcaller("reasoning", *draw(values.cut()), encrypted=draw(st.sampled_from([None, "Eq"])))]
     if dialect != "responses":
         return [methodcaller("reasoning", *draw(values.cut()), choice=draw(choices(dialect)))]
     steps: list[Step] = [methodcaller("reasoning", encrypted=draw(st.sampled_from([None, "gAAAA"])))]
@@ -173,7 +179,7 @@ def argument_texts(draw: st.DrawFn) -> str:
 @st.composite
 def calls(draw: st.DrawFn, dialect: str, values: Values) -> list[Step]:
     """A call of a function or of a custom tool."""
-    custom = dialect != "gemini" and draw(st.sampled_from([False, False, False, True]))
+    custom = dialect not in PLAIN and draw(st.sampled_from([False, False, False, True]))
     said = draw(values.cut(None if custom else argument_texts()))
     return [methodcaller("call", "tool", *said, custom=custom, choice=draw(choices(dialect)))]
 
@@ -225,7 +231,31 @@ def items(dialect: str, values: Values) -> st.SearchStrategy[list[Step]]:
     said = st.just(UNKNOWN) | messages(dialect, values) | reasonings(dialect, values) | calls(dialect, values)
     if dialect == "gemini":
         return said | gemini_parts(values)
+    if dialect == "anthropic":
+        return said | anthropic_blocks(values)
     return said if dialect == "chat" else said | hosted(values)
+
+
+@st.composite
+def anthropic_blocks(draw: st.DrawFn, values: Values) -> list[Step]:
+    """A block of Anthropic's that is neither text, thinking nor a call of the caller's tools."""
+    said = draw(values.texts)
+    result = {"type": "bash_code_execution_result", "stdout": said, "stderr": "", "return_code": 0}
+    given = draw(json_objects())
+    pieces = draw(values.fragments(json.dumps(given)))
+    call = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": given}
+    kind = draw(st.integers(0, 5))
+    if kind == 0:
+        deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
+        return [methodcaller("item", call, *deltas)]
+    blocks: list[dict[str, Any]] = [
+        call,
+        {"type": "redacted_thinking", "data": "EmwKAhgB"},
+        {"type": "bash_code_execution_tool_result", "tool_use_id": "srvtoolu_1", "content": result},
+        {"type": "container_upload", "file_id": "file_1"},
+        {"type": "hologram", "cells": [1, None, said], "status": "lit"},
+    ]
+    return [methodcaller("item", blocks[kind - 1])]
 
 
 @st.composite
@@ -260,7 +290,7 @@ def streams(
 ) -> st.SearchStrategy[Stream]:
     """Well-formed streams, with what a client must make of them.
 
-    :param dialect: `"responses"`, `"chat"` or `"gemini"`; None for any of them.
+    :param dialect: `"responses"`, `"chat"`, `"anthropic"` or `"gemini"`; None for any of them.
     :param outcome: how the response ends; None for any end that a server tells. `Outcome.TRUNCATED` is a
         stream of which the end is missing.
     :param min_items: how many items there are at least.
@@ -306,7 +336,7 @@ def drawn_streams(
         order=order,
         terse=terse,
         named=not terse and draw(st.booleans()),
-        done=draw(st.booleans()) != chat and dialect != "gemini",
+        done=draw(st.booleans()) != chat and dialect not in PLAIN,
         newline=draw(st.sampled_from([b"\n", b"\n", b"\r\n", b"\r"])),
         space=draw(st.sampled_from([b" ", b""])),
     )

@@ -366,10 +366,9 @@ class AnthropicDialect(Dialect):
             self.out.append(e.StatusChanged(None, new))
         if stop_word(told.get("stop_reason")) is not None:
             self.final = True
-        usage = payload.get("usage")
-        if usage is None:
+        if "usage" not in payload:
             self.once(AnomalyCode.USAGE_MISSING, None, "a message_delta tells no usage")
-        self._usage(usage)
+        self._usage(payload.get("usage"))
 
     def _erases(self, key: str, value: Any) -> bool:
         return empty(value) and not empty(self.known.get(key))
