@@ -37,6 +37,7 @@ from deltafold import (
     UsageError,
     WireError,
 )
+from deltafold.registry import DIALECTS
 
 BUILD = "pure Python" if deltafold.parsing.reader.__file__.endswith(".py") else "compiled"
 CHUNK = 65_536
@@ -318,7 +319,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     usage.add_argument("file", nargs="?", metavar="FILE", help="a capture; standard input where absent or -")
     usage.add_argument(
-        "--dialect", default="auto", help="responses, chat or auto, the default: the stream itself tells"
+        "--dialect",
+        default="auto",
+        help=f"{', '.join(DIALECTS)} or auto, the default: the stream itself tells",
     )
     usage.add_argument("--version", action="version", version=f"deltafold {deltafold.__version__}, {BUILD}")
     usage.add_argument("--strict", action="store_true", help="stop at the first deviation")
