@@ -19,6 +19,10 @@ class AnomalyCode(StrEnum):
     UNTERMINATED_FINAL_EVENT = "unterminated_final_event"
     UNFINISHED_FINAL_EVENT = "unfinished_final_event"
     ERROR_FIELD = "error_field"
+    ARRAY_MALFORMED = "array_malformed"
+    ARRAY_NOT_CLOSED = "array_not_closed"
+    FRAME_DAMAGED = "frame_damaged"
+    VALUE_BEFORE_EVENTS = "value_before_events"
     # the body is no event stream
     BODY_IS_JSON = "body_is_json"
     BODY_IS_HTML = "body_is_html"
@@ -121,6 +125,20 @@ ANOMALIES: dict[AnomalyCode, AnomalyRule] = {
     ),
     _C.ERROR_FIELD: AnomalyRule(
         "An error came as an SSE field named `error`.", "It is read as an event of type `error`."
+    ),
+    _C.ARRAY_MALFORMED: AnomalyRule(
+        "A JSON array has a comma too many or too few, or something stands outside of it.",
+        "What stands there is read as an element.",
+    ),
+    _C.ARRAY_NOT_CLOSED: AnomalyRule(
+        "The stream ended between the elements of a JSON array.", "The elements that came count."
+    ),
+    _C.FRAME_DAMAGED: AnomalyRule(
+        "A binary frame has a wrong checksum, a length that cannot be, or headers that cannot be read.",
+        "Its payload comes as `UnknownEvent`; behind a wrong length nothing more is read.",
+    ),
+    _C.VALUE_BEFORE_EVENTS: AnomalyRule(
+        "A JSON value stands before the first event of a stream, in no frame.", "It is read as a payload."
     ),
     _C.BODY_IS_JSON: AnomalyRule(
         "The body is one JSON document, not an event stream.", "The document is read.", strict=False

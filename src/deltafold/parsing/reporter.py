@@ -9,6 +9,7 @@ from deltafold.machine.fold import Fold
 from deltafold.machine.lifecycle import FINISHED
 from deltafold.model.anomalies import ANOMALIES, Anomaly, AnomalyCode
 from deltafold.model.errors import WireError
+from deltafold.wire.frame_decoder import FrameDecoder
 from deltafold.wire.sse import SSEDecoder
 
 __all__ = ["Reporter", "Stage"]
@@ -42,6 +43,7 @@ class Reporter:
         "at_end",
         "by_payload",
         "count",
+        "framed",
         "text",
     )
 
@@ -50,6 +52,8 @@ class Reporter:
         self._fold = fold
         self._strict = strict
         self._most = most
+        self.framed: FrameDecoder[Any] | None = None
+        """What decodes the frames, where these are no server-sent events."""
         self.anomalies: list[Anomaly] = []
         self.count = 0
         """Anomalies met, those included that were not kept."""
@@ -64,6 +68,11 @@ class Reporter:
         """Where the reading is: bytes from the start, and events before this one."""
         if self.by_payload is not None:
             return None, max(self.by_payload - 1, 0)
+        framed = self.framed
+        if framed is not None:
+            if self.at_end:
+                return framed.offset, framed.event_count
+            return framed.event_offset, framed.event_index
         decoder = self._decoder
         if not self.at_end and not decoder.clean:
             return decoder.event_offset, decoder.event_count  # in the middle of a block

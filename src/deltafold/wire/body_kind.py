@@ -6,10 +6,13 @@ an HTML page, and a client that forgot to decompress hands on gzip.
 
 from __future__ import annotations
 
+import zlib
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["Body", "sniff"]
+from deltafold.wire.value_end import ValueEnd
+
+__all__ = ["FRAMINGS", "Body", "Opening", "begins_message", "sniff"]
 
 BOM: Final = b"\xef\xbb\xbf"
 SPACE: Final = b" \t\r\n"
@@ -24,23 +27,116 @@ class Body(StrEnum):
     """What a body is."""
 
     EVENTS = "events"
+    JSON_ARRAY = "json_array"
+    NDJSON = "ndjson"
+    AWS_EVENT_STREAM = "aws_eventstream"
     JSON = "json"
     HTML = "html"
     COMPRESSED = "compressed"
 
 
 EVENT_STREAM: Final = Body.EVENTS
+FRAMINGS: Final = {
+    "auto": None,
+    "sse": Body.EVENTS,
+    "json_array": Body.JSON_ARRAY,
+    "ndjson": Body.NDJSON,
+    "aws_eventstream": Body.AWS_EVENT_STREAM,
+}
+"""The framings by name, and what a body is that comes in one."""
+# What a JSON array begins with, beside an object: anything else is a text in brackets.
+ELEMENTS: Final = b'{["]0123456789-tfn'
+# The first bytes of a message of an AWS event stream: two lengths and their checksum. Its least length is that
+# of a prelude and a checksum.
+PRELUDE: Final = 12
+LEAST_MESSAGE: Final = 16
+FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
+LONGEST_FIELD: Final = max(map(len, FIELDS))
 
 
-def sniff(head: bytes, *, closed: bool = False) -> Body | None:
-    """What a body is that begins so; None while that is not clear. `closed`: nothing more will come."""
+def sniff(head: bytes, *, closed: bool = False, framing: str = "auto") -> Body | None:
+    """What a body is that begins so; None while that is not clear. `closed`: nothing more will come.
+
+    A `framing` that is known decides, but for bodies that are in no framing at all: those in which a server
+    tells, whatever was asked for, that something went wrong.
+    """
+    known = FRAMINGS[framing]
     start = head.removeprefix(BOM).lstrip(SPACE)
-    if start.startswith((b"{", b"[")):
-        return Body.JSON
+    if start.startswith(b"{"):
+        return known if known in (Body.JSON_ARRAY, Body.NDJSON) else Body.JSON
     if start.startswith(b"<"):
         return Body.HTML
     if start.startswith(MAGIC):
         return Body.COMPRESSED
+    if start.startswith(b"[") and known is None:
+        second = start[1:].lstrip(SPACE)[:1]
+        if second or closed:
+            return Body.JSON_ARRAY if second in ELEMENTS else Body.JSON
+        return Body.JSON_ARRAY if len(head) > MOST_BLANKS else None
+    if known is not None:
+        if known is EVENT_STREAM and start.startswith(b"["):
+            return Body.JSON
+        if known is Body.AWS_EVENT_STREAM:
+            return known if head else None
+        return known if closed or len(start) >= LONGEST or len(head) > MOST_BLANKS else None
+    binary = begins_message(head)
+    if binary or (binary is None and not closed):
+        return Body.AWS_EVENT_STREAM if binary else None
     if closed or len(start) >= LONGEST or b"\n" in start or b"\r" in start or len(head) > MOST_BLANKS:
         return EVENT_STREAM
     return None
+
+
+def begins_message(head: bytes) -> bool | None:
+    """Whether these are the first bytes of an AWS event stream; None while they are too few to tell."""
+    if not head.startswith((b"\0", b"\1")):
+        return False if head else None
+    if len(head) < PRELUDE:
+        return None
+    total, headers, checksum = (int.from_bytes(head[at : at + 4], "big") for at in (0, 4, 8))
+    return zlib.crc32(head[:8]) == checksum and total >= LEAST_MESSAGE + headers
+
+
+class Opening:
+    """What follows the first value of a body that begins with a JSON object.
+
+    Nothing: then it is a document. Another value on another line: JSON lines. A field of server-sent events: a
+    stream in front of which somebody wrote an error.
+    """
+
+    __slots__ = ("_broken", "_end", "_size", "_tail", "end")
+
+    def __init__(self) -> None:
+        self._end = ValueEnd()
+        self._size = 0
+        self._broken = False
+        self._tail = b""
+        self.end = -1
+        """Where the first value ends, in bytes from the start; -1 while it has not."""
+
+    def read(self, piece: bytes) -> None:
+        """Looks at the next bytes of the body."""
+        at = 0
+        if self.end < 0:
+            at = self._end.find(piece, 0)
+            if at < 0:
+                self._size += len(piece)
+                return
+            self.end = self._size + at
+        if not self._tail:
+            rest = piece[at:]
+            piece = rest.lstrip(SPACE)
+            at = 0
+            self._broken = self._broken or b"\n" in rest[: len(rest) - len(piece)]
+        self._tail += piece[at : at + LONGEST_FIELD - len(self._tail)]
+
+    def kind(self) -> Body | None:
+        """What the body is; None while that is not clear."""
+        tail = self._tail
+        if not tail:
+            return None
+        if tail[:1] in (b"{", b"["):
+            return Body.NDJSON if self._broken else Body.JSON
+        if tail.startswith(FIELDS):
+            return EVENT_STREAM
+        return None if any(field.startswith(tail) for field in FIELDS) else Body.JSON
