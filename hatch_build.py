@@ -20,6 +20,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 COMPILED = (
     "model/json_values",
+    "wire/value_end",
     "wire/body_kind",
     "wire/json_text",
     "wire/sse",

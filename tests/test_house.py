@@ -25,7 +25,7 @@ ORDER = """
 registry
 model: attrs_repr json_values errors json_form faults anomalies limits items rate_limits verdict
 model: response events losses requests
-wire: body_kind json_text sse
+wire: value_end body_kind json_text sse frame_decoder json_array ndjson aws_eventstream
 machine: lifecycle values build records fold evidence
 diagnosis: rate_limits classify error_payloads
 arguments: reader lift lifter lifted_calls watch
@@ -230,6 +230,7 @@ def compiled() -> list[str]:
 PURE = {
     *("registry", "arguments.reader", "arguments.lift", "arguments.lifter", "dialects.chat.document"),
     *("parsing.replay", "parsing.snapshot"),
+    *("wire.frame_decoder", "wire.json_array", "wire.ndjson", "wire.aws_eventstream"),
 }
 """What the reader needs and what is not compiled, beside data and diagnosis: what is rare."""
 

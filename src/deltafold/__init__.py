@@ -91,10 +91,14 @@ if TYPE_CHECKING:
     from deltafold.model.requests import Approval, ChatGPTRequest, Converted, ToolResult, Turn
     from deltafold.views.display import DisplayKind, DisplayMessage, DisplayUpdate, DisplayView
     from deltafold.views.reasoning import ReasoningPrinter
+    from deltafold.wire.aws_eventstream import AWSEventStreamDecoder, AWSMessage
+    from deltafold.wire.json_array import JSONArrayDecoder
+    from deltafold.wire.ndjson import NDJSONDecoder
 
 __all__ = [
     "ANOMALIES",
-    "LOSSES",
+    "AWSEventStreamDecoder",
+    "AWSMessage",
     "AnnotationAdded",
     "Anomaly",
     "AnomalyCode",
@@ -129,6 +133,8 @@ __all__ = [
     "ItemProgress",
     "ItemStarted",
     "ItemUpdated",
+    "JSONArrayDecoder",
+    "LOSSES",
     "Lift",
     "LiftedDelta",
     "LiftedText",
@@ -137,6 +143,7 @@ __all__ = [
     "Loss",
     "LossCode",
     "Message",
+    "NDJSONDecoder",
     "Notice",
     "OtherItem",
     "OtherPart",
@@ -195,6 +202,8 @@ __all__ = [
 # What a plain stream does without. Imported at once, these modules would take as long as half of the others;
 # so each is imported when a name that the package has from it is asked for.
 _LATER = {
+    "AWSEventStreamDecoder": "wire.aws_eventstream",
+    "AWSMessage": "wire.aws_eventstream",
     "Approval": "model.requests",
     "ChatGPTRequest": "model.requests",
     "Converted": "model.requests",
@@ -213,6 +222,8 @@ _LATER = {
     "DisplayUpdate": "views.display",
     "DisplayView": "views.display",
     "ReasoningPrinter": "views.reasoning",
+    "JSONArrayDecoder": "wire.json_array",
+    "NDJSONDecoder": "wire.ndjson",
     "classify_http_error": "diagnosis.classify",
     "rate_limits_from_event": "diagnosis.rate_limits",
     "rate_limits_from_headers": "diagnosis.rate_limits",

@@ -16,6 +16,7 @@ from deltafold.model.response import Outcome, Response
 from deltafold.parsing.loop import Bytes, read, read_async
 from deltafold.parsing.reader import Reader
 from deltafold.registry import DIALECTS
+from deltafold.wire.body_kind import FRAMINGS
 from deltafold.wire.json_text import escape_surrogates
 from deltafold.wire.sse import as_bytes
 
@@ -53,6 +54,7 @@ class ResponseParser:
         self,
         dialect: str = "auto",
         *,
+        framing: str = "auto",
         strict: bool = False,
         limits: Limits | None = None,
         lifts: Iterable[Lift] = (),
@@ -60,8 +62,10 @@ class ResponseParser:
         think_tags: bool = False,
     ) -> None:
         """
-        :param dialect: the wire: `"responses"`, `"chat"`, `"anthropic"`, `"gemini"`; or `"auto"`, which the first payload
-            that says anything decides.
+        :param dialect: the wire: `"responses"`, `"chat"`, `"anthropic"`, `"gemini"`; or `"auto"`, which the
+            first payload that says anything decides.
+        :param framing: `"sse"`, `"json_array"`, `"ndjson"`, `"aws_eventstream"`, or `"auto"`, which the first
+            bytes decide. Bodies in no framing (HTML, compressed, one JSON document) are told from any.
         :param strict: raise a `WireError` at the first anomaly that `ANOMALIES` counts as strict.
         :param limits: what the stream may make us hold.
         :param lifts: strings inside tool arguments that are really text or reasoning.
@@ -71,6 +75,9 @@ class ResponseParser:
         if not isinstance(dialect, str) or dialect not in (*DIALECTS, "auto"):
             known = ", ".join(map(repr, DIALECTS))
             raise UsageError(f"there is no dialect {dialect!r}: use {known} or 'auto'")
+        if not isinstance(framing, str) or framing not in FRAMINGS:
+            known = ", ".join(map(repr, FRAMINGS))
+            raise UsageError(f"there is no framing {framing!r:.60}: use one of {known}")
         limits = DEFAULT if limits is None else limits
         if not isinstance(limits, Limits):
             raise TypeError(f"limits must be Limits, not {type(limits).__name__!r}")
@@ -90,6 +97,7 @@ class ResponseParser:
         self._limits = limits
         self._reader = Reader(
             dialect,
+            framing=framing,
             strict=strict,
             limits=limits,
             lifts=lifts,
@@ -277,6 +285,7 @@ class ResponseParser:
             if content["dialect_name"] not in DIALECTS:
                 raise ValueError(f"there is no dialect {content['dialect_name']!r}")
             parser = cls(
+                framing=content["framing"],
                 strict=content["strict"],
                 limits=thaw(content["fold"]["limits"]),
                 lifts=thaw(content["lifts"]),

@@ -34,7 +34,8 @@ from deltafold.model.response import Outcome, Response
 from deltafold.parsing.fast_path import HOT, HotPath
 from deltafold.parsing.reporter import EXCERPT, Reporter, Stage
 from deltafold.registry import DIALECTS, part_of
-from deltafold.wire.body_kind import EVENT_STREAM, Body, sniff
+from deltafold.wire.body_kind import EVENT_STREAM, Body, Opening, sniff
+from deltafold.wire.frame_decoder import FrameDecoder, Step
 from deltafold.wire.json_text import (
     DONE,
     EVERYWHERE,
@@ -45,6 +46,7 @@ from deltafold.wire.json_text import (
     has_surrogates,
     is_strict_json,
     mend,
+    read_object,
     read_payloads,
 )
 from deltafold.wire.sse import BARE, COMMENT, CR, EVENT, LF, Frame, Signal, SSEDecoder, text_of
@@ -81,10 +83,13 @@ class Reader:
         "_depth",
         "_fault",
         "_fragments",
+        "_framing",
         "_head",
         "_later",
         "_lifts",
         "_limits",
+        "_looked",
+        "_opening",
         "_own",
         "_raised",
         "_replay",
@@ -104,12 +109,14 @@ class Reader:
         self,
         dialect: str,
         *,
+        framing: str,
         strict: bool,
         limits: Limits,
         lifts: tuple[Lift, ...],
         approval_required: frozenset[str],
         think_tags: bool,
     ) -> None:
+        self._framing = framing
         self._strict = strict
         self._limits = limits
         self._depth = limits.json_depth
@@ -123,6 +130,9 @@ class Reader:
         self._body: Body | None = None
         self._head: list[bytes] = []
         self._held = 0
+        # What follows the first value of a body that begins with JSON, and how many pieces were looked at.
+        self._opening: Opening | None = None
+        self._looked = 0
         # Whether bytes go straight to the decoder: it is an event stream, and nothing has ended it.
         self._open = False
         self._announcement = Announcement()
@@ -191,6 +201,9 @@ class Reader:
             self._refuse_input("feed()")
         if self._body is EVENT_STREAM and not self._deaf:
             self.decoder.push(data)
+            self.decoder.idle = False
+        elif data and self.report.framed is not None and not self._deaf:
+            self.report.framed.push(data)
             self.decoder.idle = False
         elif data:
             self._hold(data)
@@ -331,9 +344,14 @@ class Reader:
         """Those that no event has come of yet."""
         if self._body is EVENT_STREAM:
             return self.decoder.bytes_pending + self._bytes_of_later()
+        if self.report.framed is not None:
+            return self.report.framed.bytes_pending + self._bytes_of_later()
         return (self._held if self._stage is Stage.READING else 0) + self._bytes_of_later()
 
     def _bytes_of_connection(self) -> int:
+        framed = self.report.framed
+        if framed is not None:
+            return framed.bytes_fed
         return self.decoder.bytes_fed if self._body is EVENT_STREAM else self._held
 
     def _bytes_of_later(self) -> int:
@@ -351,9 +369,11 @@ class Reader:
         learn(dialect.name)
         return {
             "strict": self._strict,
+            "framing": self._framing,
             "lifts": freeze(self._lifts),
             "think_tags": self._think_tags,
             "decoder": self.decoder.getstate(),
+            "framed": None if self.report.framed is None else self.report.framed.getstate(),
             "fold": freeze(self.fold),
             "report": freeze(self.report.getstate()),
             "dialect_name": dialect.name,
@@ -386,6 +406,9 @@ class Reader:
             self._later.append([b64decode(pieces)] if isinstance(pieces, str) else [*pieces])
         head = b64decode(content["head"])
         self._head = [head] if head else []
+        if content["framed"] is not None:
+            self._begin_frames(self._body).setstate(content["framed"])
+        self._opening = Opening() if self._body is Body.JSON else None
 
     # ------------------------------------------------------------------------------------------- steps
 
@@ -421,6 +444,9 @@ class Reader:
         self._payloads.clear()
         self._later.clear()
         self._head = []
+        self._opening = None
+        if self.report.framed is not None:
+            self.report.framed.drop()
         self._announcement = Announcement()
         self._own.begin_payload()
         self.fold.prepared.clear()
@@ -457,6 +483,13 @@ class Reader:
                     raise LimitExceeded("event_bytes", self._limits.event_bytes)
                 report.text = text
                 self._read_values(text, "")
+                return True
+        elif report.framed is not None:
+            if self._closed is not None and not self._later:
+                report.framed.close()
+            step = report.framed.advance()
+            if step:
+                self._read_frame(report.framed, step)
                 return True
         elif self._sniffed():
             return True
@@ -509,6 +542,37 @@ class Reader:
             self.hot.consider(payload)
         elif self.hot.openings:
             self.hot.cool()
+
+    def _read_frame(self, framed: FrameDecoder[Any], step: Step) -> None:
+        """What the decoder of another framing came upon."""
+        report = self.report
+        if step is Step.FLAW:
+            report.text = text = framed.data.decode("utf-8", "replace")
+            report(framed.flaw_code, framed.flaw)
+            if text:
+                self._unknown("", text)
+            return
+        name, data = "", framed.data
+        if self._body is Body.AWS_EVENT_STREAM:
+            from deltafold.wire.aws_eventstream import unwrapped
+
+            report.text = data[:EXCERPT].decode("utf-8", "replace")
+            told, name = unwrapped(framed.headers, data, self._depth)
+            if isinstance(told, dict):
+                self._take(told, name)
+                return
+            data = told
+        try:
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            report.text = text = data.decode("utf-8", "replace")
+            report(AnomalyCode.INVALID_UTF8, f"byte {error.start} of the data: {error.reason}")
+        report.text = text
+        payload = None if self._undecided else read_object(text, self._depth, strict=self._strict)
+        if payload is None:
+            self._read_values(text, name)
+        else:
+            self._pending.extend(self.dialect.translate(payload, name))
 
     def _read_sign(self, signal: Signal) -> None:
         """Something else that the decoder came upon."""
@@ -605,6 +669,7 @@ class Reader:
         pieces = self._later.pop(0)
         self._body, self._open = None, False
         self._head, self._held = [], 0
+        self._opening, self.report.framed = None, None
         if is_bytes(pieces):
             self._head, self._held = pieces, sum(map(len, pieces))
         elif pieces:
@@ -653,19 +718,76 @@ class Reader:
             self._head = [b"".join(self._head)[:65_536]]
 
     def _sniffed(self) -> bool:
-        """Finds out what kind of body this is. True where that is an event stream."""
+        """Finds out what kind of body this is. True where there is something in it to be read now."""
         if self._body is None and self._head:
             head = b"".join(self._head)
             self._head = [head]
-            self._body = sniff(head, closed=self._closed is not None)
-            if self._body is EVENT_STREAM:
-                self._head = []
-                self.decoder.push(head)
-                self._open = self._closed is None and self._replay is None and not self._later
+            self._become(sniff(head, closed=self._closed is not None, framing=self._framing), head)
+            if not self._head:
                 return True
+        if self._opening is not None and self._look_behind():
+            return True
         if self._body is Body.JSON and self._held > self._limits.body_bytes:
             raise LimitExceeded("body_bytes", self._limits.body_bytes)
         return False
+
+    def _become(self, body: Body | None, head: bytes) -> None:
+        """The body is of this kind, and begins so."""
+        self._body = body
+        self._opening = None
+        if body is EVENT_STREAM:
+            self._head = []
+            self.decoder.push(head)
+            self._open = self._closed is None and self._replay is None and not self._later
+        elif body is Body.JSON_ARRAY or body is Body.NDJSON or body is Body.AWS_EVENT_STREAM:
+            self._head = []
+            self._begin_frames(body).push(head)
+        elif body is Body.JSON:
+            self._opening, self._looked = Opening(), 0
+
+    def _begin_frames(self, body: Body | None) -> FrameDecoder[Any]:
+        """The decoder of a framing, which from here on is the stream's."""
+        made: FrameDecoder[Any]
+        if body is Body.JSON_ARRAY:
+            from deltafold.wire.json_array import JSONArrayDecoder
+
+            made = JSONArrayDecoder(limits=self._limits)
+        elif body is Body.NDJSON:
+            from deltafold.wire.ndjson import NDJSONDecoder
+
+            made = NDJSONDecoder(limits=self._limits)
+        else:
+            from deltafold.wire.aws_eventstream import AWSEventStreamDecoder
+
+            made = AWSEventStreamDecoder(limits=self._limits)
+        self.report.framed = made
+        return made
+
+    def _look_behind(self) -> bool:
+        """Whether a body that begins with a JSON object turns out to be a stream."""
+        opening = self._opening
+        assert opening is not None
+        for piece in self._head[self._looked :]:
+            opening.read(piece)
+        self._looked = len(self._head)
+        kind = opening.kind()
+        if kind is None:
+            return False
+        self._opening = None
+        if kind is Body.JSON or self._framing == "aws_eventstream":
+            return False
+        head = b"".join(self._head)
+        first = head[: opening.end].decode("utf-8", "replace").strip()
+        if kind is EVENT_STREAM:
+            self.report.text = first
+            self.report(AnomalyCode.VALUE_BEFORE_EVENTS, "a JSON value stands before the events")
+            self._become(kind, head)
+            self._read_values(first.removeprefix("\ufeff"), "")
+            return True
+        if self._framing != "auto" or "\n" in first:
+            return False  # what is written over several lines is none of JSON lines
+        self._become(kind, head)
+        return True
 
     def _read_rest(self) -> None:
         """What only the end of the body makes readable."""
@@ -676,6 +798,13 @@ class Reader:
                 self._read_unfinished(frame, cancelled)
             elif not cancelled and not self.decoder.event_count and (line := self.decoder.stray_line()):
                 self._refuse_body(AnomalyCode.BODY_IS_TEXT, line)
+            return
+        framed = self.report.framed
+        if framed is not None:
+            flaw = None if cancelled else framed.unfinished()
+            if flaw is not None:
+                self.report.text = framed.pending[:EXCERPT].decode("utf-8", "replace")
+                self.report(*flaw)
             return
         text = b"".join(self._head).decode("utf-8", "replace")
         if self._body is Body.JSON:

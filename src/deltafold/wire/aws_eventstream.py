@@ -28,7 +28,9 @@ LEAST: Final = PRELUDE.size + 4
 MOST_HEADER_BYTES: Final = 128 * 1024
 """Bytes of the headers of one message, as AWS's own decoders have it."""
 BOOLEANS: Final = {0: True, 1: False}
-NUMBERS: Final = {code: struct.Struct(form) for code, form in ((2, ">b"), (3, ">h"), (4, ">i"), (5, ">q"), (8, ">q"))}
+NUMBERS: Final = {
+    code: struct.Struct(form) for code, form in ((2, ">b"), (3, ">h"), (4, ">i"), (5, ">q"), (8, ">q"))
+}
 BYTE_ARRAY: Final = 6
 STRING: Final = 7
 UUID: Final = 9
@@ -39,8 +41,8 @@ class AWSMessage:
     """One message of an AWS event stream."""
 
     headers: Mapping[str, bool | int | bytes | str]
-    """The headers by name: booleans, integers, strings; byte arrays and UUIDs (16 bytes) as bytes; timestamps in
-    milliseconds since 1970."""
+    """The headers by name: booleans, integers, strings; byte arrays and UUIDs (16 bytes) as bytes; timestamps
+    in milliseconds since 1970."""
     payload: bytes
     """The payload as it came."""
 
@@ -98,19 +100,17 @@ class AWSEventStreamDecoder(FrameDecoder[AWSMessage]):
     """Decodes an AWS event stream. `feed()` stores, `next_frame()` decodes as much as one message needs.
 
     A message with a wrong checksum, a length that cannot be, or headers that cannot be read is a `WireError`
-    with the offset at which it begins; a payload of more than `Limits.event_bytes` is `LimitExceeded`. Both come
-    from `next_frame()`, after all messages before it, and again at every later call.
+    with the offset at which it begins; a payload of more than `Limits.event_bytes` is `LimitExceeded`. Both
+    come from `next_frame()`, after all messages before it, and again at every later call.
     """
 
     MEMORY = (*FrameDecoder.MEMORY, "_lost")
-    __slots__ = ("_lost", "message")
+    __slots__ = ("_lost",)
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         # Whether nobody knows where the next message begins.
         self._lost = False
-        self.message = AWSMessage({}, b"")
-        """After `Step.FRAME`: the message."""
 
     def next_frame(self) -> AWSMessage | None:
         """The next message, or None where no further one is complete. Raises `WireError`."""
@@ -122,7 +122,7 @@ class AWSEventStreamDecoder(FrameDecoder[AWSMessage]):
             self._fault = StickyFault(fault)
             self.drop()
             raise self._fault.exception()
-        return self.message if step else None
+        return AWSMessage(self.headers, self.data) if step else None
 
     def push(self, data: bytes) -> None:
         """Stores bytes, unchecked."""
@@ -160,11 +160,10 @@ class AWSEventStreamDecoder(FrameDecoder[AWSMessage]):
         if zlib.crc32(memoryview(whole)[: total - 4]) != int.from_bytes(whole[total - 4 :], "big"):
             return self._damaged("the checksum of a message is wrong", payload)
         try:
-            headers = header_values(whole[PRELUDE.size : body])
+            self.headers = header_values(whole[PRELUDE.size : body])
         except Malformed as error:
             return self._damaged(str(error), payload)
         self.data = payload
-        self.message = AWSMessage(headers, payload)
         self.event_index = self.event_count
         self.event_count += 1
         return Step.FRAME
@@ -183,7 +182,11 @@ class AWSEventStreamDecoder(FrameDecoder[AWSMessage]):
 
     def unfinished(self) -> tuple[AnomalyCode, str] | None:
         """What is out of order if this is the end of the stream."""
-        return (AnomalyCode.UNFINISHED_FINAL_EVENT, "the stream ended inside a message") if self._buffer else None
+        return (
+            (AnomalyCode.UNFINISHED_FINAL_EVENT, "the stream ended inside a message")
+            if self._buffer
+            else None
+        )
 
 
 # --------------------------------------------------------------------------------------------- payloads
@@ -198,12 +201,11 @@ def word(headers: Mapping[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def unwrapped(message: AWSMessage, depth: int) -> tuple[str | bytes | dict[str, Any], str]:
+def unwrapped(headers: Mapping[str, Any], payload: bytes, depth: int) -> tuple[bytes | dict[str, Any], str]:
     """What a message tells: JSON text, or an error as a payload; and the name of the event.
 
     Bedrock's InvokeModel wraps each event of the model's own wire as base64 (`{"bytes": …}`); that is undone.
     """
-    headers, payload = message.headers, message.payload
     naming = FAULTS.get(word(headers, ":message-type"))
     text = payload.decode("utf-8", "replace")
     content = read_object(text, depth, strict=False) or {}

@@ -46,8 +46,8 @@ FRAMINGS: Final = {
 """The framings by name, and what a body is that comes in one."""
 # What a JSON array begins with, beside an object: anything else is a text in brackets.
 ELEMENTS: Final = b'{["]0123456789-tfn'
-# The first bytes of a message of an AWS event stream: two lengths and their checksum. Its least length is that
-# of a prelude and a checksum.
+# The first bytes of a message of an AWS event stream: two lengths and their checksum. The least length is
+# that of a prelude and a checksum.
 PRELUDE: Final = 12
 LEAST_MESSAGE: Final = 16
 FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
@@ -100,8 +100,8 @@ def begins_message(head: bytes) -> bool | None:
 class Opening:
     """What follows the first value of a body that begins with a JSON object.
 
-    Nothing: then it is a document. Another value on another line: JSON lines. A field of server-sent events: a
-    stream in front of which somebody wrote an error.
+    Nothing: then it is a document. Another value on another line: JSON lines. A field of server-sent events:
+    a stream in front of which somebody wrote an error.
     """
 
     __slots__ = ("_broken", "_end", "_size", "_tail", "end")

@@ -50,6 +50,7 @@ class FrameDecoder(Generic[FrameType]):
         "event_offset",
         "flaw",
         "flaw_code",
+        "headers",
     )
 
     def __init__(self, *, limits: Limits | None = None) -> None:
@@ -63,6 +64,8 @@ class FrameDecoder(Generic[FrameType]):
         self._position = 0
         self.data = b""
         """After `Step.FRAME` and `Step.FLAW`: the bytes that this is about."""
+        self.headers: dict[str, bool | int | bytes | str] = {}
+        """After `Step.FRAME`, of a framing that has such: the headers of the frame."""
         self.flaw = ""
         """After `Step.FLAW`: what is out of order, …"""
         self.flaw_code = AnomalyCode.ARRAY_MALFORMED
@@ -195,4 +198,3 @@ class FrameDecoder(Generic[FrameType]):
         for name in self.MEMORY:
             setattr(self, name, state[name])
         self._buffer += b64decode(state["rest"])
-

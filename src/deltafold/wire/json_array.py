@@ -1,7 +1,7 @@
 """A JSON array that comes in pieces: each element as soon as its last byte is there.
 
 So Gemini answers where nobody asked for server-sent events: `[{...}\\n,\\r\\n{...}\\n]`. Depth is counted outside
-of strings; what an element holds is read elsewhere.
+outside of strings; what an element holds is read elsewhere.
 """
 
 from __future__ import annotations
@@ -165,4 +165,3 @@ class JSONArrayDecoder(FrameDecoder[str]):
         self._position = state["position"]
         for name in ValueEnd.MEMORY:
             setattr(self._end, name, state["end"][name])
-

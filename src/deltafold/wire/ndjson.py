@@ -1,7 +1,7 @@
 """One JSON value on each line: `application/x-ndjson`, `application/jsonl`.
 
-Lines end with LF or CRLF, and with nothing else: U+2028 and U+0085 are characters like others. Blank lines are
-ignored. The last line may lack its end, and counts when it is whole.
+Lines end with LF or CRLF, and with nothing else: U+2028 and U+0085 are characters like others. Blank lines
+are ignored. The last line may lack its end, and counts when it is whole.
 """
 
 from __future__ import annotations

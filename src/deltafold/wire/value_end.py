@@ -16,7 +16,7 @@ OPENING: Final = b"[{"
 
 
 class ValueEnd:
-    """Looks for the end of an object, an array or a string, piece by piece, at a constant cost for each byte."""
+    """Looks for the end of an object, an array or a string, at a constant cost for each byte."""
 
     MEMORY: Final = ("depth", "escaped", "in_string")
     __slots__ = MEMORY
