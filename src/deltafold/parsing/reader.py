@@ -826,6 +826,9 @@ class Reader:
             self.report(AnomalyCode.UNFINISHED_FINAL_EVENT, "the stream ended inside an event")
 
     def _read_body(self, text: str) -> None:
+        if text.lstrip("\ufeff \t\r\n").startswith("[") and not is_strict_json(text.removeprefix("\ufeff")):
+            self._refuse_body(AnomalyCode.BODY_IS_TEXT, text)
+            return
         self.report.text = text
         self.report(AnomalyCode.BODY_IS_JSON, "the body is a JSON document, not an event stream")
         values = self._payloads_of(text)

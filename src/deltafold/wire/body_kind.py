@@ -44,8 +44,10 @@ FRAMINGS: Final = {
     "aws_eventstream": Body.AWS_EVENT_STREAM,
 }
 """The framings by name, and what a body is that comes in one."""
-# What a JSON array begins with, beside an object: anything else is a text in brackets.
-ELEMENTS: Final = b'{["]0123456789-tfn'
+# What a JSON array in pieces begins with; numbers and words are nobody's payloads, and any other character
+# makes it a text in brackets.
+ELEMENTS: Final = b'{["]'
+SCALARS: Final = b"0123456789-tfn"
 # The first bytes of a message of an AWS event stream: two lengths and their checksum. The least length is
 # that of a prelude and a checksum.
 PRELUDE: Final = 12
@@ -71,7 +73,9 @@ def sniff(head: bytes, *, closed: bool = False, framing: str = "auto") -> Body |
     if start.startswith(b"[") and known is None:
         second = start[1:].lstrip(SPACE)[:1]
         if second or closed:
-            return Body.JSON_ARRAY if second in ELEMENTS else Body.JSON
+            if not second or second in SCALARS:
+                return Body.JSON
+            return Body.JSON_ARRAY if second in ELEMENTS else EVENT_STREAM
         return Body.JSON_ARRAY if len(head) > MOST_BLANKS else None
     if known is not None:
         if known is EVENT_STREAM and start.startswith(b"["):

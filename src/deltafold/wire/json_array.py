@@ -1,6 +1,6 @@
 """A JSON array that comes in pieces: each element as soon as its last byte is there.
 
-So Gemini answers where nobody asked for server-sent events: `[{...}\\n,\\r\\n{...}\\n]`. Depth is counted outside
+So Gemini answers where nobody asked for server-sent events: `[{...}\\n,\\r\\n{...}\\n]`. Depth is counted
 outside of strings; what an element holds is read elsewhere.
 """
 
