@@ -35,6 +35,9 @@ from deltafold.diagnosis.rate_limits import (
     lowered,
     moment_of,
     rate_limits_from_headers,
+    timestamp_of,
+    unified_reset,
+    window_is_used_up,
 )
 from deltafold.model.errors import ErrorKind, ResponseError
 from deltafold.wire.body_kind import MAGIC
@@ -72,7 +75,6 @@ KIND_BY_WORD: dict[str, ErrorKind] = {
     **dict.fromkeys(
         (
             "insufficient_quota",
-            "quota_exhausted",  # Gemini Code Assist
             "billing_hard_limit_reached",
             "billing_not_active",
             "credit_balance_exhausted",
@@ -85,6 +87,10 @@ KIND_BY_WORD: dict[str, ErrorKind] = {
             "payment_required",
             "insufficient_credits",
             "insufficient_balance",
+            "service_quota_exceeded_exception",
+            "quota_exhausted",  # Google's ErrorInfo, here and below
+            "insufficient_g1_credits_balance",
+            "billing_disabled",
             "1113",
             "1308",
             "1309",
@@ -99,11 +105,13 @@ KIND_BY_WORD: dict[str, ErrorKind] = {
             "slow_down",
             "overloaded",
             "over_capacity",  # Groq's x_groq
-            "model_capacity_exhausted",  # Gemini Code Assist
             "overloaded_error",
             "engine_overloaded_error",
             "service_unavailable",
             "service_unavailable_error",
+            "service_unavailable_exception",  # Bedrock, here and below
+            "model_not_ready_exception",
+            "model_capacity_exhausted",  # Google's ErrorInfo
             "unavailable",
             "the_service_is_currently_unavailable",
         ),
@@ -117,12 +125,16 @@ KIND_BY_WORD: dict[str, ErrorKind] = {
             "request_timeout",
             "gateway_timeout",
             "vector_store_timeout",
+            "model_timeout_exception",
             "deadline_exceeded",
             "websocket_connection_limit_reached",
         ),
         K.TIMEOUT,
     ),
     "successor_creation_failed": K.SERVER_ERROR,  # OpenAI's steering
+    **dict.fromkeys(
+        ("internal_server_exception", "model_stream_error_exception", "model_error_exception"), K.SERVER_ERROR
+    ),
     # OpenAI; Azure's innererror; DashScope; Z.ai 1301
     **dict.fromkeys(
         (
@@ -141,8 +153,29 @@ KIND_BY_WORD: dict[str, ErrorKind] = {
     ),
     # OpenAI; Google's UNAUTHENTICATED and its ErrorInfo reason
     **dict.fromkeys(
-        ("invalid_api_key", "incorrect_api_key", "api_key_invalid", "unauthenticated", "unauthorized"),
+        (
+            *("invalid_api_key", "incorrect_api_key", "api_key_invalid", "unauthenticated", "unauthorized"),
+            *("access_token_expired", "access_token_scope_insufficient", "credentials_missing"),
+            *("access_token_type_unsupported", "account_state_invalid", "session_cookie_invalid"),
+            *("unrecognized_client_exception", "expired_token_exception", "invalid_signature_exception"),
+            "missing_authentication_token_exception",
+        ),
         K.AUTHENTICATION,
+    ),
+    # Google's ErrorInfo; Bedrock
+    **dict.fromkeys(
+        (
+            *("service_disabled", "validation_required", "iam_permission_denied", "user_project_denied"),
+            *(
+                "consumer_suspended",
+                "consumer_invalid",
+                "api_key_service_blocked",
+                "location_policy_violated",
+            ),
+            *("api_key_http_referrer_blocked", "api_key_ip_address_blocked", "api_key_android_app_blocked"),
+            *("api_key_ios_app_blocked", "security_policy_violated", "access_denied_exception"),
+        ),
+        K.PERMISSION,
     ),
     # MiniMax's base_resp: its codes are those of nobody else
     "minimax_1001": K.TIMEOUT,
@@ -161,6 +194,7 @@ KIND_BY_WORD: dict[str, ErrorKind] = {
             "not_found_error",
             "response_not_found",
             "previous_response_not_found",
+            "resource_not_found_exception",
         ),
         K.NOT_FOUND,
     ),
@@ -200,6 +234,7 @@ KIND_BY_VAGUE_WORD: dict[str, ErrorKind] = {
             "client_specified_an_invalid_argument",  # xAI tells gRPC's descriptions as codes
             "failed_precondition",
             "out_of_range",
+            "validation_exception",  # Bedrock
         ),
         K.INVALID_REQUEST,
     ),
@@ -212,6 +247,8 @@ KIND_BY_VAGUE_WORD: dict[str, ErrorKind] = {
             "internal_error",
             "internal_server_error",
             "upstream_error",
+            "internal_failure",  # AWS
+            "data_loss",  # Google, which tells this and UNKNOWN with 500
         ),
         K.SERVER_ERROR,
     ),
@@ -369,6 +406,7 @@ READ_FOR_MEANING = 8192
 KIND_BY_STATUS: dict[int, ErrorKind] = {
     401: K.AUTHENTICATION,
     402: K.QUOTA_EXCEEDED,
+    499: K.UNKNOWN,  # Google's CANCELLED
     404: K.NOT_FOUND,
     408: K.TIMEOUT,
     413: K.CONTEXT_WINDOW_EXCEEDED,
@@ -386,7 +424,7 @@ DELAYED_KINDS = frozenset({K.RATE_LIMITED, K.OVERLOADED, K.USAGE_LIMIT_REACHED})
 # Where the error proper is wrapped: also in the `response` of `response.failed`, in an object as FastAPI's
 # `detail`, in Cloudflare's list of `errors`.
 WRAPPERS = ("error", "response", "detail", "errors")
-DEEPEST_LAYER = 4
+DEEPEST_LAYER = 16
 
 # An `error` that is a text comes first: xAI's says what happened, where `code` says what kind of thing.
 MESSAGE_FIELDS = (
@@ -447,16 +485,14 @@ def layers_of(value: Any) -> list[Mapping[str, Any]]:
         layers.append(layer)
         wrapped = [layer.get(key) for key in WRAPPERS]
         inner = (found for value in wrapped if not validation_messages(value) for found in mappings_in(value))
-        layer = next(inner, None) or error_in_text(layer.get("message"))
+        layer = next(inner, None) or told_as_text(layer)
     return layers[::-1]
 
 
-def error_in_text(message: Any) -> Mapping[str, Any] | None:
-    """A whole error that the message of another one holds as JSON text, as Google's backends nest them."""
-    if not isinstance(message, str) or message.lstrip()[:1] != "{":
-        return None
-    found = json_of(message)
-    return found if isinstance(found, dict) and isinstance(found.get("error"), dict) else None
+def told_as_text(layer: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The error that a message holds as JSON: so proxies hand on Google's."""
+    message = str_of(layer.get("message")).strip()
+    return next(mappings_in(json_of(message)), None) if message.startswith(("{", "[")) else None
 
 
 def validation_messages(detail: Any) -> str | None:
@@ -489,6 +525,11 @@ def first_message(layers: list[Mapping[str, Any]]) -> str | None:
 def first_code(layers: list[Mapping[str, Any]]) -> str | int | None:
     """The first code, a text or a number, as it came."""
     for layer in layers:
+        # Anthropic's `details`: a stable code that names the cause
+        details = layer.get("details")
+        cause = str_of(details.get("error_code")).strip() if isinstance(details, Mapping) else ""
+        if cause:
+            return well_formed(cause)
         for field in CODE_FIELDS:
             value = layer.get(field)
             if isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST_CODE:
@@ -537,8 +578,19 @@ def details_of(layers: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         yield from mappings_in(layer.get("details"))
 
 
-DAILY = re.compile(r"PerDay|Daily")
-"""In the quotaId of a violation: GenerateRequestsPerDayPerProjectPerModel-FreeTier."""
+# What Google calls a quota of a day, in `quotaId` or `quota_limit`, and what one that is soon whole again.
+DAILY = re.compile(r"per_?day|daily", re.IGNORECASE)
+SHORT = re.compile(r"per_?(?:second|minute|hour)", re.IGNORECASE)
+
+
+def google_quotas(layers: list[Mapping[str, Any]]) -> Iterator[str]:
+    """The names of the quotas that Google says were exceeded, in QuotaFailure and ErrorInfo."""
+    for detail in details_of(layers):
+        for violation in mappings_in(detail.get("violations")):
+            yield str_of(violation.get("quotaId"))
+            yield str_of(violation.get("quotaMetric"))
+        for metadata in mappings_in(detail.get("metadata")):
+            yield str_of(metadata.get("quota_limit"))
 
 
 @attrs.frozen
@@ -568,6 +620,8 @@ class Report:
             # {"error": "insufficient_quota"}; a sentence is read as wording
             *(error for layer in self.layers if " " not in (error := str_of(layer.get("error")))),
             *(detail.get("reason") for detail in details_of(self.layers)),
+            # AWS: "ThrottlingException:http://internal.amazon.com/coral/com.amazon.coral.service/"
+            *(headers.get("x-amzn-errortype", "").partition(":")[0] for headers in self.headers),
             *(evidence.get(field) for evidence in (*inner, *self.metadata) for field in fields),
         )
         return [normalized(word) for word in told if isinstance(word, (str, int))]
@@ -587,24 +641,19 @@ class Report:
 
     @property
     def google_delay(self) -> float | None:
-        """Seconds of Google's RetryInfo, or of Code Assist's ErrorInfo."""
-        for detail in details_of(self.layers):
-            if isinstance(delay := detail.get("retryDelay"), str):
-                return duration_of(delay)
-        for detail in details_of(self.layers):
-            for metadata in mappings_in(detail.get("metadata")):
-                if isinstance(delay := metadata.get("quotaResetDelay"), str):
-                    return duration_of(delay)
-        return None
+        """Seconds of Google's RetryInfo, else of `quotaResetDelay` in its ErrorInfo."""
+        details = list(details_of(self.layers))
+        told = [detail.get("retryDelay") for detail in details]
+        told += [inner.get("quotaResetDelay") for e in details for inner in mappings_in(e.get("metadata"))]
+        delays = (duration_of(delay) for delay in told if isinstance(delay, str))
+        return next((delay for delay in delays if delay is not None), None)
 
     @property
-    def google_quota_of_a_day(self) -> bool:
-        """Whether Google's QuotaFailure names a quota for a day: waiting for a minute is of no use."""
-        for detail in details_of(self.layers):
-            for violation in mappings_in(detail.get("violations")):
-                if DAILY.search(str_of(violation.get("quotaId"))):
-                    return True
-        return False
+    def google_reset(self) -> float | None:
+        """The moment of `quotaResetTimeStamp` in Google's ErrorInfo."""
+        inner = (found for e in details_of(self.layers) for found in mappings_in(e.get("metadata")))
+        moments = (timestamp_of(found.get("quotaResetTimeStamp")) for found in inner)
+        return next((moment for moment in moments if moment is not None), None)
 
 
 def report_of(
@@ -656,12 +705,19 @@ def read_from(text: str, wordings: Iterable[tuple[re.Pattern[str], ErrorKind]]) 
 def exact_kind(report: Report, words: list[str]) -> ErrorKind | None:
     """What the words, the metadata or the message alone make certain."""
     kind = looked_up(words, KIND_BY_WORD, KIND_BY_PREFIX)
+    if kind is None or kind is K.RATE_LIMITED:
+        # The window decides, not the word or the prose: "exceeded your current quota" is said of both.
+        quotas = [*google_quotas(report.layers)]
+        if any(DAILY.search(quota) for quota in quotas):
+            return K.QUOTA_EXCEEDED
+        if any(SHORT.search(quota) for quota in quotas):
+            return K.RATE_LIMITED
+        if report.status == 429 and any(window_is_used_up(headers) for headers in report.headers):
+            return K.USAGE_LIMIT_REACHED
     if kind is not None:
         return kind
     if report.was_flagged:
         return K.CONTENT_POLICY
-    if report.google_quota_of_a_day:
-        return K.QUOTA_EXCEEDED
     if report.google_delay is not None and "resource_exhausted" in words:
         return K.RATE_LIMITED  # a quota per minute; the message calls it the "current quota" all the same
     return read_from(report.text, STRONG_WORDINGS)
@@ -670,8 +726,6 @@ def exact_kind(report: Report, words: list[str]) -> ErrorKind | None:
 def likely_kind(report: Report, words: list[str]) -> ErrorKind:
     """What the status makes of it, or the vaguer words where the status is none or says as little."""
     status = report.status or 0
-    if status == 499:
-        return K.UNKNOWN
     if status in KIND_BY_STATUS:
         return KIND_BY_STATUS[status]
     if status >= 500:
@@ -688,8 +742,6 @@ def likely_kind(report: Report, words: list[str]) -> ErrorKind:
 
 def is_retryable(kind: ErrorKind, status: int | None, *, is_exact: bool) -> bool:
     """Whether the same request may succeed if it is sent again, as far as kind and status tell."""
-    if status == 499:  # Google's CANCELLED: nobody knows whose doing it was, and gemini-cli asks again
-        return not is_exact
     if kind is K.UNKNOWN:
         # The response had begun, or nothing at all is known: openai/codex retries these too.
         return status is None or 200 <= status < 300
@@ -700,7 +752,8 @@ def is_retryable(kind: ErrorKind, status: int | None, *, is_exact: bool) -> bool
 # ----------------------------------------------------------------------------------------------- delays
 
 DELAY_IN_TEXT = re.compile(
-    r"\b(?:(?:try again|retry)(?:[\s-]again)?(?:[\s-](?:in|after))?:?|reset after)\s?(?:about |at least )?"
+    r"\b(?:(?:try again|retry)(?:[\s-]again)?(?:[\s-](?:in|after))?|resets?[\s-](?:in|after))"
+    r":?\s?(?:about |at least )?"
     rf"({DURATION_PATTERN})",
     re.IGNORECASE,
 )
@@ -751,7 +804,10 @@ def delay_of(report: Report, kind: ErrorKind, now: float | None) -> tuple[float 
 
     sources = [*report.layers, *report.metadata]
     moments = (moment_of(source.get("resets_at")) for source in sources)
-    resets_at = next((moment for moment in moments if moment is not None), None)
+    resets_at = next((moment for moment in moments if moment is not None), report.google_reset)
+    if resets_at is None and kind in DELAYED_KINDS:
+        told = (anthropic_reset(headers) for headers in report.headers)
+        resets_at = next((moment for moment in told if moment is not None), None)
 
     for headers in report.headers:
         seconds = header_delay(headers)
@@ -780,6 +836,15 @@ def delay_of(report: Report, kind: ErrorKind, now: float | None) -> tuple[float 
         if seconds is not None:
             return seconds, resets_at
     return None, resets_at
+
+
+def anthropic_reset(headers: Mapping[str, str]) -> float | None:
+    """When the limit is lifted, as Anthropic's headers tell: of the subscription, else of what is used up."""
+    moment = unified_reset(headers)
+    if moment is not None:
+        return moment
+    told = {name: value for name, value in headers.items() if name.startswith("anthropic-ratelimit-")}
+    return exhausted_reset(told, None)[1] if told else None
 
 
 def exhausted_reset(headers: Mapping[str, str], named: str | None) -> tuple[float | None, float | None]:
@@ -811,6 +876,8 @@ def exhausted_reset(headers: Mapping[str, str], named: str | None) -> tuple[floa
 HTML = re.compile(r"\s*<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
 HTML_TITLE = re.compile(r"<(title|h1)\b[^<>]*>([^<]+)</\1", re.IGNORECASE)
 # A refused stream may hold the error as its one event.
+# Cloud Code relays errors with commas too many.
+SEVERAL_COMMAS = re.compile(r",(?:\s*,)+")
 EVENT_DATA = re.compile(r"^data:[ \t]*(\{.*)$", re.MULTILINE)
 CODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
 
@@ -863,6 +930,8 @@ def read_body(body: bytes | str, headers: Mapping[str, str]) -> tuple[Any, str |
     value = json_of(text)
     if value is None and (event := EVENT_DATA.search(text)):
         value = json_of(event[1])
+    if value is None and text[:1] in ("{", "["):
+        value = json_of(SEVERAL_COMMAS.sub(",", text))
     if isinstance(value, (dict, list)):
         return value, None, value
     if isinstance(value, str):

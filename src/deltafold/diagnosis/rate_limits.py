@@ -1,10 +1,15 @@
 """Rate limits, as servers tell them in headers and in stream events, read into one snapshot.
 
-Three families of headers are known:
+Five families of headers are known:
 
 - `x-ratelimit-{limit,remaining,reset}-{requests,tokens,...}`: OpenAI, Azure, Groq and others
   (https://platform.openai.com/docs/guides/rate-limits, "Rate limits in headers");
 - `x-ratelimit-{limit,remaining,reset}` without a resource: OpenRouter, for requests;
+- `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`, the reset as an
+  RFC 3339 time (https://platform.claude.com/docs/en/api/rate-limits, "Response headers"), and
+  `anthropic-priority-{input-tokens,output-tokens}-...` of the priority tier;
+- `anthropic-ratelimit-unified-...`: the windows of a Claude subscription: `5h` and `7d`, and further ones of
+  seven days for one model or beyond the plan;
 - `x-codex-{primary,secondary}-...`, `x-codex-credits-...` and, for each further limit,
   `x-<limit>-{primary,secondary}-...`: the ChatGPT backend (openai/codex, codex-api/src/rate_limits.rs),
   which tells the same again as a `codex.rate_limits` event.
@@ -17,7 +22,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
+
+import attrs
 
 from deltafold.model.rate_limits import Credits, MeteredLimit, RateLimit, RateLimits, RateWindow
 
@@ -29,6 +37,9 @@ __all__ = [
     "RateWindow",
     "rate_limits_from_event",
     "rate_limits_from_headers",
+    "timestamp_of",
+    "unified_reset",
+    "window_is_used_up",
 ]
 
 Headers: TypeAlias = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
@@ -150,6 +161,22 @@ def moment_of(value: Any) -> float | None:
     return number / 1000 if number is not None and number >= FIRST_EPOCH_MILLISECOND else number
 
 
+TIMESTAMP = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:?\d{2})?", re.ASCII
+)
+
+
+def timestamp_of(value: Any) -> float | None:
+    """Seconds since the epoch of an RFC 3339 time; one without a zone is in UTC."""
+    if not isinstance(value, str) or TIMESTAMP.fullmatch(value) is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value.upper())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
 def word_of(value: Any) -> str | None:
     """A text that is not blank."""
     return value.strip() or None if isinstance(value, str) else None
@@ -158,6 +185,12 @@ def word_of(value: Any) -> str | None:
 # -------------------------------------------------------------------------------------------- headers
 
 RATE_LIMIT_HEADER = re.compile(r"x-ratelimit-(limit|remaining|reset)(?:-([a-z0-9_-]+))?", re.ASCII)
+ANTHROPIC_HEADER = re.compile(
+    r"anthropic-(?:ratelimit|(priority))-((?!unified-)[a-z0-9_-]+?)-(limit|remaining|reset)", re.ASCII
+)
+UNIFIED = "anthropic-ratelimit-unified-"
+UNIFIED_WINDOW = re.compile(UNIFIED + r"((\d+)([hd])(?:_[a-z0-9_]+)?)-(status|reset|utilization)", re.ASCII)
+MINUTES = {"h": 60, "d": 1440}
 # The lazy name leaves "x-codex-secondary-primary-used-percent" to the limit "codex-secondary".
 WINDOW_HEADER = re.compile(
     r"x-([a-z0-9_-]+?)-(primary|secondary)-(used-percent|window-minutes|reset-at|reset-after-seconds)",
@@ -178,11 +211,12 @@ def resource_of(told: Mapping[str, str]) -> RateLimit:
     number = decimal_of(reset)
     is_moment = number is not None and number >= FIRST_EPOCH_SECOND
     seconds = number if number is not None else duration_of(reset)
+    moment = moment_of(number) if is_moment else timestamp_of(reset)
     return RateLimit(
         limit=integer_of(told.get("limit")),
         remaining=integer_of(told.get("remaining")),
         reset_after=None if is_moment else seconds,
-        resets_at=moment_of(number) if is_moment else None,
+        resets_at=moment,
     )
 
 
@@ -195,6 +229,73 @@ def window_of(told: Mapping[str, Any] | None) -> RateWindow | None:
         window_minutes=integer_of(told.get("window_minutes")),
         reset_after=decimal_of(told.get("reset_after_seconds")),
         resets_at=moment_of(told.get("reset_at")),
+    )
+
+
+def unified_windows(headers: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The windows of a Claude subscription by name (`5h`, `7d_oi`), each with what is told of it."""
+    windows: dict[str, dict[str, str]] = {}
+    for name, value in headers.items():
+        if match := UNIFIED_WINDOW.fullmatch(name):
+            windows.setdefault(match[1], {})[match[4]] = value
+    return windows
+
+
+def unified_window_of(name: str, told: Mapping[str, str] | None) -> RateWindow | None:
+    """One window of a Claude subscription. What is used is told as a share of one."""
+    if told is None:
+        return None
+    match = UNIFIED_WINDOW.fullmatch(f"{UNIFIED}{name}-status")
+    minutes = int(match[2]) * MINUTES[match[3]] if match and len(match[2]) < 5 else None
+    used = decimal_of(told.get("utilization"))
+    return RateWindow(
+        used_percent=None if used is None else used * 100,
+        window_minutes=minutes,
+        resets_at=moment_of(told.get("reset")),
+    )
+
+
+def window_is_used_up(headers: Mapping[str, str]) -> bool:
+    """Whether a Claude subscription has no allowance left; names of headers are in lower case."""
+    told = [headers.get(UNIFIED + "status")]
+    if told[0] is None:
+        told = [window.get("status") for window in unified_windows(headers).values()]
+    return any(status is not None and status.lower() == "rejected" for status in told)
+
+
+def unified_reset(headers: Mapping[str, str]) -> float | None:
+    """When a Claude subscription that is used up may be used again: of several windows the latest."""
+    if headers.get(UNIFIED + "status", "rejected").lower() != "rejected":
+        return None
+    moments = [moment_of(headers.get(UNIFIED + "reset"))]
+    if moments[0] is None:
+        told = unified_windows(headers).values()
+        rejected = [window for window in told if window.get("status", "").lower() == "rejected"]
+        moments = [moment_of(window.get("reset")) for window in rejected]
+    return max((moment for moment in moments if moment is not None), default=None)
+
+
+def unified_limits(headers: Mapping[str, str]) -> RateLimits | None:
+    """The limits of a Claude subscription, or None where nothing is told of them."""
+    read = {name: value for name, value in headers.items() if name.startswith(UNIFIED)}
+    if not read:
+        return None
+    windows = unified_windows(read)
+    status = read.get(UNIFIED + "status", "").lower()
+    further = [name for name in windows if name not in ("5h", "7d")]
+    overage = read.get(UNIFIED + "overage-status", "").lower()
+    return RateLimits(
+        limit_id="unified",
+        limit_name=word_of(read.get(UNIFIED + "representative-claim")),
+        primary=unified_window_of("5h", windows.get("5h")),
+        secondary=unified_window_of("7d", windows.get("7d")),
+        further_limits=tuple(
+            [MeteredLimit(name, None, unified_window_of(name, windows[name])) for name in further]
+        ),
+        credits=Credits(has_credits=overage.startswith("allowed")) if overage else None,
+        allowed=status != "rejected" or overage.startswith("allowed") if status else None,
+        limit_reached=status == "rejected" if status else None,
+        raw=read,
     )
 
 
@@ -221,14 +322,18 @@ def rate_limits_from_headers(headers: Headers) -> RateLimits | None:
     for name, value in by_name.items():
         if match := RATE_LIMIT_HEADER.fullmatch(name):
             resources.setdefault(match[2] or "", {})[match[1]] = value
+        elif match := ANTHROPIC_HEADER.fullmatch(name):
+            resource = f"priority-{match[2]}" if match[1] else match[2]
+            resources.setdefault(resource, {})[match[3]] = value
         elif match := WINDOW_HEADER.fullmatch(name):
             family = windows.setdefault(match[1], {})
             family.setdefault(match[2], {})[match[3].replace("-", "_")] = value
         elif PLAN_HEADER.fullmatch(name) is None:
             continue
         read[name] = value
+    unified = unified_limits(by_name)
     if not read:
-        return None
+        return unified
 
     names = {family: f"x-{family}-limit-name" for family in windows}
     read.update({name: by_name[name] for name in names.values() if name in by_name})
@@ -245,7 +350,7 @@ def rate_limits_from_headers(headers: Headers) -> RateLimits | None:
     plan = metered.pop(active, None) or metered.pop(DEFAULT_LIMIT, None)
     bare = resources.pop("", None)
     found = {name: resource_of(told) for name, told in resources.items()}
-    return RateLimits(
+    limits = RateLimits(
         requests=found.pop("requests", None) or (resource_of(bare) if bare else None),
         tokens=found.pop("tokens", None),
         others=found,
@@ -263,6 +368,15 @@ def rate_limits_from_headers(headers: Headers) -> RateLimits | None:
         ),
         plan_type=word_of(by_name.get("x-codex-plan-type")),
         raw=read,
+    )
+    if unified is None:
+        return limits
+    return attrs.evolve(
+        unified,
+        requests=limits.requests,
+        tokens=limits.tokens,
+        others=limits.others,
+        raw={**read, **unified.raw},
     )
 
 

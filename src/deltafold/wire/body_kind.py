@@ -46,7 +46,7 @@ FRAMINGS: Final = {
 """The framings by name, and what a body is that comes in one."""
 # What a JSON array in pieces begins with; numbers and words are nobody's payloads, and any other character
 # makes it a text in brackets.
-ELEMENTS: Final = b'{["]'
+ELEMENTS: Final = b'{["],'
 SCALARS: Final = b"0123456789-tfn"
 # The first bytes of a message of an AWS event stream: two lengths and their checksum. The least length is
 # that of a prelude and a checksum.
