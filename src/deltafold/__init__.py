@@ -97,6 +97,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANOMALIES",
+    "LOSSES",
     "AWSEventStreamDecoder",
     "AWSMessage",
     "AnnotationAdded",
@@ -134,7 +135,6 @@ __all__ = [
     "ItemStarted",
     "ItemUpdated",
     "JSONArrayDecoder",
-    "LOSSES",
     "Lift",
     "LiftedDelta",
     "LiftedText",
