@@ -406,11 +406,11 @@ READ_FOR_MEANING = 8192
 KIND_BY_STATUS: dict[int, ErrorKind] = {
     401: K.AUTHENTICATION,
     402: K.QUOTA_EXCEEDED,
-    499: K.UNKNOWN,  # Google's CANCELLED
     404: K.NOT_FOUND,
     408: K.TIMEOUT,
     413: K.CONTEXT_WINDOW_EXCEEDED,
     429: K.RATE_LIMITED,
+    499: K.UNKNOWN,  # Google's CANCELLED
     503: K.OVERLOADED,
     504: K.TIMEOUT,
     529: K.OVERLOADED,  # Anthropic
@@ -742,6 +742,8 @@ def likely_kind(report: Report, words: list[str]) -> ErrorKind:
 
 def is_retryable(kind: ErrorKind, status: int | None, *, is_exact: bool) -> bool:
     """Whether the same request may succeed if it is sent again, as far as kind and status tell."""
+    if status == 499:  # Google's CANCELLED: nobody knows whose doing it was, and gemini-cli asks again
+        return not is_exact
     if kind is K.UNKNOWN:
         # The response had begun, or nothing at all is known: openai/codex retries these too.
         return status is None or 200 <= status < 300
