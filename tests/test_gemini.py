@@ -21,9 +21,13 @@ from deltafold import (
     WireError,
     parse,
 )
+from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.dialects.gemini import table
+from deltafold.dialects.gemini.reader import GeminiDialect
+from deltafold.machine.fold import Fold
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
+from deltafold.model.errors import ErrorKind, ResponseError
 from deltafold.testing import StreamBuilder
 from deltafold.testing import gemini as g
 from deltafold.testing.strategies import streams
@@ -632,6 +636,66 @@ def test_paths_without_values(more: bool) -> None:
     )
 
 
+def test_what_comes_after_the_end() -> None:
+    """It changes nothing: signs of life are none, all else is an anomaly."""
+    chat = {"object": "chat.completion.chunk", "choices": []}
+    found = run(chat, {"type": "ping"}, g.chunk(g.text("x")))
+    assert found.response.outcome is Outcome.FAILED
+    assert found.anomalies == [C.WRONG_DIALECT, C.EVENT_AFTER_END]
+    dialect = GeminiDialect(
+        Fold(Limits()), lambda code, message: None, CallLifts((), lambda code, message: None)
+    )
+    assert dialect.translate(chat, "")
+    assert dialect.fail(ResponseError(ErrorKind.UNKNOWN, None)) == []
+    assert dialect.end(Outcome.TRUNCATED) == []
+
+
+def test_members_of_another_wire() -> None:
+    """A payload with a member of ours is another's where it says so and has no candidates."""
+    assert run({"choices": [], "responseId": "x"}).anomalies == [C.WRONG_DIALECT]
+    assert run({"choices": [], **g.chunk(g.text("x"), **STOP)}).anomalies == []
+
+
+def test_odd_members() -> None:
+    """What is beside text is kept, whatever it is; metadata that say nothing new make no event."""
+    found = run(
+        g.chunk(g.text("a", thought="yes"), g.text("b", thought=0, k=1), g.text("c", thought=False)), END
+    )
+    assert parts(found) == [
+        {"text": "a", "thought": "yes"},
+        {"text": "b", "thought": 0, "k": 1},
+        {"text": "c"},
+    ]
+    call = {"functionCall": {"name": "f", "args": {}}, "thought": False}
+    assert parts(run(g.chunk(call), END)) == [g.call("f", args={})]
+    same = {"citationMetadata": {"citationSources": [{"uri": "a"}]}, "groundingMetadata": {"q": [1]}}
+    found = run(g.chunk(g.text("a"), **same), g.chunk(g.text("b"), **same), END)
+    assert len(found.all(e.ChoiceUpdated)) == 2
+    found = run(
+        g.chunk(g.call("f", willContinue=True)),
+        g.chunk(g.call(None, args={"a": 1})),
+        g.chunk(finishReason="MALFORMED_FUNCTION_CALL"),
+    )
+    assert calls(found)[0][2:] == ('{"a":1}', False)
+    found = run(*streamed(ends=False), g.chunk(finishReason="MALFORMED_FUNCTION_CALL"))
+    assert calls(found)[0][3] is False
+    told = {
+        "usage_metadata": {"x": 1},
+        "usageMetadata": g.usage(),
+        "candidates": [5, {"content": {"parts": [5]}}],
+    }
+    assert run(told, END).response.usage is not None
+    assert parts(run(g.chunk(g.text("", thoughtSignature="")), END)) == []
+    assert calls(
+        run(g.chunk(finish_reason="STOP"), g.chunk(g.call("f", willContinue=True)), g.chunk(g.call(None)))
+    ) == [("call_0_synthesized", "f", "{}", True)]
+    nested = g.piece("$.a.b", "x"), g.piece("$.a.c", "y"), g.piece("$.a.b", "z")
+    found = run(*streamed(*nested, ends=False), g.chunk(g.call(None, args={"a": 1})), END)
+    assert calls(found)[0][2:] == ('{"a":{"b":"xz","c":"y"}}', False)
+    assert [event.payload for event in found.all(e.UnknownEvent)] == [{"a": 1}]
+    assert run({"candidates": [{"content": {"parts": [5]}}, 5]}, END).anomalies == [C.INVALID_FIELD] * 2
+
+
 def test_done_ends_nothing() -> None:
     """`[DONE]` is of another wire; strict mode goes on."""
     parser = ResponseParser("gemini", strict=True)
@@ -832,6 +896,9 @@ def test_hot_deltas_are_hot() -> None:
         [*counted, *chunks, *counted[::-1], *odd, END | {"usageMetadata": {"trafficType": "x"}}],
         [{"response": chunk} for chunk in [*counted, END]],
         [{"usageMetadata": chunk.pop("usageMetadata"), **chunk} for chunk in map(dict, counted)],
+        [g.chunk(g.text(f"t{number} "), g.text("")) for number in range(9)],
+        [g.candidates(g.candidate(g.text(f"t{number} ")), g.candidate(index=1)) for number in range(9)],
+        [g.chunk(g.text(f"t{number} ", thought=None)) for number in range(9)],
     ):
         hot = run_sse(*payloads)
         cold = ResponseParser("gemini")

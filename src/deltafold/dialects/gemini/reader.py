@@ -502,17 +502,17 @@ class GeminiDialect(Dialect):
     def _part(self, candidate: OpenCandidate, part: JSON) -> None:
         text = part.get("text")
         if type(text) is str:
-            if not part.keys() - BARE:
+            thought = part.get("thought")
+            if not part.keys() - BARE and (thought is None or type(thought) is bool):
                 if text:
-                    self._text(candidate, text, {}, thought=part.get("thought") is True)
+                    self._text(candidate, text, {}, thought=thought is True)
                 return
             rest = {key: value for key, value in part.items() if key not in BARE and value is not None}
-            thought = part.get("thought")
             if "functionCall" not in rest and not has_data(rest):
                 signature = rest.get("thoughtSignature")
                 if signature == "":
                     del rest["thoughtSignature"]  # says nothing, and may not be sent back
-                if type(thought) is not bool and thought is not None:
+                if thought is not None and type(thought) is not bool:
                     rest["thought"] = thought
                 if text or rest:
                     self._text(candidate, text, rest, thought=thought is True)
