@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from deltafold.dialects.anthropic.table import MADE_ID, OF_DOCUMENT, OF_ITEM, is_call, usage_of_anthropic
+from deltafold.dialects.anthropic.table import (
+    MADE_ID,
+    OF_DOCUMENT,
+    OF_ITEM,
+    is_call,
+    usage_of_anthropic,
+    value_of,
+)
 from deltafold.model.items import (
     CustomToolCall,
     FunctionCall,
@@ -50,7 +56,10 @@ def anthropic_message(response: Response) -> JSON:
         "stop_sequence": None,
     }
     for index, item in enumerate(response.output):
-        message["content"] += [block_of(item, index)] if own else blocks_from(item)
+        if own:
+            message["content"].append(block_of(item, index))
+        elif not item.choice_index:  # a message has no room for other choices than the first
+            message["content"] += blocks_from(item)
     if own:
         message |= {k: copied(v) for k, v in data.items() if k not in OF_DOCUMENT and k not in OWN}
         clashing = data.get("message")
@@ -122,10 +131,7 @@ def rest_of(data: JSON) -> JSON:
 
 def input_of(arguments: str) -> Any:
     """The input that arguments are, where they are a whole object; else None."""
-    try:
-        found = json.loads(arguments)
-    except ValueError:
-        return None
+    found = value_of(arguments)
     return found if isinstance(found, dict) else None
 
 

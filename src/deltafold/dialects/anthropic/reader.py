@@ -28,6 +28,7 @@ from deltafold.dialects.anthropic.table import (
     stop_of,
     stop_word,
     usage_from,
+    value_of,
 )
 from deltafold.dialects.base import Dialect, cause_of
 from deltafold.dialects.claims import dialect_of
@@ -41,7 +42,7 @@ from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
 from deltafold.model.json_values import copied, joined, string
 from deltafold.model.response import Outcome
-from deltafold.wire.json_text import Paths, Report, is_strict_json
+from deltafold.wire.json_text import Paths, Report
 
 __all__ = ["AnthropicDialect"]
 
@@ -724,10 +725,11 @@ class AnthropicDialect(Dialect):
         data = {**self.present(index).to_dict(), **block.late}
         if self._calls(block):
             text = self.so_far(index, ARGUMENTS)
+            value = value_of(text)
             if not text:
                 del data["arguments"]
-            elif is_strict_json(text):
-                data["input"] = json.loads(text)
+            elif value is not None:
+                data["input"] = value
         self.out.append(e.ItemFinished(index, self.fold.item(self.record(index), data, whole=True)))
         self.ended_items.add(index)
 

@@ -5,9 +5,21 @@ from __future__ import annotations
 from typing import Any, Final, TypeAlias
 
 from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE
+from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.response import Outcome, Usage
+from deltafold.wire.json_text import has_many, has_surrogates, is_deeper, mend, scan, skip_whitespace
 
-__all__ = ["STOPS", "Stop", "is_call", "metered", "stop_of", "stop_word", "usage_from", "usage_of_anthropic"]
+__all__ = [
+    "STOPS",
+    "Stop",
+    "is_call",
+    "metered",
+    "stop_of",
+    "stop_word",
+    "usage_from",
+    "usage_of_anthropic",
+    "value_of",
+]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -67,6 +79,27 @@ def is_call(block: JSON) -> bool:
     """Whether a block of another type than `tool_use` is a call all the same, of a tool of the server."""
     kind = block.get("type")
     return "input" in block or (isinstance(kind, str) and kind.endswith("tool_use"))
+
+
+MOST_DEPTH: Final = 64
+"""How deep the input of a call may be nested: what is deeper stays text. That of `Limits.json_depth`."""
+
+
+def value_of(arguments: str) -> Any:
+    """The value that a JSON text is, as a payload would hold it; None where it is not whole, or too deep."""
+    try:
+        value, end = scan(arguments, skip_whitespace(arguments, 0))
+    except (StopIteration, ValueError, RecursionError):
+        return None
+    if skip_whitespace(arguments, end) != len(arguments):
+        return None
+    if has_many(arguments, MOST_DEPTH) and is_deeper(value, MOST_DEPTH):
+        return None
+    return mend(value, unheard, frozenset()) if has_surrogates(arguments) else value
+
+
+def unheard(code: AnomalyCode, message: str) -> None:
+    """The text of arguments stays as it came: what is made of it is no anomaly of the stream."""
 
 
 # --------------------------------------------------------------------------------------------- stop reasons
