@@ -1144,3 +1144,139 @@ def test_nothing_but_an_error_comes_of_a_payload(payload: Any, status: int | Non
     assert error.raw is payload
     if isinstance(payload, dict):
         assert is_error_payload(payload) in (True, False)
+
+
+# --------------------------------------------------------------------------------- Anthropic, Bedrock, Google
+
+SUBSCRIPTION = {
+    "retry-after": "7999",
+    "anthropic-ratelimit-unified-status": "rejected",
+    "anthropic-ratelimit-unified-reset": "1772359241",
+}
+RATE_LIMIT = {
+    "type": "error",
+    "error": {"type": "rate_limit_error", "message": "This would exceed the limit"},
+}
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind", "retry_after", "resets_at"),
+    [
+        (SUBSCRIPTION, K.USAGE_LIMIT_REACHED, 7999.0, 1772359241.0),
+        ({**SUBSCRIPTION, "anthropic-ratelimit-unified-status": "allowed"}, K.RATE_LIMITED, 7999.0, None),
+        (
+            {
+                "anthropic-ratelimit-unified-5h-status": "rejected",
+                "anthropic-ratelimit-unified-5h-reset": "1772359241",
+                "anthropic-ratelimit-unified-7d-status": "rejected",
+                "anthropic-ratelimit-unified-7d-reset": "1772400000",
+                "anthropic-ratelimit-unified-7d_oi-status": "allowed",
+                "anthropic-ratelimit-unified-7d_oi-reset": "1799999999",
+                "date": "Sun, 01 Mar 2026 10:00:00 GMT",
+            },
+            K.USAGE_LIMIT_REACHED,
+            1772400000.0 - 1772359200.0,
+            1772400000.0,
+        ),
+        (
+            {
+                "retry-after": "41",
+                "anthropic-ratelimit-input-tokens-remaining": "0",
+                "anthropic-ratelimit-input-tokens-reset": "2026-03-01T10:00:41Z",
+                "anthropic-ratelimit-requests-remaining": "5",
+                "anthropic-ratelimit-requests-reset": "2026-03-01T11:00:00Z",
+            },
+            K.RATE_LIMITED,
+            41.0,
+            1772359241.0,
+        ),
+    ],
+)
+def test_a_subscription_is_told_from_a_throttle(
+    headers: dict[str, str], kind: K, retry_after: float | None, resets_at: float | None
+) -> None:
+    """The unified headers say whether a window of the subscription is used up; their reset is the moment."""
+    error = classify_http_error(429, headers, RATE_LIMIT)
+    assert (error.kind, error.retry_after, error.resets_at) == (kind, retry_after, resets_at)
+    assert error.type == "rate_limit_error"
+
+
+def test_anthropics_details_name_the_cause() -> None:
+    """The stable code in `details` is the code; the type still says what it means."""
+    told = {"type": "invalid_request_error", "message": "-", "details": {"error_code": "tool_name_conflict"}}
+    error = classify_http_error(400, {}, {"type": "error", "error": told})
+    assert (error.code, error.kind) == ("tool_name_conflict", K.INVALID_REQUEST)
+    for odd in (None, {}, {"error_code": None}, {"error_code": " "}, ["x"]):
+        assert classify_http_error(400, {}, {"error": {**told, "details": odd}}).code is None
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("ThrottlingException:http://internal.amazon.com/coral/", K.RATE_LIMITED),
+        ("ValidationException", K.INVALID_REQUEST),
+        ("AccessDeniedException", K.PERMISSION),
+        ("ServiceQuotaExceededException", K.QUOTA_EXCEEDED),
+        ("ModelNotReadyException", K.OVERLOADED),
+        ("ResourceNotFoundException", K.NOT_FOUND),
+        ("ExpiredTokenException", K.AUTHENTICATION),
+    ],
+)
+def test_bedrock_names_its_errors_in_a_header(name: str, kind: K) -> None:
+    """The type of an AWS error stands in a header."""
+    assert classify_http_error(400, {"x-amzn-ErrorType": name}, b'{"message": "-"}').kind is kind
+
+
+def google(details: Any, message: str = "You exceeded your current quota.", code: int | None = 429) -> Any:
+    """Google's error that a resource is exhausted."""
+    return {"error": {"code": code, "message": message, "status": "RESOURCE_EXHAUSTED", "details": details}}
+
+
+@pytest.mark.parametrize(
+    ("details", "kind"),
+    [
+        ([{"violations": [{"quotaId": "GenerateRequestsPerMinutePerProject"}]}], K.RATE_LIMITED),
+        ([{"violations": [{"quotaId": "GenerateRequestsPerDayPerProject"}]}], K.QUOTA_EXCEEDED),
+        (
+            [{"reason": "RATE_LIMIT_EXCEEDED", "metadata": {"quota_limit": "RequestsPerDay"}}],
+            K.QUOTA_EXCEEDED,
+        ),
+        ([{"reason": "RATE_LIMIT_EXCEEDED"}], K.RATE_LIMITED),
+        ([{"reason": "QUOTA_EXHAUSTED"}], K.QUOTA_EXCEEDED),
+        ([{"reason": "MODEL_CAPACITY_EXHAUSTED"}], K.OVERLOADED),
+        ([{"reason": "SERVICE_DISABLED"}], K.PERMISSION),
+        ([{"violations": 5, "metadata": [5]}, 5], K.QUOTA_EXCEEDED),
+    ],
+)
+def test_the_window_decides_what_google_means(details: Any, kind: K) -> None:
+    """A quota of a day is spent, one of a minute is a throttle, whatever the message says."""
+    for body in (google(details), [google(details)], {"message": json.dumps(google(details))}):
+        assert classify_http_error(429, {}, body).kind is kind
+        assert classify_http_error(429, {}, json.dumps(body).encode()).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message", "retry_after", "resets_at"),
+    [
+        ({"quotaResetDelay": "373.801628ms"}, "reset after 0s", 0.373801628, None),
+        ({"quotaResetDelay": "1h2m3.5s"}, "-", 3723.5, None),
+        ({"quotaResetTimeStamp": "2026-03-01T10:00:41Z"}, "-", None, 1772359241.0),
+        ({"quotaResetDelay": 5}, "Your quota will reset after 12s.", 12.0, None),
+    ],
+)
+def test_google_tells_when_the_quota_is_whole_again(
+    metadata: Any, message: str, retry_after: float | None, resets_at: float | None
+) -> None:
+    """Code Assist tells the delay, or the moment, in its ErrorInfo; else the message does."""
+    error = classify_http_error(
+        429, {}, google([{"reason": "RATE_LIMIT_EXCEEDED", "metadata": metadata}], message)
+    )
+    assert (error.kind, error.retry_after, error.resets_at) == (K.RATE_LIMITED, retry_after, resets_at)
+
+
+def test_commas_too_many_are_passed_over() -> None:
+    """Code Assist relays errors with commas too many."""
+    error = classify_http_error(
+        503, {}, b'{"error": {"code": 503,\n ,"message": "busy", , "status": "UNAVAILABLE"}}'
+    )
+    assert (error.message, error.kind) == ("busy", K.OVERLOADED)

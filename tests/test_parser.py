@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import gzip
 import json
+import zlib
 from typing import Any
 
 import pytest
@@ -287,6 +288,8 @@ def test_anomalies_are_counted_beyond_their_limit() -> None:
         (b"<html>" + b"x" * 300, Outcome.FAILED, C.BODY_IS_HTML),
         (b"Bad Gateway", Outcome.FAILED, C.BODY_IS_TEXT),
         (gzip.compress(b"data: x\n\n", mtime=0), Outcome.FAILED, C.BODY_IS_COMPRESSED),
+        (zlib.compress(bytes(range(256)), wbits=-15), Outcome.FAILED, C.BODY_IS_COMPRESSED),
+        ("Fehler: Zugriff verweigert, bitte spät".encode("latin-1"), Outcome.FAILED, C.BODY_IS_TEXT),
         (b"", Outcome.TRUNCATED, C.MISSING_TERMINAL),
     ],
 )

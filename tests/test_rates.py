@@ -18,6 +18,7 @@ from deltafold.diagnosis.rate_limits import (
     RateWindow,
     rate_limits_from_event,
     rate_limits_from_headers,
+    timestamp_of,
 )
 
 
@@ -348,3 +349,78 @@ def test_no_event_is_too_odd(limits: Any, credits_: Any, plan: Any) -> None:
     assert found is not None
     assert found.raw is event
     assert json.dumps(attrs.asdict(attrs.evolve(found, raw={})), allow_nan=False)
+
+
+# ----------------------------------------------------------------------------------------------- Anthropic
+
+ANTHROPIC = {
+    "anthropic-ratelimit-requests-limit": "50",
+    "anthropic-ratelimit-requests-remaining": "49",
+    "anthropic-ratelimit-requests-reset": "2026-03-01T10:00:41Z",
+    "anthropic-ratelimit-tokens-limit": "90000",
+    "anthropic-ratelimit-tokens-remaining": "0",
+    "anthropic-ratelimit-tokens-reset": "2026-03-01T10:00:41.5+00:00",
+    "anthropic-ratelimit-input-tokens-remaining": "7",
+    "anthropic-priority-input-tokens-limit": "10000",
+}
+MOMENT = 1772359241.0
+UNIFIED = {
+    "anthropic-ratelimit-unified-status": "rejected",
+    "anthropic-ratelimit-unified-reset": "1772359241",
+    "anthropic-ratelimit-unified-representative-claim": "five_hour",
+    "anthropic-ratelimit-unified-5h-status": "rejected",
+    "anthropic-ratelimit-unified-5h-reset": "1772359241",
+    "anthropic-ratelimit-unified-5h-utilization": "1.25",
+    "anthropic-ratelimit-unified-7d-utilization": "0.5",
+    "anthropic-ratelimit-unified-7d_oi-status": "allowed",
+    "anthropic-ratelimit-unified-99999999h-status": "allowed",
+    "anthropic-ratelimit-unified-overage-status": "allowed",
+}
+
+
+def test_anthropics_resources_are_read() -> None:
+    """Anthropic's resources are those of the others; their resets are times."""
+    limits = read(ANTHROPIC)
+    assert limits.requests == RateLimit(limit=50, remaining=49, resets_at=MOMENT)
+    assert limits.tokens == RateLimit(limit=90_000, remaining=0, resets_at=MOMENT + 0.5)
+    assert limits.others == {
+        "input-tokens": RateLimit(remaining=7),
+        "priority-input-tokens": RateLimit(limit=10_000),
+    }
+    assert limits.raw == ANTHROPIC
+
+
+def test_the_windows_of_a_claude_subscription_are_read() -> None:
+    """The windows of five hours and of seven days are the plan's own; further ones stand beside them."""
+    limits = read(UNIFIED)
+    assert limits == RateLimits(
+        limit_id="unified",
+        limit_name="five_hour",
+        primary=RateWindow(used_percent=125.0, window_minutes=300, resets_at=MOMENT),
+        secondary=RateWindow(used_percent=50.0, window_minutes=10_080),
+        further_limits=(
+            MeteredLimit("7d_oi", primary=RateWindow(window_minutes=10_080)),
+            MeteredLimit("99999999h", primary=RateWindow()),
+        ),
+        credits=Credits(has_credits=True),
+        allowed=True,
+        limit_reached=True,
+        raw=UNIFIED,
+    )
+    both = read({**UNIFIED, **ANTHROPIC})
+    assert attrs.evolve(both, requests=None, tokens=None, others={}, raw=UNIFIED) == limits
+    assert both.requests == read(ANTHROPIC).requests
+    assert both.raw == {**UNIFIED, **ANTHROPIC}
+    bare = read({"anthropic-ratelimit-unified-fallback": "available"})
+    assert bare == RateLimits(limit_id="unified", raw=bare.raw)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["", "5", "2026-03-01", "2026-13-01T10:00:41Z", "2026-03-01T10:00:41x", "0001-01-01T00:00:00+14:00"],
+)
+def test_times_that_are_none(odd: str) -> None:
+    """What is no time of RFC 3339 tells no reset."""
+    assert read({"anthropic-ratelimit-tokens-reset": odd}).tokens in (RateLimit(), RateLimit(reset_after=5.0))
+    assert timestamp_of(5) is None
+    assert timestamp_of("2026-03-01T10:00:41") == MOMENT

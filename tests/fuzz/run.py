@@ -35,7 +35,7 @@ with atheris.instrument_imports(include=["deltafold"]):
 
 from fuzz.targets import DIALECTS, PARSER_HEADER, TARGETS  # noqa: E402
 
-LONGEST = {"sse": 96, "payload": 128, "parser": 1536}
+LONGEST = {"sse": 96, "payload": 128, "parser": 1536, "framing": 256}
 """Bytes of an input: short ones are fast, and say as much."""
 TELL_EVERY = 100_000
 MOST_FOUND = 100
@@ -52,6 +52,9 @@ def seeds(target: str) -> dict[str, bytes]:
         if target == "parser":
             head = bytes([DIALECTS.index(path.parent.name) if path.parent.name in DIALECTS else 2])
             made[name] = (head + bytes([0, 1, 7, 64, 200]) + body)[: LONGEST[target]]
+        elif target == "framing":
+            for number in range(3):
+                made[f"{name}-{number}"] = (bytes([number + 64, 0, 1, 7, 50]) + body)[: LONGEST[target]]
         elif target == "sse":
             made[name] = (bytes([0, 0, 5, 50]) + body)[: LONGEST[target]]
         else:

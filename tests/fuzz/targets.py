@@ -1,21 +1,25 @@
 """What is fuzzed: each target takes any bytes, and raises if what came of them breaks a promise.
 
-An input of `sse` and `parser` begins with a few bytes that say how the rest is cut, and with which options it
-is read, so that the fuzzer chooses these as well. An `AssertionError` is a law that is broken; any other
-exception that comes through is one that is not documented.
+An input of `sse`, `framing` and `parser` begins with a few bytes that say how the rest is cut, and with which
+options it is read, so that the fuzzer chooses these as well. An `AssertionError` is a law that is broken; any
+other exception that comes through is one that is not documented.
 """
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from deltafold import (
+    AWSEventStreamDecoder,
     Event,
+    JSONArrayDecoder,
     Lift,
     LimitExceeded,
     Limits,
+    NDJSONDecoder,
     ResponseFinished,
     ResponseParser,
     SSEDecoder,
@@ -366,4 +370,73 @@ def watch(reader: ResponseParser, events: list[Event], fold: Fold) -> WireError 
             assert whole(fold.response()) == whole(response), "not the fold of the events handed out"
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {"sse": sse, "payload": payload, "parser": parser}
+# -------------------------------------------------------------------------------------------- other framings
+
+FRAMING_HEADER = 5
+DECODERS: tuple[Any, ...] = (JSONArrayDecoder, NDJSONDecoder, AWSEventStreamDecoder)
+FRAMED = ("json_array", "ndjson", "aws_eventstream")
+
+
+def framing(data: bytes) -> None:
+    """The decoders of other framings, alone and in the parser: the same at any chunking and across snapshots.
+
+    Where a bit of the header says so, the checksums of messages are put right: no fuzzer guesses them.
+    """
+    head, body = data[:FRAMING_HEADER].ljust(FRAMING_HEADER, b"\1"), data[FRAMING_HEADER:]
+    which, sizes = head[0] % 3, head[2:]
+    limits = Limits(line_bytes=head[1] >> 1, event_bytes=head[1]) if head[0] & 128 else Limits()
+    if which == 2 and head[0] & 64:
+        body = b"".join(map(summed, body.split(b"\n")))
+    whole = decode_frames(DECODERS[which], [body], limits)
+    assert decode_frames(DECODERS[which], cuts(body, sizes), limits) == whole, (
+        "another chunking, another outcome"
+    )
+    strict = bool(head[0] & 32)
+    options: JSON = {"dialect": "auto", "strict": strict, "limits": limits, "framing": FRAMED[which]}
+    if head[0] & 16:
+        options["framing"] = "auto"
+    run = play([body] if body else [], ResponseParser.feed, ResponseParser.close, options)
+    check_laws(run, strict=strict)
+    other = play(cuts(body, sizes), ResponseParser.feed, ResponseParser.close, options)
+    assert other.told == run.told, "another chunking, another outcome"
+
+
+def summed(piece: bytes) -> bytes:
+    """A message whose payload is a piece of the input, with the headers that may stand before a colon."""
+    headers, _, payload = piece.rpartition(b"::")
+    prelude = (16 + len(headers) + len(payload)).to_bytes(4, "big") + len(headers).to_bytes(4, "big")
+    message = prelude + zlib.crc32(prelude).to_bytes(4, "big") + headers + payload
+    return message + zlib.crc32(message).to_bytes(4, "big")
+
+
+def decode_frames(kind: Any, chunks: Any, limits: Limits) -> tuple[list[Any], Any]:
+    """All that a decoder makes of a stream, over another decoder at each empty chunk, and how it ends."""
+    decoder = kind(limits=limits)
+    steps: list[Any] = []
+    try:
+        for chunk in chunks:
+            if not chunk:
+                other = kind(limits=limits)
+                other.setstate(json.loads(json.dumps(decoder.getstate())))
+                decoder = other
+            decoder.feed(chunk)
+            steps.extend(steps_of(decoder))
+        decoder.close()
+        steps.extend(steps_of(decoder))
+    except LimitExceeded as fault:
+        return steps, str(fault)
+    return steps, (decoder.pending, decoder.unfinished(), decoder.bytes_fed, decoder.clean)
+
+
+def steps_of(decoder: Any) -> Iterator[Any]:
+    """What a decoder comes upon."""
+    while step := decoder.advance():
+        yield step, decoder.data, decoder.event_offset, decoder.event_index, step == 2 and decoder.flaw
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "sse": sse,
+    "payload": payload,
+    "parser": parser,
+    "framing": framing,
+}

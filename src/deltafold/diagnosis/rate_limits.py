@@ -172,9 +172,10 @@ def timestamp_of(value: Any) -> float | None:
         return None
     try:
         moment = datetime.fromisoformat(value.upper())
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
+    return seconds if seconds >= 0 else None
 
 
 def word_of(value: Any) -> str | None:

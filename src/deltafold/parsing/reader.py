@@ -34,7 +34,7 @@ from deltafold.model.response import Outcome, Response
 from deltafold.parsing.fast_path import HOT, HotPath
 from deltafold.parsing.reporter import EXCERPT, Reporter, Stage
 from deltafold.registry import DIALECTS, part_of
-from deltafold.wire.body_kind import EVENT_STREAM, Body, Opening, sniff
+from deltafold.wire.body_kind import EVENT_STREAM, Body, Opening, is_binary, sniff
 from deltafold.wire.frame_decoder import FrameDecoder, Step
 from deltafold.wire.json_text import (
     DONE,
@@ -844,6 +844,8 @@ class Reader:
         self._values.extend((value, "") for value in values)
 
     def _refuse_body(self, code: AnomalyCode, text: str) -> None:
+        if code is AnomalyCode.BODY_IS_TEXT and is_binary(text):
+            code, text = AnomalyCode.BODY_IS_COMPRESSED, ""
         self.report.text = text
         rule = ANOMALIES[code]
         self.report(code, rule.meaning)

@@ -12,7 +12,7 @@ from typing import Final
 
 from deltafold.wire.value_end import ValueEnd
 
-__all__ = ["FRAMINGS", "Body", "Opening", "begins_message", "sniff"]
+__all__ = ["FRAMINGS", "Body", "Opening", "begins_message", "is_binary", "sniff"]
 
 BOM: Final = b"\xef\xbb\xbf"
 SPACE: Final = b" \t\r\n"
@@ -52,6 +52,7 @@ SCALARS: Final = b"0123456789-tfn"
 # that of a prelude and a checksum.
 PRELUDE: Final = 12
 LEAST_MESSAGE: Final = 16
+CONTROLS: Final = "\t\n\r\x0b\x0c\x1b"  # those that texts have
 FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
 LONGEST_FIELD: Final = max(map(len, FIELDS))
 
@@ -80,8 +81,6 @@ def sniff(head: bytes, *, closed: bool = False, framing: str = "auto") -> Body |
     if known is not None:
         if known is EVENT_STREAM and start.startswith(b"["):
             return Body.JSON
-        if known is Body.AWS_EVENT_STREAM:
-            return known if head else None
         return known if closed or len(start) >= LONGEST or len(head) > MOST_BLANKS else None
     binary = begins_message(head)
     if binary or (binary is None and not closed):
@@ -99,6 +98,12 @@ def begins_message(head: bytes) -> bool | None:
         return None
     total, headers, checksum = (int.from_bytes(head[at : at + 4], "big") for at in (0, 4, 8))
     return zlib.crc32(head[:8]) == checksum and total >= LEAST_MESSAGE + headers
+
+
+def is_binary(text: str) -> bool:
+    """Whether what was read as text is none: raw deflate and brotli have no mark to know them by."""
+    bad = sum(letter == "\ufffd" or (letter < " " and letter not in CONTROLS) for letter in text)
+    return bad >= 3 and bad * 10 >= len(text)
 
 
 class Opening:
