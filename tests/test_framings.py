@@ -495,6 +495,25 @@ def test_cancel(make: Any) -> None:
 # ------------------------------------------------------------------------------------------- first bytes
 
 
+@pytest.mark.parametrize(
+    ("head", "by_default", "as_events"),
+    [
+        (b"[", None, None),
+        (b"[" + b" " * 70_000, Body.JSON_ARRAY, Body.JSON),
+        (b"[ {", Body.JSON_ARRAY, Body.JSON),
+        (b"[1", Body.JSON, Body.JSON),
+        (b"[E", Body.EVENTS, Body.EVENTS),
+        (b"dat", None, None),
+        (b"data", Body.EVENTS, Body.EVENTS),
+    ],
+)
+def test_a_known_framing(head: bytes, by_default: Body | None, as_events: Body | None) -> None:
+    """An array among server-sent events is a document; other framings leave it to their decoder."""
+    assert sniff(head) is by_default
+    assert sniff(head, framing="sse") is as_events
+    assert sniff(head + b"    ", framing="ndjson") in (None, Body.NDJSON)
+
+
 @given(st.integers(1, 9))
 def test_sniffing_is_one_whatever_the_cut(size: int) -> None:
     """No beginning of a stream tells another framing than the whole."""

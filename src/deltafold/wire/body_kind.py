@@ -71,16 +71,15 @@ def sniff(head: bytes, *, closed: bool = False, framing: str = "auto") -> Body |
         return Body.HTML
     if start.startswith(MAGIC):
         return Body.COMPRESSED
-    if start.startswith(b"[") and known is None:
+    if start.startswith(b"[") and known in (None, EVENT_STREAM):
+        array = Body.JSON_ARRAY if known is None else Body.JSON
         second = start[1:].lstrip(SPACE)[:1]
         if second or closed:
             if not second or second in SCALARS:
                 return Body.JSON
-            return Body.JSON_ARRAY if second in ELEMENTS else EVENT_STREAM
-        return Body.JSON_ARRAY if len(head) > MOST_BLANKS else None
+            return array if second in ELEMENTS else EVENT_STREAM
+        return array if len(head) > MOST_BLANKS else None
     if known is not None:
-        if known is EVENT_STREAM and start.startswith(b"["):
-            return Body.JSON
         return known if closed or len(start) >= LONGEST or len(head) > MOST_BLANKS else None
     binary = begins_message(head)
     if binary or (binary is None and not closed):
