@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
-from types import NoneType, UnionType
+from types import UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 import attrs
@@ -94,9 +94,6 @@ def value_of(hint: Any, told: Any, where: str) -> Any:
         elif attrs.has(choice):
             if isinstance(told, Mapping) and told.get(CLASS) == choice.__name__:
                 return object_of(choice, told, where)
-        elif choice is NoneType:
-            if told is None:
-                return None
         elif issubclass(choice, StrEnum):
             if isinstance(told, str) and told in tuple(choice):
                 return choice(told)
