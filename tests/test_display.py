@@ -14,7 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltafold import Lift, Message, OutputText, Reasoning, Refusal, ResponseParser, UsageError
+from deltafold import (
+    FunctionCall,
+    Lift,
+    Message,
+    OtherItem,
+    OutputText,
+    Reasoning,
+    Refusal,
+    ResponseParser,
+    UsageError,
+)
 from deltafold.model import events as e
 from deltafold.model.errors import ErrorKind, ResponseError
 from deltafold.testing import Stream
