@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from deltafold.arguments.reader import ArgumentsError, ArgumentsReader
     from deltafold.diagnosis.classify import classify_http_error
     from deltafold.diagnosis.rate_limits import rate_limits_from_event, rate_limits_from_headers
+    from deltafold.encoding.encoder import StreamEncoder, encode_response
     from deltafold.encoding.requests import chatgpt_request, convert_request
     from deltafold.encoding.turns import next_turn
     from deltafold.model.losses import LOSSES, Loss, LossCode
@@ -172,6 +173,7 @@ __all__ = [
     "SSEDecoder",
     "Sign",
     "StatusChanged",
+    "StreamEncoder",
     "SummaryText",
     "TextDelta",
     "ToolResult",
@@ -190,6 +192,7 @@ __all__ = [
     "classify_http_error",
     "convert_request",
     "encode_frame",
+    "encode_response",
     "event_from_dict",
     "next_turn",
     "parse",
@@ -210,10 +213,12 @@ _LATER = {
     "LOSSES": "model.losses",
     "Loss": "model.losses",
     "LossCode": "model.losses",
+    "StreamEncoder": "encoding.encoder",
     "ToolResult": "model.requests",
     "Turn": "model.requests",
     "chatgpt_request": "encoding.requests",
     "convert_request": "encoding.requests",
+    "encode_response": "encoding.encoder",
     "next_turn": "encoding.turns",
     "ArgumentsError": "arguments.reader",
     "ArgumentsReader": "arguments.reader",

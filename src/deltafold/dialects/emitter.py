@@ -115,7 +115,7 @@ class Emitter:
 
     def announce(self, data: JSON) -> None:
         """Hands out that the response begins."""
-        self.out.append(e.ResponseStarted(string(data, "id"), string(data, "model"), data))
+        self.out.append(e.ResponseStarted(string(data, "id"), string(data, "model"), data, self.fold.dialect))
 
     def end_response(self, ending: Ending) -> None:
         """The response ends, and what is still open in it."""
@@ -140,7 +140,14 @@ class Emitter:
         """The first free `output_index` behind all items."""
         return len(self.fold.items) + len(self.begun)
 
-    def begin_item(self, told: JSON, *, index: int | None = None, choice_index: int | None = None) -> int:
+    def begin_item(
+        self,
+        told: JSON,
+        *,
+        index: int | None = None,
+        choice_index: int | None = None,
+        member: str | None = None,
+    ) -> int:
         """An item begins, without its streamed values. Gives its index. Raises `LimitExceeded`."""
         free, limits = self.free_index(), self.fold.limits
         if free + self.held_items >= limits.items:
@@ -151,7 +158,7 @@ class Emitter:
         record.load(told)
         self.begun[index] = self.fold.prepared[index] = record
         item = item_from(told, choice_index=choice_index, approval_required=self.fold.approval_required)
-        self.out.append(e.ItemStarted(index, item))
+        self.out.append(e.ItemStarted(index, item, member))
         return index
 
     def hold_item(self) -> None:

@@ -114,6 +114,8 @@ class ResponseStarted(EventBase):
     model: str | None
     data: dict[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
     """The response as it was announced, without its output. Not to be changed."""
+    dialect: str | None = attrs.field(default=None, repr=False, eq=False)
+    """The wire that told it. None where no parser made the event."""
 
 
 @attrs.frozen(repr=False)
@@ -181,6 +183,9 @@ class ItemStarted(EventBase):
 
     output_index: int
     item: Item
+    member: str | None = attrs.field(default=None, repr=False, eq=False)
+    """The member of the wire in which it came, where servers have several for one thing: `reasoning`,
+    `function_call`…"""
 
 
 @attrs.frozen(repr=False)

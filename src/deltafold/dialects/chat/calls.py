@@ -294,7 +294,8 @@ class CallReader:
             **call.more,
         }
         self.emitter.release_item()
-        index = call.index = self.emitter.begin_item(told, choice_index=calls.choice_index)
+        member = "function_call" if call.legacy else None
+        index = call.index = self.emitter.begin_item(told, choice_index=calls.choice_index, member=member)
         pieces, call.pieces = call.pieces, []
         text = "".join(pieces)
         self.emitter.release_text(len(text))

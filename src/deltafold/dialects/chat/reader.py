@@ -83,6 +83,7 @@ class OpenChoice:
         "tags",
         "details",
         "weighed",
+        "named",
     )
     __slots__ = MEMORY
 
@@ -105,6 +106,8 @@ class OpenChoice:
         """What was handed on of its message's other fields."""
         self.reasoning_field: str | None = None
         """The member in which reasoning came first."""
+        self.named: str | None = None
+        """The member that came for it, empty, before any reasoning did."""
         self.annotations = 0
         self.cited: set[str] | None = None
         """The annotations that were handed on."""
@@ -547,7 +550,9 @@ class ChatDialect(Dialect):
             reasoning = choice.reasoning
             if reasoning is None:
                 told: JSON = {"type": "reasoning", "summary": [], "content": []}
-                reasoning = choice.reasoning = self.begin_item(told, choice_index=choice.index)
+                reasoning = choice.reasoning = self.begin_item(
+                    told, choice_index=choice.index, member=choice.reasoning_field or choice.named
+                )
                 self.begin_part(reasoning, "content", 0, {"type": "reasoning_text", "text": ""})
             return reasoning, REASONING_KEY
         message = choice.message
@@ -600,6 +605,8 @@ class ChatDialect(Dialect):
                 self.hold_text(kept.add(detail))
                 if len(kept.entries) > limits.parts:
                     raise LimitExceeded("parts", limits.parts)
+            if choice.reasoning_field is None and choice.named is None:
+                choice.named = next((name for name in REASONING if name in told), None)
             self._place(choice, "reasoning")
         if not texts and not isinstance(told.get("reasoning"), str):
             for detail in details:

@@ -1,0 +1,536 @@
+"""Writes Anthropic Messages: what `StreamEncoder("anthropic")` says.
+
+Blocks are numbered from 0 without gaps, and one is open at a time. Text and thinking can be split: when another
+block is due they are closed, and go on in a new one. A call cannot: while its arguments are no whole object,
+what comes for other blocks waits, and is written as soon as the call ends.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, TypeAlias
+
+from deltafold.dialects.anthropic.table import EVENTS, OF_DOCUMENT, OF_ITEM, usage_of_anthropic
+from deltafold.dialects.writing import (
+    SAFE_NAME,
+    Options,
+    Writer,
+    WrittenItem,
+    WrittenPart,
+    dumps,
+    error_of,
+    json_object,
+    quoted,
+)
+from deltafold.machine.lifecycle import COMPLETED, FAILED, ITEM_DONE
+from deltafold.model import events as e
+from deltafold.model.errors import ErrorKind, ResponseError
+from deltafold.model.items import (
+    CustomToolCall,
+    FunctionCall,
+    Message,
+    OtherItem,
+    OtherPart,
+    Reasoning,
+    is_whole,
+)
+from deltafold.model.json_values import copied
+from deltafold.model.losses import LossCode
+from deltafold.model.response import Outcome, Response
+
+__all__ = ["WRITER", "AnthropicWriter"]
+
+JSON: TypeAlias = dict[str, Any]
+
+STOP_REASONS: Final = {
+    "stop": "end_turn",
+    "tool_calls": "tool_use",
+    "length": "max_tokens",
+    "content_filter": "refusal",
+    "pause_turn": "pause_turn",
+}
+"""The finish reasons of this library, in the wire's words."""
+ERROR_TYPES: Final[dict[ErrorKind, str]] = {
+    ErrorKind.RATE_LIMITED: "rate_limit_error",
+    ErrorKind.QUOTA_EXCEEDED: "rate_limit_error",
+    ErrorKind.USAGE_LIMIT_REACHED: "rate_limit_error",
+    ErrorKind.OVERLOADED: "overloaded_error",
+    ErrorKind.AUTHENTICATION: "authentication_error",
+    ErrorKind.PERMISSION: "permission_error",
+    ErrorKind.NOT_FOUND: "not_found_error",
+    ErrorKind.INVALID_REQUEST: "invalid_request_error",
+    ErrorKind.CONTEXT_WINDOW_EXCEEDED: "invalid_request_error",
+    ErrorKind.CONTENT_POLICY: "invalid_request_error",
+    ErrorKind.TIMEOUT: "timeout_error",
+    ErrorKind.SERVER_ERROR: "api_error",
+    ErrorKind.UNKNOWN: "api_error",
+}
+DELTAS: Final = {
+    "text": ("text_delta", "text"),
+    "thinking": ("thinking_delta", "thinking"),
+    "json": ("input_json_delta", "partial_json"),
+    "signature": ("signature_delta", "signature"),
+}
+"""What a fragment is, by its kind: the type of its delta, and the member that holds it."""
+OF_BLOCK: Final = OF_ITEM | {"input", "citations"}
+NOT_OF_MESSAGE: Final = OF_DOCUMENT | {"id", "model", "type", "role", "content", "usage", "message"}
+
+
+class AnthropicWriter(Writer):
+    """Events in, frames of Anthropic Messages out."""
+
+    name = "anthropic"
+    MEMORY: ClassVar[tuple[str, ...]] = (
+        *Writer.MEMORY,
+        "blocks",
+        "current",
+        "kind",
+        "prefixes",
+        "waiting",
+        "late",
+        "called",
+        "summed",
+    )
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self.blocks = 0
+        """How many blocks have begun."""
+        self.current: int | None = None
+        """The output index of the item whose block is open."""
+        self.kind = ""
+        """What the open block holds: `text`, `thinking`, `json`, `other`."""
+        self.prefixes: dict[str, str] = {}
+        """All of a delta's frame in the open block before its text, by its kind."""
+        self.waiting: dict[int, list[tuple[str, str]]] = {}
+        """Fragments of items that wait for a call to end: their kinds and texts, in the order of the items."""
+        self.late: JSON = {}
+        """Members of the message that became known after it began."""
+        self.called = False
+        """Whether a call is written that can be run."""
+        self.summed: dict[int, int] = {}
+        """The part of the summary that each item told last."""
+
+    # ------------------------------------------------------------------------------------------- frames
+
+    def say(self, kind: str, members: str = "") -> None:
+        """One event: its type, and its members as JSON without braces."""
+        rest = "," + members if members else ""
+        self.out.append(f'event: {kind}\ndata: {{"type":"{kind}"{rest}}}\n\n')
+
+    def begin(self) -> None:
+        """The message begins, with what is known of it by now."""
+        if self.begun:
+            return
+        self.begun = True
+        message: JSON = {
+            "id": self.ident("msg_0"),
+            "type": "message",
+            "role": "assistant",
+            "model": self.model_name(),
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+        }
+        if self.own():
+            for key, value in members_of(self.data).items():
+                if key not in ("stop_reason", "stop_sequence"):
+                    message[key] = value
+                elif value is not None:
+                    self.late[key] = value
+        message["usage"] = {"input_tokens": 0, "output_tokens": 0}
+        self.say("message_start", f'"message":{dumps(message)}')
+
+    def response_started(self) -> None:
+        if (self.response_id is not None or self.options.response_id) and (
+            self.model is not None or self.options.model
+        ):
+            self.begin()
+
+    def status(self, event: e.StatusChanged) -> None:
+        if not self.begun:
+            self.learn(event.data)
+        elif self.own():
+            self.late.update(members_of(event.data))
+
+    def heartbeat(self) -> None:
+        if self.begun:
+            self.say("ping")
+        else:
+            self.out.append(": keepalive\n\n")
+
+    def as_told(self, event: Any) -> None:
+        payload = event.payload
+        kind = payload.get("type") if type(payload) is dict else None
+        if type(kind) is not str or not kind:
+            kind = event.type if type(payload) is dict else None
+        if type(kind) is not str or kind in EVENTS or not SAFE_NAME.fullmatch(kind):
+            self.lose(LossCode.EVENT_UNWRITABLE, "an event has no type that could be written, or no place")
+            return
+        self.begin()
+        told = {"type": kind, **{key: value for key, value in payload.items() if key != "type"}}
+        self.out.append(f"event: {kind}\ndata: {dumps(told)}\n\n")
+
+    def choice_updated(self, event: e.ChoiceUpdated) -> None:
+        if event.data and self.source is not None:
+            self.lose(LossCode.CHOICE_DATA, f"{', '.join(event.data)[:80]} of a choice")
+
+    # ------------------------------------------------------------------------------------------- blocks
+
+    def blocked(self, index: int) -> bool:
+        """Whether a call is open that cannot be closed yet for what is due for another item."""
+        current = self.current
+        if current is None or current == index or self.kind in ("text", "thinking"):
+            return False
+        item = self.items[current]
+        return item.state is not ITEM_DONE and not item.is_whole_object()
+
+    def write_piece(self, item: WrittenItem, kind: str, text: str) -> None:
+        """A fragment goes to its block, or waits for its turn."""
+        index = item.index
+        if self.current == index and kind in self.prefixes:
+            self.out.append(f"{self.prefixes[kind]}{quoted(text)}}}}}\n\n")
+            if self.waiting and self.kind == "json" and item.is_whole_object():
+                self.close()
+                self.drain()
+            return
+        if index in self.waiting or self.blocked(index):
+            self.waiting.setdefault(index, []).append((kind, text))
+            return
+        self.put(item, kind, text)
+
+    def put(self, item: WrittenItem, kind: str, text: str) -> None:
+        """A fragment goes to the block of its item, which begins if it is not open."""
+        index = item.index
+        if kind == "whole":  # a block that comes whole
+            self.close()
+            self.start(item, "other", text)
+            self.close()
+            return
+        if self.current != index or kind not in self.prefixes:
+            if kind == "json" and item.over:
+                self.spare(item, text)
+                return
+            self.close()
+            if kind == "signature" and not item.begun:
+                self.start(item, "thinking", block_json("thinking", item.item, own=self.own()))
+            elif kind == "json":
+                self.start(item, "json", self.call_block(item))
+            elif kind == "start":
+                self.start(item, "json" if text[-1:] == "}" else "other", text)
+                return
+            else:
+                block = "text" if kind in ("text", "citation") else "thinking"
+                self.start(item, block, block_json(block, item.item, own=self.own()))
+        if kind == "citation":
+            delta = f'"delta":{{"type":"citations_delta","citation":{text}}}'
+            self.say("content_block_delta", f'"index":{self.blocks - 1},{delta}')
+        elif text or kind == "signature":
+            self.out.append(f"{self.prefixes[kind]}{quoted(text)}}}}}\n\n")
+
+    def spare(self, item: WrittenItem, text: str) -> None:
+        """Arguments that came after their block was closed."""
+        if text.strip():
+            self.lose(
+                LossCode.ARGUMENTS_AFTER_END, "arguments came after their object was closed", item.index
+            )
+
+    def start(self, item: WrittenItem, kind: str, block: str) -> None:
+        """A block begins."""
+        self.begin()
+        at = self.blocks
+        self.blocks = at + 1
+        item.begun = True
+        self.current = item.index
+        self.kind = kind
+        self.say("content_block_start", f'"index":{at},"content_block":{block}')
+        kinds = {"text": ("text", "citation"), "thinking": ("thinking", "signature"), "json": ("json",)}
+        self.prefixes = {}
+        for name in kinds.get(kind, ()):
+            if name in DELTAS:
+                delta, member = DELTAS[name]
+                self.prefixes[name] = (
+                    f'event: content_block_delta\ndata: {{"type":"content_block_delta","index":{at},'
+                    f'"delta":{{"type":"{delta}","{member}":'
+                )
+            else:
+                self.prefixes[name] = ""
+
+    def close(self) -> None:
+        """The open block ends."""
+        if self.current is None:
+            return
+        item = self.items[self.current]
+        if self.kind == "json":
+            item.over = True
+        self.say("content_block_stop", f'"index":{self.blocks - 1}')
+        self.current = None
+        self.kind = ""
+        self.prefixes = {}
+
+    def drain(self) -> None:
+        """What waited is written, item after item, until a call is open again that is not whole."""
+        while self.waiting:
+            index = next(iter(self.waiting))
+            item = self.items[index]
+            if self.blocked(index):
+                return
+            pieces = self.waiting.pop(index)
+            for kind, text in pieces:
+                self.put(item, kind, text)
+            if item.state is ITEM_DONE and self.current == index:
+                self.close()
+
+    def call_block(self, item: WrittenItem) -> str:
+        """The block with which a call begins."""
+        told = item.item
+        assert isinstance(told, (FunctionCall, CustomToolCall))
+        rest = ""
+        if self.own():
+            more = rest_of(told.data)
+            rest = f",{dumps(more)[1:-1]}" if more else ""
+        ident, name = quoted(self.call_id(item)), quoted(told.name)
+        return f'{{"type":"tool_use","id":{ident},"name":{name},"input":{{}}{rest}}}'
+
+    # --------------------------------------------------------------------------------------------- items
+
+    def item_started(self, item: WrittenItem) -> None:
+        told = item.item
+        if item.choice > 0:
+            item.skipped = True
+            self.lose(LossCode.FURTHER_CHOICE, f"choice {item.choice} is left out", item.index)
+        elif isinstance(told, OtherItem):
+            if not self.own() or not told.type:
+                item.skipped = True
+                self.lose(LossCode.ITEM_UNSUPPORTED, f"a {told.type[:60]} is left out", item.index)
+            elif told.type.endswith("tool_use"):
+                self.begin()
+                self.write_piece(item, "start", dumps(copied(told.data)))
+        elif isinstance(told, FunctionCall):
+            self.item_updated(item)
+
+    def item_updated(self, item: WrittenItem) -> None:
+        told = item.item
+        if isinstance(told, FunctionCall) and not item.ident and told.name and told.call_id:
+            item.ident = told.call_id  # from now on the call can be written
+            held, item.pieces = item.pieces, []
+            self.write_piece(item, "json", "")
+            for piece in held:
+                item.pieces.append(piece)
+                self.arguments(item, piece)
+
+    def part_started(self, item: WrittenItem, part: WrittenPart, event: e.PartStarted) -> None:
+        if isinstance(event.part, OtherPart):
+            self.lose(
+                LossCode.PART_UNSUPPORTED, f"a part of type {event.part.type[:40]} is left out", item.index
+            )
+
+    def text(self, item: WrittenItem, part: WrittenPart, event: e.TextDelta) -> None:
+        if event.logprobs:
+            self.lose(LossCode.LOGPROBS_UNSUPPORTED, "log probabilities are left out", item.index)
+        if event.text:
+            self.write_piece(item, "text", event.text)
+
+    def refusal(self, item: WrittenItem, part: WrittenPart, event: e.RefusalDelta) -> None:
+        self.lose(LossCode.REFUSAL_AS_TEXT, "a refusal is told as text", item.index)
+        if event.text:
+            self.write_piece(item, "text", event.text)
+
+    def reasoning(self, item: WrittenItem, part: WrittenPart, event: e.ReasoningDelta) -> None:
+        text, kind = event.text, event.kind
+        if not text:
+            return
+        if kind == "summary":
+            if "text" in item.kinds:
+                self.lose(LossCode.REASONING_SUMMARY, "a summary beside reasoning is left out", item.index)
+                return
+            before = self.summed.get(item.index)
+            if before is not None and before != event.part_index:
+                text = "\n\n" + text
+            self.summed[item.index] = event.part_index
+        if kind not in item.kinds:
+            if item.kinds:
+                text = "\n\n" + text
+            item.kinds += kind
+        self.write_piece(item, "thinking", text)
+
+    def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:
+        if not self.own():
+            self.lose(LossCode.ANNOTATION_UNSUPPORTED, "a citation of another shape is left out", item.index)
+            return
+        self.write_piece(item, "citation", dumps(event.annotation))
+
+    def arguments(self, item: WrittenItem, text: str) -> None:
+        if isinstance(item.item, CustomToolCall):
+            return  # told whole, when it is
+        if isinstance(item.item, FunctionCall):
+            if not item.ident:
+                return
+            if item.over:
+                self.spare(item, text)
+                return
+            was_whole = item.scan.whole
+            item.unscanned.append(text)
+            if not item.scan.begun or item.scan.other or was_whole:
+                item.is_whole_object()
+            if item.scan.other:
+                return  # no object can come of this: what clients read there has to be one
+            if was_whole:
+                self.spare(item, text)
+                return
+        self.write_piece(item, "json", text)
+
+    def hosted(self, item: WrittenItem, event: Any) -> None:
+        """Hosted items of other APIs are left out whole."""
+
+    def item_finished(self, item: WrittenItem) -> None:
+        told = item.item
+        if isinstance(told, CustomToolCall):
+            self.finish_custom(item, told)
+        elif isinstance(told, FunctionCall):
+            self.finish_call(item, told)
+        elif isinstance(told, Reasoning):
+            self.finish_reasoning(item, told)
+        elif isinstance(told, OtherItem):
+            if not told.type.endswith("tool_use"):
+                self.begin()
+                self.write_piece(item, "whole", dumps(copied(told.data)))
+        elif isinstance(told, Message) and self.own() and not item.begun and item.index not in self.waiting:
+            self.write_piece(item, "text", "")
+        if self.current == item.index:
+            self.close()
+        if self.waiting:
+            self.drain()
+
+    def finish_custom(self, item: WrittenItem, told: CustomToolCall) -> None:
+        if not told.name:
+            self.lose(LossCode.CALL_NAME_MISSING, "a call without a name is left out", item.index)
+            return
+        self.lose(LossCode.CUSTOM_TOOL_AS_FUNCTION, "a custom tool is told as a function", item.index)
+        self.called = self.called or told.whole
+        self.write_piece(item, "json", dumps({"input": "".join(item.pieces) or told.input}))
+
+    def finish_call(self, item: WrittenItem, told: FunctionCall) -> None:
+        if not item.ident:
+            if not told.name:
+                item.skipped = True
+                self.lose(LossCode.CALL_NAME_MISSING, "a call without a name is left out", item.index)
+                return
+            item.ident = self.call_id(item)
+            held, item.pieces = item.pieces, []
+            self.write_piece(item, "json", "")
+            for piece in held:
+                item.pieces.append(piece)
+                self.arguments(item, piece)
+        if not item.pieces and told.arguments:
+            item.pieces.append(told.arguments)
+            self.arguments(item, told.arguments)
+        self.called = self.called or told.complete
+        if told.arguments.strip() and json_object("".join(item.pieces)) is None:
+            self.lose(LossCode.ARGUMENTS_NO_OBJECT, "the arguments of a call are no object", item.index)
+
+    def finish_reasoning(self, item: WrittenItem, told: Reasoning) -> None:
+        secret = told.encrypted_content
+        if secret is None:
+            if self.own() and not item.begun and item.index not in self.waiting and told.content:
+                self.write_piece(item, "thinking", "")
+            return
+        if not self.own() and not self.options.foreign_signatures:
+            self.lose(
+                LossCode.REASONING_ENCRYPTED, "encrypted reasoning of another API is left out", item.index
+            )
+            return
+        if item.begun or item.index in self.waiting or (self.own() and item.parts):
+            if secret:
+                self.write_piece(item, "signature", secret)
+        else:
+            more = rest_of(told.data) if self.own() else {}
+            self.write_piece(item, "whole", dumps({"type": "redacted_thinking", "data": secret, **more}))
+
+    # ------------------------------------------------------------------------------------------- the ends
+
+    def release(self) -> None:
+        """What waits is written, in the order of the output indexes, whatever of it is whole."""
+        for index in sorted(self.waiting):
+            self.close()
+            item = self.items[index]
+            for kind, text in self.waiting.pop(index):
+                self.put(item, kind, text)
+
+    def ended(self, response: Response, outcome: Outcome) -> None:
+        self.begin()
+        for item in self.items.values():
+            if item.state is not ITEM_DONE and not item.skipped:
+                item.state = ITEM_DONE
+                self.item_finished(item)
+        self.release()
+        self.close()
+        delta = {"stop_reason": self.stop_reason(response, outcome), "stop_sequence": None}
+        if self.own():
+            delta |= {**self.late, "stop_reason": delta["stop_reason"]}
+        usage = self.usage if response.usage is None else response.usage
+        told: JSON = {}
+        if usage is not None:
+            told = usage.to_dict() if self.own() else usage_of_anthropic(usage)
+        if type(told.get("output_tokens")) is not int:
+            told["output_tokens"] = 0
+        self.say("message_delta", f'"delta":{dumps(delta)},"usage":{dumps(told)}')
+        self.say("message_stop")
+
+    def stop_reason(self, response: Response, outcome: Outcome) -> str:
+        """The stop reason of the message."""
+        if self.own():
+            word = response.data.get("stop_reason") or self.late.get("stop_reason")
+            if isinstance(word, str) and word:
+                return word
+        reason = response.finish_reason
+        if reason == "stop" and self.called:
+            return "tool_use"
+        known = STOP_REASONS.get(reason or "")
+        if known is not None:
+            return known
+        if outcome is COMPLETED:
+            nearest = "tool_use" if any(is_whole(item.item) for item in self.items.values()) else "end_turn"
+        else:
+            nearest = "max_tokens"
+        if reason is not None:
+            self.lose(LossCode.FINISH_REASON, f"{reason[:60]!r} is told as {nearest}")
+        return nearest
+
+    def failed(self, response: Response, outcome: Outcome, error: ResponseError | None) -> None:
+        if self.waiting:
+            self.release()
+        _, message = error_of(outcome, error)
+        kind = "api_error"
+        if outcome is FAILED and error is not None:
+            kind = ERROR_TYPES.get(error.kind, "api_error")
+            if self.own() and error.type:
+                kind = error.type
+        self.say("error", f'"error":{dumps({"type": kind, "message": message})}')
+
+
+def members_of(data: JSON) -> JSON:
+    """The members of a message that are kept by their names."""
+    told = {key: copied(value) for key, value in data.items() if key not in NOT_OF_MESSAGE}
+    clashing = data.get("message")
+    return {**told, **copied(clashing)} if isinstance(clashing, dict) else told
+
+
+def rest_of(data: JSON) -> JSON:
+    """The members of a block that its item does not model."""
+    rest = {key: copied(value) for key, value in data.items() if key not in OF_BLOCK}
+    clashing = data.get("block")
+    return {**rest, **copied(clashing)} if isinstance(clashing, dict) else rest
+
+
+def block_json(kind: str, item: Any, *, own: bool) -> str:
+    """The block with which text or thinking begins."""
+    block: JSON = {"type": kind, kind: ""}
+    if kind == "thinking":
+        block["signature"] = ""
+    if own:
+        block |= rest_of(item.data)
+    return dumps(block)
+
+
+WRITER: Final = AnthropicWriter
+"""What the registry finds here."""

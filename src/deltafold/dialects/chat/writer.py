@@ -1,0 +1,392 @@
+"""Writes Chat Completions: what `StreamEncoder("chat")` says.
+
+Each choice begins with its role, goes on in deltas of one kind each, and ends with its finish reason; usage
+comes behind in a chunk of its own, then `[DONE]`. Calls are counted from 0 within a choice, without gaps.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, TypeAlias
+
+from deltafold.dialects.writing import Options, Writer, WrittenItem, WrittenPart, dumps, error_of, quoted
+from deltafold.machine.lifecycle import COMPLETED, ITEM_DONE
+from deltafold.model import events as e
+from deltafold.model.errors import ResponseError
+from deltafold.model.items import CustomToolCall, FunctionCall, OtherItem, OtherPart, Reasoning
+from deltafold.model.losses import LossCode
+from deltafold.model.response import Outcome, Response, Usage
+from deltafold.registry import part_of
+
+__all__ = ["WRITER", "ChatWriter"]
+
+JSON: TypeAlias = dict[str, Any]
+
+WORDS: Final = ("stop", "tool_calls", "length", "content_filter")
+DONE: Final = "data: [DONE]\n\n"
+NOT_OF_CHUNKS: Final = frozenset(
+    {"id", "object", "model", "created", "created_at", "status", "error", "incomplete_details", "usage"}
+    | {"output", "audio", "choices"}
+)
+"""Members of `Response.data` that a chunk has elsewhere, or not at all."""
+CITATION: Final = (("url", str), ("title", str), ("start_index", int), ("end_index", int))
+OF_CALL_ITEM: Final = frozenset({"type", "status", "id", "call_id", "name", "arguments", "input"})
+IMAGE: Final = "image_url"
+
+
+class ChatWriter(Writer):
+    """Events in, chunks out."""
+
+    name = "chat"
+    MEMORY: ClassVar[tuple[str, ...]] = (
+        *Writer.MEMORY,
+        "head",
+        "choices",
+        "calls",
+        "prefixes",
+        "waiting",
+        "told_parts",
+        "spoke",
+    )
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self.head = ""
+        """The members that every chunk has, as JSON."""
+        self.choices = 0
+        """How many choices have begun: 0, 1, 2…"""
+        self.calls: dict[int, int] = {}
+        """How many calls each choice has."""
+        self.prefixes: dict[tuple[int, str], str] = {}
+        """All of a chunk before a text, by choice and member."""
+        self.waiting: JSON = {}
+        """Members of the response that stand in the first chunk."""
+        self.told_parts: dict[int, int] = {}
+        """How many parts of a message that are no text were written, by choice."""
+        self.spoke: dict[int, str] = {}
+        """The kind of reasoning that each choice told last."""
+
+    # ------------------------------------------------------------------------------------------- chunks
+
+    def begin(self) -> None:
+        """From now on every chunk has the same id, model and time."""
+        if self.begun:
+            return
+        self.begun = True
+        self.head = (
+            f'"id":{quoted(self.ident("chatcmpl-0"))},"object":"chat.completion.chunk",'
+            f'"created":{self.created()},"model":{quoted(self.model_name())}'
+        )
+        if self.own():
+            self.members(self.data)
+
+    def members(self, data: JSON) -> None:
+        """Members of the response that the wire has at the top of a chunk."""
+        told = {key: value for key, value in data.items() if key not in NOT_OF_CHUNKS}
+        if told:
+            self.out.append(f'data: {{{self.head},"choices":[],{dumps(told)[1:-1]}}}\n\n')
+
+    def chunk(self, choice: int, delta: str, *, finish: str = "null", more: str = "") -> None:
+        """A chunk of one choice. `delta` is JSON."""
+        self.out.append(
+            f'data: {{{self.head},"choices":[{{"index":{choice},"delta":{delta}{more},'
+            f'"finish_reason":{finish}}}]}}\n\n'
+        )
+
+    def role(self, choice: int, content: str = '""') -> None:
+        """A choice begins, and all before it."""
+        if not self.begun:
+            self.begin()
+        while self.choices <= choice:
+            said = content if self.choices == choice else '""'
+            self.chunk(self.choices, f'{{"role":"assistant","content":{said}}}')
+            self.choices += 1
+
+    def say(self, choice: int, member: str, text: str) -> None:
+        """A fragment of a text."""
+        prefix = self.prefixes.get((choice, member))
+        if prefix is None:
+            self.role(choice)
+            prefix = f'data: {{{self.head},"choices":[{{"index":{choice},"delta":{{{quoted(member)}:'
+            self.prefixes[choice, member] = prefix
+        self.out.append(f'{prefix}{quoted(text)}}},"finish_reason":null}}]}}\n\n')
+
+    # ----------------------------------------------------------------------------------------- the response
+
+    def status(self, event: e.StatusChanged) -> None:
+        spoken = event.data.get("audio")
+        if self.own() and type(spoken) is dict:
+            self.role(0)
+            self.chunk(0, f'{{"audio":{dumps(spoken)}}}')
+        if not self.begun:
+            self.learn(event.data)
+        elif self.own():
+            self.members(event.data)
+
+    def heartbeat(self) -> None:
+        self.out.append(": keepalive\n\n")
+
+    def as_told(self, event: Any) -> None:
+        payload = event.payload
+        if type(payload) is not dict or not payload:
+            self.lose(LossCode.EVENT_UNWRITABLE, "what came is no object")
+            return
+        self.out.append(f"data: {dumps(payload)}\n\n")
+
+    def choice_updated(self, event: e.ChoiceUpdated) -> None:
+        data = event.data
+        if not data:
+            return
+        if not self.own():
+            if self.source is not None:
+                self.lose(LossCode.CHOICE_DATA, f"{', '.join(data)[:80]} of a choice")
+            return
+        told = {
+            key: value
+            for key, value in data.items()
+            if key not in ("message", "finish_reason", "index", "delta")
+        }
+        message = data.get("message")
+        delta = message if type(message) is dict else {}
+        if told or delta:
+            self.role(event.choice_index)
+            more = f",{dumps(told)[1:-1]}" if told else ""
+            self.chunk(event.choice_index, dumps(delta), more=more)
+
+    def audio(self, event: e.AudioDelta | e.TranscriptDelta) -> None:
+        self.role(0)
+        if isinstance(event, e.AudioDelta):
+            self.chunk(0, f'{{"audio":{{"data":{quoted(event.data)}}}}}')
+        else:
+            self.chunk(0, f'{{"audio":{{"transcript":{quoted(event.text)}}}}}')
+
+    # --------------------------------------------------------------------------------------------- items
+
+    def item_started(self, item: WrittenItem) -> None:
+        told = item.item
+        if isinstance(told, OtherItem):
+            item.skipped = True
+            self.lose(LossCode.ITEM_UNSUPPORTED, f"a {told.type[:60]} is left out", item.index)
+        elif isinstance(told, (FunctionCall, CustomToolCall)):
+            self.item_updated(item)
+        elif isinstance(told, Reasoning):
+            field = self.options.reasoning_field or (item.member if self.own() else None)
+            item.prefix = field or "reasoning_content"
+
+    def item_updated(self, item: WrittenItem) -> None:
+        told = item.item
+        if not item.begun and isinstance(told, (FunctionCall, CustomToolCall)) and told.name and told.call_id:
+            self.begin_call(item, told)
+
+    def begin_call(self, item: WrittenItem, told: FunctionCall | CustomToolCall) -> None:
+        """The first fragment of a call: its id and name, which come once."""
+        item.begun = True
+        choice = item.choice
+        self.role(choice, "null")
+        custom = isinstance(told, CustomToolCall)
+        if custom and self.options.custom_tools == "function":
+            return  # told whole, when it is
+        name = quoted(told.name)
+        start = f'data: {{{self.head},"choices":[{{"index":{choice},"delta":'
+        if self.own() and item.member == "function_call":
+            self.chunk(choice, f'{{"function_call":{{"name":{name},"arguments":""}}}}')
+            item.prefix = f'{start}{{"function_call":{{"arguments":'
+            item.ident = "}}"
+        else:
+            at = self.calls.get(choice, 0)
+            self.calls[choice] = at + 1
+            member, inner = ("custom", "input") if custom else ("function", "arguments")
+            rest = ""
+            if self.own():
+                told_more = {key: value for key, value in told.data.items() if key not in OF_CALL_ITEM}
+                rest = f",{dumps(told_more)[1:-1]}" if told_more else ""
+            ident = quoted(self.call_id(item))
+            body = f'"index":{at},"id":{ident},"type":"{member}","{member}":{{"name":{name},"{inner}":""}}'
+            self.chunk(choice, f'{{"tool_calls":[{{{body}{rest}}}]}}')
+            item.prefix = f'{start}{{"tool_calls":[{{"index":{at},"{member}":{{"{inner}":'
+            item.ident = "}}]}"
+        pieces, item.pieces = item.pieces, []
+        for piece in pieces:
+            item.pieces.append(piece)
+            self.arguments(item, piece)
+
+    def arguments(self, item: WrittenItem, text: str) -> None:
+        if item.prefix and item.begun:
+            self.out.append(f'{item.prefix}{quoted(text)}{item.ident},"finish_reason":null}}]}}\n\n')
+
+    def hosted(self, item: WrittenItem, event: Any) -> None:
+        """Items of hosted tools are left out whole."""
+
+    # --------------------------------------------------------------------------------------------- values
+
+    def part_started(self, item: WrittenItem, part: WrittenPart, event: e.PartStarted) -> None:
+        told = event.part
+        if not isinstance(told, OtherPart):
+            return
+        if not self.own():
+            self.lose(LossCode.PART_UNSUPPORTED, f"a part of type {told.type[:40]} is left out", item.index)
+            return
+        self.role(item.choice)
+        member = "images" if told.type == IMAGE else "content"
+        self.chunk(item.choice, f'{{"{member}":{dumps([told.data])}}}')
+
+    def text(self, item: WrittenItem, part: WrittenPart, event: e.TextDelta) -> None:
+        if event.logprobs:
+            self.role(item.choice)
+            more = f',"logprobs":{{"content":{dumps(list(event.logprobs))},"refusal":null}}'
+            self.chunk(item.choice, f'{{"content":{quoted(event.text)}}}', more=more)
+        else:
+            self.say(item.choice, "content", event.text)
+
+    def refusal(self, item: WrittenItem, part: WrittenPart, event: e.RefusalDelta) -> None:
+        self.say(item.choice, "refusal", event.text)
+
+    def reasoning(self, item: WrittenItem, part: WrittenPart, event: e.ReasoningDelta) -> None:
+        text, kind = event.text, event.kind
+        if kind == "summary":
+            if "text" in item.kinds:
+                self.lose(LossCode.REASONING_SUMMARY, "a summary beside reasoning is left out", item.index)
+                return
+            place = f"{item.index} {event.part_index}"
+            before = self.spoke.get(item.choice)
+            if before is not None and before != place:
+                text = "\n\n" + text
+            self.spoke[item.choice] = place
+        elif kind not in item.kinds:
+            if item.kinds:
+                text = "\n\n" + text
+            self.spoke[item.choice] = f"{item.index} text"
+        if kind not in item.kinds:
+            item.kinds += kind
+        self.say(item.choice, item.prefix, text)
+
+    def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:
+        note: JSON | None = event.annotation if self.own() else nested(event.annotation)
+        if note is None:
+            self.lose(LossCode.ANNOTATION_UNSUPPORTED, "a citation of another shape is left out", item.index)
+            return
+        self.role(item.choice)
+        self.chunk(item.choice, f'{{"annotations":{dumps([note])}}}')
+
+    def item_finished(self, item: WrittenItem) -> None:
+        told = item.item
+        if isinstance(told, (FunctionCall, CustomToolCall)):
+            if not item.begun and told.name:
+                self.begin_call(item, told)
+            if not item.begun:
+                item.skipped = True
+                self.lose(LossCode.CALL_NAME_MISSING, "a call without a name is left out", item.index)
+                return
+            whole = told.arguments if isinstance(told, FunctionCall) else told.input
+            if isinstance(told, CustomToolCall) and self.options.custom_tools == "function":
+                self.custom_as_function(item, told, "".join(item.pieces) or whole)
+            elif not item.pieces and whole:
+                item.pieces.append(whole)
+                self.arguments(item, whole)
+        elif isinstance(told, Reasoning):
+            details = told.data.get("reasoning_details")
+            if self.own() and details:
+                self.role(item.choice)
+                self.chunk(item.choice, f'{{"reasoning":"","reasoning_details":{dumps(details)}}}')
+            elif told.encrypted_content and not self.own():
+                self.lose(LossCode.REASONING_ENCRYPTED, "encrypted reasoning is left out", item.index)
+
+    def custom_as_function(self, item: WrittenItem, told: CustomToolCall, text: str) -> None:
+        """A call of a custom tool as that of a function with one argument."""
+        at = self.calls.get(item.choice, 0)
+        self.calls[item.choice] = at + 1
+        body = f'"name":{quoted(told.name)},"arguments":{quoted(dumps({"input": text}))}'
+        call = f'"index":{at},"id":{quoted(self.call_id(item))},"type":"function","function":{{{body}}}'
+        self.chunk(item.choice, f'{{"tool_calls":[{{{call}}}]}}')
+        self.lose(LossCode.CUSTOM_TOOL_AS_FUNCTION, "a custom tool is told as a function", item.index)
+
+    # ------------------------------------------------------------------------------------------- the ends
+
+    def word(self, choice: int, response: Response, outcome: Outcome) -> str:
+        """The finish reason of a choice."""
+        raw: str | None = None
+        for known in response.choices:
+            if known.index == choice:
+                raw = known.finish_reason
+        if self.own() and raw:
+            return raw
+        reason = response.finish_reason
+        if choice > 0 and raw and self.source is not None:
+            stop = part_of(self.source, "table").stop_of(raw)
+            reason = raw if stop is None else stop.reason or raw
+            outcome = outcome if stop is None else stop.outcome
+        called = self.calls.get(choice, 0) > 0
+        if reason == "stop" and called:
+            return "tool_calls"
+        if reason in WORDS:
+            return str(reason)
+        nearest = ("tool_calls" if called else "stop") if outcome is COMPLETED else "length"
+        if reason is not None:
+            self.lose(LossCode.FINISH_REASON, f"{reason[:60]!r} is told as {nearest}")
+        return nearest
+
+    def ended(self, response: Response, outcome: Outcome) -> None:
+        self.role(0)
+        for item in self.items.values():
+            if item.state is not ITEM_DONE and not item.skipped:
+                self.item_finished(item)
+        indexes = [known.index for known in response.choices]
+        count = 1 + max(indexes) if self.own() and indexes else 0
+        if 0 < count <= len(indexes):
+            self.role(count - 1)
+        for choice in range(self.choices):
+            self.chunk(choice, "{}", finish=quoted(self.word(choice, response, outcome)))
+        usage = self.usage if response.usage is None else response.usage
+        if usage is not None and self.options.include_usage:
+            told = usage_of_chat(usage, own=self.own())
+            self.out.append(f'data: {{{self.head},"choices":[],"usage":{dumps(told)}}}\n\n')
+        self.out.append(DONE)
+
+    def failed(self, response: Response, outcome: Outcome, error: ResponseError | None) -> None:
+        code, message = error_of(outcome, error)
+        kind: str = "server_error" if code in ("stream_truncated", "cancelled") else code
+        told: JSON = {"message": message, "type": kind, "param": None, "code": code}
+        if error is not None:
+            told["param"] = error.param
+            if self.own():
+                told["type"] = error.type or kind
+                told["code"] = code if error.code is None else error.code
+        self.out.append(f'data: {{"error":{dumps(told)}}}\n\n')
+        self.out.append(DONE)
+
+
+def nested(annotation: JSON) -> JSON | None:
+    """A citation of the Responses API as one of Chat Completions; None where it is no such."""
+    if annotation.get("type") != "url_citation":
+        return None
+    inner: JSON = {}
+    for name, kind in CITATION:
+        if type(annotation.get(name)) is not kind:
+            return None
+        inner[name] = annotation[name]
+    return {"type": "url_citation", "url_citation": inner}
+
+
+def usage_of_chat(usage: Usage, *, own: bool) -> JSON:
+    """Usage with all counts that the API requires."""
+    told: JSON = usage.to_dict() if own else {}
+    prompt, completion, total = usage.input_tokens or 0, usage.output_tokens or 0, usage.total_tokens
+    counts = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion if total is None else total,
+    }
+    for key, value in counts.items():
+        if type(told.get(key)) is not int:
+            told[key] = value
+    for name, key, count in (
+        ("prompt_tokens_details", "cached_tokens", usage.cached_tokens),
+        ("prompt_tokens_details", "cache_write_tokens", usage.cache_write_tokens),
+        ("completion_tokens_details", "reasoning_tokens", usage.reasoning_tokens),
+    ):
+        if count is not None and not own:
+            told.setdefault(name, {})[key] = count
+    return told
+
+
+WRITER: Final = ChatWriter
+"""What the registry finds here."""

@@ -1,0 +1,398 @@
+"""Writes Gemini's streamGenerateContent: what `StreamEncoder("gemini")` says.
+
+Chunks with parts of candidates. A call is one part, with its arguments as an object; the finish reason comes
+once, in the last chunk of its candidate, and usage with it. There is no `[DONE]`, and there are no comments:
+Google's client takes a line that is no data for a piece of JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, TypeAlias
+
+from deltafold.dialects.gemini.table import FINISH_WORDS, MADE_ID, OF_ITEM, usage_metadata
+from deltafold.dialects.writing import (
+    Options,
+    Writer,
+    WrittenItem,
+    WrittenPart,
+    dumps,
+    error_of,
+    json_object,
+    quoted,
+)
+from deltafold.machine.lifecycle import COMPLETED, FAILED, ITEM_DONE, TRUNCATED
+from deltafold.model import events as e
+from deltafold.model.errors import ErrorKind, ResponseError
+from deltafold.model.items import CustomToolCall, FunctionCall, OtherItem, OtherPart, Reasoning
+from deltafold.model.json_values import copied
+from deltafold.model.losses import LossCode
+from deltafold.model.response import Outcome, Response
+from deltafold.registry import part_of
+
+__all__ = ["WRITER", "GeminiWriter"]
+
+JSON: TypeAlias = dict[str, Any]
+
+STATUSES: Final[dict[ErrorKind, tuple[int, str]]] = {
+    ErrorKind.RATE_LIMITED: (429, "RESOURCE_EXHAUSTED"),
+    ErrorKind.QUOTA_EXCEEDED: (429, "RESOURCE_EXHAUSTED"),
+    ErrorKind.USAGE_LIMIT_REACHED: (429, "RESOURCE_EXHAUSTED"),
+    ErrorKind.OVERLOADED: (503, "UNAVAILABLE"),
+    ErrorKind.AUTHENTICATION: (401, "UNAUTHENTICATED"),
+    ErrorKind.PERMISSION: (403, "PERMISSION_DENIED"),
+    ErrorKind.NOT_FOUND: (404, "NOT_FOUND"),
+    ErrorKind.INVALID_REQUEST: (400, "INVALID_ARGUMENT"),
+    ErrorKind.CONTEXT_WINDOW_EXCEEDED: (400, "INVALID_ARGUMENT"),
+    ErrorKind.CONTENT_POLICY: (400, "INVALID_ARGUMENT"),
+    ErrorKind.TIMEOUT: (504, "DEADLINE_EXCEEDED"),
+    ErrorKind.SERVER_ERROR: (500, "INTERNAL"),
+    ErrorKind.UNKNOWN: (500, "INTERNAL"),
+}
+NOT_OF_CHUNKS: Final = frozenset(
+    {"object", "status", "error", "incomplete_details", "usage", "id", "model", "members", "created_at"}
+    | {"output", "audio", "background"}
+)
+"""Members of `Response.data` that a chunk has none of, or under another name."""
+
+
+class GeminiWriter(Writer):
+    """Events in, chunks out."""
+
+    name = "gemini"
+    MEMORY: ClassVar[tuple[str, ...]] = (
+        *Writer.MEMORY,
+        "tail",
+        "prefixes",
+        "spoken",
+        "open_calls",
+        "unsaid",
+        "candidates",
+    )
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self.tail = ""
+        """All of a chunk behind its candidates."""
+        self.prefixes: dict[tuple[int, bool], tuple[str, str]] = {}
+        """All of a chunk before and behind a text, by candidate and whether it is a thought."""
+        self.spoken: dict[int, int] = {}
+        """The part of the summary that each item told last."""
+        self.open_calls: list[int] = []
+        """Calls that are not written yet."""
+        self.unsaid: list[tuple[int, str, int]] = []
+        """Parts with members of their own whose text has not come: item, group and index."""
+        self.candidates: set[int] = set()
+        """The candidates that were written."""
+
+    # ------------------------------------------------------------------------------------------- chunks
+
+    def begin(self) -> None:
+        """From now on every chunk has the same id and model."""
+        if self.begun:
+            return
+        self.begun = True
+        self.tail = (
+            f',"modelVersion":{quoted(self.model_name())},"responseId":{quoted(self.ident("resp_0"))}}}\n\n'
+        )
+        if self.own():
+            self.members(self.data)
+
+    def members(self, data: JSON) -> None:
+        """Members that a chunk has beside its candidates."""
+        told = {key: value for key, value in data.items() if key not in NOT_OF_CHUNKS}
+        clashing = data.get("members")
+        if isinstance(clashing, dict):
+            told |= clashing
+        for name in ("candidates", "modelVersion", "responseId", "usageMetadata", "error"):
+            told.pop(name, None)
+        if told:
+            self.out.append(f"data: {{{dumps(told)[1:-1]}{self.tail}")
+
+    def part(self, choice: int, part: str) -> None:
+        """A chunk with one part, which is JSON."""
+        if not self.begun:
+            self.begin()
+        self.candidates.add(choice)
+        content = f'{{"parts":[{part}],"role":"model"}}'
+        self.out.append(f'data: {{"candidates":[{{"content":{content},"index":{choice}}}]{self.tail}')
+
+    def say(self, choice: int, text: str, *, thought: bool) -> None:
+        """A fragment of text, or of thought."""
+        frame = self.prefixes.get((choice, thought))
+        if frame is None:
+            self.begin()
+            self.candidates.add(choice)
+            rest = f'{"}" if not thought else ',"thought":true}'}],"role":"model"}},"index":{choice}}}]{self.tail}'
+            frame = self.prefixes[choice, thought] = (
+                'data: {"candidates":[{"content":{"parts":[{"text":',
+                rest,
+            )
+        self.out.append(f"{frame[0]}{quoted(text)}{frame[1]}")
+
+    # ---------------------------------------------------------------------------------------- the response
+
+    def status(self, event: e.StatusChanged) -> None:
+        if not self.begun:
+            self.learn(event.data)
+        elif self.own():
+            self.members(event.data)
+
+    def as_told(self, event: Any) -> None:
+        payload = event.payload
+        if type(payload) is not dict or not payload or event.type in ("functionCall", "part", "partialArgs"):
+            self.lose(LossCode.EVENT_UNWRITABLE, "what came is no payload of its own")
+            return
+        self.out.append(f"data: {dumps(payload)}\n\n")
+
+    def choice_updated(self, event: e.ChoiceUpdated) -> None:
+        if not event.data:
+            return
+        if not self.own():
+            if self.source is not None:
+                self.lose(LossCode.CHOICE_DATA, f"{', '.join(event.data)[:80]} of a choice")
+            return
+        self.flush()
+        told = {key: value for key, value in event.data.items() if key not in ("index", "finishReason")}
+        beside = told.get("content")
+        if isinstance(beside, dict):
+            told["content"] = {"parts": [], "role": "model", **beside}
+        self.begin()
+        self.candidates.add(event.choice_index)
+        index = event.choice_index
+        self.out.append(f'data: {{"candidates":[{{{dumps(told)[1:-1]},"index":{index}}}]{self.tail}')
+
+    # -------------------------------------------------------------------------------------------- items
+
+    def item_started(self, item: WrittenItem) -> None:
+        told = item.item
+        if self.unsaid:
+            self.flush()
+        if not self.own() and self.open_calls:
+            self.write_whole_calls()
+        if isinstance(told, (FunctionCall, CustomToolCall)):
+            self.open_calls.append(item.index)
+        elif isinstance(told, OtherItem) and not self.own() and told.type != "image_generation_call":
+            item.skipped = True
+            self.lose(LossCode.ITEM_UNSUPPORTED, f"a {told.type[:60]} is left out", item.index)
+
+    def write_whole_calls(self) -> None:
+        """Calls whose arguments are an object go out before what comes after them."""
+        rest = []
+        for index in self.open_calls:
+            item = self.items[index]
+            told = item.item
+            if isinstance(told, FunctionCall) and told.name and told.call_id and item.is_whole_object():
+                if json_object("".join(item.pieces)) is not None:
+                    self.write_call(item, told)
+                    continue
+            rest.append(index)
+        self.open_calls = rest
+
+    def part_started(self, item: WrittenItem, part: WrittenPart, event: e.PartStarted) -> None:
+        self.flush()
+        if isinstance(event.part, OtherPart):
+            self.lose(
+                LossCode.PART_UNSUPPORTED, f"a part of type {event.part.type[:40]} is left out", item.index
+            )
+            return
+        if self.own():
+            part.data = members_of(event.part.data, ("text",))
+            if part.data:
+                self.unsaid.append((item.index, event.group, event.part_index))
+
+    def flush(self) -> None:
+        """Parts whose text never came are written without."""
+        unsaid, self.unsaid = self.unsaid, []
+        for index, group, at in unsaid:
+            item = self.items[index]
+            self.part(item.choice, self.text_part(item, item.parts[group, at], ""))
+
+    @staticmethod
+    def text_part(item: WrittenItem, part: WrittenPart, text: str) -> str:
+        """A part of text with its own members."""
+        told: JSON = {"text": text}
+        if isinstance(item.item, Reasoning):
+            told["thought"] = True
+        return dumps({**told, **part.data})
+
+    def fragment(self, item: WrittenItem, part: WrittenPart, text: str, *, thought: bool) -> None:
+        """A fragment of text or thought, with the members of its part if it is the first."""
+        if self.unsaid:
+            told = [
+                entry for entry in self.unsaid if item.parts.get(entry[1:]) is part and entry[0] == item.index
+            ]
+            if told:
+                self.unsaid = [entry for entry in self.unsaid if entry not in told]
+                self.part(item.choice, self.text_part(item, part, text))
+                return
+        if text:
+            self.say(item.choice, text, thought=thought)
+
+    def text(self, item: WrittenItem, part: WrittenPart, event: e.TextDelta) -> None:
+        if event.logprobs:
+            self.lose(LossCode.LOGPROBS_UNSUPPORTED, "log probabilities are left out", item.index)
+        self.fragment(item, part, event.text, thought=False)
+
+    def refusal(self, item: WrittenItem, part: WrittenPart, event: e.RefusalDelta) -> None:
+        self.lose(LossCode.REFUSAL_AS_TEXT, "a refusal is told as text", item.index)
+        self.fragment(item, part, event.text, thought=False)
+
+    def reasoning(self, item: WrittenItem, part: WrittenPart, event: e.ReasoningDelta) -> None:
+        text, kind = event.text, event.kind
+        if kind == "summary":
+            if "text" in item.kinds:
+                self.lose(LossCode.REASONING_SUMMARY, "a summary beside reasoning is left out", item.index)
+                return
+            before = self.spoken.get(item.index)
+            if before is not None and before != event.part_index:
+                text = "\n\n" + text
+            self.spoken[item.index] = event.part_index
+        if kind not in item.kinds:
+            if item.kinds:
+                text = "\n\n" + text
+            item.kinds += kind
+        self.fragment(item, part, text, thought=True)
+
+    def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:
+        if not self.own():
+            self.lose(LossCode.ANNOTATION_UNSUPPORTED, "a citation of another shape is left out", item.index)
+
+    def arguments(self, item: WrittenItem, text: str) -> None:
+        if item.over:
+            if text.strip():
+                message = "arguments came after their object was closed"
+                self.lose(LossCode.ARGUMENTS_AFTER_END, message, item.index)
+            return
+        item.unscanned.append(text)
+
+    def hosted(self, item: WrittenItem, event: Any) -> None:
+        if isinstance(event, e.PartialImage):
+            self.lose(LossCode.IMAGE_UNSUPPORTED, "previews of images are left out", item.index)
+
+    def item_finished(self, item: WrittenItem) -> None:
+        told = item.item
+        self.flush()
+        if isinstance(told, (FunctionCall, CustomToolCall)):
+            if item.index in self.open_calls:
+                self.open_calls.remove(item.index)
+                self.write_call(item, told)
+        elif isinstance(told, OtherItem):
+            if self.own():
+                self.part(item.choice, dumps(members_of(told.data)))
+            else:
+                self.image(item, told)
+        elif isinstance(told, Reasoning) and told.encrypted_content and not self.own():
+            if self.options.foreign_signatures:
+                signed = {"text": "", "thought": True, "thoughtSignature": told.encrypted_content}
+                self.part(item.choice, dumps(signed))
+            else:
+                message = "encrypted reasoning of another API is left out"
+                self.lose(LossCode.REASONING_ENCRYPTED, message, item.index)
+
+    def image(self, item: WrittenItem, told: OtherItem) -> None:
+        """An image that was made."""
+        result = told.data.get("result")
+        if not isinstance(result, str) or not result:
+            self.lose(LossCode.ITEM_UNSUPPORTED, "an image without its data is left out", item.index)
+            return
+        form = told.data.get("output_format")
+        kind = f"image/{form}" if isinstance(form, str) and form.isalnum() else "image/png"
+        self.part(item.choice, dumps({"inlineData": {"mimeType": kind, "data": result}}))
+
+    def write_call(self, item: WrittenItem, told: FunctionCall | CustomToolCall) -> None:
+        """A call, as one part."""
+        item.over = True
+        if not told.name:
+            self.lose(LossCode.CALL_NAME_MISSING, "a call without a name is left out", item.index)
+            return
+        text = "".join(item.pieces)
+        args: JSON | None
+        if isinstance(told, CustomToolCall):
+            self.lose(LossCode.CUSTOM_TOOL_AS_FUNCTION, "a custom tool is told as a function", item.index)
+            args = {"input": text or told.input}
+        else:
+            text = text or told.arguments
+            args = json_object(text) if text.strip() else {}
+        if args is None:
+            self.lose(LossCode.ARGUMENTS_NO_OBJECT, "the arguments of a call are no object", item.index)
+            return
+        members: JSON = {}
+        inside: Any = None
+        if self.own():
+            members = members_of(told.data)
+            inside = members.pop("functionCall", None)
+        call: JSON = {"name": told.name, "args": args}
+        if not self.own() or (told.call_id and told.call_id != MADE_ID.format(item.index)):
+            call = {"id": self.call_id(item), **call}
+        if isinstance(inside, dict):
+            call |= inside
+        self.part(item.choice, dumps({"functionCall": call, **members}))
+
+    # ------------------------------------------------------------------------------------------- the ends
+
+    def word(self, choice: int, response: Response, outcome: Outcome) -> str | None:
+        """The finish reason of a candidate."""
+        raw: str | None = None
+        for known in response.choices:
+            if known.index == choice:
+                raw = known.finish_reason
+        if self.own():
+            return raw
+        reason = response.finish_reason
+        if choice > 0 and raw and self.source is not None:
+            stop = part_of(self.source, "table").stop_of(raw)
+            reason = raw if stop is None else stop.reason or raw
+            outcome = outcome if stop is None else stop.outcome
+        known_word: str | None = FINISH_WORDS.get(reason or "")
+        if known_word is None:
+            known_word = "STOP" if outcome is COMPLETED else "MAX_TOKENS"
+            if reason is not None:
+                self.lose(LossCode.FINISH_REASON, f"{reason[:60]!r} is told as {known_word}")
+        return known_word
+
+    def ended(self, response: Response, outcome: Outcome) -> None:
+        self.begin()
+        self.flush()
+        for item in self.items.values():
+            if item.state is not ITEM_DONE and not item.skipped:
+                self.item_finished(item)
+        usage = self.usage if response.usage is None else response.usage
+        counted = ""
+        if usage is not None:
+            told = usage.to_dict() if self.own() else usage_metadata(usage)
+            if type(told.get("promptTokenCount")) is not int:
+                told["promptTokenCount"] = 0
+            counted = f',"usageMetadata":{dumps(told)}'
+        candidates = sorted(self.candidates | {known.index for known in response.choices})
+        if not self.own() and not candidates:
+            candidates = [0]
+        told_ends = []
+        for choice in candidates:
+            word = self.word(choice, response, outcome)
+            if word is not None:
+                told_ends.append(f'{{"finishReason":{quoted(word)},"index":{choice}}}')
+        if told_ends:
+            self.out.append(f'data: {{"candidates":[{",".join(told_ends)}]{counted}{self.tail}')
+        elif counted:
+            self.out.append(f"data: {{{counted[1:]}{self.tail}")
+
+    def failed(self, response: Response, outcome: Outcome, error: ResponseError | None) -> None:
+        if self.unsaid:
+            self.flush()
+        _, message = error_of(outcome, error)
+        code, status = (500, "INTERNAL") if outcome is TRUNCATED else (499, "CANCELLED")
+        if outcome is FAILED:
+            code, status = STATUSES[error.kind] if error is not None else (500, "INTERNAL")
+        told = {"code": code, "message": message, "status": status}
+        self.out.append(f'data: {{"error":{dumps(told)}}}\n\n')
+
+
+def members_of(data: JSON, but: tuple[str, ...] = ()) -> JSON:
+    """The members of a part, out of those of an item or part of the Responses API."""
+    members = {key: copied(value) for key, value in data.items() if key not in OF_ITEM and key not in but}
+    clashing = data.get("part")
+    return {**members, **copied(clashing)} if isinstance(clashing, dict) else members
+
+
+WRITER: Final = GeminiWriter
+"""What the registry finds here."""

@@ -1,0 +1,697 @@
+"""Writes the Responses API: what `StreamEncoder("responses")` says.
+
+Every item and part is announced, told in fragments and told whole; numbers go up by one; the last event holds
+the whole response. What clients need of each event, and what breaks them, is in the API reference ("Streaming
+events") and in the types of openai-python.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, TypeAlias
+
+from deltafold.dialects.writing import (
+    SAFE_NAME,
+    Options,
+    Writer,
+    WrittenItem,
+    WrittenPart,
+    dumps,
+    error_of,
+    quoted,
+)
+from deltafold.machine.lifecycle import COMPLETED, FAILED, ITEM_DONE
+from deltafold.machine.values import KINDS, kind_of
+from deltafold.model import events as e
+from deltafold.model.errors import ResponseError
+from deltafold.model.items import (
+    CustomToolCall,
+    FunctionCall,
+    Message,
+    OtherItem,
+    OutputText,
+    Reasoning,
+    ReasoningText,
+    Refusal,
+    SummaryText,
+)
+from deltafold.model.json_values import copied
+from deltafold.model.losses import LossCode
+from deltafold.model.response import Outcome, Response, Usage
+
+__all__ = ["WRITER", "ResponsesWriter"]
+
+JSON: TypeAlias = dict[str, Any]
+
+PREFIXES: Final = {
+    "message": "msg",
+    "reasoning": "rs",
+    "function_call": "fc",
+    "custom_tool_call": "ctc",
+}
+"""What made ids begin with, by the type of the item."""
+STEMS: Final = {
+    "text": "response.output_text",
+    "refusal": "response.refusal",
+    "reasoning": "response.reasoning_text",
+    "summary": "response.reasoning_summary_text",
+}
+"""The types of the events about a value of a part, without their last word."""
+WHOLE: Final = {"text": "text", "refusal": "refusal", "reasoning": "text", "summary": "text"}
+"""The member of a `done` event that holds the value."""
+ARGUMENTS: Final = {
+    "function_call": ("response.function_call_arguments", "arguments"),
+    "mcp_call": ("response.mcp_call_arguments", "arguments"),
+    "custom_tool_call": ("response.custom_tool_call_input", "input"),
+}
+"""How arguments are streamed, by the type of the item, and the member that holds them."""
+HOSTED: Final = {
+    "code": ("response.code_interpreter_call_code", "code"),
+    "diff": ("response.apply_patch_call_operation_diff", "diff"),
+    "output": ("response.mcp_call_output", "output"),
+}
+REASONS: Final = {"length": "max_output_tokens", "content_filter": "content_filter"}
+REQUIRED: Final[JSON] = {"parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
+PARTIAL_IMAGE: Final = "response.image_generation_call.partial_image"
+
+
+class ResponsesWriter(Writer):
+    """Events in, frames of the Responses API out."""
+
+    name = "responses"
+    MEMORY: ClassVar[tuple[str, ...]] = (*Writer.MEMORY, "number", "order", "idents", "base")
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self.number = 0
+        """The next `sequence_number`."""
+        self.order: list[int] = []
+        """The output indexes of the items that were announced, in the order of the wire."""
+        self.idents: set[str] = set()
+        """The ids of those items."""
+        self.base: JSON = {}
+        """What every life cycle event tells of the response."""
+
+    # ------------------------------------------------------------------------------------------- frames
+
+    def say(self, kind: str, members: str) -> None:
+        """One event: its type, and its members as JSON without braces."""
+        number = self.number
+        self.number = number + 1
+        self.out.append(f'event: {kind}\ndata: {{"type":"{kind}",{members},"sequence_number":{number}}}\n\n')
+
+    def begin(self) -> None:
+        """The response begins, with what is known of it by now."""
+        if self.begun:
+            return
+        self.begun = True
+        base: JSON = {key: value for key, value in self.data.items() if key != "output"} if self.own() else {}
+        base["id"] = self.ident("resp_0")
+        base["object"] = "response"
+        told = self.data.get("created_at") if self.own() else None
+        base["created_at"] = told if type(told) is float else self.created()
+        base["model"] = self.model_name()
+        status = base.get("status")
+        base["status"] = status if status in ("queued", "in_progress") else "in_progress"
+        for key, value in REQUIRED.items():
+            if base.get(key) is None:
+                base[key] = copied(value)
+        for key in ("error", "incomplete_details", "usage"):
+            base.setdefault(key, None)
+        base["output"] = []
+        self.base = base
+        self.say("response.created", f'"response":{dumps(base)}')
+        if not self.own():
+            self.say("response.in_progress", f'"response":{dumps(base)}')
+
+    def response_started(self) -> None:
+        if (self.response_id is not None or self.options.response_id) and (
+            self.model is not None or self.options.model
+        ):
+            self.begin()
+
+    def status(self, event: e.StatusChanged) -> None:
+        if not self.begun:
+            self.learn(event.data)
+            if self.source != "chat" and event.status is None:
+                return
+        if not self.own():
+            return
+        self.begin()
+        self.base = {**self.base, **{k: v for k, v in event.data.items() if k not in FIXED}}
+        if event.status in ("queued", "in_progress"):
+            self.base["status"] = event.status
+            self.say(f"response.{event.status}", f'"response":{dumps(self.base)}')
+
+    def heartbeat(self) -> None:
+        self.out.append(": keepalive\n\n")
+
+    def audio(self, event: e.AudioDelta | e.TranscriptDelta) -> None:
+        self.begin()
+        if isinstance(event, e.AudioDelta):
+            self.say("response.audio.delta", f'"delta":{quoted(event.data)}')
+        else:
+            self.say("response.audio.transcript.delta", f'"delta":{quoted(event.text)}')
+
+    def as_told(self, event: Any) -> None:
+        payload = event.payload
+        kind = payload.get("type") if type(payload) is dict else None
+        if type(kind) is not str or not kind:
+            kind = getattr(event, "type", None)
+        if type(payload) is not dict or type(kind) is not str or not SAFE_NAME.fullmatch(kind):
+            self.lose(
+                LossCode.EVENT_UNWRITABLE, "an event has no type that could be written, or is no object"
+            )
+            return
+        told = {"type": kind, **{k: v for k, v in payload.items() if k not in ("type", "sequence_number")}}
+        index = told.get("output_index")
+        if "output_index" in told:
+            item = self.items.get(index) if type(index) is int else None
+            if item is None or not item.begun or item.over:
+                self.lose(LossCode.EVENT_UNWRITABLE, "an event is about an item that is not open")
+                return
+            told["output_index"] = item.place
+            if "item_id" in told:
+                told["item_id"] = item.ident
+        self.begin()
+        if "sequence_number" in payload or kind.startswith("response."):
+            told["sequence_number"] = self.number
+            self.number += 1
+        self.out.append(f"event: {kind}\ndata: {dumps(told)}\n\n")
+
+    # -------------------------------------------------------------------------------------------- items
+
+    def item_started(self, item: WrittenItem) -> None:
+        self.begin()
+        told = item.item
+        if item.choice > 0:
+            item.skipped = True
+            self.lose(LossCode.FURTHER_CHOICE, f"choice {item.choice} is left out", item.index)
+        elif isinstance(told, OtherItem) and self.source in FOREIGN:
+            item.skipped = True
+            self.lose(LossCode.ITEM_UNSUPPORTED, f"a {told.type[:60]} is left out", item.index)
+        elif not isinstance(told, (FunctionCall, CustomToolCall)) or (told.name and told.call_id):
+            self.add(item)
+
+    def item_updated(self, item: WrittenItem) -> None:
+        told = item.item
+        if not item.begun and isinstance(told, (FunctionCall, CustomToolCall)) and told.name and told.call_id:
+            self.add(item)
+
+    def add(self, item: WrittenItem) -> None:
+        """An item is announced, with what of it was held back."""
+        told = item.item
+        item.begun = True
+        item.place = len(self.order)
+        self.order.append(item.index)
+        ident: str | None = told.id
+        made = PREFIXES.get(told.type)
+        if ident in self.idents or (ident is None and made) or (ident and len(ident) > 64 and not self.own()):
+            ident = f"{made or told.type[:20]}_{item.place}"
+            while ident in self.idents:
+                ident += "_"
+        if ident is not None:
+            self.idents.add(ident)
+        item.ident = ident
+        self.say(
+            "response.output_item.added", f'"output_index":{item.place},"item":{dumps(self.blank(item))}'
+        )
+        streamed = ARGUMENTS.get(told.type)
+        if streamed is not None:
+            item.prefix = self.prefix(item, streamed[0])
+        pieces, item.pieces = item.pieces, []
+        for piece in pieces:
+            item.pieces.append(piece)
+            self.arguments(item, piece)
+
+    def prefix(self, item: WrittenItem, stem: str, more: str = "") -> str:
+        """All of a delta's frame before its text."""
+        kind = stem + ".delta"
+        ident = f'"item_id":{quoted(item.ident)},' if item.ident is not None else ""
+        return f'event: {kind}\ndata: {{"type":"{kind}",{ident}"output_index":{item.place},{more}"delta":'
+
+    def blank(self, item: WrittenItem) -> JSON:
+        """An item as it is announced."""
+        told = item.item
+        data: JSON = copied(told.data) if self.kept(item) else {}
+        data["type"] = told.type
+        if item.ident is not None:
+            data["id"] = item.ident
+        if isinstance(told, Message):
+            data |= {"role": told.role or "assistant", "status": "in_progress", "content": []}
+        elif isinstance(told, Reasoning):
+            data["summary"] = []
+            if data.get("content"):
+                data["content"] = []
+        elif isinstance(told, FunctionCall):
+            data |= {
+                "call_id": self.call_id(item),
+                "name": told.name,
+                "arguments": "",
+                "status": "in_progress",
+            }
+        elif isinstance(told, CustomToolCall):
+            data |= {"call_id": self.call_id(item), "name": told.name, "input": ""}
+        return data
+
+    def kept(self, item: WrittenItem) -> bool:
+        """Whether the fields of an item are of this wire."""
+        return self.own() or (self.source is None and isinstance(item.item, OtherItem))
+
+    # -------------------------------------------------------------------------------------------- parts
+
+    def part_started(self, item: WrittenItem, part: WrittenPart, event: e.PartStarted) -> None:
+        told = event.part
+        group = event.group
+        data: JSON
+        if isinstance(told, SummaryText) or group == "summary":
+            part.kind, data = "summary", {"type": "summary_text", "text": ""}
+        elif isinstance(told, ReasoningText):
+            part.kind, data = "reasoning", {"type": "reasoning_text", "text": ""}
+        elif isinstance(told, Refusal):
+            part.kind, data = "refusal", {"type": "refusal", "refusal": ""}
+        elif isinstance(told, OutputText):
+            part.kind, data = "text", {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+        elif self.own():
+            part.kind, data = "other", {}
+        else:
+            self.lose(LossCode.PART_UNSUPPORTED, f"a part of type {told.type[:40]} is left out", item.index)
+            return
+        if not item.begun or item.over:
+            self.lose(LossCode.LATE_FRAGMENT, "a part began after its item was whole", item.index)
+            part.kind = ""
+            return
+        if self.own():
+            data = {**data, **copied(told.data)}
+            if part.kind in WHOLE:
+                data[WHOLE[part.kind]] = ""
+            if part.kind == "text":
+                data["annotations"] = []
+                data.setdefault("logprobs", [])
+                data["logprobs"] = []
+        part.data = data
+        part.place = sum(1 for key, other in item.parts.items() if key[0] == group and other.place >= 0)
+        name = "summary_index" if group == "summary" else "content_index"
+        at = f'"{name}":{part.place},'
+        kind = (
+            "response.reasoning_summary_part.added" if group == "summary" else "response.content_part.added"
+        )
+        self.say(kind, f"{self.where(item)}{at}{self.part_json(data)}")
+        if part.kind in STEMS:
+            more = at + ('"logprobs":[],' if part.kind == "text" else "")
+            part.prefix = self.prefix(item, STEMS[part.kind], more)
+
+    @staticmethod
+    def part_json(data: JSON) -> str:
+        return f'"part":{dumps(data)}'
+
+    def where(self, item: WrittenItem) -> str:
+        """The members that name an item."""
+        ident = f'"item_id":{quoted(item.ident)},' if item.ident is not None else ""
+        return f'{ident}"output_index":{item.place},'
+
+    def is_open(self, item: WrittenItem, part: WrittenPart) -> bool:
+        """Whether a fragment still has its place on the wire."""
+        if part.closed or part.ended or item.over:
+            self.lose(LossCode.LATE_FRAGMENT, "a fragment came after its value was whole", item.index)
+            return False
+        return part.place >= 0
+
+    def fragment(self, item: WrittenItem, part: WrittenPart, text: str) -> None:
+        """A fragment of a part's value."""
+        if part.place < 0 or part.closed or part.ended or item.over:
+            if part.kind:
+                self.is_open(item, part)
+            return
+        number = self.number
+        self.number = number + 1
+        part.pieces.append(text)
+        self.out.append(f'{part.prefix}{quoted(text)},"sequence_number":{number}}}\n\n')
+
+    def text(self, item: WrittenItem, part: WrittenPart, event: e.TextDelta) -> None:
+        if event.logprobs and part.place >= 0 and not (part.closed or part.ended or item.over):
+            part.logprobs += event.logprobs
+            weighed = [
+                {k: v for k, v in entry.items() if k != "bytes" or self.own()} for entry in event.logprobs
+            ]
+            part.pieces.append(event.text)
+            members = f'{self.where(item)}"content_index":{part.place},"logprobs":{dumps(weighed)}'
+            self.say(f"{STEMS[part.kind]}.delta", f'{members},"delta":{quoted(event.text)}')
+            return
+        self.fragment(item, part, event.text)
+
+    def refusal(self, item: WrittenItem, part: WrittenPart, event: e.RefusalDelta) -> None:
+        self.fragment(item, part, event.text)
+
+    def reasoning(self, item: WrittenItem, part: WrittenPart, event: e.ReasoningDelta) -> None:
+        self.fragment(item, part, event.text)
+
+    def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:
+        note: JSON | None = event.annotation if self.own() or self.source is None else flat(event.annotation)
+        if note is None or part.kind != "text":
+            self.lose(LossCode.ANNOTATION_UNSUPPORTED, "a citation of another shape is left out", item.index)
+            return
+        if part.ended or item.over:
+            self.lose(LossCode.LATE_FRAGMENT, "a citation came after its part was whole", item.index)
+            return
+        members = f'{self.where(item)}"content_index":{part.place},"annotation_index":{len(part.notes)}'
+        part.notes.append(note)
+        self.say("response.output_text.annotation.added", f'{members},"annotation":{dumps(note)}')
+
+    # ------------------------------------------------------------------------------------- values, whole
+
+    def close_value(self, item: WrittenItem, part: WrittenPart) -> None:
+        """The value of a part is told whole."""
+        if part.closed or part.place < 0 or part.kind not in STEMS or item.over:
+            return
+        part.closed = True
+        name = "summary_index" if part.kind == "summary" else "content_index"
+        more = ""
+        if part.kind == "text":
+            more = f'"logprobs":{dumps(part.logprobs)},'
+        text = quoted("".join(part.pieces))
+        members = f'{self.where(item)}"{name}":{part.place},{more}"{WHOLE[part.kind]}":{text}'
+        self.say(f"{STEMS[part.kind]}.done", members)
+
+    def close_part(self, item: WrittenItem, part: WrittenPart, told: Any = None) -> None:
+        """A part is told whole."""
+        if part.ended or part.place < 0 or item.over:
+            return
+        self.close_value(item, part)
+        part.ended = True
+        if told is not None and self.own():
+            part.data = copied(told.data)
+        data = part.data = self.whole_part(part)
+        summary = part.kind == "summary"
+        name = "summary_index" if summary else "content_index"
+        kind = "response.reasoning_summary_part.done" if summary else "response.content_part.done"
+        self.say(kind, f'{self.where(item)}"{name}":{part.place},{self.part_json(data)}')
+
+    def whole_part(self, part: WrittenPart) -> JSON:
+        """A part with all that was written of it."""
+        data = {**part.data}
+        if part.kind in WHOLE:
+            data[WHOLE[part.kind]] = "".join(part.pieces)
+        if part.kind == "text":
+            data["annotations"] = list(part.notes) or data.get("annotations") or []
+            if part.logprobs:
+                data["logprobs"] = list(part.logprobs)
+        return data
+
+    def value_finished(self, item: WrittenItem, event: e.ValueFinished) -> None:
+        kind = event.kind
+        if kind in STEMS:
+            group = "summary" if kind == "summary" else "content"
+            at = event.content_index if KINDS[kind].field == "content_index" else event.part_index
+            self.close_value(item, item.parts[group, at or 0])
+        elif kind == "arguments":
+            self.close_arguments(item)
+        elif kind in HOSTED and item.begun and not item.over:
+            stem, member = HOSTED[kind]
+            self.say(f"{stem}.done", f'{self.where(item)}"{member}":{quoted(event.text)}')
+        elif kind == "command" and item.begun and not item.over:
+            at_ = f'"output_index":{item.place},"command_index":{event.part_index or 0}'
+            self.say("response.shell_call_command.done", f'{at_},"command":{quoted(event.text)}')
+
+    def value_replaced(self, item: WrittenItem, event: e.ValueReplaced) -> None:
+        if event.kind in STEMS:
+            group = "summary" if event.kind == "summary" else "content"
+            at = event.content_index if KINDS[event.kind].field == "content_index" else event.part_index
+            part = item.parts[group, at or 0]
+            if not part.closed and event.kind == part.kind:
+                return
+
+    def part_finished(self, item: WrittenItem, part: WrittenPart, event: e.PartFinished) -> None:
+        if part.place >= 0:
+            self.close_part(item, part, event.part)
+
+    # ------------------------------------------------------------------------------------------ arguments
+
+    def arguments(self, item: WrittenItem, text: str) -> None:
+        if not item.begun:
+            return
+        if item.over or item.scan.other:
+            self.lose(LossCode.LATE_FRAGMENT, "arguments came after they were whole", item.index)
+            return
+        prefix = item.prefix
+        if not prefix:
+            if not self.own():
+                return
+            item.prefix = prefix = self.prefix(item, "response.mcp_call_arguments")
+        number = self.number
+        self.number = number + 1
+        self.out.append(f'{prefix}{quoted(text)},"sequence_number":{number}}}\n\n')
+
+    def close_arguments(self, item: WrittenItem) -> None:
+        streamed = ARGUMENTS.get(item.item.type)
+        if streamed is None or item.scan.other or not item.begun or item.over:
+            return
+        item.scan.other = True  # told whole
+        stem, member = streamed
+        text = quoted("".join(item.pieces))
+        self.say(f"{stem}.done", f'{self.where(item)}"{member}":{text}')
+
+    def hosted(self, item: WrittenItem, event: Any) -> None:
+        if not item.begun or item.over:
+            return
+        if isinstance(event, e.ItemProgress):
+            if SAFE_NAME.fullmatch(item.item.type) and SAFE_NAME.fullmatch(event.status):
+                self.say(f"response.{item.item.type}.{event.status}", self.where(item)[:-1])
+        elif isinstance(event, e.PartialImage):
+            more = "".join(
+                f",{quoted(key)}:{dumps(value)}"
+                for key, value in event.data.items()
+                if key != "partial_image_index"
+            )
+            members = f'{self.where(item)}"partial_image_index":{event.partial_image_index}'
+            self.say(PARTIAL_IMAGE, f'{members},"partial_image_b64":{quoted(event.image)}{more}')
+        elif isinstance(event, e.CommandDelta):
+            at = f'"output_index":{item.place},"command_index":{event.command_index}'
+            if len(item.values["command", event.command_index]) == 1:
+                self.say("response.shell_call_command.added", f'{at},"command":""')
+            self.say("response.shell_call_command.delta", f'{at},"delta":{quoted(event.text)}')
+        elif isinstance(event, e.CommandOutputDelta):
+            members = f'{self.where(item)}"command_index":{event.command_index}'
+            told = f'{{"{event.stream}":{quoted(event.text)}}}'
+            self.say("response.shell_call_output_content.delta", f'{members},"delta":{told}')
+        else:
+            stem, _ = HOSTED[kind_of(event)]
+            self.say(f"{stem}.delta", f'{self.where(item)}"delta":{quoted(event.text)}')
+
+    # ------------------------------------------------------------------------------------------ the ends
+
+    def item_finished(self, item: WrittenItem) -> None:
+        told = item.item
+        if not item.begun:
+            if isinstance(told, (FunctionCall, CustomToolCall)) and not told.name:
+                item.skipped = True
+                self.lose(LossCode.CALL_NAME_MISSING, "a call without a name is left out", item.index)
+                return
+            self.add(item)
+        if item.over:
+            return
+        if isinstance(told, FunctionCall) and not item.pieces and told.arguments:
+            item.pieces.append(told.arguments)
+            self.arguments(item, told.arguments)
+        elif isinstance(told, CustomToolCall) and not item.pieces and told.input:
+            item.pieces.append(told.input)
+            self.arguments(item, told.input)
+        self.close_arguments(item)
+        contents = getattr(told, "content", None)
+        for (group, at), part in item.parts.items():
+            known: Any = None
+            listed = contents if group == "content" else getattr(told, "summary", ())
+            if isinstance(listed, tuple) and at < len(listed):
+                known = listed[at]
+            self.close_part(item, part, known)
+        item.over = True
+        item.final = self.whole(item, "completed")
+        self.say("response.output_item.done", f'"output_index":{item.place},"item":{dumps(item.final)}')
+
+    def whole(self, item: WrittenItem, status: str) -> JSON:
+        """An item as it is told at its end, with what was written of it. `status` stands in for its own."""
+        told = item.item
+        data: JSON = copied(told.data) if self.kept(item) else {}
+        data["type"] = told.type
+        if item.ident is not None:
+            data["id"] = item.ident
+        own_status = getattr(told, "status", None)
+        status = status if status != "completed" or own_status in (None, "in_progress") else own_status
+        groups: dict[str, list[JSON]] = {"content": [], "summary": []}
+        for (group, _), part in item.parts.items():
+            if part.place >= 0:
+                groups[group].append(part.data if part.ended else self.whole_part(part))
+        if isinstance(told, Message):
+            data |= {"role": told.role or "assistant", "status": status, "content": groups["content"]}
+        elif isinstance(told, Reasoning):
+            data["summary"] = groups["summary"]
+            if groups["content"] or data.get("content"):
+                data["content"] = groups["content"]
+            if told.encrypted_content is not None and not self.own():
+                if self.options.foreign_signatures or self.source is None:
+                    data["encrypted_content"] = told.encrypted_content
+                else:
+                    message = "encrypted reasoning of another API is left out"
+                    self.lose(LossCode.REASONING_ENCRYPTED, message, item.index)
+        elif isinstance(told, FunctionCall):
+            data |= {
+                "call_id": self.call_id(item),
+                "name": told.name,
+                "arguments": "".join(item.pieces),
+                "status": status,
+            }
+        elif isinstance(told, CustomToolCall):
+            data |= {"call_id": self.call_id(item), "name": told.name, "input": "".join(item.pieces)}
+            if own_status is not None or status != "completed":
+                data["status"] = status
+        elif status != "completed" and "status" in data:
+            data["status"] = status
+        return data
+
+    def output(self, response: Response, *, cut: bool) -> list[JSON]:
+        """The items as the end of the response tells them."""
+        if not self.own():
+            found = []
+            for index in self.order:
+                item = self.items[index]
+                final = item.final
+                found.append(self.whole(item, "incomplete") if final is None else final)
+            return found
+        places: dict[tuple[str, str | None, str | None], list[WrittenItem]] = {}
+        types: dict[str, list[WrittenItem]] = {}
+        for index in reversed(self.order):
+            item = self.items[index]
+            places.setdefault(identity(item.item), []).append(item)
+            types.setdefault(item.item.type, []).append(item)
+        taken: set[int] = set()
+        output = []
+        for told in response.output:
+            match: WrittenItem | None = None
+            for alike in (places.get(identity(told)), types.get(told.type)):
+                while alike and match is None:
+                    match = alike.pop()
+                    if match.index in taken:
+                        match = None
+            if match is None:
+                continue
+            taken.add(match.index)
+            data = told.to_dict()
+            if match.ident is not None:
+                data["id"] = match.ident
+            if isinstance(told, (FunctionCall, CustomToolCall)) and match.final is not None:
+                data["call_id"] = match.final.get("call_id")
+                data["name"] = match.final.get("name")
+            if match.final is None and cut and "status" in data:
+                data["status"] = "incomplete"
+            output.append(data)
+        for index in self.order:
+            item = self.items[index]
+            if index not in taken:
+                output.append(self.whole(item, "incomplete") if item.final is None else item.final)
+        return output
+
+    def terminal(self, kind: str, response: Response, more: JSON, *, cut: bool) -> None:
+        usage = self.usage if response.usage is None else response.usage
+        data = {**self.base, **(copied(response.data) if self.own() else {}), **more}
+        for key in ("id", "object", "created_at", "model"):
+            data[key] = self.base[key]
+        for key, value in REQUIRED.items():
+            if data.get(key) is None:
+                data[key] = copied(value)
+        data["usage"] = None if usage is None else whole_usage(usage, own=self.own())
+        data["output"] = self.output(response, cut=cut)
+        self.say(kind, f'"response":{dumps(data)}')
+
+    def finish_items(self, status: str) -> None:
+        """What is still open ends with its response."""
+        for index in list(self.items):
+            item = self.items[index]
+            if item.state is not ITEM_DONE and not item.skipped:
+                self.item_finished(item)
+
+    def ended(self, response: Response, outcome: Outcome) -> None:
+        self.begin()
+        self.finish_items(str(outcome))
+        more: JSON = {"status": str(outcome), "error": None, "incomplete_details": None}
+        reason = response.finish_reason
+        if outcome is COMPLETED:
+            if reason not in ("stop", "tool_calls", None) and not self.own():
+                self.lose(LossCode.FINISH_REASON, f"{reason[:60]!r} is told as completed")
+        else:
+            word = response.incomplete_reason if self.own() else None
+            more["incomplete_details"] = {
+                "reason": word or REASONS.get(reason or "", reason) or "max_output_tokens"
+            }
+            told = response.data.get("incomplete_details") if self.own() else None
+            if isinstance(told, dict) and isinstance(told.get("reason"), str):
+                more["incomplete_details"] = copied(told)
+            elif reason not in REASONS and not self.own():
+                self.lose(LossCode.FINISH_REASON, f"{str(reason)[:60]!r} is none of this wire's reasons")
+        self.terminal(f"response.{outcome}", response, more, cut=False)
+
+    def failed(self, response: Response, outcome: Outcome, error: ResponseError | None) -> None:
+        code, message = error_of(outcome, error)
+        if error is not None and isinstance(error.code, str) and error.code and self.own():
+            code = error.code
+        if not self.begun and not self.announced:
+            told: JSON = {"code": code, "message": message, "param": None if error is None else error.param}
+            nested = dumps({"type": (error.type if error is not None else None) or "error", **told})
+            self.say("error", f'"error":{nested},{dumps(told)[1:-1]}')
+            return
+        self.begin()
+        details: JSON = {"code": code, "message": message}
+        more: JSON = {"status": "failed", "error": details, "incomplete_details": None}
+        if self.own() and outcome is FAILED:
+            known = response.data.get("error")
+            if isinstance(known, dict):
+                details = {**copied(known), **details}
+                more["error"] = details
+        self.terminal("response.failed", response, more, cut=True)
+
+
+FIXED: Final = ("id", "object", "created_at", "model", "output", "status")
+FOREIGN: Final = ("chat", "anthropic", "gemini")
+
+
+def identity(item: Any) -> tuple[str, str | None, str | None]:
+    """What an item is told apart by."""
+    return item.type, item.id, getattr(item, "call_id", None)
+
+
+def flat(annotation: JSON) -> JSON | None:
+    """A citation of Chat Completions as one of the Responses API; None where it is no such."""
+    inner = annotation.get("url_citation")
+    if annotation.get("type") != "url_citation" or type(inner) is not dict:
+        return None
+    note: JSON = {"type": "url_citation"}
+    for name, kind in (("url", str), ("title", str), ("start_index", int), ("end_index", int)):
+        if type(inner.get(name)) is not kind:
+            return None
+        note[name] = inner[name]
+    return note
+
+
+def whole_usage(usage: Usage, *, own: bool) -> JSON:
+    """Usage with all counts that the API requires."""
+    told: JSON = usage.to_dict() if own else {}
+    told["input_tokens"] = usage.input_tokens or 0
+    told["output_tokens"] = usage.output_tokens or 0
+    total = usage.total_tokens
+    told["total_tokens"] = (usage.input_tokens or 0) + (usage.output_tokens or 0) if total is None else total
+    for name, counts in (
+        (
+            "input_tokens_details",
+            {"cached_tokens": usage.cached_tokens, "cache_write_tokens": usage.cache_write_tokens},
+        ),
+        ("output_tokens_details", {"reasoning_tokens": usage.reasoning_tokens}),
+    ):
+        details = told.get(name)
+        details = dict(details) if isinstance(details, dict) else {}
+        for key, value in counts.items():
+            if type(details.get(key)) is not int:
+                details[key] = value or 0
+        told[name] = details
+    return told
+
+
+WRITER: Final = ResponsesWriter
+"""What the registry finds here."""

@@ -1,0 +1,765 @@
+"""What all writers share: the life cycles, what was lost, ids that fit, and JSON that forges no frame.
+
+A writer turns events into frames of one wire, and holds what that wire needs to know: which items have begun
+there, under which index and id, and what still waits for its turn. It is driven by one event after the other,
+and writes nothing that depends on a clock or on chance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from json.encoder import encode_basestring_ascii
+from typing import Any, ClassVar, Final, TypeAlias
+
+import attrs
+
+from deltafold.machine.lifecycle import (
+    COMPLETED,
+    FAILED,
+    INCOMPLETE,
+    ITEM,
+    ITEM_ABSENT,
+    ITEM_DONE,
+    ITEM_OPEN,
+    PART,
+    PART_ABSENT,
+    RESPONSE,
+    TRUNCATED,
+    ItemState,
+    PartState,
+    ResponseState,
+)
+from deltafold.machine.values import KINDS, kind_of
+from deltafold.model import events as e
+from deltafold.model.errors import ErrorKind, ResponseError, UsageError
+from deltafold.model.items import (
+    Item,
+    Message,
+    OutputText,
+    Reasoning,
+    ReasoningText,
+)
+from deltafold.model.losses import Loss, LossCode
+from deltafold.model.response import Outcome, Response
+
+__all__ = [
+    "KIND_CODES",
+    "ObjectScan",
+    "Options",
+    "Writer",
+    "WrittenItem",
+    "dumps",
+    "error_of",
+    "fitting_call_id",
+    "json_object",
+    "quoted",
+]
+
+JSON: TypeAlias = dict[str, Any]
+
+quoted = encode_basestring_ascii
+"""A string as JSON, in ASCII: no character of it can end a line, whatever reads the lines."""
+
+SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+"""Event names that may stand outside of JSON."""
+LONGEST_ID: Final = 64
+FITTING_IDS: Final[dict[str, tuple[str, re.Pattern[str]]]] = {
+    "responses": ("call", re.compile(r"[\s\S]{1,64}")),
+    "chat": ("call", re.compile(r"[\s\S]{1,64}")),
+    "anthropic": ("toolu", re.compile(r"[a-zA-Z0-9_-]{1,64}")),
+    "gemini": ("call", re.compile(r"[\s\S]+")),
+}
+"""What the id of a call may be on a wire, and what one begins with that had to be made."""
+
+KIND_CODES: Final[dict[ErrorKind, str]] = {
+    ErrorKind.CONTEXT_WINDOW_EXCEEDED: "context_length_exceeded",
+    ErrorKind.RATE_LIMITED: "rate_limit_exceeded",
+    ErrorKind.QUOTA_EXCEEDED: "insufficient_quota",
+    ErrorKind.USAGE_LIMIT_REACHED: "usage_limit_reached",
+    ErrorKind.AUTHENTICATION: "invalid_api_key",
+    ErrorKind.PERMISSION: "permission_denied",
+    ErrorKind.NOT_FOUND: "not_found",
+    ErrorKind.INVALID_REQUEST: "invalid_request_error",
+    ErrorKind.CONTENT_POLICY: "content_policy_violation",
+    ErrorKind.OVERLOADED: "server_is_overloaded",
+    ErrorKind.SERVER_ERROR: "server_error",
+    ErrorKind.TIMEOUT: "timeout",
+    ErrorKind.UNKNOWN: "server_error",
+}
+"""OpenAI's own words for the kinds of errors."""
+
+
+@attrs.frozen
+class Options:
+    """What the caller of an encoder asked for."""
+
+    response_id: str | None = None
+    model: str | None = None
+    created: int | None = None
+    include_usage: bool = True
+    reasoning_field: str | None = None
+    custom_tools: str = "custom"
+    foreign_signatures: bool = False
+    lifted: bool = False
+
+
+# --------------------------------------------------------------------------------------------------- JSON
+
+
+def dumps(value: Any) -> str:
+    """A JSON value as text in ASCII. What JSON has no number for becomes null.
+
+    Raises `UsageError` for what is no JSON value.
+    """
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        return json.dumps(countable(value), allow_nan=False, separators=(",", ":"))
+    except TypeError as error:
+        raise UsageError(f"an event holds what is no JSON value: {error}") from None
+    except RecursionError:
+        raise UsageError("an event holds a value that is nested too deeply") from None
+
+
+def countable(value: Any) -> Any:
+    """A JSON value without numbers that JSON cannot say."""
+    made: Any = [value]
+    waiting: list[Any] = [made]
+    while waiting:
+        holder = waiting.pop()
+        for key, member in list(holder.items() if type(holder) is dict else enumerate(holder)):
+            if type(member) is dict or type(member) is list:
+                holder[key] = inner = member.copy()
+                waiting.append(inner)
+            elif (type(member) is float and not math.isfinite(member)) or (
+                type(member) is int and member.bit_length() > 1024
+            ):
+                holder[key] = None
+    return made[0]
+
+
+def json_object(text: str) -> JSON | None:
+    """The object that a text is, or None."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if type(found) is dict else None
+
+
+def fitting_call_id(dialect: str, ident: str) -> str:
+    """The id of a call as a wire takes it: itself where it fits, else a prefix and a digest.
+
+    The digest is the same wherever the id is told: in a call, and in its result.
+    """
+    prefix, fitting = FITTING_IDS[dialect]
+    if fitting.fullmatch(ident):
+        return ident
+    return f"{prefix}_{hashlib.sha256(ident.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+
+
+STRUCTURE: Final = re.compile(r'[{}\[\]"]')
+IN_STRING: Final = re.compile(r'["\\]')
+
+
+class ObjectScan:
+    """Whether pieces of text are one whole JSON object, as far as brackets and strings say.
+
+    Each piece is looked at once.
+    """
+
+    MEMORY: Final = ("depth", "in_string", "escaped", "begun", "whole", "other")
+    __slots__ = MEMORY
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.in_string = False
+        self.escaped = False
+        self.begun = False
+        self.whole = False
+        """Whether the object is closed."""
+        self.other = False
+        """Whether the text is no object: it begins with something else."""
+
+    def feed(self, text: str) -> str:
+        """The next piece. Gives what of it stands behind the end of the object."""
+        if self.whole:
+            return text
+        at, size = 0, len(text)
+        if not self.begun:
+            stripped = text.lstrip(" \t\r\n")
+            if not stripped:
+                return ""
+            self.begun = True
+            self.other = stripped[0] != "{"
+            at = size - len(stripped)
+        if self.other:
+            return ""
+        if self.escaped and at < size:
+            self.escaped = False
+            at += 1
+        while at < size:
+            found = (IN_STRING if self.in_string else STRUCTURE).search(text, at)
+            if found is None:
+                return ""
+            at = found.end()
+            sign = found.group()
+            if sign == '"':
+                self.in_string = not self.in_string
+            elif sign == "\\":
+                if at == size:
+                    self.escaped = True
+                at += 1
+            elif sign in "{[":
+                self.depth += 1
+            else:
+                self.depth -= 1
+                if self.depth <= 0:
+                    self.whole = True
+                    return text[at:]
+        return ""
+
+
+# -------------------------------------------------------------------------------------------------- items
+
+
+class WrittenPart:
+    """A part of an item, as it stands on the wire."""
+
+    MEMORY: Final = (
+        "place",
+        "state",
+        "kind",
+        "prefix",
+        "pieces",
+        "closed",
+        "ended",
+        "notes",
+        "logprobs",
+        "data",
+    )
+    __slots__ = MEMORY
+
+    def __init__(self, place: int, kind: str) -> None:
+        self.place = place
+        """Its index on the wire; -1 where it is not written."""
+        self.state: PartState = PART_ABSENT
+        self.kind = kind
+        """What streams in it: `text`, `refusal`, `reasoning`, `summary`; "" where it is left out."""
+        self.prefix = ""
+        """All of a delta's frame before its text."""
+        self.pieces: list[str] = []
+        self.closed = False
+        """Whether its value was told as whole."""
+        self.ended = False
+        """Whether the part was told as whole."""
+        self.notes: list[JSON] = []
+        self.logprobs: list[JSON] = []
+        self.data: JSON = {}
+        """What it has beside its text."""
+
+
+class WrittenItem:
+    """An item, as it stands on the wire."""
+
+    MEMORY: Final = (
+        "index",
+        "item",
+        "choice",
+        "state",
+        "parts",
+        "place",
+        "begun",
+        "over",
+        "skipped",
+        "ident",
+        "prefix",
+        "pieces",
+        "scan",
+        "unscanned",
+        "values",
+        "kinds",
+        "member",
+        "final",
+    )
+    __slots__ = MEMORY
+
+    def __init__(self, index: int, item: Item) -> None:
+        self.index = index
+        self.item = item
+        """As it was told last."""
+        self.choice = item.choice_index or 0
+        self.state: ItemState = ITEM_OPEN
+        self.parts: dict[tuple[str, int], WrittenPart] = {}
+        self.place = -1
+        """Its index on the wire."""
+        self.begun = False
+        """Whether the wire knows of it."""
+        self.over = False
+        """Whether the wire was told its end."""
+        self.skipped = False
+        """Whether it is left out."""
+        self.ident: str | None = None
+        """Its id on the wire."""
+        self.prefix = ""
+        """All of a frame of arguments before their text."""
+        self.pieces: list[str] = []
+        """Fragments of arguments."""
+        self.scan = ObjectScan()
+        self.unscanned: list[str] = []
+        """Fragments that were not looked at yet."""
+        self.values: dict[tuple[str, int], list[str]] = {}
+        """Fragments of what else is streamed: code, patches, commands and their output."""
+        self.kinds = ""
+        """Which kinds of reasoning were written: `text`, `summary`."""
+        self.member: str | None = None
+        self.final: JSON | None = None
+        """As it was told when it was whole."""
+
+    def is_whole_object(self) -> bool:
+        """Whether its arguments, as far as they came, are one whole JSON object."""
+        if self.unscanned:
+            pieces, self.unscanned = self.unscanned, []
+            for piece in pieces:
+                self.scan.feed(piece)
+        return self.scan.whole
+
+
+PART_EVENTS: Final = (e.PartStarted, e.PartFinished)
+VALUE_GROUPS: Final[dict[str, str]] = {
+    "text": "content",
+    "refusal": "content",
+    "reasoning": "content",
+    "summary": "summary",
+}
+
+
+def part_key(event: Any) -> tuple[str, int] | None:
+    """The part that an event is about; None where it is about an item."""
+    kind = type(event)
+    if kind is e.TextDelta or kind is e.RefusalDelta:
+        return "content", event.content_index
+    if kind is e.ReasoningDelta:
+        return ("summary" if event.kind == "summary" else "content"), event.part_index
+    if kind is e.PartStarted or kind is e.PartFinished:
+        return event.group, event.part_index
+    if kind is e.AnnotationAdded:
+        return "content", event.content_index
+    if kind is e.ValueReplaced or kind is e.ValueFinished:
+        group = VALUE_GROUPS.get(event.kind)
+        if group is not None:
+            at = event.content_index if KINDS[event.kind].field == "content_index" else event.part_index
+            return group, 0 if at is None else at
+    return None
+
+
+class Writer:
+    """Events in, frames out."""
+
+    name: ClassVar[str] = ""
+    MEMORY: ClassVar[tuple[str, ...]] = (
+        "options",
+        "state",
+        "items",
+        "losses",
+        "lost",
+        "source",
+        "data",
+        "response_id",
+        "model",
+        "error",
+        "begun",
+        "early",
+        "usage",
+        "lifts",
+        "announced",
+    )
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.out: list[str] = []
+        """The frames of the present event."""
+        self.state: ResponseState = ResponseState.IDLE
+        self.items: dict[int, WrittenItem] = {}
+        self.losses: list[Loss] = []
+        self.lost: set[tuple[str, int | None]] = set()
+        """What was lost already: each kind is told once for each item."""
+        self.source: str | None = None
+        """The dialect that the events come from; None where nobody knows, or they were made by hand."""
+        self.data: JSON = {}
+        """What was told of the response and is not written yet."""
+        self.response_id: str | None = None
+        self.model: str | None = None
+        self.error: ResponseError | None = None
+        self.begun = False
+        """Whether anything of the response is written."""
+        self.early: list[Any] = []
+        """Events of the stream that came before the response, and so before its source was known."""
+        self.usage: Any = None
+        self.announced = False
+        self.lifts: dict[tuple[int, str], int] = {}
+        """Items that hold what was lifted out of arguments, by call and kind."""
+
+    # -------------------------------------------------------------------------------------- the encoder
+
+    def write(self, event: Any) -> list[str]:
+        """The frames of one event. Raises `UsageError` where no life cycle allows it."""
+        self.out = []
+        if type(event) is e.LiftedDelta and self.options.lifted and self.state in RESPONSE:
+            self._lifted(event)
+        else:
+            self._take(event)
+            if self.lifts and type(event) is e.ItemFinished:
+                self._end_lifted(event.output_index)
+        return self.out
+
+    def _take(self, event: Any) -> None:
+        kind = type(event)
+        row = RESPONSE[self.state]
+        after = row.get(kind)
+        if after is None:
+            known = kind.__name__ if kind in RESPONSE[ResponseState.IN_PROGRESS] or kind in KNOWN else None
+            if known is None:
+                raise UsageError(f"{kind.__name__!r} is no event")
+            raise UsageError(f"{known} cannot come while the response is {self.state}")
+        if kind is e.ResponseStarted and self.announced:
+            raise UsageError("the response begins twice")
+        item = self._checked(event, kind)
+        if kind is e.ResponseFinished:
+            self._finish(event)
+            self.state = after
+            return
+        self.state = after
+        if kind is e.ResponseStarted:
+            self._start(event)
+        elif kind is e.ErrorReported:
+            if (
+                self.error is None
+                or self.error.kind is ErrorKind.UNKNOWN
+                or event.error.kind is not ErrorKind.UNKNOWN
+            ):
+                self.error = event.error
+        elif kind is e.Heartbeat:
+            self.heartbeat()
+        elif kind is e.Notice or kind is e.UnknownEvent or kind is e.RateLimitsReported:
+            if not self.announced:
+                self.early.append(event)
+            elif self.source == self.name:
+                self.as_told(event)
+        elif kind is e.UsageReported:
+            self.usage = event.usage
+        elif kind is e.StatusChanged:
+            self.status(event)
+        elif kind is e.ChoiceUpdated:
+            self.choice_updated(event)
+        elif kind is e.AudioDelta or kind is e.TranscriptDelta:
+            self.audio(event)
+        elif item is None:
+            item = self.items[event.output_index] = WrittenItem(event.output_index, event.item)
+            item.member = event.member
+            self.item_started(item)
+        else:
+            self._of_item(event, kind, item)
+
+    def _checked(self, event: Any, kind: type) -> WrittenItem | None:
+        """The item that an event is about, if its life cycle and that of its part allow the event."""
+        if kind not in OF_ITEMS:
+            return None
+        index = event.output_index
+        item = self.items.get(index)
+        state = ITEM_ABSENT if item is None else item.state
+        if kind not in ITEM[state]:
+            raise UsageError(f"{kind.__name__} cannot come while item {index} is {state}")
+        if item is None:
+            return None
+        key = part_key(event)
+        if key is not None:
+            part = item.parts.get(key)
+            part_state = PART_ABSENT if part is None else part.state
+            if kind not in PART[part_state]:
+                raise UsageError(
+                    f"{kind.__name__} cannot come while part {key[1]} of item {index} is {part_state}"
+                )
+        return item
+
+    def _start(self, event: e.ResponseStarted) -> None:
+        self.announced = True
+        self.source = event.dialect
+        self.data = dict(event.data)
+        self.response_id = event.response_id
+        self.model = event.model
+        self.response_started()
+        early, self.early = self.early, []
+        for known in early:
+            if self.source == self.name:
+                self.as_told(known)
+
+    def _of_item(self, event: Any, kind: type, item: WrittenItem) -> None:
+        if kind is e.TextDelta:
+            if not item.skipped:
+                self.text(item, item.parts["content", event.content_index], event)
+        elif kind is e.ArgumentsDelta:
+            item.pieces.append(event.text)
+            if not item.skipped:
+                self.arguments(item, event.text)
+        elif kind is e.ReasoningDelta:
+            group = "summary" if event.kind == "summary" else "content"
+            if not item.skipped:
+                self.reasoning(item, item.parts[group, event.part_index], event)
+        elif kind is e.RefusalDelta:
+            if not item.skipped:
+                self.refusal(item, item.parts["content", event.content_index], event)
+        elif kind is e.ItemUpdated:
+            item.item = event.item
+            if not item.skipped:
+                self.item_updated(item)
+        elif kind is e.PartStarted:
+            part = item.parts[event.group, event.part_index] = WrittenPart(-1, "")
+            part.state = PartState.OPEN
+            if not item.skipped:
+                self.part_started(item, part, event)
+        elif kind is e.PartFinished:
+            part = item.parts[event.group, event.part_index]
+            part.state = PartState.DONE
+            if not item.skipped:
+                self.part_finished(item, part, event)
+        elif kind is e.ValueFinished:
+            if not item.skipped:
+                self.value_finished(item, event)
+        elif kind is e.ValueReplaced:
+            self.lose(LossCode.VALUE_REPLACED, f"{event.kind} was corrected after it was written", item.index)
+            key = part_key(event)
+            if key is not None:
+                item.parts[key].pieces = [event.text]
+            elif event.kind == "arguments":
+                item.pieces = [event.text]
+            else:
+                item.values[event.kind, event.part_index or 0] = [event.text]
+            if not item.skipped:
+                self.value_replaced(item, event)
+        elif kind is e.AnnotationAdded:
+            if not item.skipped:
+                self.annotation(item, item.parts["content", event.content_index], event)
+        elif kind is e.ItemFinished:
+            item.item = event.item
+            item.state = ITEM_DONE
+            if not item.skipped:
+                self.item_finished(item)
+        elif kind is e.LiftedDelta:
+            self.lose(
+                LossCode.LIFTED_TEXT, "text was lifted out of the arguments of a call", event.output_index
+            )
+        elif not item.skipped:
+            if kind in HOSTED_DELTAS:
+                value = kind_of(event)
+                name = KINDS[value].index
+                item.values.setdefault((value, getattr(event, name) if name else 0), []).append(event.text)
+            self.hosted(item, event)
+
+    def _finish(self, event: e.ResponseFinished) -> None:
+        response = event.response
+        if not self.announced:
+            self.source = response.dialect
+            self.response_id, self.model = response.id, response.model
+        for index, item in self.items.items():
+            if item.state is ITEM_OPEN and index < 0:
+                self._end_lifted(index)
+        outcome = event.outcome
+        if outcome is COMPLETED or outcome is INCOMPLETE:
+            self.ended(response, outcome)
+        else:
+            error = response.error if response.error is not None else self.error
+            self.failed(response, outcome, error if outcome is FAILED else None)
+
+    # --------------------------------------------------------------------------------- what was lifted out
+
+    def _lifted(self, event: e.LiftedDelta) -> None:
+        self._checked(event, e.LiftedDelta)
+        owner = self.items.get(event.output_index)
+        if owner is None:
+            raise UsageError(f"LiftedDelta cannot come while item {event.output_index} is absent")
+        index = self.lifts.get((event.output_index, event.into))
+        if index is None:
+            index = self.lifts[event.output_index, event.into] = -1 - len(self.lifts)
+            choice = owner.item.choice_index
+            if event.into == "text":
+                self._take(e.ItemStarted(index, blank_message(choice)))
+                self._take(e.PartStarted(index, 0, "content", blank_part("text")))
+            else:
+                self._take(e.ItemStarted(index, blank_reasoning(choice)))
+                self._take(e.PartStarted(index, 0, "content", blank_part("reasoning")))
+        if event.into == "text":
+            self._take(e.TextDelta(index, 0, event.text))
+        else:
+            self._take(e.ReasoningDelta(index, 0, event.text, "text"))
+
+    def _end_lifted(self, owner: int) -> None:
+        for (index, into), made in list(self.lifts.items()):
+            item = self.items[made]
+            if (index == owner or made == owner) and item.state is ITEM_OPEN:
+                text = "".join(item.parts["content", 0].pieces)
+                choice = item.item.choice_index
+                whole: Item = blank_message(choice, text) if into == "text" else blank_reasoning(choice, text)
+                self._take(e.ItemFinished(made, whole))
+
+    # ------------------------------------------------------------------------------------------- what is lost
+
+    def lose(self, code: LossCode, message: str, index: int | None = None) -> None:
+        """Something cannot be said. Told once for each item."""
+        if index is not None and index < 0:
+            index = None
+        if (code, index) not in self.lost:
+            self.lost.add((code, index))
+            self.losses.append(Loss(code, message, index))
+
+    # --------------------------------------------------------------------------------------- what is known
+
+    def own(self) -> bool:
+        """Whether the events come from the wire that is written."""
+        return self.source == self.name
+
+    def ident(self, made: str) -> str:
+        """The id of the response."""
+        return self.options.response_id or self.response_id or made
+
+    def model_name(self) -> str:
+        """The model, "" where nobody told it."""
+        return self.options.model or self.model or ""
+
+    def created(self) -> int:
+        """When the response began, in seconds since the epoch."""
+        told = self.data.get("created_at")
+        if type(told) is int or type(told) is float:
+            return int(told) if math.isfinite(told) else 0
+        return self.options.created or 0
+
+    def learn(self, data: JSON) -> None:
+        """More is known of a response of which nothing is written."""
+        for key, value in data.items():
+            self.data[key] = value
+        if self.response_id is None and isinstance(data.get("id"), str):
+            self.response_id = data["id"]
+        if self.model is None and isinstance(data.get("model"), str):
+            self.model = data["model"]
+
+    def call_id(self, item: WrittenItem) -> str:
+        """The id of a call, as this wire takes it."""
+        ident = getattr(item.item, "call_id", None)
+        if not ident:
+            return f"call_{item.index if item.index >= 0 else 1000 - item.index}"
+        return str(ident) if self.own() else fitting_call_id(self.name, ident)
+
+    # ----------------------------------------------------------------------------- what each wire has its own
+
+    def response_started(self) -> None:
+        """The response was announced."""
+
+    def status(self, event: e.StatusChanged) -> None:
+        """More is known of the response."""
+
+    def choice_updated(self, event: e.ChoiceUpdated) -> None:
+        """More is known of a choice."""
+
+    def audio(self, event: e.AudioDelta | e.TranscriptDelta) -> None:
+        """A piece of spoken output."""
+        self.lose(LossCode.AUDIO_UNSUPPORTED, "spoken output is left out")
+
+    def heartbeat(self) -> None:
+        """A sign of life."""
+
+    def as_told(self, event: Any) -> None:
+        """An event of the wire itself, back onto it."""
+
+    def item_started(self, item: WrittenItem) -> None:
+        """An item begins."""
+
+    def item_updated(self, item: WrittenItem) -> None:
+        """More is known of an item."""
+
+    def part_started(self, item: WrittenItem, part: WrittenPart, event: e.PartStarted) -> None:
+        """A part begins."""
+
+    def part_finished(self, item: WrittenItem, part: WrittenPart, event: e.PartFinished) -> None:
+        """A part is whole."""
+
+    def text(self, item: WrittenItem, part: WrittenPart, event: e.TextDelta) -> None:
+        """A fragment of text."""
+
+    def refusal(self, item: WrittenItem, part: WrittenPart, event: e.RefusalDelta) -> None:
+        """A fragment of a refusal."""
+
+    def reasoning(self, item: WrittenItem, part: WrittenPart, event: e.ReasoningDelta) -> None:
+        """A fragment of reasoning."""
+
+    def arguments(self, item: WrittenItem, text: str) -> None:
+        """A fragment of arguments."""
+
+    def hosted(self, item: WrittenItem, event: Any) -> None:
+        """What hosted tools stream, and how far they are."""
+
+    def value_finished(self, item: WrittenItem, event: e.ValueFinished) -> None:
+        """A value is whole."""
+
+    def value_replaced(self, item: WrittenItem, event: e.ValueReplaced) -> None:
+        """A value is another one than was streamed."""
+
+    def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:
+        """A part of a message gets an annotation."""
+
+    def item_finished(self, item: WrittenItem) -> None:
+        """An item is whole."""
+
+    def ended(self, response: Response, outcome: Outcome) -> None:
+        """The response is complete, or as complete as it will be."""
+
+    def failed(self, response: Response, outcome: Outcome, error: ResponseError | None) -> None:
+        """The response failed, was cut off or given up: no client may take it for a success."""
+
+
+KNOWN: Final = frozenset((e.ResponseStarted,))
+OF_ITEMS: Final = frozenset(
+    kind for kinds in (ITEM[ITEM_ABSENT], ITEM[ITEM_OPEN], ITEM[ITEM_DONE]) for kind in kinds
+)
+HOSTED_DELTAS: Final = (e.CodeDelta, e.DiffDelta, e.CommandDelta, e.CommandOutputDelta, e.OutputDelta)
+
+
+def blank_part(kind: str, text: str = "") -> Any:
+    """A part with nothing but its text."""
+    if kind == "reasoning":
+        return ReasoningText(text, {"type": "reasoning_text", "text": text})
+    return OutputText(text, (), (), {"type": "output_text", "text": text, "annotations": []})
+
+
+def blank_message(choice: int | None, text: str = "") -> Message:
+    """A message of a text."""
+    parts = (blank_part("text", text),) if text else ()
+    status = "completed" if text else "in_progress"
+    data: JSON = {
+        "type": "message",
+        "role": "assistant",
+        "status": status,
+        "content": [part.data for part in parts],
+    }
+    return Message(None, parts, "assistant", status, None, choice, data)
+
+
+def blank_reasoning(choice: int | None, text: str = "") -> Reasoning:
+    """Reasoning of a text."""
+    parts = (blank_part("reasoning", text),) if text else ()
+    data: JSON = {"type": "reasoning", "summary": [], "content": [part.data for part in parts]}
+    return Reasoning(None, (), parts, None, None, choice, data)
+
+
+def error_of(outcome: Outcome, error: ResponseError | None) -> tuple[str, str]:
+    """The code and the message of a response that did not come to its end."""
+    if outcome is TRUNCATED:
+        return "stream_truncated", "the stream ended before the response did"
+    if outcome is not FAILED:
+        return "cancelled", "the response was cancelled"
+    if error is None:
+        return "server_error", "the response failed"
+    message = error.message or f"the response failed: {error.code or error.kind}"
+    return KIND_CODES.get(error.kind, "server_error"), message
