@@ -191,8 +191,22 @@ def encode_response(response: Response, dialect: str) -> dict[str, Any]:
     for _ in parser.events():
         pass
     body: dict[str, Any] = getattr(parser.response, SHAPES[dialect])()
+    if dialect in ("chat", "anthropic") and body.get("model") is None:
+        body["model"] = ""  # which the parser takes for not told
     if dialect == "chat" and body.get("created") is None:
-        body["created"] = 0  # which the parser takes for not told
+        body["created"] = 0
+    elif dialect == "anthropic":
+        for block, item in zip(body["content"], parser.response.output, strict=False):
+            if block.get("type") == "thinking":
+                block.setdefault("signature", "")
+            elif block.get("type") == "tool_use" and "id" not in block:
+                block["id"] = getattr(item, "call_id", None)
+    elif dialect == "gemini" and response.dialect != "gemini":
+        calls = iter([item for item in parser.response.output if isinstance(item, FunctionCall)])
+        for candidate in body.get("candidates") or ():
+            for part in (candidate.get("content") or {}).get("parts") or ():
+                if "functionCall" in part:
+                    part["functionCall"].setdefault("id", next(calls).call_id)
     return body
 
 

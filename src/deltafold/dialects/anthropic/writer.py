@@ -1,8 +1,8 @@
 """Writes Anthropic Messages: what `StreamEncoder("anthropic")` says.
 
-Blocks are numbered from 0 without gaps, and one is open at a time. Text and thinking can be split: when another
-block is due they are closed, and go on in a new one. A call cannot: while its arguments are no whole object,
-what comes for other blocks waits, and is written as soon as the call ends.
+Blocks are numbered from 0 without gaps, and one is open at a time. Text and thinking can be split: when
+another block is due they are closed, and go on in a new one. A call cannot: while its arguments are no whole
+object, what comes for other blocks waits, and is written as soon as the call ends.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class AnthropicWriter(Writer):
         self.prefixes: dict[str, str] = {}
         """All of a delta's frame in the open block before its text, by its kind."""
         self.waiting: dict[int, list[tuple[str, str]]] = {}
-        """Fragments of items that wait for a call to end: their kinds and texts, in the order of the items."""
+        """Fragments of items that wait for a call to end: kinds and texts, in the order of the items."""
         self.late: JSON = {}
         """Members of the message that became known after it began."""
         self.called = False

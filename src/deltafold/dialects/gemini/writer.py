@@ -7,9 +7,10 @@ Google's client takes a line that is no data for a piece of JSON.
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar, Final, TypeAlias
 
-from deltafold.dialects.gemini.table import FINISH_WORDS, MADE_ID, OF_ITEM, usage_metadata
+from deltafold.dialects.gemini.table import FINISH_WORDS, OF_ITEM, usage_metadata
 from deltafold.dialects.writing import (
     Options,
     Writer,
@@ -48,6 +49,7 @@ STATUSES: Final[dict[ErrorKind, tuple[int, str]]] = {
     ErrorKind.SERVER_ERROR: (500, "INTERNAL"),
     ErrorKind.UNKNOWN: (500, "INTERNAL"),
 }
+BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 NOT_OF_CHUNKS: Final = frozenset(
     {"object", "status", "error", "incomplete_details", "usage", "id", "model", "members", "created_at"}
     | {"output", "audio", "background"}
@@ -122,7 +124,8 @@ class GeminiWriter(Writer):
         if frame is None:
             self.begin()
             self.candidates.add(choice)
-            rest = f'{"}" if not thought else ',"thought":true}'}],"role":"model"}},"index":{choice}}}]{self.tail}'
+            mark = ',"thought":true' if thought else ""
+            rest = f'{mark}}}],"role":"model"}},"index":{choice}}}]{self.tail}'
             frame = self.prefixes[choice, thought] = (
                 'data: {"candidates":[{"content":{"parts":[{"text":',
                 rest,
@@ -181,10 +184,11 @@ class GeminiWriter(Writer):
         for index in self.open_calls:
             item = self.items[index]
             told = item.item
-            if isinstance(told, FunctionCall) and told.name and told.call_id and item.is_whole_object():
-                if json_object("".join(item.pieces)) is not None:
-                    self.write_call(item, told)
-                    continue
+            named = isinstance(told, FunctionCall) and told.name and told.call_id
+            if named and item.is_whole_object() and json_object("".join(item.pieces)) is not None:
+                assert isinstance(told, FunctionCall)
+                self.write_call(item, told)
+                continue
             rest.append(index)
         self.open_calls = rest
 
@@ -292,7 +296,7 @@ class GeminiWriter(Writer):
     def image(self, item: WrittenItem, told: OtherItem) -> None:
         """An image that was made."""
         result = told.data.get("result")
-        if not isinstance(result, str) or not result:
+        if not isinstance(result, str) or not BASE64.fullmatch(result):
             self.lose(LossCode.ITEM_UNSUPPORTED, "an image without its data is left out", item.index)
             return
         form = told.data.get("output_format")
@@ -321,9 +325,7 @@ class GeminiWriter(Writer):
         if self.own():
             members = members_of(told.data)
             inside = members.pop("functionCall", None)
-        call: JSON = {"name": told.name, "args": args}
-        if not self.own() or (told.call_id and told.call_id != MADE_ID.format(item.index)):
-            call = {"id": self.call_id(item), **call}
+        call: JSON = {"id": self.call_id(item), "name": told.name, "args": args}
         if isinstance(inside, dict):
             call |= inside
         self.part(item.choice, dumps({"functionCall": call, **members}))
