@@ -187,7 +187,7 @@ class AnthropicWriter(Writer):
     def write_piece(self, item: WrittenItem, kind: str, text: str) -> None:
         """A fragment goes to its block, or waits for its turn."""
         index = item.index
-        if self.current == index and kind in self.prefixes:
+        if self.current == index and kind in self.prefixes and kind != "citation":
             self.out.append(f"{self.prefixes[kind]}{quoted(text)}}}}}\n\n")
             if self.waiting and self.kind == "json" and item.is_whole_object():
                 self.close()
