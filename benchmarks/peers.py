@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 import logging
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
+import attrs
+
 from clients import Client, Pieces, Reading, take_payloads
-from scenarios import Stream, Told
+from scenarios import Stream, Told, dumps
 
 HEADERS = {"content-type": "text/event-stream"}
 MODEL, PROMPT = "gpt-5.1", "Hello"
@@ -316,6 +319,34 @@ def google_genai(stream: Stream, chunks: list[bytes]) -> Reading:
     return Reading(run, lambda texts: Told("".join(texts)), stream.told)
 
 
+def anthropic_stream(stream: Stream, chunks: list[bytes]) -> Reading:
+    """Anthropic's own SDK: `messages.stream()`, which puts the message together."""
+    if stream.dialect != "anthropic":
+        raise NotImplementedError
+    import anthropic
+    from anthropic import _base_client
+
+    httpx = getattr(_base_client, "httpx2", None) or _base_client.httpx
+    http = httpx.Client(transport=transport(httpx, chunks))
+    client = anthropic.Anthropic(api_key="k", max_retries=0, http_client=http)
+    asked: Any = {"model": MODEL, "max_tokens": 1024, "messages": [{"role": "user", "content": PROMPT}]}
+
+    def run() -> Any:
+        with client.messages.stream(**asked) as events:
+            for _ in events:
+                pass
+            return events.get_final_message()
+
+    def told(message: Any) -> Told:
+        text = "".join(block.text for block in message.content if block.type == "text")
+        inputs = [dumps(block.input) for block in message.content if block.type == "tool_use"]
+        return Told(text, arguments=tuple(inputs))
+
+    expected = stream.told
+    whole = tuple(dumps(json.loads(arguments)) for arguments in expected.arguments)
+    return Reading(run, told, attrs.evolve(expected, arguments=whole))
+
+
 PEERS = (
     Client("httpx-sse", httpx_sse, "httpx-sse"),
     Client("openai raw", openai_raw, "openai"),
@@ -325,6 +356,7 @@ PEERS = (
     Client("langchain summed", langchain_summed, "langchain-openai"),
     Client("litellm", litellm, "litellm"),
     Client("google-genai", google_genai, "google-genai"),
+    Client("anthropic .stream()", anthropic_stream, "anthropic"),
 )
 
 

@@ -395,6 +395,66 @@ def chat_calls(characters: int) -> Stream:
     return writer.stream("tool_calls", Told(arguments=tuple(arguments)))
 
 
+# ---------------------------------------------------------------------------------------- Anthropic Messages
+
+
+class Anthropic:
+    """Writes a stream of Anthropic Messages, with a ping behind the first block's beginning."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = random.Random(seed)
+        self.blocks: list[bytes] = []
+        self.index = 0
+        usage: JSON = {"input_tokens": 10, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
+        usage |= {"output_tokens": 1, "service_tier": "standard"}
+        message: JSON = {"id": self.ident("msg_01"), "type": "message", "role": "assistant"}
+        message |= {"model": "claude-sonnet-4-5-20250929", "content": [], "stop_reason": None}
+        self.event("message_start", message={**message, "stop_sequence": None, "usage": usage})
+
+    def ident(self, prefix: str) -> str:
+        return prefix + "".join(self.dice.choices(LETTERS, k=22))
+
+    def event(self, kind: str, **fields: Any) -> None:
+        payload = {"type": kind, **fields}
+        self.blocks.append(f"event: {kind}\ndata: {dumps(payload)}\n\n".encode())
+
+    def block(self, start: JSON, deltas: list[JSON]) -> None:
+        """A block from its beginning to its end."""
+        self.event("content_block_start", index=self.index, content_block=start)
+        if self.index == 0:
+            self.event("ping")
+        for delta in deltas:
+            self.event("content_block_delta", index=self.index, delta=delta)
+        self.event("content_block_stop", index=self.index)
+        self.index += 1
+
+    def stream(self, reason: str, told: Told) -> Stream:
+        """The end, and the whole of it."""
+        delta = {"stop_reason": reason, "stop_sequence": None}
+        self.event("message_delta", delta=delta, usage={"output_tokens": len(self.blocks)})
+        self.event("message_stop")
+        return Stream("anthropic", tuple(self.blocks), told)
+
+
+def anthropic_text(deltas: int) -> Stream:
+    writer = Anthropic(12)
+    said = tokens(writer.dice, deltas)
+    writer.block({"type": "text", "text": ""}, [{"type": "text_delta", "text": delta} for delta in said])
+    return writer.stream("end_turn", Told("".join(said)))
+
+
+def anthropic_calls(characters: int) -> Stream:
+    """Eight calls, one after another; the first fragment of each is empty, as on the wire."""
+    writer = Anthropic(13)
+    arguments = [tool_arguments(characters + number) for number in range(8)]
+    for number, whole in enumerate(arguments):
+        start: JSON = {"type": "tool_use", "id": writer.ident("toolu_01"), "name": f"edit_file_{number}"}
+        pieces = ["", *cut(writer.dice, whole, 3, 7)]
+        deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
+        writer.block({**start, "input": {}}, deltas)
+    return writer.stream("tool_use", Told(arguments=tuple(arguments)))
+
+
 # -------------------------------------------------------------------------------------------------- Gemini
 
 
@@ -560,6 +620,9 @@ HOSTILE = (
 SCENARIOS = USUAL + HOSTILE
 """Those of the table in the docs."""
 OTHERS = (
+    Scenario("anthropic: text, 10k deltas", anthropic_text, 10_000),
+    Scenario("anthropic: 8 calls", anthropic_calls, 2 * KB),
+    Scenario("anthropic: short stream, 29 events", anthropic_text, 23, scales=False, grows=False),
     Scenario("gemini: text, 10k deltas", gemini_text, 10_000),
     Scenario("gemini: 8 calls", gemini_calls, 2 * KB),
     Scenario("gemini: short stream, 29 events", gemini_text, 28, scales=False, grows=False),

@@ -290,6 +290,16 @@ def test_ids_are_made_and_not_told() -> None:
     assert set(found.anomalies) == {C.CALL_ID_MISSING, C.CALL_ID_REPEATED}
 
 
+def test_deltas_of_no_type() -> None:
+    """What they hold tells what they are; else they come as they stand."""
+    bare = {"type": "content_block_delta", "index": 0, "delta": {"glow": 1}}
+    found = whole(a.block(a.text()), bare)
+    assert of(found, e.UnknownEvent) == [e.UnknownEvent("content_block_delta", bare)]
+    strays = whole(TEXT, a.thought("Hm"), a.end())
+    assert strays.response.reasoning_text == "Hm"
+    assert strays.anomalies == [C.DELTA_MISFITS]
+
+
 def test_a_nameless_call() -> None:
     """It is a call all the same."""
     found = whole(call("{}", name=None), stop="tool_use")
@@ -724,6 +734,52 @@ def test_payloads_of_other_wires(payload: Any, name: str) -> None:
         assert error is not None
         assert error.code == "wrong_dialect"
         assert f"dialect={name!r}" in (error.message or "")
+
+
+def test_bodies_that_are_no_message() -> None:
+    """An HTML page and a bare error fail; so does an error under a type that nobody knows."""
+    parser = ResponseParser("anthropic")
+    parser.feed(b"<html>Bad gateway</html>")
+    parser.close()
+    assert [*parser.events()][-1] == e.ResponseFinished(Outcome.FAILED, parser.response)
+    found = run({"type": "oops", "error": {"message": "no", "code": 500}})
+    assert found.response.outcome is Outcome.FAILED
+
+
+def test_lifted_arguments_go_the_long_way() -> None:
+    """The short cut knows nothing of lifts."""
+    lift = Lift(("say",), "text")
+    parser = ResponseParser("anthropic", lifts=[lift])
+    parser.feed(framed(START, a.begin(a.tool_use()), *[a.fragment("1")] * 3))
+    list(parser.events())
+    assert not parser._reader.hot.openings
+
+
+def test_a_replay_by_another_message() -> None:
+    """What another connection tells of another message changes nothing."""
+    parser = ResponseParser("anthropic")
+    parser.feed(framed(a.message_start(id="a"), a.begin(a.text()), a.said("x")))
+    events = list(parser.events())
+    parser.reconnect()
+    parser.feed(framed(a.ping(), a.message_start(id="b"), a.begin(a.text()), a.said("y")))
+    parser.close()
+    events += parser.events()
+    assert parser.response.output_text == "x"
+    assert C.REPLAY_REFUSED in [anomaly.code for anomaly in parser.anomalies]
+
+
+def test_a_replay_by_a_body() -> None:
+    """A message that is told whole over another connection is no news to the stream that it began with."""
+    parser = ResponseParser("anthropic")
+    parser.feed(framed(a.message_start(), a.begin(a.text()), a.said("x")))
+    events = list(parser.events())
+    parser.reconnect()
+    parser.feed(json.dumps(a.message(a.text("xy"), stop_reason="end_turn")).encode())
+    parser.close()
+    events += parser.events()
+    assert parser.response.output_text == "x"
+    assert parser.response.outcome is Outcome.TRUNCATED
+    assert C.ANNOUNCED_TWICE in [anomaly.code for anomaly in parser.anomalies]
 
 
 def test_whole_messages() -> None:

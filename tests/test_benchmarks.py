@@ -94,6 +94,8 @@ def test_a_half_stream_is_found() -> None:
         scenarios.reasoning,
         scenarios.chat_text,
         scenarios.chat_calls,
+        scenarios.anthropic_text,
+        scenarios.anthropic_calls,
         scenarios.gemini_text,
         scenarios.gemini_calls,
     ):

@@ -188,7 +188,7 @@ class AnthropicDialect(Dialect):
         if not self.ended:
             self.out.append(e.ErrorReported(error))
             self.failing = {}
-            self._end(TRUNCATED)
+            self._end_with(FAILED, None)
         return self.out
 
     def body(self, payload: JSON) -> list[Any]:
@@ -244,7 +244,7 @@ class AnthropicDialect(Dialect):
         message = f"a payload of another wire came where Anthropic's were expected: use dialect={found!r}"
         self.refuse_dialect(payload, message)
         self.failing = {"code": "wrong_dialect", "message": message}
-        self._end(TRUNCATED)
+        self._end_with(FAILED, None)
 
     def _invalid(self, what: str, value: Any) -> None:
         self.once(AnomalyCode.INVALID_FIELD, what, f"{what} is {value!r:.40}")
@@ -386,7 +386,7 @@ class AnthropicDialect(Dialect):
         self._stop_of_message()
 
     def _stop_of_message(self) -> None:
-        if self.failing is None and self.stop_reason is None:
+        if self.stop_reason is None:
             self.report(AnomalyCode.FINISH_REASON_MISSING, "the message stopped without a stop reason")
             self._end_with(TRUNCATED, None)
         else:
@@ -744,9 +744,7 @@ class AnthropicDialect(Dialect):
 
     def _end(self, outcome: Outcome) -> None:
         """Nothing more will come."""
-        if self.failing is not None:
-            self._end_with(FAILED, None)
-        elif outcome is TRUNCATED and self.final:
+        if outcome is TRUNCATED and self.final:
             self.report(AnomalyCode.MISSING_TERMINAL, "the transport ended before message_stop")
             self._end_by_word()
         else:
@@ -756,10 +754,7 @@ class AnthropicDialect(Dialect):
 
     def _end_by_word(self) -> None:
         """The message ends as its stop reason says."""
-        word = self.stop_reason
-        if self.failing is not None or word is None:
-            self._end_with(FAILED, None)
-            return
+        word = self.stop_reason or ""
         stop = stop_of(word)
         if stop is None:
             self.report(AnomalyCode.FINISH_REASON_UNKNOWN, f"nobody knows the stop reason {word[:40]!r}")

@@ -29,7 +29,7 @@ from deltafold.dialects.conversion import (
 )
 from deltafold.model.errors import UsageError
 from deltafold.model.items import Message
-from deltafold.model.json_values import copied
+from deltafold.model.json_values import copied, string
 from deltafold.model.losses import LossCode
 from deltafold.model.requests import Block, InputMessage, Request, Setting, Tool, ToolChoice
 
@@ -599,14 +599,14 @@ def response_turn(response: Response, choice: int, whole: frozenset[int], losses
 def without_open_ends(content: list[JSON], losses: Losses) -> list[JSON]:
     """The blocks of an answer that was cut off, without server tools whose results are missing, and without
     thinking that nothing follows."""
-    answered = {block.get("tool_use_id") for block in content}
+    answered = {string(block, "tool_use_id") for block in content}
     kept = []
     for block in content:
-        if block["type"] == "server_tool_use" and block.get("id") not in answered:
+        if block.get("type") == "server_tool_use" and string(block, "id") not in answered:
             losses.lose(LossCode.CALL_NOT_WHOLE, str(block.get("id")), "its result is missing")
         else:
             kept.append(block)
-    while kept and kept[-1]["type"] in ("thinking", "redacted_thinking"):
+    while kept and kept[-1].get("type") in ("thinking", "redacted_thinking"):
         kept.pop()
         losses.lose(LossCode.REASONING_NOT_SUPPORTED, "output", "thinking that nothing follows")
     return kept
