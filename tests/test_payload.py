@@ -296,7 +296,7 @@ def test_is_strict_json(text: str, strict: bool) -> None:
         # the sentinel, which is no JSON
         ("[DONE]", ["[DONE]"], []),
         (" [DONE]\n", ["[DONE]"], []),
-        ("[DONE] later", ["[DONE] later"], [A.MALFORMED_JSON]),
+        ("[DONE] later", ["[DONE]", "later"], [A.MALFORMED_JSON]),
         ("[done]", ["[done]"], [A.MALFORMED_JSON]),
         # other JSON
         ("null", [None], []),
@@ -330,7 +330,12 @@ def test_is_strict_json(text: str, strict: bool) -> None:
         ("<html>", ["<html>"], [A.MALFORMED_JSON]),
         ("\ufeff{}", ["\ufeff{}"], [A.MALFORMED_JSON]),
         ("{'a':1}", ["{'a':1}"], [A.MALFORMED_JSON]),
-        ('{"a":"\n"}', ['{"a":"\n"}'], [A.MALFORMED_JSON]),
+        ('{"a":"\n"}', [{"a": "\n"}], [A.CONTROL_CHARACTER]),
+        ('{"a":"\x1b[0m","b":1e999}', [{"a": "\x1b[0m", "b": None}], [A.UNREPRESENTABLE_NUMBER, A.CONTROL_CHARACTER]),
+        ('{\n"a":1e999}', [{"a": None}], [A.UNREPRESENTABLE_NUMBER]),
+        ('{"a":1}\n[DONE]', [{"a": 1}, "[DONE]"], [A.SEVERAL_PAYLOADS]),
+        ('{"a":1}[DONE]{"b":1}', [{"a": 1}, "[DONE]", {"b": 1}], [A.SEVERAL_PAYLOADS]),
+        ('{"a":1}data: {"b":1}', [{"a": 1}, {"b": 1}], [A.DOUBLED_PREFIX, A.SEVERAL_PAYLOADS]),
         ('{"a":"\\x"}', ['{"a":"\\x"}'], [A.MALFORMED_JSON]),
     ],
 )

@@ -493,6 +493,17 @@ def test_a_body_that_nothing_can_be_made_of() -> None:
     """A JSON body that is neither a response nor an error comes through, and is no success."""
     found = run_bytes(b'{"hello": "world"}')
     assert found.all(e.UnknownEvent) == [e.UnknownEvent("", {"hello": "world"})]
+    assert outcome_of(found) is Outcome.FAILED
+    assert found.response.error is not None
+    assert not found.response.error.retryable
+
+
+@pytest.mark.parametrize("name", ["a whole response", "a chat completion chunk", ""])
+def test_no_type_of_the_wire_is_one_of_ours(name: str) -> None:
+    """What the reader calls payloads without a type cannot be said on the wire."""
+    told = {"type": name or "x", "status": "completed", "output": [message("Hi")]}
+    found = run(created(), told)
+    assert found.all(e.UnknownEvent) == [e.UnknownEvent(name or "x", told)]
     assert outcome_of(found) is Outcome.TRUNCATED
 
 

@@ -895,7 +895,7 @@ def test_a_block_that_was_begun_does_not_wait() -> None:
         (b"event", b""),
         (b"id: 1", b""),
         (b"retry: 1", b""),
-        (b": c\n  data: x\n", b""),
+        (b": c\n  data: x\n", b"  data: x"),
         (b"Bad Gateway", b"Bad Gateway"),
         (b"Bad Gateway\nsorry\n", b"Bad Gateway"),
         (b"data: x\nupstream: gone\nmore", b"upstream: gone"),

@@ -31,11 +31,16 @@ class AnomalyCode(StrEnum):
     # payloads
     MALFORMED_JSON = "malformed_json"
     SEVERAL_PAYLOADS = "several_payloads"
+    PAYLOAD_WRAPPED = "payload_wrapped"
+    PAYLOAD_IN_NO_FIELD = "payload_in_no_field"
+    NOTHING_UNDERSTOOD = "nothing_understood"
+    TEXT_AT_END = "text_at_end"
     GLUED_FRAME = "glued_frame"
     DOUBLED_PREFIX = "doubled_prefix"
     COMMENT_AS_DATA = "comment_as_data"
     PAYLOAD_IS_NO_OBJECT = "payload_is_no_object"
     UNREPRESENTABLE_NUMBER = "unrepresentable_number"
+    CONTROL_CHARACTER = "control_character"
     DUPLICATE_KEY = "duplicate_key"
     LONE_SURROGATE = "lone_surrogate"
     # the type and the fields of an event
@@ -147,7 +152,23 @@ ANOMALIES: dict[AnomalyCode, AnomalyRule] = {
     _C.BODY_IS_COMPRESSED: AnomalyRule("The body is still compressed.", "It becomes an error that says so."),
     _C.BODY_IS_TEXT: AnomalyRule("The body has lines, but no event at all.", "It becomes a `server_error`."),
     _C.MALFORMED_JSON: AnomalyRule("A payload is not JSON.", "It comes as `UnknownEvent` with its text."),
-    _C.SEVERAL_PAYLOADS: AnomalyRule("One event holds several JSON objects.", "Each counts, in order."),
+    _C.SEVERAL_PAYLOADS: AnomalyRule(
+        "One event holds several JSON objects, one after the other or in an array.", "Each counts, in order."
+    ),
+    _C.PAYLOAD_WRAPPED: AnomalyRule(
+        "A gateway has wrapped a payload in a member `data`.", "What is inside counts."
+    ),
+    _C.PAYLOAD_IN_NO_FIELD: AnomalyRule(
+        "A line of an event stream is a JSON object, not a field.", "It is read as a payload."
+    ),
+    _C.NOTHING_UNDERSTOOD: AnomalyRule(
+        "Events came, and not one of them is of the dialect.",
+        "The response fails with an error that names the wire it looks like.",
+    ),
+    _C.TEXT_AT_END: AnomalyRule(
+        "An event stream broke off with lines of text that are no fields.",
+        "They become a `server_error`, or what they say.",
+    ),
     _C.GLUED_FRAME: AnomalyRule(
         "A whole payload is glued onto a broken one.",
         "The whole one counts; the broken one comes as `UnknownEvent`.",
@@ -163,6 +184,9 @@ ANOMALIES: dict[AnomalyCode, AnomalyRule] = {
         "A number is NaN, infinite, too large for a double, or has more digits than Python reads.",
         "It is read as null.",
     ),
+    _C.CONTROL_CHARACTER: AnomalyRule(
+        "A string holds a control character that JSON wants escaped.", "It is read as it came."
+    ),
     _C.DUPLICATE_KEY: AnomalyRule("An object has the same key twice.", "The last one wins."),
     _C.LONE_SURROGATE: AnomalyRule("Half a surrogate pair stands alone.", "It becomes U+FFFD."),
     _C.TYPE_ONLY_IN_EVENT_NAME: AnomalyRule("A payload has no `type`.", "The SSE event name is taken."),
@@ -176,7 +200,7 @@ ANOMALIES: dict[AnomalyCode, AnomalyRule] = {
         "A life cycle event has the response's fields at its top.", "They are read there."
     ),
     _C.WRONG_DIALECT: AnomalyRule(
-        "A payload belongs to the other wire API.", "The response fails with an error that says so."
+        "A payload belongs to another wire API.", "The response fails with an error that says so."
     ),
     _C.INVALID_FIELD: AnomalyRule("A field has the wrong type.", "That field counts as not told."),
     _C.SEQUENCE_GAP: AnomalyRule("Sequence numbers are missing.", "What came is used."),

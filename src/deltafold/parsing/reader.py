@@ -7,17 +7,21 @@ caller has seen, and the state moves only as events are handed out.
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from deltafold.arguments.lift import Lift
 from deltafold.arguments.lifted_calls import CallLifts
+from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
 from deltafold.dialects.base import Dialect, Translator
-from deltafold.dialects.claims import dialect_of
+from deltafold.dialects.claims import dialect_of, unwrapped, wire_of
 from deltafold.machine.fold import Ending, Fold
-from deltafold.machine.lifecycle import CANCELLED, FINISHED, TRUNCATED
+from deltafold.machine.lifecycle import CANCELLED, FAILED, FINISHED, IDLE, TRUNCATED
 from deltafold.model.anomalies import ANOMALIES, AnomalyCode
 from deltafold.model.errors import (
     DeltafoldError,
@@ -27,7 +31,7 @@ from deltafold.model.errors import (
     UsageError,
     WireError,
 )
-from deltafold.model.events import Event, Heartbeat, UnknownEvent
+from deltafold.model.events import ErrorReported, Event, Heartbeat, UnknownEvent
 from deltafold.model.faults import StickyFault
 from deltafold.model.limits import Limits
 from deltafold.model.response import Outcome, Response
@@ -48,14 +52,19 @@ from deltafold.wire.json_text import (
     mend,
     read_object,
     read_payloads,
+    whole_objects,
 )
-from deltafold.wire.sse import BARE, COMMENT, CR, EVENT, LF, Frame, Signal, SSEDecoder, text_of
+from deltafold.wire.sse import BARE, COMMENT, CR, EVENT, LF, STRAY_LINE, Frame, Signal, SSEDecoder, text_of
 
 if TYPE_CHECKING:
     from deltafold.parsing.replay import Replay
 
 __all__ = ["Reader"]
 
+# What no text has: a body of such lines is compressed, in a way that has no mark.
+BINARY: Final = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\ufffd]")
+# So much of a line that is no field is kept, for an error message.
+LONGEST_STRAY: Final = 1_000
 UNKNOWN: Final[Paths] = frozenset({EVERYWHERE})
 """Where pieces of text stand while nobody knows the dialect."""
 
@@ -69,11 +78,14 @@ class Reader:
         "_closed",
         "_cursor",
         "_deaf",
+        "_foreign",
         "_held",
         "_open",
         "_payloads",
         "_pending",
         "_stage",
+        "_stray",
+        "_stray_after",
         "_undecided",
         "_values",
     )
@@ -156,6 +168,11 @@ class Reader:
         # what tells old from new on the present one, where that is not the first.
         self._later: list[list[Any]] = []
         self._replay: Replay | None = None
+        # What the first event looks like that the dialect did not know, while it knows none; and the last
+        # line of the stream that is no field, with the number of events before it.
+        self._foreign = ""
+        self._stray = ""
+        self._stray_after = 0
         # Bytes of the connections before the present one.
         self._bytes_before = 0
         # What comes after the end can pass limits as well. No exception may follow ResponseFinished, so that
@@ -294,9 +311,16 @@ class Reader:
         else:
             if self.hot.candidate is not None:
                 self.hot.handed_out(event)
+            if type(event) is UnknownEvent and not self._foreign and self.fold.state is IDLE:
+                self._note_foreign(event)
             return event
         self._raised = True
         raise self._fault_to_raise()
+
+    def _note_foreign(self, event: UnknownEvent) -> None:
+        # Text out of a JSON body is a document that was cut off.
+        if self._body is not Body.JSON or not isinstance(event.payload, str):
+            self._foreign = wire_of(event.payload, event.type)
 
     def _fault_to_raise(self) -> DeltafoldError:
         assert self._fault is not None
@@ -507,8 +531,30 @@ class Reader:
             self._stage = Stage.ENDED
             if self._replay is not None:
                 self._end_replay(self._replay)
-            self._pending.extend(self.dialect.end(self._closed))
+            self._pending.extend(self._end(self._closed))
         return True
+
+    def _end(self, outcome: Outcome) -> list[Any]:
+        """The events of the end, where nothing told it."""
+        own = self._own
+        if outcome is not TRUNCATED:
+            return self.dialect.end(outcome)
+        if self._foreign and not own.ended and not own.has_begun() and self.fold.error is None:
+            self.report(AnomalyCode.NOTHING_UNDERSTOOD, f"the events look like {self._foreign}"[:200])
+            message = f"Not one event is known to dialect={own.name!r}. What came looks like {self._foreign}."
+            return self.dialect.fail(
+                ResponseError(ErrorKind.INVALID_REQUEST, message, "nothing_understood", retryable=False)
+            )
+        events = self.dialect.end(outcome)
+        last = events[-1] if events else None
+        stray = self._stray if self._stray_after == self.decoder.event_count else ""
+        if stray and isinstance(last, Ending) and last.outcome is TRUNCATED:
+            self.report.text = stray
+            self.report(AnomalyCode.TEXT_AT_END, "the stream broke off with text")
+            last.outcome = FAILED
+            last.data = {**last.data, "status": "failed"}
+            events.insert(len(events) - 1, ErrorReported(error_from_text(stray)))
+        return events
 
     def _read_event(self) -> None:
         """The event that the decoder came upon: nearly always one JSON object in UTF-8."""
@@ -531,6 +577,8 @@ class Reader:
         if payload is None:
             payload = self._read_values(text, kind)
         else:
+            if "data" in payload:
+                payload = self._unwrapped(payload)
             pending.extend(self.dialect.translate(payload, kind))
         # A fault that one delta has, the next one has as well: both have to go the long way.
         if (
@@ -581,6 +629,8 @@ class Reader:
             self._alive(Heartbeat("comment", text_of(decoder.text)))
         elif signal is BARE:
             self._alive(Heartbeat(text_of(decoder.event_name)))
+        elif signal is STRAY_LINE:
+            self._read_stray(text_of(decoder.text))
         else:  # ERROR_FIELD
             self.report.text = text = text_of(decoder.text)
             self.report(AnomalyCode.ERROR_FIELD, "an error came as an SSE field")
@@ -588,12 +638,34 @@ class Reader:
                 told = value.text if isinstance(value, Unread) else value
                 self._values.append(({"type": "error", "error": told}, ""))
 
+    def _read_stray(self, text: str) -> None:
+        """A line that is no field: "The field is ignored", unless a server has written an error there."""
+        start = text.strip()
+        if start.startswith(("{", "[")) and is_strict_json(start):
+            self.report.text = start
+            values = self._payloads_of(start)
+            if all(is_payload(value) for value in values):
+                self.report(AnomalyCode.PAYLOAD_IN_NO_FIELD, "a line of the stream is a payload, no field")
+                self._values.extend((value, "") for value in values)
+        elif self.decoder.event_count:
+            self._stray, self._stray_after = start[:LONGEST_STRAY], self.decoder.event_count
+
+    def _unwrapped(self, payload: dict[str, Any]) -> dict[str, Any]:
+        inner = unwrapped(payload)
+        if inner is not payload:
+            self.report(AnomalyCode.PAYLOAD_WRAPPED, "a payload is wrapped in a member `data`")
+        return inner
+
     def _alive(self, event: Heartbeat) -> None:
         if not self.dialect.ended:
             self._pending.append(event)
 
     def _payloads_of(self, text: str) -> list[Any]:
-        return read_payloads(text, self._depth, self._fragments, self.report, strict=self._strict)
+        values = read_payloads(text, self._depth, self._fragments, self.report, strict=self._strict)
+        if any(is_batch(value) for value in values):
+            self.report(AnomalyCode.SEVERAL_PAYLOADS, "payloads come in an array")
+            values = [one for value in values for one in (value if is_batch(value) else [value])]
+        return values
 
     def _read_values(self, text: str, name: str) -> dict[str, Any] | None:
         """Whatever the data of an event hold. Gives the object where they are just one."""
@@ -604,12 +676,18 @@ class Reader:
         if not text or text.isspace():
             self._alive(Heartbeat(name or "empty"))
         else:
-            self._values.extend((value, name if i == 0 else "") for i, value in enumerate(values))
+            # Where events are parted by one line end only, the name is that of the last one.
+            self._values.extend(
+                (value, "" if i or (type(value) is dict and "type" in value) else name)
+                for i, value in enumerate(values)
+            )
         return None
 
     def _take(self, value: Any, name: str) -> None:
         """One value out of the data of an event."""
         if type(value) is dict:
+            if "data" in value:
+                value = self._unwrapped(value)
             if self._undecided:
                 value = self._decide(value, name)
             self._pending.extend(self.dialect.translate(value, name))
@@ -797,7 +875,12 @@ class Reader:
             if frame is not None and frame.data:
                 self._read_unfinished(frame, cancelled)
             elif not cancelled and not self.decoder.event_count and (line := self.decoder.stray_line()):
-                self._refuse_body(AnomalyCode.BODY_IS_TEXT, line)
+                if BINARY.search(line) is None:
+                    self._refuse_body(AnomalyCode.BODY_IS_TEXT, line)
+                else:
+                    self._refuse_body(AnomalyCode.BODY_IS_COMPRESSED, "")
+            elif not cancelled and (line := self.decoder.unfinished_line()):
+                self._read_stray(line)
             return
         framed = self.report.framed
         if framed is not None:
@@ -818,12 +901,14 @@ class Reader:
     def _read_unfinished(self, frame: Frame, cancelled: bool) -> None:
         self.report.text = text = frame.data
         name = "" if frame.event == "message" else frame.event
-        if text.strip() == DONE or (text.lstrip().startswith("{") and is_strict_json(text)):
-            if not cancelled:
+        end = whole_objects(text)
+        if not cancelled:
+            if end == len(text):
                 self.report(AnomalyCode.UNTERMINATED_FINAL_EVENT, "the stream ended before the blank line")
-            self._read_values(text, name)
-        elif not cancelled:
-            self.report(AnomalyCode.UNFINISHED_FINAL_EVENT, "the stream ended inside an event")
+            else:
+                self.report(AnomalyCode.UNFINISHED_FINAL_EVENT, "the stream ended inside an event")
+        if text[:end].strip():
+            self._read_values(text[:end], name)
 
     def _read_body(self, text: str) -> None:
         if text.lstrip("\ufeff \t\r\n").startswith("[") and not is_strict_json(text.removeprefix("\ufeff")):
@@ -834,9 +919,9 @@ class Reader:
         values = self._payloads_of(text)
         if len(values) == 1:
             value = values[0]
-            if isinstance(value, list) and value and isinstance(value[0], dict):
-                value = value[0]  # Google wraps errors so
             if isinstance(value, dict):
+                if "data" in value:
+                    value = self._unwrapped(value)
                 if self._undecided:
                     value = self._decide(value)
                 self._pending.extend(self.dialect.body(value))
@@ -855,6 +940,24 @@ class Reader:
             kind, message, str(code), retryable=kind is ErrorKind.SERVER_ERROR, raw=text[:4096]
         )
         self._pending.extend(self.dialect.fail(error))
+
+
+def is_payload(value: Any) -> bool:
+    """Whether a value is of one of the wires, or tells of an error."""
+    return type(value) is dict and (dialect_of(value) is not None or is_error_payload(value))
+
+
+def is_batch(value: Any) -> bool:
+    """Whether a value is an array of payloads."""
+    return type(value) is list and len(value) > 0 and all(type(entry) is dict for entry in value)
+
+
+def error_from_text(text: str) -> ResponseError:
+    """What a sentence, or a page, says that came in place of the rest of a stream."""
+    error = error_from_payload({"error": text})
+    if error.kind is ErrorKind.UNKNOWN:
+        return attrs.evolve(error, kind=ErrorKind.SERVER_ERROR, retryable=True)
+    return error
 
 
 def exceeds(text: str, most: int) -> bool:

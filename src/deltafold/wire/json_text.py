@@ -34,6 +34,7 @@ LONG: Final = 65_536
 RESPONSE: Final = ',"response":'
 # So far into a payload the response is looked for, which is near its beginning or not there.
 FURTHEST: Final = 200
+CONTROLS: Final = re.compile(r"[\x00-\x1f]")
 SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 # The first halves of surrogate pairs are those from HIGH on, the second ones those from LOW to LAST.
 HIGH: Final = chr(0xD800)
@@ -106,8 +107,9 @@ def scanner(**hooks: Any) -> Scan:
 
 scan: Final = scanner(parse_float=finite, parse_constant=refuse_constant)
 scan_distinct: Final = scanner(parse_float=finite, parse_constant=refuse_constant, object_pairs_hook=distinct)
+scan_controls: Final = scanner(parse_float=finite, parse_constant=refuse_constant, strict=False)
 scan_leniently: Final = scanner(
-    parse_float=finite_or_none, parse_int=integer_or_none, parse_constant=lambda word: None
+    parse_float=finite_or_none, parse_int=integer_or_none, parse_constant=lambda word: None, strict=False
 )
 
 
@@ -289,15 +291,42 @@ def read_payloads(text: str, depth: int, fragments: Paths, report: Report, *, st
     return values
 
 
+def whole_objects(text: str) -> int:
+    """How much of the data of an event that never ended is whole: JSON objects, and `[DONE]`."""
+    position = end = skip_whitespace(text, 0)
+    while position < len(text):
+        try:
+            if text.startswith(DONE, position):
+                position += len(DONE)
+            elif text[position] == "{":
+                position = scan_leniently(text, position)[1]
+            else:
+                break
+        except (StopIteration, ValueError, RecursionError):
+            break
+        position = end = skip_whitespace(text, position)
+    return end
+
+
 def scan_all(text: str, position: int, report: Report, strict: bool) -> tuple[list[Any], int]:
     """The values that follow one another from a position, and where that ends."""
-    values = []
+    values: list[Any] = []
     position = skip_whitespace(text, position)
+    prefixed = False
     while position < len(text):
         try:
             value, position = scan_value(text, position, report, strict)
         except ValueError:
-            break
+            if text.startswith(DONE, position):
+                value, position = Unread(DONE), position + len(DONE)
+            elif prefix := DOUBLED_PREFIX.match(text, position):
+                if not prefixed:
+                    report(AnomalyCode.DOUBLED_PREFIX, "the data hold another `data:`")
+                prefixed = True
+                position = prefix.end()
+                continue
+            else:
+                break
         values.append(value)
         position = skip_whitespace(text, position)
     return values, position
@@ -318,29 +347,40 @@ def scan_value(text: str, position: int, report: Report, strict: bool) -> tuple[
             report(AnomalyCode.DUPLICATE_KEY, "one object has the same key twice")
             return scan_value(text, position, report, strict=False)
         except ValueError:
-            found = scan_leniently(text, position)
-            report(AnomalyCode.UNREPRESENTABLE_NUMBER, "a number that JSON or a double cannot hold")
-            return found
+            return scan_flawed(text, position, report)
     except (StopIteration, RecursionError) as error:
         # RecursionError: the application has lowered the interpreter's limit below `Limits.json_depth`.
         raise ValueError("no JSON value") from error
 
 
+def scan_flawed(text: str, position: int, report: Report) -> tuple[Any, int]:
+    """One value that is JSON but for its numbers, or for control characters in its strings.
+
+    RFC 8259, 7: "All Unicode characters may be placed within the quotation marks, except for the characters
+    that MUST be escaped: quotation mark, reverse solidus, and the control characters".
+    """
+    found = scan_leniently(text, position)
+    try:
+        scan_controls(text, position)
+    except ValueError:
+        report(AnomalyCode.UNREPRESENTABLE_NUMBER, "a number that JSON or a double cannot hold")
+        if not has_control(text, position, found[1]):
+            return found
+    report(AnomalyCode.CONTROL_CHARACTER, "a control character stands in a string as it is")
+    return found
+
+
+def has_control(text: str, position: int, end: int) -> bool:
+    """Whether a string in this part of a JSON text holds a control character."""
+    return any(CONTROLS.search(found[0]) is not None for found in STRINGS.finditer(text, position, end))
+
+
 def rescue(text: str, values: list[Any], end: int, depth: int, report: Report, strict: bool) -> list[Any]:
     """What can be read of data that are not JSON throughout. What cannot comes as text, in its place."""
     rest = text[end:]
-    if not values:
-        if rest.strip(WHITESPACE) == DONE:
-            return [Unread(DONE)]
-        if rest.startswith(":"):
-            report(AnomalyCode.COMMENT_AS_DATA, "the data are a comment")
-            return [Unread(rest)]
-        if prefix := DOUBLED_PREFIX.match(rest):
-            report(AnomalyCode.DOUBLED_PREFIX, "the data begin with another `data:`")
-            inner, stop = scan_all(rest, prefix.end(), report, strict)
-            if stop == len(rest):
-                return inner
-            return rescue(rest[prefix.end() :], inner, stop - prefix.end(), depth, report, strict)
+    if not values and rest.startswith(":"):
+        report(AnomalyCode.COMMENT_AS_DATA, "the data are a comment")
+        return [Unread(rest)]
     joints = [joint.span() for joint in JOINT.finditer(rest)][-MOST_JOINTS:]
     for start, stop in joints:
         check_depth(rest[stop:], depth)  # for what stands before may have hidden it

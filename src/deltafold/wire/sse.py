@@ -38,6 +38,8 @@ LF: Final = 0x0A
 CR: Final = 0x0D
 STRAY: Final = 200
 WHITESPACE: Final = " \t\n\r\x0b\f"  # that of ASCII: among octets there are others
+# What has no name as a field must: JSON, a page, or words before any colon.
+UNNAMED: Final = re.compile(r'[ \t]*+(?:[\[{<"]|[^\s:]++[ \t]++[^\s:])')
 FIELDS: Final = ("data:", "event:", "id:", "retry:", "error:", ":")
 
 
@@ -64,6 +66,8 @@ class Signal(IntEnum):
     BARE = 3
     """A named block without data: no event, but a sign of life."""
     ERROR_FIELD = 4
+    STRAY = 5
+    """A line that is no field of any name: a piece of JSON, of a page, or a sentence."""
     """A field named `error`: ignored by the standard, and used by llama.cpp for errors."""
 
 
@@ -72,6 +76,7 @@ EVENT: Final = Signal.EVENT
 COMMENT: Final = Signal.COMMENT
 BARE: Final = Signal.BARE
 ERROR_FIELD: Final = Signal.ERROR_FIELD
+STRAY_LINE: Final = Signal.STRAY
 
 
 def as_bytes(data: Any) -> bytes:
@@ -260,7 +265,8 @@ class SSEDecoder:
 
         After `EVENT`, `data`, `event_name` and `retry` are those of the event, and `event_offset` is where
         its block begins in the stream, as it is after `ERROR_FIELD`; after `BARE`, `event_name` is the
-        block's; after `COMMENT` and `ERROR_FIELD`, `text` is the rest of the line. All of them are octets.
+        block's; after `COMMENT` and `ERROR_FIELD`, `text` is the rest of the line, and all of it after
+        `STRAY_LINE`. All of them are octets.
         """
         buffer, position = self.buffer, self.position
         if self.plain and position < self.complete:
@@ -367,6 +373,11 @@ class SSEDecoder:
         line = tail[5:].removeprefix(" ")
         return line if so_far is None else so_far + "\n" + line
 
+    def unfinished_line(self) -> str:
+        """The line that has not ended, where it is no field."""
+        tail = self._from(self.end)
+        return "" if is_field(tail) or UNNAMED.match(tail) is None else text_of(tail)
+
     def stray_line(self) -> str:
         """The beginning of the first line that is no field, be it unfinished; "" where there is none."""
         tail = self._from(self.end)[:STRAY]
@@ -421,9 +432,14 @@ class SSEDecoder:
             self.text = value
             self.event_offset = self._block
             return ERROR_FIELD
-        elif not self._stray_line and not is_field(line):
+        else:
             # "Otherwise: The field is ignored." The first is kept, to tell what a body is that has no event.
-            self._stray_line = line[:STRAY]
+            if not self._stray_line:
+                self._stray_line = line[:STRAY]
+            if UNNAMED.match(line) is not None:
+                self.text = line
+                self.event_offset = self._block
+                return STRAY_LINE
         return NOTHING
 
     def _joined(self, data: str | bytearray, line: str) -> bytearray:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, TypeAlias, cast
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
 from deltafold.dialects.base import Dialect, cause_of, usage_from
+from deltafold.dialects.claims import TYPES, dialect_of
 from deltafold.machine.evidence import (
     as_part,
     close_item,
@@ -373,11 +374,12 @@ class ResponsesDialect(Dialect):
 
     def _after_end(self, kind: str) -> None:
         if kind in TERMINALS or kind == WHOLE_RESPONSE:
-            self.report(AnomalyCode.TERMINAL_REPEATED, f"{kind} came after the end")
+            self.report(AnomalyCode.TERMINAL_REPEATED, f"{kind.removeprefix(NO_TYPE)} came after the end")
         elif kind not in HEARTBEATS:
             # What is remembered of them is bounded: after the end no limit counts what comes.
             known = kind if kind in HANDLERS or kind in PROGRESS else None
-            self.once(AnomalyCode.EVENT_AFTER_END, known, f"{kind[:60]} came after the end")
+            what = kind.removeprefix(NO_TYPE)[:60]
+            self.once(AnomalyCode.EVENT_AFTER_END, known, f"{what} came after the end")
 
     def _other(self, payload: JSON, kind: str) -> None:
         """Types without a handler of their own."""
@@ -390,6 +392,8 @@ class ResponsesDialect(Dialect):
             self.out.append(e.Heartbeat(kind))
         elif kind in NOTICES:
             self.out.append(e.Notice(kind, payload))
+        elif (not kind or kind in TYPES or kind == "message") and dialect_of(payload, kind) is not None:
+            self._wrong_dialect(payload, kind)
         else:
             self.out.append(e.UnknownEvent(kind, payload))
 
@@ -508,7 +512,9 @@ class ResponsesDialect(Dialect):
         self._finish()
 
     def _wrong_dialect(self, payload: JSON, kind: str) -> None:
-        message = "a Chat Completions chunk came where a Responses stream was expected: use dialect='chat'"
+        found = dialect_of(payload, kind.removeprefix(NO_TYPE)) or "chat"
+        what = "a Chat Completions chunk" if found == "chat" else kind[:60] or "a payload of another API"
+        message = f"{what} came where a Responses stream was expected: use dialect={found!r}"
         self.refuse_dialect(payload, message)
         self._close(Ending(FAILED, {"status": "failed"}))
 
@@ -1215,8 +1221,10 @@ KNOWN_TYPES: Final = {
 SUBSTANCE: Final = ("type", "name", "arguments", "input", "content", "summary", "encrypted_content")
 LIFTABLE: Final = ("function_call", "mcp_call")
 """Items whose arguments are JSON."""
-WHOLE_RESPONSE: Final = "a whole response"
-CHAT_CHUNK: Final = "a chat completion chunk"
+# Types of payloads that have none. No payload can claim them: where one was read, half a pair never is alone.
+NO_TYPE: Final = chr(0xD800)
+WHOLE_RESPONSE: Final = NO_TYPE + "a whole response"
+CHAT_CHUNK: Final = NO_TYPE + "a chat completion chunk"
 OUTCOMES: Final = {str(outcome): outcome for outcome in Outcome if outcome is not TRUNCATED}
 PROSE: Final = ("text", "refusal", "summary", "reasoning")
 """Values to which more may be added after they were told whole: they are read, not run."""
