@@ -655,23 +655,23 @@ def test_after_giving_up_a_match_counts_again(frames_read: list[bool]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("other", "learned"),
+    ("other", "long"),
     [
-        (wire.text_done(0, "xx", item_id="msg_0"), False),
-        (wire.text_done(0, "else", item_id="msg_0"), False),
-        (wire.done(0, wire.message("xx", id="msg_0")), False),
-        (wire.completed(), False),
-        (wire.in_progress(), True),
-        ({"type": "error", "error": {"message": "no"}}, False),
+        (wire.text_done(0, "xx", item_id="msg_0"), 3),
+        (wire.text_done(0, "else", item_id="msg_0"), 2),  # it goes on after its end
+        (wire.done(0, wire.message("xx", id="msg_0")), 3),
+        (wire.completed(), 3),
+        (wire.in_progress(), 1),
+        ({"type": "error", "error": {"message": "no"}}, 3),
     ],
 )
-def test_it_forgets(other: dict[str, Any], learned: bool, frames_read: list[bool]) -> None:
+def test_it_forgets(other: dict[str, Any], long: int, frames_read: list[bool]) -> None:
     """After anything but a delta for the item, or for the response, the next delta goes the long way."""
     delta = event(wire.text(0, "x", item_id="msg_0"))
     before = [PRELUDE, delta, delta, delta, event(other)]
     assert long_blocks(frames_read, before, "responses") == 7 + 1 + 1
     assert long_blocks(frames_read, [*before, delta], "responses") == 7 + 1 + 1 + 1
-    assert long_blocks(frames_read, [*before, *[delta] * 3], "responses") == 7 + 1 + 1 + (1 if learned else 3)
+    assert long_blocks(frames_read, [*before, *[delta] * 3], "responses") == 7 + 1 + 1 + long
 
 
 def test_other_items_are_not_forgotten(frames_read: list[bool]) -> None:
