@@ -271,7 +271,10 @@ class Fold:
         at = index_of(event, kind)
         if kind in PART_KINDS:
             part = self._part(event, item, "summary" if kind == "summary" else "content", at)
-            if kind == "text":
+            if kind == "text" and event.logprobs:
+                more = LOGPROB_SIZE * len(event.logprobs)
+                self.hold(more + len(event.text))
+                self.size += more
                 part.logprobs += event.logprobs
         self._grow(item, arguments_key(item) if kind == "arguments" else path_of(kind, at), kind, event.text)
 
@@ -392,6 +395,8 @@ class Fold:
         return reason
 
 
+LOGPROB_SIZE: Final = 64
+"""As how many characters the log probabilities of one token count, for a limit must bound them too."""
 BLANK_RESPONSE: Final[JSON] = {
     "id": None,
     "object": "response",
