@@ -31,7 +31,8 @@ diagnosis: rate_limits classify error_payloads
 arguments: reader lift lifter lifted_calls watch
 views: display liveness reasoning
 dialects: claims emitter base conversion
-dialects: chat.table chat.think_tags chat.calls chat.merging chat.document chat.reader chat.request responses.reader responses.request
+dialects: chat.table chat.think_tags chat.calls chat.merging chat.document chat.reader chat.request
+dialects: responses.reader responses.request
 dialects: anthropic.table anthropic.reader anthropic.document anthropic.request
 dialects: gemini.table gemini.partial_arguments gemini.reader gemini.document gemini.request
 parsing: reporter fast_path replay snapshot reader loop parser
