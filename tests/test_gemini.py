@@ -696,6 +696,26 @@ def test_odd_members() -> None:
     assert run({"candidates": [{"content": {"parts": [5]}}, 5]}, END).anomalies == [C.INVALID_FIELD] * 2
 
 
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
+def test_an_error_without_a_frame(newline: bytes) -> None:
+    """Google prints an error behind events as JSON in several lines, be the end of it missing."""
+    printed = json.dumps(g.error(), indent=2).encode().replace(b"\n", newline)
+    start = framed(g.chunk(g.text("x")))
+    for body in (start + printed + newline, start + printed, start + b"[" + printed + b"]" + newline):
+        found = play([body[at : at + 1] for at in range(len(body))], "gemini").parser
+        assert found.response.outcome is Outcome.FAILED
+        assert found.response.error is not None
+        assert (found.response.error.status, found.response.output_text) == (503, "x")
+    cut = play(start + printed[:60], "gemini").parser.response
+    assert cut.outcome is Outcome.FAILED
+    # What an event follows was no value; what is larger than an event may be is none either.
+    found = play(start + b'{\n "error": {\n' + framed(END), "gemini").parser
+    assert found.response.outcome is Outcome.COMPLETED
+    small = Limits(event_bytes=len(start))
+    body = start + b'{\n "error": {\n' + b'  "k": "0123456789",\n' * 50 + b"}}\n" + framed(END)
+    assert play(body, "gemini", limits=small).parser.response.outcome is Outcome.COMPLETED
+
+
 def test_done_ends_nothing() -> None:
     """`[DONE]` is of another wire; strict mode goes on."""
     parser = ResponseParser("gemini", strict=True)

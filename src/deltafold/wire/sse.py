@@ -19,6 +19,7 @@ import attrs
 from deltafold.model.errors import LimitExceeded, UsageError
 from deltafold.model.faults import StickyFault
 from deltafold.model.limits import DEFAULT, Limits
+from deltafold.wire.json_text import BRACKETS, STRINGS
 
 __all__ = ["Frame", "SSEDecoder", "encode_frame"]
 
@@ -89,6 +90,14 @@ def as_bytes(data: Any) -> bytes:
     raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}")
 
 
+def depth_of(line: str) -> int:
+    """How many brackets of JSON a line opens beyond those that it closes. (No string spans two lines.)"""
+    depth = 0
+    for bracket in BRACKETS.findall(STRINGS.sub("", line)):
+        depth += 1 if bracket in "[{" else -1
+    return depth
+
+
 def text_of(octets: str) -> str:
     """The text that octets are in UTF-8, U+FFFD where they are none."""
     return octets if octets.isascii() else octets.encode("latin-1").decode("utf-8", "replace")
@@ -112,6 +121,9 @@ class SSEDecoder:
         "_event_limit",
         "_fault",
         "_has_returns",
+        "_json",
+        "_json_depth",
+        "_json_size",
         "_line_limit",
         "_longest_wait",
         "_name",
@@ -191,6 +203,10 @@ class SSEDecoder:
         self._new_id: str | None = None
         self._new_retry: int | None = None
         self._stray_line = ""
+        # Lines that are no fields but those of JSON that began behind an event, and how deep they are.
+        self._json: list[str] = []
+        self._json_depth = 0
+        self._json_size = 0
         # What the last signal was about.
         self.event_offset = 0
         self.event_name = ""
@@ -336,6 +352,8 @@ class SSEDecoder:
                     self.event_name = self._name
                     self._name = ""
                     self._data = None
+                    if self._json:
+                        self._forget_json()
                     self.position = after
                     if len(data) > PIECE and after == len(buffer):
                         self._drop()
@@ -374,8 +392,10 @@ class SSEDecoder:
         return line if so_far is None else so_far + "\n" + line
 
     def unfinished_line(self) -> str:
-        """The line that has not ended, where it is no field."""
+        """The line that has not ended, where it is no field, or the JSON that has not."""
         tail = self._from(self.end)
+        if self._json:
+            return text_of("\n".join([*self._json, tail]))
         return "" if is_field(tail) or UNNAMED.match(tail) is None else text_of(tail)
 
     def stray_line(self) -> str:
@@ -432,15 +452,35 @@ class SSEDecoder:
             self.text = value
             self.event_offset = self._block
             return ERROR_FIELD
+        elif self._json:
+            return self._more_json(line)
         else:
             # "Otherwise: The field is ignored." The first is kept, to tell what a body is that has no event.
             if not self._stray_line:
                 self._stray_line = line[:STRAY]
+            if self.event_count and line.startswith(("{", "[")) and depth_of(line) > 0:
+                return self._more_json(line)
             if UNNAMED.match(line) is not None:
                 self.text = line
                 self.event_offset = self._block
                 return STRAY_LINE
         return NOTHING
+
+    def _more_json(self, line: str) -> Signal:
+        """A line of a JSON value that is printed in several, as Google's servers print errors."""
+        self._json.append(line)
+        self._json_depth += depth_of(line)
+        self._json_size += len(line) + 1
+        if self._json_depth > 0 and self._json_size <= self._event_limit:
+            return NOTHING
+        self.text = "\n".join(self._json)
+        self.event_offset = self._block
+        self._forget_json()
+        return STRAY_LINE
+
+    def _forget_json(self) -> None:
+        self._json = []
+        self._json_depth = self._json_size = 0
 
     def _joined(self, data: str | bytearray, line: str) -> bytearray:
         # "Append the field value to the data buffer, then append a single U+000A LINE FEED (LF) character to
@@ -631,6 +671,7 @@ class SSEDecoder:
             "data": None if data is None else packed(data),
             "several_lines": isinstance(data, bytearray),
             "stray_line": packed(self._stray_line),
+            "json": [packed(line) for line in self._json],
             "new_id": self._new_id,
             "new_retry": self._new_retry,
             "retry": self.retry,
@@ -654,6 +695,8 @@ class SSEDecoder:
         if data is not None:
             self._data = bytearray(b64decode(data)) if state["several_lines"] else unpacked(data)
         self._stray_line = unpacked(state["stray_line"])
+        for line in state["json"]:
+            self._more_json(unpacked(line))
         self._new_id = state["new_id"]
         self._new_retry = state["new_retry"]
         self.retry = state["retry"]
