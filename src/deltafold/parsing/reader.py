@@ -7,7 +7,6 @@ caller has seen, and the state moves only as events are handed out.
 
 from __future__ import annotations
 
-import re
 from base64 import b64decode, b64encode
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -38,7 +37,7 @@ from deltafold.model.response import Outcome, Response
 from deltafold.parsing.fast_path import HOT, HotPath
 from deltafold.parsing.reporter import EXCERPT, Reporter, Stage
 from deltafold.registry import DIALECTS, part_of
-from deltafold.wire.body_kind import EVENT_STREAM, Body, Opening, is_binary, sniff
+from deltafold.wire.body_kind import BOM, EVENT_STREAM, MOST_BLANKS, Body, Opening, is_binary, sniff
 from deltafold.wire.frame_decoder import FrameDecoder, Step
 from deltafold.wire.json_text import (
     DONE,
@@ -61,10 +60,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Reader"]
 
-# What no text has: a body of such lines is compressed, in a way that has no mark.
-BINARY: Final = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\ufffd]")
 # So much of a line that is no field is kept, for an error message.
 LONGEST_STRAY: Final = 1_000
+MOST_PIECES: Final = 1024
+"""So many chunks of a body are held as they are."""
+MOST_SHOWN: Final = 65_536
+"""So many bytes of a body are held that is only told of."""
 UNKNOWN: Final[Paths] = frozenset({EVERYWHERE})
 """Where pieces of text stand while nobody knows the dialect."""
 
@@ -98,6 +99,8 @@ class Reader:
         "_framing",
         "_head",
         "_later",
+        "_joined",
+        "_joins_at",
         "_lifts",
         "_limits",
         "_looked",
@@ -142,6 +145,9 @@ class Reader:
         self._body: Body | None = None
         self._head: list[bytes] = []
         self._held = 0
+        # The first pieces of it were joined already, and at so many the rest is.
+        self._joined = 0
+        self._joins_at = MOST_PIECES
         # What follows the first value of a body that begins with JSON, and how many pieces were looked at.
         self._opening: Opening | None = None
         self._looked = 0
@@ -747,9 +753,10 @@ class Reader:
         pieces = self._later.pop(0)
         self._body, self._open = None, False
         self._head, self._held = [], 0
+        self._loosen()
         self._opening, self.report.framed = None, None
         if is_bytes(pieces):
-            self._head, self._held = pieces, sum(map(len, pieces))
+            self._head, self._held = [b"".join(pieces)], sum(map(len, pieces))
         elif pieces:
             self._payloads.extend(pieces)
             self.report.by_payload = 0
@@ -790,16 +797,39 @@ class Reader:
         """Bytes of a body whose kind is not known, or that is no event stream."""
         if self._deaf:
             return
-        self._head.append(data)
+        head = self._head
+        room = MOST_SHOWN - self._held
         self._held += len(data)
-        if self._body in (Body.HTML, Body.COMPRESSED) and self._held > 65_536:
-            self._head = [b"".join(self._head)[:65_536]]
+        if self._body is Body.HTML or self._body is Body.COMPRESSED:
+            data = data[: max(room, 0)]  # its beginning is all that is shown of it
+            if not data:
+                return
+        head.append(data)
+        if len(head) >= self._joins_at:
+            # A list of small chunks takes many times their memory, and joining very many at once as well.
+            if self._opening is not None:
+                for piece in head[self._looked :]:
+                    self._opening.read(piece)
+            head[self._joined :] = [b"".join(head[self._joined :])]
+            self._joined = self._looked = len(head)
+            self._joins_at = self._joined + MOST_PIECES
 
     def _sniffed(self) -> bool:
         """Finds out what kind of body this is. True where there is something in it to be read now."""
         if self._body is None and self._head:
+            new = self._head[self._looked :]
+            if (
+                self._looked
+                and self._held <= MOST_BLANKS
+                and self._closed is None
+                and not b"".join(new).strip()
+            ):
+                self._looked = len(self._head)  # blanks behind blanks: nothing has become clear
+                return False
             head = b"".join(self._head)
             self._head = [head]
+            self._loosen()
+            self._looked = int(not head.removeprefix(BOM).strip())
             self._become(sniff(head, closed=self._closed is not None, framing=self._framing), head)
             if not self._head:
                 return True
@@ -808,6 +838,11 @@ class Reader:
         if self._body is Body.JSON and self._held > self._limits.body_bytes:
             raise LimitExceeded("body_bytes", self._limits.body_bytes)
         return False
+
+    def _loosen(self) -> None:
+        """The pieces that are held are those of another body, or one."""
+        self._joined = self._looked = 0
+        self._joins_at = MOST_PIECES
 
     def _become(self, body: Body | None, head: bytes) -> None:
         """The body is of this kind, and begins so."""
@@ -875,10 +910,7 @@ class Reader:
             if frame is not None and frame.data:
                 self._read_unfinished(frame, cancelled)
             elif not cancelled and not self.decoder.event_count and (line := self.decoder.stray_line()):
-                if BINARY.search(line) is None:
-                    self._refuse_body(AnomalyCode.BODY_IS_TEXT, line)
-                else:
-                    self._refuse_body(AnomalyCode.BODY_IS_COMPRESSED, "")
+                self._refuse_body(AnomalyCode.BODY_IS_TEXT, line)
             elif not cancelled and (line := self.decoder.unfinished_line()):
                 self._read_stray(line)
             return
