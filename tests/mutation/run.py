@@ -58,6 +58,9 @@ MODULES = (
     "arguments.lifted_calls",
     "dialects.base",
     "dialects.chat.think_tags",
+    "dialects.chat.calls",
+    "dialects.chat.merging",
+    "dialects.chat.table",
     "dialects.chat.reader",
     "dialects.responses.reader",
 )
@@ -73,7 +76,10 @@ OWN_TESTS = {
     "dialects.base": ("lifts", "chat", "responses"),
     "arguments.lifted_calls": ("lifts",),
     "dialects.chat.think_tags": ("think",),
-    "dialects.chat.reader": ("chat", "chat_fixtures", "regressions"),
+    **dict.fromkeys(
+        ("dialects.chat.calls", "dialects.chat.merging", "dialects.chat.table", "dialects.chat.reader"),
+        ("chat", "chat_finish", "chat_fixtures", "regressions"),
+    ),
     "dialects.responses.reader": ("responses", "fixtures", "regressions"),
 }
 """Tests that are tried first where a fresh interpreter is needed."""
