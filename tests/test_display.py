@@ -854,7 +854,11 @@ def test_damaged_streams(damaged: tuple[str, bytes]) -> None:
     assert with_a_state_at_every_event(events).messages == apply(events)[1].messages
 
 
-RECORDED = sorted(path for dialect in ("responses", "chat") for path in (FIXTURES / dialect).glob("*.sse"))
+RECORDED = sorted(
+    path
+    for dialect in ("responses", "chat", "anthropic", "gemini")
+    for path in (FIXTURES / dialect).glob("*.sse")
+)
 GROUPS: list[tuple[set[str], set[str]]] = [
     ({"text", "refusal"}, {"text", "refusal"}),
     ({"summary", "reasoning"}, {"reasoning", "hidden_reasoning"}),
