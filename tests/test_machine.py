@@ -102,8 +102,33 @@ def chat_values(payloads: list[Any]) -> dict[Key, str]:
     return values
 
 
+ANTHROPIC_VALUES = {
+    "text_delta": ("text", "text", 0),
+    "thinking_delta": ("reasoning", "thinking", 0),
+    "input_json_delta": ("arguments", "partial_json", None),
+}
+
+
+def anthropic_values(payloads: list[Any]) -> dict[Key, str]:
+    """The values that some payloads of Anthropic stream, one block after another."""
+    values: dict[Key, str] = {}
+    for payload in payloads:
+        delta = payload.get("delta")
+        if payload["type"] == "content_block_delta" and delta["type"] in ANTHROPIC_VALUES:
+            kind, member, at = ANTHROPIC_VALUES[delta["type"]]
+            key = kind, payload["index"], at
+            values[key] = values.get(key, "") + delta[member]
+    return values
+
+
+VALUES = {"responses": responses_values, "chat": chat_values, "anthropic": anthropic_values}
+"""What streams say, by the dialects of which there is a model."""
+
+
 def decides(payload: Any) -> bool:
     """Whether an event tells how the response ends."""
+    if payload.get("type") == "message_delta":
+        return True
     if "choices" in payload:
         return any(choice["finish_reason"] for choice in payload["choices"])
     return "error" in payload or payload["type"] in ENDS
@@ -141,8 +166,7 @@ class Sound:
 
     def values(self, count: int) -> dict[Key, str]:
         """The values that the first payloads stream, without those that are empty."""
-        read = chat_values if self.stream.dialect == "chat" else responses_values
-        raw = read(list(self.stream.payloads[:count]))
+        raw = VALUES[self.stream.dialect](list(self.stream.payloads[:count]))
         return {key: text for key, value in raw.items() if (text := whole_characters(value))}
 
     def tells(self, count: int, values: dict[Key, str]) -> bool:
@@ -158,7 +182,9 @@ class Sound:
 # ------------------------------------------------------------------------------------------- the machine
 
 
-WHOLE = streams(min_items=2, max_items=5, max_cuts=8)
+WHOLE = st.sampled_from([*VALUES]).flatmap(
+    lambda dialect: streams(dialect, min_items=2, max_items=5, max_cuts=8)
+)
 GLUED = WHOLE.flatmap(gluings).map(lambda stream: Body(stream.dialect, stream.body))
 SOURCES = st.sampled_from([WHOLE, WHOLE, GLUED, damaged_bodies()]).flatmap(lambda source: source)
 SIZES = st.sampled_from([2000, 500, 100, 10, 1, 0])

@@ -19,6 +19,7 @@ from deltafold.dialects.anthropic.table import (
     EVENTS,
     ITEM_TYPES,
     MADE_ID,
+    NUMBERS,
     OF_BLOCK,
     OF_DOCUMENT,
     OF_ITEM,
@@ -401,6 +402,9 @@ class AnthropicDialect(Dialect):
             return
         changed = False
         for key, value in told.items():
+            if key in NUMBERS and value is not None and type(value) is not int:
+                self._invalid(key, value)
+                continue
             if (value is not None or key not in self.usage) and self.usage.get(key, "") != value:
                 self.usage[key] = copied(value)
                 changed = True

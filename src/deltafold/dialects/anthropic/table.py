@@ -180,13 +180,13 @@ def stop_of(word: str) -> Stop | None:
 
 # -------------------------------------------------------------------------------------------------- usage
 
-COUNTS: Final = (
+NUMBERS: Final = (
     "input_tokens",
     "cache_creation_input_tokens",
     "cache_read_input_tokens",
     "output_tokens",
-    "output_tokens_details",
 )
+COUNTS: Final = (*NUMBERS, "output_tokens_details")
 """Members of the usage that count what this library tells of it."""
 
 
