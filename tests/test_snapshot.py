@@ -122,10 +122,10 @@ OF_PAYLOAD = ("begun", "cited", "ended_items", "new_parts", "restarted", "texts"
 PASSING = {
     Emitter: {"fold", "lifts", "out", "report", *OF_PAYLOAD},
     Dialect: {"think_tags"},
-    ResponsesDialect: {"fresh"},
+    ResponsesDialect: {"fresh", "listed"},
     ChatDialect: {"calls"},
 }
-"""What is the parser's, or of no use after the present payload."""
+"""What is the parser's, of no use after the present payload, or made anew where it is not there."""
 
 
 for dialect in DIALECTS:

@@ -98,6 +98,7 @@ class Reader:
         "_fragments",
         "_framing",
         "_head",
+        "_later_size",
         "_later",
         "_joined",
         "_joins_at",
@@ -173,6 +174,8 @@ class Reader:
         # What came over each later connection, while an earlier one is being read: bytes, or payloads. And
         # what tells old from new on the present one, where that is not the first.
         self._later: list[list[Any]] = []
+        # Bytes of all of them.
+        self._later_size = 0
         self._replay: Replay | None = None
         # What the first event looks like that the dialect did not know, while it knows none; and the last
         # line of the stream that is no field, with the number of events before it.
@@ -385,7 +388,7 @@ class Reader:
         return self.decoder.bytes_fed if self._body is EVENT_STREAM else self._held
 
     def _bytes_of_later(self) -> int:
-        return sum([len(piece) for pieces in self._later if is_bytes(pieces) for piece in pieces])
+        return self._later_size
 
     # ---------------------------------------------------------------------------------------- snapshot
 
@@ -434,6 +437,7 @@ class Reader:
             self._expect_replay().setstate(thaw(content["replay"]))
         for pieces in content["later"]:
             self._later.append([b64decode(pieces)] if isinstance(pieces, str) else [*pieces])
+        self._later_size = sum([len(piece) for pieces in self._later if is_bytes(pieces) for piece in pieces])
         head = b64decode(content["head"])
         self._head = [head] if head else []
         if content["framed"] is not None:
@@ -473,6 +477,7 @@ class Reader:
         self._values.clear()
         self._payloads.clear()
         self._later.clear()
+        self._later_size = 0
         self._head = []
         self._opening = None
         if self.report.framed is not None:
@@ -734,6 +739,8 @@ class Reader:
             self._refuse_input(call)
         if piece or isinstance(piece, str):
             pieces.append(piece)
+            if not isinstance(piece, str):
+                self._later_size += len(piece)
             self.decoder.idle = False
 
     def _next_connection(self) -> None:
@@ -757,6 +764,7 @@ class Reader:
         self._opening, self.report.framed = None, None
         if is_bytes(pieces):
             self._head, self._held = [b"".join(pieces)], sum(map(len, pieces))
+            self._later_size -= self._held
         elif pieces:
             self._payloads.extend(pieces)
             self.report.by_payload = 0
@@ -829,7 +837,8 @@ class Reader:
             head = b"".join(self._head)
             self._head = [head]
             self._loosen()
-            self._looked = int(not head.removeprefix(BOM).strip())
+            start = head.removeprefix(BOM).strip()
+            self._looked = int(not start or (start == b"[" and self._framing == "auto"))
             self._become(sniff(head, closed=self._closed is not None, framing=self._framing), head)
             if not self._head:
                 return True

@@ -118,7 +118,7 @@ def args_of(arguments: str) -> JSON:
     """Arguments as an object, as far as they are known. (The text stays what it is: nothing runs by this.)"""
     try:
         found = json.loads(arguments)
-    except ValueError:
+    except (ValueError, RecursionError):
         from deltafold.arguments.reader import ArgumentsReader
 
         reader = ArgumentsReader()

@@ -167,7 +167,7 @@ class ResponsesDialect(Dialect):
         "announced",
         "again",
     )
-    __slots__ = ("fresh", *MEMORY[len(Dialect.MEMORY) :])
+    __slots__ = ("fresh", "listed", *MEMORY[len(Dialect.MEMORY) :])
 
     def __init__(self, fold: Fold, report: Report, lifts: CallLifts, *, think_tags: bool = False) -> None:
         super().__init__(fold, report, lifts, think_tags=think_tags)
@@ -183,8 +183,8 @@ class ResponsesDialect(Dialect):
         self.ids: dict[str, int] = {}
         """Item ids and call ids, and whose they are."""
         self.used: set[int] = set()
-        self.latest: dict[str, tuple[int, int]] = {}
-        """For each type the last open item, and how many items there were when it was found."""
+        self.latest: dict[str, list[int]] = {}
+        """For each type that was looked for what `_latest()` knows of its items."""
         self.unannounced: set[int] = set()
         self.unannounced_parts: set[tuple[int, str, int]] = set()
         self.announced: dict[tuple[int, ValueKey], str] = {}
@@ -192,6 +192,8 @@ class ResponsesDialect(Dialect):
         self.again: dict[tuple[int, ValueKey], int] = {}
         """How much of a value came again after it had been told whole, `WENT_ON` where it went on."""
 
+        self.listed: dict[tuple[int, int], tuple[list[Any], set[str]]] = {}
+        """The annotations that parts were told with, as text: made anew where they are not here."""
         self.fresh: dict[int, ItemRecord] = {}
         """The records of items that begin with the present payload."""
 
@@ -684,17 +686,28 @@ class ResponsesDialect(Dialect):
 
     def _latest(self, wanted: str) -> int | None:
         """The last item of a type: the last that is open, if there is one."""
-        count, index = self.latest.get(wanted, (0, -1))
         items = self.fold.items
-        if count and count == len(items) and items[index].state is ITEM_OPEN:
-            return index  # nothing began since, and it is still open
-        fitting = [index for index, record in items.items() if record.type == wanted]
-        opened = [index for index in fitting if items[index].state is ITEM_OPEN]
-        if not fitting:
-            return None
-        index = (opened or fitting)[-1]
-        self.latest[wanted] = len(items), index
-        return index
+        found = self.latest.get(wanted)
+        if found is None:
+            found = self.latest[wanted] = [0, -1]
+        # The first entry is the number of items at the last time, the second one the last item of that type.
+        # The others are those that may be open: none is ever opened again.
+        new: list[int] = []
+        for index, record in reversed(items.items()):
+            if len(new) == len(items) - found[0]:
+                break
+            new.append(index if record.type == wanted else -1)
+        found[0] = len(items)
+        for index in reversed(new):
+            if index >= 0:
+                found[1] = index
+                found.append(index)
+        while len(found) > 2:
+            record = items[found[-1]]
+            if record.state is ITEM_OPEN and record.type == wanted:
+                break
+            found.pop()
+        return found[-1] if found[-1] >= 0 else None
 
     def _usual(self, payload: JSON, ident: Any, wanted: Any) -> ItemRecord | None:
         """The item that an index leads to, where its id and type are just what they should be."""
@@ -730,6 +743,7 @@ class ResponsesDialect(Dialect):
         if record.type or not kind:
             return data
         record.type = kind
+        self.latest.pop(kind, None)
         return self._hold_text(record, {**data, "type": kind})
 
     def _check_item_id(self, index: int, ids: JSON, name: str = "item_id") -> None:
@@ -1174,8 +1188,17 @@ class ResponsesDialect(Dialect):
             while at in came:
                 at += 1
             self.bounded(at)
-        if annotation not in known and came.get(at) != annotation:
+        if came.get(at) != annotation and not self._is_listed(annotation, known, (record.index, index)):
             self.out.append(e.AnnotationAdded(record.index, index, at, annotation))
+
+    def _is_listed(self, annotation: JSON, known: list[Any], of: tuple[int, int]) -> bool:
+        """Whether an annotation is among those that its part was told with."""
+        if not known:
+            return False
+        listed = self.listed.get(of)
+        if listed is None or listed[0] is not known:
+            listed = self.listed[of] = known, {json.dumps(entry, sort_keys=True) for entry in known}
+        return json.dumps(annotation, sort_keys=True) in listed[1]
 
     # ----------------------------------------------------------------------------------- everything else
 
