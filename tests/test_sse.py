@@ -628,7 +628,7 @@ def test_a_long_line_is_never_joined_nor_searched_again(size: int) -> None:
     """A long line in many chunks is joined once and searched for its end a fixed number of times."""
     body = b"data: " + b"x" * 20_000 + b"\n\n"
     calls = count_calls(lambda: decode([body[at : at + size] for at in range(0, len(body), size)]))
-    assert calls["join"] <= 4
+    assert calls["join"] <= 6  # one for each PIECE, of what is new in it, and the last
     assert calls["find"] + calls["rfind"] + calls["search"] <= 12
 
 

@@ -33,8 +33,8 @@ MAX_RETRY: Final = 2**53 - 1
 # joined again at each line that comes.
 LONGEST_WAIT: Final = 4096
 # After so many bytes without a line end, the chunks that brought them are joined: a list of a million chunks
-# of one byte takes eight times their memory.
-PIECE: Final = 65_536
+# of one byte takes eight times their memory, and joining it ten times as much again.
+PIECE: Final = 16_384
 LF: Final = 0x0A
 CR: Final = 0x0D
 STRAY: Final = 200
