@@ -21,6 +21,7 @@ import attrs
 import deltafold
 from deltafold import (
     ANOMALIES,
+    LOSSES,
     ErrorKind,
     Event,
     Item,
@@ -286,6 +287,13 @@ def room(parts: Iterable[str]) -> str:
     )
 
 
+def losses() -> str:
+    return table(
+        ("code", "meaning", "what is written"),
+        ((code(name), rule.meaning, rule.handling) for name, rule in LOSSES.items()),
+    )
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "loop-output": loop_output,
     "floors": floors,
@@ -302,6 +310,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "exceptions": exceptions,
     "anomalies": anomalies,
     "limits": limits,
+    "losses": losses,
 }
 
 

@@ -30,13 +30,14 @@ machine: lifecycle values build records fold evidence
 diagnosis: rate_limits classify error_payloads
 arguments: reader lift lifter lifted_calls watch
 views: display liveness reasoning
-dialects: claims emitter base conversion
-dialects: chat.table chat.think_tags chat.calls chat.merging chat.document chat.reader chat.request
-dialects: responses.reader responses.request
-dialects: anthropic.table anthropic.reader anthropic.document anthropic.request
-dialects: gemini.table gemini.partial_arguments gemini.reader gemini.document gemini.request
+dialects: claims emitter base conversion writing
+dialects: chat.table chat.think_tags chat.calls chat.merging chat.document
+dialects: chat.reader chat.writer chat.request
+dialects: responses.reader responses.writer responses.request
+dialects: anthropic.table anthropic.reader anthropic.writer anthropic.document anthropic.request
+dialects: gemini.table gemini.partial_arguments gemini.reader gemini.writer gemini.document gemini.request
 parsing: reporter fast_path replay snapshot reader loop parser
-encoding: requests turns
+encoding: encoder response_writer requests turns
 __init__
 testing: payloads anthropic gemini builder damage __init__ strategies
 __main__

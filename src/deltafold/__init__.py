@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from deltafold.diagnosis.rate_limits import rate_limits_from_event, rate_limits_from_headers
     from deltafold.encoding.encoder import StreamEncoder, encode_response
     from deltafold.encoding.requests import chatgpt_request, convert_request
+    from deltafold.encoding.response_writer import ResponseWriter
     from deltafold.encoding.turns import next_turn
     from deltafold.model.losses import LOSSES, Loss, LossCode
     from deltafold.model.requests import Approval, ChatGPTRequest, Converted, ToolResult, Turn
@@ -170,6 +171,7 @@ __all__ = [
     "ResponseParser",
     "ResponseStarted",
     "ResponseState",
+    "ResponseWriter",
     "SSEDecoder",
     "Sign",
     "StatusChanged",
@@ -213,6 +215,7 @@ _LATER = {
     "LOSSES": "model.losses",
     "Loss": "model.losses",
     "LossCode": "model.losses",
+    "ResponseWriter": "encoding.response_writer",
     "StreamEncoder": "encoding.encoder",
     "ToolResult": "model.requests",
     "Turn": "model.requests",

@@ -36,6 +36,8 @@ from deltafold.machine.values import KINDS, kind_of
 from deltafold.model import events as e
 from deltafold.model.errors import ErrorKind, ResponseError, UsageError
 from deltafold.model.items import (
+    CustomToolCall,
+    FunctionCall,
     Item,
     Message,
     OutputText,
@@ -51,6 +53,7 @@ __all__ = [
     "Options",
     "Writer",
     "WrittenItem",
+    "digest",
     "dumps",
     "error_of",
     "fitting_call_id",
@@ -65,7 +68,10 @@ quoted = encode_basestring_ascii
 
 SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 """Event names that may stand outside of JSON."""
-LONGEST_ID: Final = 64
+LONGEST_REPEATED: Final = 1024
+"""Characters of a name that stands in every frame: a longer one would be written again and again."""
+MOST_NEW_CHOICES: Final = 128
+"""How many choices may begin with one event, where a wire begins them all in order."""
 FITTING_IDS: Final[dict[str, tuple[str, re.Pattern[str]]]] = {
     "responses": ("call", re.compile(r"[\s\S]{1,64}")),
     "chat": ("call", re.compile(r"[\s\S]{1,64}")),
@@ -158,6 +164,11 @@ def fitting_call_id(dialect: str, ident: str) -> str:
     prefix, fitting = FITTING_IDS[dialect]
     if fitting.fullmatch(ident):
         return ident
+    return digest(prefix, ident)
+
+
+def digest(prefix: str, ident: str) -> str:
+    """An id made of another one, always the same."""
     return f"{prefix}_{hashlib.sha256(ident.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
@@ -284,6 +295,8 @@ class WrittenItem:
         "kinds",
         "member",
         "final",
+        "counts",
+        "called",
     )
     __slots__ = MEMORY
 
@@ -318,6 +331,10 @@ class WrittenItem:
         self.member: str | None = None
         self.final: JSON | None = None
         """As it was told when it was whole."""
+        self.called: tuple[str, str] | None = None
+        """The id and the name with which a call was written."""
+        self.counts: dict[str, int] = {}
+        """How many parts of its content and of its summary are written."""
 
     def is_whole_object(self) -> bool:
         """Whether its arguments, as far as they came, are one whole JSON object."""
@@ -376,6 +393,7 @@ class Writer:
         "usage",
         "lifts",
         "announced",
+        "held",
     )
 
     def __init__(self, options: Options) -> None:
@@ -400,6 +418,8 @@ class Writer:
         """Events of the stream that came before the response, and so before its source was known."""
         self.usage: Any = None
         self.announced = False
+        self.held: int | None = None
+        """The call that began last, while nothing but its name came."""
         self.lifts: dict[tuple[int, str], int] = {}
         """Items that hold what was lifted out of arguments, by call and kind."""
 
@@ -458,11 +478,36 @@ class Writer:
         elif kind is e.AudioDelta or kind is e.TranscriptDelta:
             self.audio(event)
         elif item is None:
+            if self.held is not None:
+                self._release()
             item = self.items[event.output_index] = WrittenItem(event.output_index, event.item)
             item.member = event.member
-            self.item_started(item)
+            if (self.source == "chat" or self.name == "anthropic") and isinstance(
+                event.item, (FunctionCall, CustomToolCall)
+            ):
+                self.held = event.output_index  # there a name may come in pieces
+            else:
+                self.item_started(item)
+        elif self.held == event.output_index and kind is e.ItemUpdated:
+            item.item = event.item
         else:
+            if self.held is not None:
+                self._release()
             self._of_item(event, kind, item)
+
+    def _release(self) -> None:
+        """The call that began last is told, for its name is whole now."""
+        held, self.held = self.held, None
+        if held is not None:
+            self.item_started(self.items[held])
+
+    def _drop_held(self) -> None:
+        """A call that was cut off before its arguments is left out: it would look like one without any."""
+        item = None if self.held is None else self.items[self.held]
+        if item is not None and item.state is ITEM_OPEN and not item.pieces:
+            item.skipped = True
+            self.held = None
+            self.lose(LossCode.CALL_NOT_WHOLE, "a call was cut off before its arguments", item.index)
 
     def _checked(self, event: Any, kind: type) -> WrittenItem | None:
         """The item that an event is about, if its life cycle and that of its part allow the event."""
@@ -513,6 +558,8 @@ class Writer:
             if not item.skipped:
                 self.refusal(item, item.parts["content", event.content_index], event)
         elif kind is e.ItemUpdated:
+            if item.state is ITEM_DONE and getattr(event.item, "complete", True) is False:
+                self.lose(LossCode.CALL_NOT_WHOLE, "a call that is not whole looks as if it were", item.index)
             item.item = event.item
             if not item.skipped:
                 self.item_updated(item)
@@ -564,9 +611,11 @@ class Writer:
         if not self.announced:
             self.source = response.dialect
             self.response_id, self.model = response.id, response.model
-        for index, item in self.items.items():
-            if item.state is ITEM_OPEN and index < 0:
-                self._end_lifted(index)
+        for (_, into), made in self.lifts.items():
+            self._end_made(made, into)
+        if self.held is not None and self.name == "anthropic":
+            self._drop_held()
+        self._release()
         outcome = event.outcome
         if outcome is COMPLETED or outcome is INCOMPLETE:
             self.ended(response, outcome)
@@ -591,19 +640,25 @@ class Writer:
             else:
                 self._take(e.ItemStarted(index, blank_reasoning(choice)))
                 self._take(e.PartStarted(index, 0, "content", blank_part("reasoning")))
+        self.items[index].pieces.append(event.text)
         if event.into == "text":
             self._take(e.TextDelta(index, 0, event.text))
         else:
             self._take(e.ReasoningDelta(index, 0, event.text, "text"))
 
     def _end_lifted(self, owner: int) -> None:
-        for (index, into), made in list(self.lifts.items()):
-            item = self.items[made]
-            if (index == owner or made == owner) and item.state is ITEM_OPEN:
-                text = "".join(item.parts["content", 0].pieces)
-                choice = item.item.choice_index
-                whole: Item = blank_message(choice, text) if into == "text" else blank_reasoning(choice, text)
-                self._take(e.ItemFinished(made, whole))
+        for into in ("reasoning", "text"):
+            made = self.lifts.get((owner, into))
+            if made is not None:
+                self._end_made(made, into)
+
+    def _end_made(self, made: int, into: str) -> None:
+        item = self.items[made]
+        if item.state is ITEM_OPEN:
+            text = "".join(item.pieces)
+            choice = item.item.choice_index
+            whole: Item = blank_message(choice, text) if into == "text" else blank_reasoning(choice, text)
+            self._take(e.ItemFinished(made, whole))
 
     # ------------------------------------------------------------------------------------------- what is lost
 
@@ -622,12 +677,13 @@ class Writer:
         return self.source == self.name
 
     def ident(self, made: str) -> str:
-        """The id of the response."""
-        return self.options.response_id or self.response_id or made
+        """The id of the response. It stands in every frame: one without measure becomes a digest."""
+        ident = self.options.response_id or self.response_id or made
+        return ident if len(ident) <= LONGEST_REPEATED else digest(made.partition("_")[0], ident)
 
     def model_name(self) -> str:
         """The model, "" where nobody told it."""
-        return self.options.model or self.model or ""
+        return (self.options.model or self.model or "")[:LONGEST_REPEATED]
 
     def created(self) -> int:
         """When the response began, in seconds since the epoch."""
@@ -651,6 +707,15 @@ class Writer:
         if not ident:
             return f"call_{item.index if item.index >= 0 else 1000 - item.index}"
         return str(ident) if self.own() else fitting_call_id(self.name, ident)
+
+    def called(self, item: WrittenItem) -> tuple[str, str]:
+        """The id and the name of a call: those with which it was written first, whatever was told since."""
+        told = self.call_id(item), str(getattr(item.item, "name", ""))
+        if item.called is None:
+            item.called = told
+        elif item.called != told:
+            self.lose(LossCode.VALUE_REPLACED, "a call got another id or name after it had begun", item.index)
+        return item.called
 
     # ----------------------------------------------------------------------------- what each wire has its own
 

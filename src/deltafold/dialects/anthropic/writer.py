@@ -87,7 +87,7 @@ class AnthropicWriter(Writer):
         "prefixes",
         "waiting",
         "late",
-        "called",
+        "runnable",
         "summed",
     )
 
@@ -105,7 +105,7 @@ class AnthropicWriter(Writer):
         """Fragments of items that wait for a call to end: kinds and texts, in the order of the items."""
         self.late: JSON = {}
         """Members of the message that became known after it began."""
-        self.called = False
+        self.runnable = False
         """Whether a call is written that can be run."""
         self.summed: dict[int, int] = {}
         """The part of the summary that each item told last."""
@@ -216,7 +216,7 @@ class AnthropicWriter(Writer):
             elif kind == "json":
                 self.start(item, "json", self.call_block(item))
             elif kind == "start":
-                self.start(item, "json" if text[-1:] == "}" else "other", text)
+                self.start(item, "json", text)
                 return
             else:
                 block = "text" if kind in ("text", "citation") else "thinking"
@@ -286,9 +286,9 @@ class AnthropicWriter(Writer):
         assert isinstance(told, (FunctionCall, CustomToolCall))
         rest = ""
         if self.own():
-            more = rest_of(told.data)
+            more = {k: v for k, v in rest_of(told.data).items() if k not in ("type", "id", "name", "input")}
             rest = f",{dumps(more)[1:-1]}" if more else ""
-        ident, name = quoted(self.call_id(item)), quoted(told.name)
+        ident, name = map(quoted, self.called(item))
         return f'{{"type":"tool_use","id":{ident},"name":{name},"input":{{}}{rest}}}'
 
     # --------------------------------------------------------------------------------------------- items
@@ -357,6 +357,9 @@ class AnthropicWriter(Writer):
         if not self.own():
             self.lose(LossCode.ANNOTATION_UNSUPPORTED, "a citation of another shape is left out", item.index)
             return
+        if item.state is ITEM_DONE:
+            self.lose(LossCode.LATE_FRAGMENT, "a citation came after its block", item.index)
+            return
         self.write_piece(item, "citation", dumps(event.annotation))
 
     def arguments(self, item: WrittenItem, text: str) -> None:
@@ -377,6 +380,9 @@ class AnthropicWriter(Writer):
             if was_whole:
                 self.spare(item, text)
                 return
+        elif not item.begun and item.index not in self.waiting:
+            self.begin()
+            self.write_piece(item, "start", dumps(copied(item.item.data)))
         self.write_piece(item, "json", text)
 
     def hosted(self, item: WrittenItem, event: Any) -> None:
@@ -391,7 +397,7 @@ class AnthropicWriter(Writer):
         elif isinstance(told, Reasoning):
             self.finish_reasoning(item, told)
         elif isinstance(told, OtherItem):
-            if not told.type.endswith("tool_use"):
+            if not item.begun and item.index not in self.waiting:
                 self.begin()
                 self.write_piece(item, "whole", dumps(copied(told.data)))
         elif isinstance(told, Message) and self.own() and not item.begun and item.index not in self.waiting:
@@ -406,7 +412,7 @@ class AnthropicWriter(Writer):
             self.lose(LossCode.CALL_NAME_MISSING, "a call without a name is left out", item.index)
             return
         self.lose(LossCode.CUSTOM_TOOL_AS_FUNCTION, "a custom tool is told as a function", item.index)
-        self.called = self.called or told.whole
+        self.runnable = self.runnable or told.whole
         self.write_piece(item, "json", dumps({"input": "".join(item.pieces) or told.input}))
 
     def finish_call(self, item: WrittenItem, told: FunctionCall) -> None:
@@ -424,8 +430,12 @@ class AnthropicWriter(Writer):
         if not item.pieces and told.arguments:
             item.pieces.append(told.arguments)
             self.arguments(item, told.arguments)
-        self.called = self.called or told.complete
-        if told.arguments.strip() and json_object("".join(item.pieces)) is None:
+        self.runnable = self.runnable or told.complete
+        if item.called is not None:
+            self.called(item)
+        if not told.complete and json_object("".join(item.pieces) or "{}") is not None:
+            self.lose(LossCode.CALL_NOT_WHOLE, "a call that is not whole looks as if it were", item.index)
+        elif told.arguments.strip() and json_object("".join(item.pieces)) is None:
             self.lose(LossCode.ARGUMENTS_NO_OBJECT, "the arguments of a call are no object", item.index)
 
     def finish_reasoning(self, item: WrittenItem, told: Reasoning) -> None:
@@ -483,7 +493,7 @@ class AnthropicWriter(Writer):
             if isinstance(word, str) and word:
                 return word
         reason = response.finish_reason
-        if reason == "stop" and self.called:
+        if reason == "stop" and self.runnable:
             return "tool_use"
         known = STOP_REASONS.get(reason or "")
         if known is not None:

@@ -613,7 +613,7 @@ class ChatDialect(Dialect):
                 piece = detail.get("text") or detail.get("summary")
                 if isinstance(piece, str):
                     texts.append(piece)
-        if not texts:
+        if not texts and not isinstance(told.get("reasoning"), str):
             # LiteLLM passes Anthropic's blocks on, beside their text.
             for block in objects(told, "thinking_blocks"):
                 piece = block.get("thinking")

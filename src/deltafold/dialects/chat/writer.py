@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final, TypeAlias
 
-from deltafold.dialects.writing import Options, Writer, WrittenItem, WrittenPart, dumps, error_of, quoted
+from deltafold.diagnosis.error_payloads import is_error_payload
+from deltafold.dialects.writing import (
+    MOST_NEW_CHOICES,
+    Options,
+    Writer,
+    WrittenItem,
+    WrittenPart,
+    dumps,
+    error_of,
+    json_object,
+    quoted,
+)
 from deltafold.machine.lifecycle import COMPLETED, ITEM_DONE
 from deltafold.model import events as e
 from deltafold.model.errors import ResponseError
@@ -29,6 +40,8 @@ NOT_OF_CHUNKS: Final = frozenset(
 )
 """Members of `Response.data` that a chunk has elsewhere, or not at all."""
 CITATION: Final = (("url", str), ("title", str), ("start_index", int), ("end_index", int))
+ERRORS: Final = ("error", "error_message", "error_code")
+"""Members of a choice that tell of a failure."""
 OF_CALL_ITEM: Final = frozenset({"type", "status", "id", "call_id", "name", "arguments", "input"})
 IMAGE: Final = "image_url"
 
@@ -46,6 +59,8 @@ class ChatWriter(Writer):
         "waiting",
         "told_parts",
         "spoke",
+        "faults",
+        "failing",
     )
 
     def __init__(self, options: Options) -> None:
@@ -62,6 +77,10 @@ class ChatWriter(Writer):
         """Members of the response that stand in the first chunk."""
         self.told_parts: dict[int, int] = {}
         """How many parts of a message that are no text were written, by choice."""
+        self.failing: JSON = {}
+        """Members at the top of a chunk that tell of a failure."""
+        self.faults: dict[int, JSON] = {}
+        """Errors that stood inside of choices."""
         self.spoke: dict[int, str] = {}
         """The kind of reasoning that each choice told last."""
 
@@ -82,7 +101,9 @@ class ChatWriter(Writer):
     def members(self, data: JSON) -> None:
         """Members of the response that the wire has at the top of a chunk."""
         told = {key: value for key, value in data.items() if key not in NOT_OF_CHUNKS}
-        if told:
+        if told and is_error_payload(told):
+            self.failing.update(told)  # told with the end, once
+        elif told:
             self.out.append(f'data: {{{self.head},"choices":[],{dumps(told)[1:-1]}}}\n\n')
 
     def chunk(self, choice: int, delta: str, *, finish: str = "null", more: str = "") -> None:
@@ -145,9 +166,16 @@ class ChatWriter(Writer):
             for key, value in data.items()
             if key not in ("message", "finish_reason", "index", "delta")
         }
+        errors = {key: told.pop(key) for key in [*told] if key in ERRORS}
+        if errors:  # told with the end, once
+            self.faults[event.choice_index] = errors
         message = data.get("message")
         delta = message if type(message) is dict else {}
-        if told or delta:
+        if "thinking_blocks" in delta:
+            delta = {"reasoning": "", **delta}  # their text was told
+        if event.choice_index > self.choices + MOST_NEW_CHOICES:
+            self.lose(LossCode.CHOICE_DATA, f"choice {event.choice_index} begins before all others")
+        elif told or delta:
             self.role(event.choice_index)
             more = f",{dumps(told)[1:-1]}" if told else ""
             self.chunk(event.choice_index, dumps(delta), more=more)
@@ -163,7 +191,10 @@ class ChatWriter(Writer):
 
     def item_started(self, item: WrittenItem) -> None:
         told = item.item
-        if isinstance(told, OtherItem):
+        if item.choice > self.choices + MOST_NEW_CHOICES:
+            item.skipped = True
+            self.lose(LossCode.FURTHER_CHOICE, f"choice {item.choice} begins before all others", item.index)
+        elif isinstance(told, OtherItem):
             item.skipped = True
             self.lose(LossCode.ITEM_UNSUPPORTED, f"a {told.type[:60]} is left out", item.index)
         elif isinstance(told, (FunctionCall, CustomToolCall)):
@@ -185,7 +216,8 @@ class ChatWriter(Writer):
         custom = isinstance(told, CustomToolCall)
         if custom and self.options.custom_tools == "function":
             return  # told whole, when it is
-        name = quoted(told.name)
+        call_id, called = self.called(item)
+        name = quoted(called)
         start = f'data: {{{self.head},"choices":[{{"index":{choice},"delta":'
         if self.own() and item.member == "function_call":
             self.chunk(choice, f'{{"function_call":{{"name":{name},"arguments":""}}}}')
@@ -199,7 +231,7 @@ class ChatWriter(Writer):
             if self.own():
                 told_more = {key: value for key, value in told.data.items() if key not in OF_CALL_ITEM}
                 rest = f",{dumps(told_more)[1:-1]}" if told_more else ""
-            ident = quoted(self.call_id(item))
+            ident = quoted(call_id)
             body = f'"index":{at},"id":{ident},"type":"{member}","{member}":{{"name":{name},"{inner}":""}}'
             self.chunk(choice, f'{{"tool_calls":[{{{body}{rest}}}]}}')
             item.prefix = f'{start}{{"tool_calls":[{{"index":{at},"{member}":{{"{inner}":'
@@ -272,11 +304,15 @@ class ChatWriter(Writer):
         if isinstance(told, (FunctionCall, CustomToolCall)):
             if not item.begun and told.name:
                 self.begin_call(item, told)
+            elif item.begun:
+                self.called(item)
             if not item.begun:
                 item.skipped = True
                 self.lose(LossCode.CALL_NAME_MISSING, "a call without a name is left out", item.index)
                 return
             whole = told.arguments if isinstance(told, FunctionCall) else told.input
+            if isinstance(told, FunctionCall) and not told.complete and json_object(whole) is not None:
+                self.lose(LossCode.CALL_NOT_WHOLE, "a call that is not whole looks as if it were", item.index)
             if isinstance(told, CustomToolCall) and self.options.custom_tools == "function":
                 self.custom_as_function(item, told, "".join(item.pieces) or whole)
             elif not item.pieces and whole:
@@ -301,12 +337,8 @@ class ChatWriter(Writer):
 
     # ------------------------------------------------------------------------------------------- the ends
 
-    def word(self, choice: int, response: Response, outcome: Outcome) -> str:
-        """The finish reason of a choice."""
-        raw: str | None = None
-        for known in response.choices:
-            if known.index == choice:
-                raw = known.finish_reason
+    def word(self, choice: int, raw: str | None, response: Response, outcome: Outcome) -> str:
+        """The finish reason of a choice. `raw` is that of its server."""
         if self.own() and raw:
             return raw
         reason = response.finish_reason
@@ -333,12 +365,14 @@ class ChatWriter(Writer):
         count = 1 + max(indexes) if self.own() and indexes else 0
         if 0 < count <= len(indexes):
             self.role(count - 1)
+        told = {known.index: known.finish_reason for known in response.choices}
         for choice in range(self.choices):
-            self.chunk(choice, "{}", finish=quoted(self.word(choice, response, outcome)))
+            word = self.word(choice, told.get(choice), response, outcome)
+            self.chunk(choice, "{}", finish=quoted(word))
         usage = self.usage if response.usage is None else response.usage
         if usage is not None and self.options.include_usage:
-            told = usage_of_chat(usage, own=self.own())
-            self.out.append(f'data: {{{self.head},"choices":[],"usage":{dumps(told)}}}\n\n')
+            counts = usage_of_chat(usage, own=self.own())
+            self.out.append(f'data: {{{self.head},"choices":[],"usage":{dumps(counts)}}}\n\n')
         self.out.append(DONE)
 
     def failed(self, response: Response, outcome: Outcome, error: ResponseError | None) -> None:
@@ -350,7 +384,17 @@ class ChatWriter(Writer):
             if self.own():
                 told["type"] = error.type or kind
                 told["code"] = code if error.code is None else error.code
-        self.out.append(f'data: {{"error":{dumps(told)}}}\n\n')
+        choices = ""
+        if self.own() and self.faults and self.begun:
+            inner = [
+                {"index": index, "delta": {}, "finish_reason": None, **errors}
+                for index, errors in self.faults.items()
+                if index < self.choices
+            ]
+            choices = f',{self.head},"choices":{dumps(inner)}'
+        if self.own() and self.failing:
+            choices += f",{dumps(self.failing)[1:-1]}"
+        self.out.append(f'data: {{"error":{dumps(told)}{choices}}}\n\n')
         self.out.append(DONE)
 
 

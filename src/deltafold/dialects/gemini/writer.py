@@ -67,6 +67,7 @@ class GeminiWriter(Writer):
         "prefixes",
         "spoken",
         "open_calls",
+        "grown",
         "unsaid",
         "candidates",
     )
@@ -79,8 +80,10 @@ class GeminiWriter(Writer):
         """All of a chunk before and behind a text, by candidate and whether it is a thought."""
         self.spoken: dict[int, int] = {}
         """The part of the summary that each item told last."""
-        self.open_calls: list[int] = []
-        """Calls that are not written yet."""
+        self.open_calls: dict[int, None] = {}
+        """Calls that are not written yet, by their output indexes."""
+        self.grown: dict[int, None] = {}
+        """Those to which something came since they were looked at."""
         self.unsaid: list[tuple[int, str, int]] = []
         """Parts with members of their own whose text has not come: item, group and index."""
         self.candidates: set[int] = set()
@@ -170,27 +173,26 @@ class GeminiWriter(Writer):
         told = item.item
         if self.unsaid:
             self.flush()
-        if not self.own() and self.open_calls:
+        if not self.own() and self.grown:
             self.write_whole_calls()
         if isinstance(told, (FunctionCall, CustomToolCall)):
-            self.open_calls.append(item.index)
+            self.open_calls[item.index] = None
         elif isinstance(told, OtherItem) and not self.own() and told.type != "image_generation_call":
             item.skipped = True
             self.lose(LossCode.ITEM_UNSUPPORTED, f"a {told.type[:60]} is left out", item.index)
 
     def write_whole_calls(self) -> None:
         """Calls whose arguments are an object go out before what comes after them."""
-        rest = []
-        for index in self.open_calls:
+        grown, self.grown = self.grown, {}
+        for index in grown:
             item = self.items[index]
             told = item.item
-            named = isinstance(told, FunctionCall) and told.name and told.call_id
-            if named and item.is_whole_object() and json_object("".join(item.pieces)) is not None:
-                assert isinstance(told, FunctionCall)
-                self.write_call(item, told)
+            if index not in self.open_calls or not isinstance(told, FunctionCall):
                 continue
-            rest.append(index)
-        self.open_calls = rest
+            named = told.name and told.call_id
+            if named and item.is_whole_object() and json_object("".join(item.pieces)) is not None:
+                del self.open_calls[index]
+                self.write_call(item, told)
 
     def part_started(self, item: WrittenItem, part: WrittenPart, event: e.PartStarted) -> None:
         self.flush()
@@ -268,6 +270,8 @@ class GeminiWriter(Writer):
                 self.lose(LossCode.ARGUMENTS_AFTER_END, message, item.index)
             return
         item.unscanned.append(text)
+        if item.index not in self.grown:
+            self.grown[item.index] = None
 
     def hosted(self, item: WrittenItem, event: Any) -> None:
         if isinstance(event, e.PartialImage):
@@ -278,7 +282,7 @@ class GeminiWriter(Writer):
         self.flush()
         if isinstance(told, (FunctionCall, CustomToolCall)):
             if item.index in self.open_calls:
-                self.open_calls.remove(item.index)
+                del self.open_calls[item.index]
                 self.write_call(item, told)
         elif isinstance(told, OtherItem):
             if self.own():
@@ -316,6 +320,11 @@ class GeminiWriter(Writer):
             args = {"input": text or told.input}
         else:
             text = text or told.arguments
+            if not told.complete and not self.own() and item.state is ITEM_DONE and json_object(text or "{}"):
+                self.lose(LossCode.CALL_NOT_WHOLE, "a call that is not whole looks as if it were", item.index)
+            if not told.complete and not text.strip():
+                self.lose(LossCode.CALL_NOT_WHOLE, "a call was cut off before its arguments", item.index)
+                return
             args = json_object(text) if text.strip() else {}
         if args is None:
             self.lose(LossCode.ARGUMENTS_NO_OBJECT, "the arguments of a call are no object", item.index)
@@ -332,12 +341,8 @@ class GeminiWriter(Writer):
 
     # ------------------------------------------------------------------------------------------- the ends
 
-    def word(self, choice: int, response: Response, outcome: Outcome) -> str | None:
-        """The finish reason of a candidate."""
-        raw: str | None = None
-        for known in response.choices:
-            if known.index == choice:
-                raw = known.finish_reason
+    def word(self, choice: int, raw: str | None, response: Response, outcome: Outcome) -> str | None:
+        """The finish reason of a candidate. `raw` is that of its server."""
         if self.own():
             return raw
         reason = response.finish_reason
@@ -362,15 +367,19 @@ class GeminiWriter(Writer):
         counted = ""
         if usage is not None:
             told = usage.to_dict() if self.own() else usage_metadata(usage)
+            for key, count in told.items():
+                if isinstance(count, str) and count.isdecimal() and len(count) < 20:
+                    told[key] = int(count)
             if type(told.get("promptTokenCount")) is not int:
                 told["promptTokenCount"] = 0
             counted = f',"usageMetadata":{dumps(told)}'
         candidates = sorted(self.candidates | {known.index for known in response.choices})
         if not self.own() and not candidates:
             candidates = [0]
+        words = {known.index: known.finish_reason for known in response.choices}
         told_ends = []
         for choice in candidates:
-            word = self.word(choice, response, outcome)
+            word = self.word(choice, words.get(choice), response, outcome)
             if word is not None:
                 told_ends.append(f'{{"finishReason":{quoted(word)},"index":{choice}}}')
         if told_ends:

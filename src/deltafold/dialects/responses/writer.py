@@ -10,11 +10,14 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.dialects.writing import (
+    LONGEST_REPEATED,
     SAFE_NAME,
     Options,
     Writer,
     WrittenItem,
     WrittenPart,
+    blank_message,
+    blank_part,
     dumps,
     error_of,
     quoted,
@@ -137,10 +140,17 @@ class ResponsesWriter(Writer):
         if not self.own():
             return
         self.begin()
-        self.base = {**self.base, **{k: v for k, v in event.data.items() if k not in FIXED}}
+        for key, value in event.data.items():
+            if key not in FIXED:
+                self.base[key] = value
         if event.status in ("queued", "in_progress"):
-            self.base["status"] = event.status
-            self.say(f"response.{event.status}", f'"response":{dumps(self.base)}')
+            # What was not told again is not written again: it may be long.
+            told = {key: copied(value) for key, value in REQUIRED.items()}
+            told |= {key: value for key, value in event.data.items() if value is not None}
+            for key in ("id", "object", "created_at", "model", "output"):
+                told[key] = self.base[key]
+            self.base["status"] = told["status"] = event.status
+            self.say(f"response.{event.status}", f'"response":{dumps(told)}')
 
     def heartbeat(self) -> None:
         self.out.append(": keepalive\n\n")
@@ -205,7 +215,11 @@ class ResponsesWriter(Writer):
         self.order.append(item.index)
         ident: str | None = told.id
         made = PREFIXES.get(told.type)
-        if ident in self.idents or (ident is None and made) or (ident and len(ident) > 64 and not self.own()):
+        if (
+            ident in self.idents
+            or (ident is None and made)
+            or (ident and len(ident) > (LONGEST_REPEATED if self.own() else 64))
+        ):
             ident = f"{made or told.type[:20]}_{item.place}"
             while ident in self.idents:
                 ident += "_"
@@ -243,14 +257,11 @@ class ResponsesWriter(Writer):
             if data.get("content"):
                 data["content"] = []
         elif isinstance(told, FunctionCall):
-            data |= {
-                "call_id": self.call_id(item),
-                "name": told.name,
-                "arguments": "",
-                "status": "in_progress",
-            }
+            call_id, name = self.called(item)
+            data |= {"call_id": call_id, "name": name, "arguments": "", "status": "in_progress"}
         elif isinstance(told, CustomToolCall):
-            data |= {"call_id": self.call_id(item), "name": told.name, "input": ""}
+            call_id, name = self.called(item)
+            data |= {"call_id": call_id, "name": name, "input": ""}
         return data
 
     def kept(self, item: WrittenItem) -> bool:
@@ -285,11 +296,13 @@ class ResponsesWriter(Writer):
             if part.kind in WHOLE:
                 data[WHOLE[part.kind]] = ""
             if part.kind == "text":
-                data["annotations"] = []
-                data.setdefault("logprobs", [])
-                data["logprobs"] = []
+                data |= {"annotations": [], "logprobs": []}
+        if part.kind == "text" and data["type"] == "refusal":
+            data["type"] = "output_text"  # some servers stream text in what they announce as a refusal
+            data.pop("refusal", None)
         part.data = data
-        part.place = sum(1 for key, other in item.parts.items() if key[0] == group and other.place >= 0)
+        place = part.place = item.counts.get(group, 0)
+        item.counts[group] = place + 1
         name = "summary_index" if group == "summary" else "content_index"
         at = f'"{name}":{part.place},'
         kind = (
@@ -328,6 +341,9 @@ class ResponsesWriter(Writer):
         self.out.append(f'{part.prefix}{quoted(text)},"sequence_number":{number}}}\n\n')
 
     def text(self, item: WrittenItem, part: WrittenPart, event: e.TextDelta) -> None:
+        if (part.closed or part.ended or item.over) and not self.own():
+            self.say_late(item, event.text)
+            return
         if event.logprobs and part.place >= 0 and not (part.closed or part.ended or item.over):
             part.logprobs += event.logprobs
             weighed = [
@@ -338,6 +354,16 @@ class ResponsesWriter(Writer):
             self.say(f"{STEMS[part.kind]}.delta", f'{members},"delta":{quoted(event.text)}')
             return
         self.fragment(item, part, event.text)
+
+    def say_late(self, item: WrittenItem, text: str) -> None:
+        """Text that comes after its item was told whole goes into another one."""
+        index = self.lifts.get((item.index, "text"))
+        if index is None:
+            index = self.lifts[item.index, "text"] = -1 - len(self.lifts)
+            self._take(e.ItemStarted(index, blank_message(item.item.choice_index)))
+            self._take(e.PartStarted(index, 0, "content", blank_part("text")))
+        self.items[index].pieces.append(text)
+        self._take(e.TextDelta(index, 0, text))
 
     def refusal(self, item: WrittenItem, part: WrittenPart, event: e.RefusalDelta) -> None:
         self.fragment(item, part, event.text)
@@ -391,7 +417,11 @@ class ResponsesWriter(Writer):
         data = {**part.data}
         if part.kind in WHOLE:
             data[WHOLE[part.kind]] = "".join(part.pieces)
+        if part.kind == "refusal":
+            data.pop("text", None)
         if part.kind == "text":
+            if data.get("type") == "refusal":
+                data["type"] = "output_text"
             data["annotations"] = list(part.notes) or data.get("annotations") or []
             if part.logprobs:
                 data["logprobs"] = list(part.logprobs)
@@ -533,14 +563,14 @@ class ResponsesWriter(Writer):
                     message = "encrypted reasoning of another API is left out"
                     self.lose(LossCode.REASONING_ENCRYPTED, message, item.index)
         elif isinstance(told, FunctionCall):
-            data |= {
-                "call_id": self.call_id(item),
-                "name": told.name,
-                "arguments": "".join(item.pieces),
-                "status": status,
-            }
+            call_id, name = self.called(item)
+            arguments = "".join(item.pieces)
+            if not told.complete and not arguments.strip():
+                status = "incomplete"  # without any it would look whole
+            data |= {"call_id": call_id, "name": name, "arguments": arguments, "status": status}
         elif isinstance(told, CustomToolCall):
-            data |= {"call_id": self.call_id(item), "name": told.name, "input": "".join(item.pieces)}
+            call_id, name = self.called(item)
+            data |= {"call_id": call_id, "name": name, "input": "".join(item.pieces)}
             if own_status is not None or status != "completed":
                 data["status"] = status
         elif status != "completed" and "status" in data:
@@ -580,6 +610,10 @@ class ResponsesWriter(Writer):
             if isinstance(told, (FunctionCall, CustomToolCall)) and match.final is not None:
                 data["call_id"] = match.final.get("call_id")
                 data["name"] = match.final.get("name")
+            for part in data.get("content") or () if isinstance(told, Message) else ():
+                if isinstance(part, dict) and part.get("type") == "refusal" and "text" in part:
+                    part["type"] = "output_text"
+                    part.pop("refusal", None)
             if match.final is None and cut and "status" in data:
                 data["status"] = "incomplete"
             output.append(data)
