@@ -225,9 +225,13 @@ def metered(metrics: JSON) -> JSON:
 
 def usage_of_anthropic(usage: Usage) -> JSON:
     """Usage of any API in the words of this one."""
-    read, written = usage.cached_tokens, usage.cache_write_tokens
+    prompt, read, written = usage.input_tokens or 0, usage.cached_tokens, usage.cache_write_tokens
+    if read is not None:
+        read = min(read, prompt)  # some servers count what they wrote twice
+    if written is not None:
+        written = min(written, prompt - (read or 0))
     told: JSON = {
-        "input_tokens": max((usage.input_tokens or 0) - (read or 0) - (written or 0), 0),
+        "input_tokens": max(prompt - (read or 0) - (written or 0), 0),
         "output_tokens": usage.output_tokens or 0,
     }
     if written is not None:
