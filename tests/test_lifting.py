@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import attrs
@@ -529,3 +530,17 @@ def test_message_that_is_no_string_or_empty() -> None:
     """An empty message lifts nothing, one that is no string is refused, and both stay."""
     assert every_cut('{"message":""}', MESSAGE) == ('{"message":""}', {}, [])
     assert every_cut('{"message":["hi"]}', MESSAGE) == ('{"message":["hi"]}', {}, [MESSAGE])
+
+
+def test_what_lies_deeper_than_any_lift_costs_no_path() -> None:
+    """Many values in a deep array: each would have a path of hundreds of steps, of which nobody asks."""
+    deep = '{"b":' + "[" * 500 + ",".join(["1"] * 5_000)
+    lifter = Lifter([Lift(("a",), "text")])
+    tracemalloc.start()
+    try:
+        assert lifter.feed(deep) == (deep, [])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000  # 5,000 paths would take 20 MB
+    assert lifter.feed("]" * 500 + ',"a":"x"}') == ("]" * 500 + ',"a":"x"}', [(Lift(("a",), "text"), "x")])

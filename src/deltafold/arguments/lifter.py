@@ -60,7 +60,9 @@ class Lifter:
         self._removable = {lift.path for lift in self._lifts if lift.remove}
         # Where such a member may stand. Only directly inside of these is anything ever held back.
         self._watched = {path[:-1] for path in self._removable}
-        self._reader = ArgumentsReader(max_depth=max_depth, events=True)
+        # What lies deeper than any lift has no part in it: a path for each value there would cost its depth.
+        deepest = max([len(lift.path) for lift in self._lifts], default=0)
+        self._reader = ArgumentsReader(max_depth=max_depth, events=True, events_depth=deepest)
         self._lifted: set[Path] = set()
         self._open: tuple[Lift, ...] = ()  # the lifts of the string that is open
         self._removing = False  # whether that string is taken out

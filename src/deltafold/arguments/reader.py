@@ -188,13 +188,14 @@ class ArgumentsReader:
     more digits than `int()` takes (4300 unless the interpreter was told otherwise) is an error.
 
     `max_depth` is how many arrays and objects may be open inside one another. `events=True` records what
-    `take_events()` returns.
+    `take_events()` returns, of values whose path has no more than `events_depth` steps.
     """
 
     __slots__ = (
         "_closed",
         "_error",
         "_events",
+        "_events_depth",
         "_held",
         "_key",
         "_keys",
@@ -211,9 +212,12 @@ class ArgumentsReader:
     )
 
     # 512 is half of what the interpreter lets `json.dumps` descend, and eight times what people nest.
-    def __init__(self, *, max_depth: int = 512, events: bool = False) -> None:
+    def __init__(
+        self, *, max_depth: int = 512, events: bool = False, events_depth: int | None = None
+    ) -> None:
         self._max_depth = max_depth
         self._events: list[PathEvent] | None = [] if events else None
+        self._events_depth = max_depth + 1 if events_depth is None else events_depth
         self._state = _VALUE
         self._top: list[Any] = []
         self._stack: list[_Container] = [self._top]
@@ -342,6 +346,7 @@ class ArgumentsReader:
             "held": json.dumps(self._held),  # may hold half of a surrogate pair, which is no JSON
             "closed": self._closed,
             "error": None if self._error is None else [self._error.message, self._error.position],
+            "events_depth": self._events_depth,
             "events": None
             if events is None
             else json.dumps([[type(event).__name__, *attrs.astuple(event)] for event in events]),
@@ -351,7 +356,11 @@ class ArgumentsReader:
     def resume(cls, state: Mapping[str, Any]) -> ArgumentsReader:
         """The reader that goes on where `getstate()` was called. Raises `UsageError` on a damaged state."""
         try:
-            reader = cls(max_depth=state["max_depth"], events=state["events"] is not None)
+            reader = cls(
+                max_depth=state["max_depth"],
+                events=state["events"] is not None,
+                events_depth=state["events_depth"],
+            )
             reader._state = _State(state["state"])
             reader._top = json.loads(state["value"])
             reader._stack = [reader._top]
@@ -497,7 +506,7 @@ class ArgumentsReader:
         word, value, kind = _LITERALS[char]
         if text.startswith(word, at):
             after = at + len(word)
-            if self._events is not None:
+            if self._events is not None and len(self._keys) <= self._events_depth:
                 path = self._value_path()
                 self._events.append(ValueStarted(path, kind, self._position + at))
                 self._events.append(ValueFinished(path, kind, value, self._position + after))
@@ -511,7 +520,7 @@ class ArgumentsReader:
     def _begin_token(self, state: _State, kind: ValueKind, at: int) -> None:
         self._state = state
         self._start = self._position + at
-        if self._events is not None:
+        if self._events is not None and len(self._keys) <= self._events_depth:
             self._path = self._value_path()
             self._events.append(ValueStarted(self._path, kind, self._start))
 
@@ -525,13 +534,13 @@ class ArgumentsReader:
         self._place(container)
         stack.append(container)
         self._state = state
-        if self._events is not None:
+        if self._events is not None and len(self._keys) <= self._events_depth + 1:
             self._events.append(ValueStarted(tuple(self._keys[1:]), kind, self._position + at))
         return at + 1
 
     def _close_container(self, after: int) -> None:
         container = self._stack.pop()
-        if self._events is not None:
+        if self._events is not None and len(self._keys) <= self._events_depth + 1:
             kind = ValueKind.OBJECT if isinstance(container, dict) else ValueKind.ARRAY
             self._events.append(ValueFinished(tuple(self._keys[1:]), kind, None, self._position + after))
         self._keys.pop()
@@ -549,7 +558,7 @@ class ArgumentsReader:
             self._pieces.clear()
             self._place(text)
         self._told = 0
-        if self._events is not None:
+        if self._events is not None and len(self._keys) <= self._events_depth:
             self._events.append(ValueFinished(self._path, ValueKind.STRING, text, self._position + after))
 
     def _finish_number(self, after: int) -> None:
@@ -565,7 +574,7 @@ class ArgumentsReader:
         except ValueError:
             self._fail("an integer of more digits than Python reads", start)
             return
-        if self._events is not None:
+        if self._events is not None and len(self._keys) <= self._events_depth:
             self._events.append(ValueFinished(self._path, ValueKind.NUMBER, number, self._position + after))
         self._place(number)
 
@@ -597,6 +606,8 @@ class ArgumentsReader:
 
     def _tell_text(self, events: list[PathEvent]) -> None:
         """Record what came to the open string since the last time."""
+        if len(self._keys) > self._events_depth:
+            return
         text = "".join(self._pieces[self._told :])
         if text:
             events.append(StringDelta(self._path, text))
