@@ -394,6 +394,7 @@ class Writer:
         "lifts",
         "announced",
         "held",
+        "number",
     )
 
     def __init__(self, options: Options) -> None:
@@ -417,6 +418,22 @@ class Writer:
         self.early: list[Any] = []
         """Events of the stream that came before the response, and so before its source was known."""
         self.usage: Any = None
+        self.number = 0
+        """The number of the next event, on a wire that counts them."""
+        self.hot_kind: type | None = None
+        """The class of the delta that was written just now, where another one like it costs little.
+
+        This and what follows lasts until another event comes, and is in no snapshot.
+        """
+        self.hot_index = 0
+        self.hot_at = 0
+        """Its part."""
+        self.hot_prefix = ""
+        self.hot_suffix = ""
+        self.hot_numbered = False
+        self.hot_pieces: list[str] | None = None
+        """Where its text is kept."""
+        self.hot_unscanned: list[str] | None = None
         self.announced = False
         self.held: int | None = None
         """The call that began last, while nothing but its name came."""
@@ -428,6 +445,7 @@ class Writer:
     def write(self, event: Any) -> list[str]:
         """The frames of one event. Raises `UsageError` where no life cycle allows it."""
         self.out = []
+        self.hot_kind = None
         if type(event) is e.LiftedDelta and self.options.lifted and self.state in RESPONSE:
             self._lifted(event)
         else:
@@ -435,6 +453,51 @@ class Writer:
             if self.lifts and type(event) is e.ItemFinished:
                 self._end_lifted(event.output_index)
         return self.out
+
+    def quick(self, event: Any) -> str | None:
+        """The frame of a delta that goes on with the one before; None for any other event.
+
+        The life cycles allow it, for nothing came in between.
+        """
+        kind = type(event)
+        if kind is not self.hot_kind or event.output_index != self.hot_index:
+            return None
+        if kind is e.TextDelta:
+            if event.content_index != self.hot_at or event.logprobs:
+                return None
+        elif kind is e.ReasoningDelta and (event.part_index != self.hot_at or event.kind != "text"):
+            return None
+        text: str = event.text
+        if not text:
+            return None
+        if self.hot_pieces is not None:
+            self.hot_pieces.append(text)
+            if self.hot_unscanned is not None:
+                self.hot_unscanned.append(text)
+        if self.hot_numbered:
+            number = self.number
+            self.number = number + 1
+            return f'{self.hot_prefix}{quoted(text)},"sequence_number":{number}}}\n\n'
+        return f"{self.hot_prefix}{quoted(text)}{self.hot_suffix}"
+
+    def heat(
+        self,
+        event: Any,
+        at: int,
+        prefix: str,
+        suffix: str,
+        pieces: list[str] | None = None,
+        unscanned: list[str] | None = None,
+    ) -> None:
+        """Deltas like this one are written by `quick()` until another event comes. "": numbered ones."""
+        self.hot_kind = type(event)
+        self.hot_index = event.output_index
+        self.hot_at = at
+        self.hot_prefix = prefix
+        self.hot_suffix = suffix
+        self.hot_numbered = not suffix
+        self.hot_pieces = pieces
+        self.hot_unscanned = unscanned
 
     def _take(self, event: Any) -> None:
         kind = type(event)
@@ -550,6 +613,7 @@ class Writer:
             item.pieces.append(event.text)
             if not item.skipped:
                 self.arguments(item, event.text)
+                self.heat_arguments(item, event)
         elif kind is e.ReasoningDelta:
             group = "summary" if event.kind == "summary" else "content"
             if not item.skipped:
@@ -761,6 +825,9 @@ class Writer:
 
     def arguments(self, item: WrittenItem, text: str) -> None:
         """A fragment of arguments."""
+
+    def heat_arguments(self, item: WrittenItem, event: e.ArgumentsDelta) -> None:
+        """Whether the next fragment can go the short way."""
 
     def hosted(self, item: WrittenItem, event: Any) -> None:
         """What hosted tools stream, and how far they are."""

@@ -118,9 +118,13 @@ class StreamEncoder:
         Raises:
             UsageError: No life cycle allows the event here, it is none, or `payloads()` was used before.
         """
+        writer = self._writer
         if self._framed is not True:
             self._drive(framed=True)
-        return "".join(self._writer.write(event)).encode()
+        frame = writer.quick(event)
+        if frame is not None:
+            return frame.encode()
+        return "".join(writer.write(event)).encode()
 
     def payloads(self, event: Event) -> list[dict[str, Any]]:
         """The same without frames, as decoded JSON: for a WebSocket, or the types of an SDK.

@@ -71,6 +71,8 @@ DELTAS: Final = {
     "signature": ("signature_delta", "signature"),
 }
 """What a fragment is, by its kind: the type of its delta, and the member that holds it."""
+TAIL: Final = "}}\n\n"
+"""What ends the frame of a delta."""
 OF_BLOCK: Final = OF_ITEM | {"input", "citations"}
 NOT_OF_MESSAGE: Final = OF_DOCUMENT | {"id", "model", "type", "role", "content", "usage", "message"}
 
@@ -329,6 +331,8 @@ class AnthropicWriter(Writer):
             self.lose(LossCode.LOGPROBS_UNSUPPORTED, "log probabilities are left out", item.index)
         if event.text:
             self.write_piece(item, "text", event.text)
+            if self.current == item.index and "text" in self.prefixes:
+                self.heat(event, event.content_index, self.prefixes["text"], TAIL)
 
     def refusal(self, item: WrittenItem, part: WrittenPart, event: e.RefusalDelta) -> None:
         self.lose(LossCode.REFUSAL_AS_TEXT, "a refusal is told as text", item.index)
@@ -352,6 +356,8 @@ class AnthropicWriter(Writer):
                 text = "\n\n" + text
             item.kinds += kind
         self.write_piece(item, "thinking", text)
+        if kind == "text" and self.current == item.index and "thinking" in self.prefixes:
+            self.heat(event, event.part_index, self.prefixes["thinking"], TAIL)
 
     def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:
         if not self.own():
@@ -384,6 +390,13 @@ class AnthropicWriter(Writer):
             self.begin()
             self.write_piece(item, "start", dumps(copied(item.item.data)))
         self.write_piece(item, "json", text)
+
+    def heat_arguments(self, item: WrittenItem, event: e.ArgumentsDelta) -> None:
+        scan = item.scan
+        if not isinstance(item.item, FunctionCall) or self.waiting or item.over or scan.other or scan.whole:
+            return
+        if scan.begun and self.current == item.index and "json" in self.prefixes:
+            self.heat(event, 0, self.prefixes["json"], TAIL, item.pieces, item.unscanned)
 
     def hosted(self, item: WrittenItem, event: Any) -> None:
         """Hosted items of other APIs are left out whole."""

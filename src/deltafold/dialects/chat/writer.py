@@ -33,6 +33,8 @@ __all__ = ["WRITER", "ChatWriter"]
 JSON: TypeAlias = dict[str, Any]
 
 WORDS: Final = ("stop", "tool_calls", "length", "content_filter")
+TAIL: Final = '},"finish_reason":null}]}\n\n'
+"""What ends a chunk with a text in its delta."""
 DONE: Final = "data: [DONE]\n\n"
 NOT_OF_CHUNKS: Final = frozenset(
     {"id", "object", "model", "created", "created_at", "status", "error", "incomplete_details", "usage"}
@@ -129,7 +131,7 @@ class ChatWriter(Writer):
             self.role(choice)
             prefix = f'data: {{{self.head},"choices":[{{"index":{choice},"delta":{{{quoted(member)}:'
             self.prefixes[choice, member] = prefix
-        self.out.append(f'{prefix}{quoted(text)}}},"finish_reason":null}}]}}\n\n')
+        self.out.append(f"{prefix}{quoted(text)}{TAIL}")
 
     # ----------------------------------------------------------------------------------------- the response
 
@@ -245,6 +247,10 @@ class ChatWriter(Writer):
         if item.prefix and item.begun:
             self.out.append(f'{item.prefix}{quoted(text)}{item.ident},"finish_reason":null}}]}}\n\n')
 
+    def heat_arguments(self, item: WrittenItem, event: e.ArgumentsDelta) -> None:
+        if item.prefix and item.begun:
+            self.heat(event, 0, item.prefix, f'{item.ident},"finish_reason":null}}]}}\n\n', item.pieces)
+
     def hosted(self, item: WrittenItem, event: Any) -> None:
         """Items of hosted tools are left out whole."""
 
@@ -268,6 +274,7 @@ class ChatWriter(Writer):
             self.chunk(item.choice, f'{{"content":{quoted(event.text)}}}', more=more)
         else:
             self.say(item.choice, "content", event.text)
+            self.heat(event, event.content_index, self.prefixes[item.choice, "content"], TAIL)
 
     def refusal(self, item: WrittenItem, part: WrittenPart, event: e.RefusalDelta) -> None:
         self.say(item.choice, "refusal", event.text)
@@ -290,6 +297,8 @@ class ChatWriter(Writer):
         if kind not in item.kinds:
             item.kinds += kind
         self.say(item.choice, item.prefix, text)
+        if kind == "text":
+            self.heat(event, event.part_index, self.prefixes[item.choice, item.prefix], TAIL)
 
     def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:
         note: JSON | None = event.annotation if self.own() else nested(event.annotation)

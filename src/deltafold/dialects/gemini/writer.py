@@ -238,6 +238,13 @@ class GeminiWriter(Writer):
         if event.logprobs:
             self.lose(LossCode.LOGPROBS_UNSUPPORTED, "log probabilities are left out", item.index)
         self.fragment(item, part, event.text, thought=False)
+        self.heat_text(item, part, event, event.content_index, thought=False)
+
+    def heat_text(self, item: WrittenItem, part: WrittenPart, event: Any, at: int, *, thought: bool) -> None:
+        """The next fragment can go the short way, unless parts wait."""
+        frame = self.prefixes.get((item.choice, thought))
+        if frame is not None and not self.unsaid and not part.data:
+            self.heat(event, at, frame[0], frame[1])
 
     def refusal(self, item: WrittenItem, part: WrittenPart, event: e.RefusalDelta) -> None:
         self.lose(LossCode.REFUSAL_AS_TEXT, "a refusal is told as text", item.index)
@@ -258,6 +265,8 @@ class GeminiWriter(Writer):
                 text = "\n\n" + text
             item.kinds += kind
         self.fragment(item, part, text, thought=True)
+        if kind == "text":
+            self.heat_text(item, part, event, event.part_index, thought=True)
 
     def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:
         if not self.own():

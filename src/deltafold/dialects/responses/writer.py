@@ -81,12 +81,10 @@ class ResponsesWriter(Writer):
     """Events in, frames of the Responses API out."""
 
     name = "responses"
-    MEMORY: ClassVar[tuple[str, ...]] = (*Writer.MEMORY, "number", "order", "idents", "base")
+    MEMORY: ClassVar[tuple[str, ...]] = (*Writer.MEMORY, "order", "idents", "base")
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
-        self.number = 0
-        """The next `sequence_number`."""
         self.order: list[int] = []
         """The output indexes of the items that were announced, in the order of the wire."""
         self.idents: set[str] = set()
@@ -354,6 +352,8 @@ class ResponsesWriter(Writer):
             self.say(f"{STEMS[part.kind]}.delta", f'{members},"delta":{quoted(event.text)}')
             return
         self.fragment(item, part, event.text)
+        if part.place >= 0 and not (part.closed or part.ended or item.over):
+            self.heat(event, event.content_index, part.prefix, "", part.pieces)
 
     def say_late(self, item: WrittenItem, text: str) -> None:
         """Text that comes after its item was told whole goes into another one."""
@@ -370,6 +370,8 @@ class ResponsesWriter(Writer):
 
     def reasoning(self, item: WrittenItem, part: WrittenPart, event: e.ReasoningDelta) -> None:
         self.fragment(item, part, event.text)
+        if event.kind == "text" and part.place >= 0 and not (part.closed or part.ended or item.over):
+            self.heat(event, event.part_index, part.prefix, "", part.pieces)
 
     def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:
         note: JSON | None = event.annotation if self.own() or self.source is None else flat(event.annotation)
@@ -470,6 +472,10 @@ class ResponsesWriter(Writer):
         number = self.number
         self.number = number + 1
         self.out.append(f'{prefix}{quoted(text)},"sequence_number":{number}}}\n\n')
+
+    def heat_arguments(self, item: WrittenItem, event: e.ArgumentsDelta) -> None:
+        if item.begun and item.prefix and not item.over and not item.scan.other:
+            self.heat(event, 0, item.prefix, "", item.pieces)
 
     def close_arguments(self, item: WrittenItem) -> None:
         streamed = ARGUMENTS.get(item.item.type)
