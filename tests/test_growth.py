@@ -134,6 +134,15 @@ SHAPES: dict[str, dict[str, Shape]] = {
             part(0, annotations=[{"b": i} for i in range(n)]),
             *map(annotation, range(n)),
         ],
+        "announcements of an item": lambda n: [
+            said("created"),
+            added(),
+            *(added(0, "message", **{f"k{i}": 1}) for i in range(16 * n)),
+        ],
+        "an index used again": lambda n: [
+            said("created"),
+            *({**added(i), "output_index": 0} for i in range(n)),
+        ],
         "ids of items": lambda n: [
             said("created"),
             added(),

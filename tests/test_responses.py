@@ -2266,3 +2266,24 @@ def test_reasoning_items_are_what_they_say() -> None:
         reasoning_text("R"),
     ]
     assert item.encrypted_content == "E"
+
+
+@pytest.mark.parametrize("end", ["done", "completed", "cut"])
+@pytest.mark.parametrize("count", [31, 32, 33, 100, 128, 130])
+def test_an_item_that_is_announced_again_and_again(count: int, end: str) -> None:
+    """What comes so is handed out at intervals; at the end nothing of it is missing."""
+    item = {"id": "msg_1", "type": "message", "status": "in_progress", "content": []}
+    again = [
+        {"type": "response.output_item.added", "output_index": 0, "item": {**item, f"k{i}": i, "last": i}}
+        for i in range(count)
+    ]
+    whole = {**item, "status": "completed"}
+    tail: list[JSON] = []
+    if end == "done":
+        tail = [{"type": "response.output_item.done", "output_index": 0, "item": whole}]
+    if end != "cut":
+        tail.append(completed(whole))
+    found = run(created(), *again, *tail)
+    told = found.response.to_dict()["output"][0]
+    assert {**told, **{f"k{i}": i for i in range(count)}, "last": count - 1} == told
+    assert len(found.all(e.ItemUpdated)) <= 40

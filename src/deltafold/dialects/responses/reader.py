@@ -139,6 +139,7 @@ DELTAS: Final = {
     "response.audio.transcript.delta",
 }
 """Types of which the `delta` is a piece of something longer."""
+MANY_ANNOUNCEMENTS: Final = 32
 TOLD_OF_FAILURE: Final = {"error", "response.failed", *HEARTBEATS}
 """What may follow a failure: its true cause, and signs of life."""
 LIFE_CYCLE: Final = {"response.created", "response.queued", "response.in_progress", *TERMINALS}
@@ -161,11 +162,14 @@ class ResponsesDialect(Dialect):
         "places",
         "ids",
         "used",
+        "top",
         "latest",
         "unannounced",
         "unannounced_parts",
         "announced",
         "again",
+        "announcements",
+        "waiting",
     )
     __slots__ = ("fresh", "listed", *MEMORY[len(Dialect.MEMORY) :])
 
@@ -183,6 +187,8 @@ class ResponsesDialect(Dialect):
         self.ids: dict[str, int] = {}
         """Item ids and call ids, and whose they are."""
         self.used: set[int] = set()
+        self.top = -1
+        """The greatest of them."""
         self.latest: dict[str, list[int]] = {}
         """For each type that was looked for what `_latest()` knows of its items."""
         self.unannounced: set[int] = set()
@@ -194,6 +200,10 @@ class ResponsesDialect(Dialect):
 
         self.listed: dict[tuple[int, int], tuple[list[Any], set[str]]] = {}
         """The annotations that parts were told with, as text: made anew where they are not here."""
+        self.announcements: dict[int, int] = {}
+        """How often items were announced again with new fields."""
+        self.waiting: dict[int, JSON] = {}
+        """Fields that came so and are not handed out yet, by the index of their item."""
         self.fresh: dict[int, ItemRecord] = {}
         """The records of items that begin with the present payload."""
 
@@ -553,7 +563,8 @@ class ResponsesDialect(Dialect):
                 if (record.index, key) in self.halves and status is not None:
                     self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
                     more[key] += "\ufffd"
-        self.out += close_item(self.fold, record, status, more, {}, self.report)
+        late = self.waiting.pop(record.index, {})
+        self.out += close_item(self.fold, record, status, more, late, self.report)
 
     # --------------------------------------------------------------------------------------------- items
 
@@ -579,7 +590,7 @@ class ResponsesDialect(Dialect):
     def _free_index(self, wanted: int | None) -> int:
         if wanted is not None and wanted not in self.used:
             return wanted
-        return max(self.used, default=-1) + 1
+        return self.top + 1
 
     def _begin(self, place: int | None, told: JSON, *, whole: bool = False) -> int:
         """An item begins, whatever told of it first. Gives its index."""
@@ -589,6 +600,7 @@ class ResponsesDialect(Dialect):
         self._start()
         index = self._free_index(place)
         self.used.add(index)
+        self.top = max(self.top, index)
         if place is not None:
             self.places[place] = index
         self._learn_ids(index, told)
@@ -776,6 +788,10 @@ class ResponsesDialect(Dialect):
             if record.state is ITEM_OPEN:
                 self._learn_ids(here, item)
                 self._check_item_id(here, item, "id")
+                if self._waits(record, item):
+                    return
+                waiting = self.waiting.pop(here, None)
+                item = item if waiting is None else merge_fields(waiting, item)
                 typed = record.type != ""
                 known = self._typed(record, string(item, "type") or "")
                 told = self._hold_text(record, item)
@@ -791,6 +807,23 @@ class ResponsesDialect(Dialect):
         else:
             self.report(AnomalyCode.INDEX_REUSED, f"output_index {place} announces another item")
             self._begin(place, item)
+
+    def _waits(self, record: ItemRecord, told: JSON) -> bool:
+        """Whether what an announcement adds to an item is to be handed out with a later one.
+
+        An update holds the whole item. So that a thousand announcements of it do not cost a square, those
+        behind the first ones are handed out when their number has doubled, or with the item's end.
+        """
+        if not record.type or any(told.get(name) for name in (*GROUPS, ITEM_VALUES.get(record.type, ""))):
+            return False
+        count = self.announcements[record.index] = self.announcements.get(record.index, 0) + 1
+        if count < MANY_ANNOUNCEMENTS or count & (count - 1) == 0:
+            return False
+        waiting = self.waiting.setdefault(record.index, {})
+        for name, value in told.items():
+            if not empty(value) or empty(waiting.get(name)):
+                waiting[name] = value
+        return True
 
     def _item_done(self, payload: JSON, kind: str) -> None:
         self._start()
@@ -857,6 +890,9 @@ class ResponsesDialect(Dialect):
     def _finalize(self, record: ItemRecord, told: JSON) -> None:
         """A known item was told whole."""
         self._check_parts(told)
+        waiting = self.waiting.pop(record.index, None)
+        if waiting is not None:
+            told = merge_fields(waiting, told)
         told = self._lifted_item(record, told, whole=True)
         if record.finished is not None and record.finished.data == told:
             return
