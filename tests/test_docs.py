@@ -309,3 +309,31 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "python -m deltafold fixtures/responses/showcase.sse" in TEXT
     assert main([str(SHOWCASE)]) == 0
     assert "\noutcome    completed\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("target", ["responses", "chat", "anthropic", "gemini"])
+@pytest.mark.parametrize("size", [7, 10_000])
+def test_the_gateways_turn_any_wire_into_any_other(target: str, size: int) -> None:
+    """The examples of writing, whole: what a client of the other wire reads is what was said."""
+    chunks = [BODY[at : at + size] for at in range(0, len(BODY), size)]
+    written = b"".join(example("gateway")(chunks, "responses", target))
+    assert parse(written, target).output_text == "Café Brasileira"
+    sent: list[bytes] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+
+    async def send(data: bytes) -> None:
+        sent.append(data)
+
+    asyncio.run(example("relay")(body(), "responses", target, send))
+    assert b"".join(sent) == written
+
+
+@pytest.mark.parametrize("target", ["responses", "chat", "anthropic", "gemini"])
+def test_a_server_that_speaks_for_itself(target: str) -> None:
+    """The example of a server's own voice says what it says."""
+    response = parse(b"".join(example("spoken")(target)), target)
+    assert response.output_text == "Let me look."
+    assert [call.name for call in response.tool_calls] == ["search"]

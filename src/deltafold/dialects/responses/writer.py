@@ -616,7 +616,8 @@ class ResponsesWriter(Writer):
             if isinstance(told, (FunctionCall, CustomToolCall)) and match.final is not None:
                 data["call_id"] = match.final.get("call_id")
                 data["name"] = match.final.get("name")
-            for part in data.get("content") or () if isinstance(told, Message) else ():
+            parts = data.get("content")
+            for part in parts if isinstance(told, Message) and isinstance(parts, list) else ():
                 if isinstance(part, dict) and part.get("type") == "refusal" and "text" in part:
                     part["type"] = "output_text"
                     part.pop("refusal", None)
