@@ -78,6 +78,7 @@ def number(value: Any) -> float | None:
 
 
 def says_something(value: Any) -> bool:
+    """Whether a member holds anything: null, [] and {} say nothing."""
     return value is not None and value != [] and value != {}
 
 
@@ -101,6 +102,7 @@ def settings_of(request: JSON, names: dict[str, str], *taken: str) -> dict[str, 
 
 
 def is_blank(text: str) -> bool:
+    """Whether a text is nothing but white space."""
     return not text.strip()
 
 
