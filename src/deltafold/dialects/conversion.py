@@ -155,6 +155,7 @@ def guess_type(name: str | None, default: str) -> str:
 
 
 def data_url(media_type: str | None, data: str) -> str:
+    """Data in base64 as a URL."""
     return f"data:{media_type or 'application/octet-stream'};base64,{data}"
 
 
@@ -193,6 +194,7 @@ def text_of_file(block: Block) -> str | None:
 
 
 def base64_of(text: str) -> str:
+    """What a data URL holds: its media type, and its data in base64."""
     return base64.b64encode(text.encode("utf-8", "surrogatepass")).decode()
 
 
