@@ -194,7 +194,7 @@ def text_of_file(block: Block) -> str | None:
 
 
 def base64_of(text: str) -> str:
-    """What a data URL holds: its media type, and its data in base64."""
+    """A text in base64, by its UTF-8."""
     return base64.b64encode(text.encode("utf-8", "surrogatepass")).decode()
 
 
