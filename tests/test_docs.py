@@ -334,6 +334,6 @@ def test_the_gateways_turn_any_wire_into_any_other(target: str, size: int) -> No
 @pytest.mark.parametrize("target", ["responses", "chat", "anthropic", "gemini"])
 def test_a_server_that_speaks_for_itself(target: str) -> None:
     """The example of a server's own voice says what it says."""
-    response = parse(b"".join(example("spoken")(target)), target)
+    response = parse(b"".join(example("by_hand")(target)), target)
     assert response.output_text == "Let me look."
     assert [call.name for call in response.tool_calls] == ["search"]

@@ -23,9 +23,11 @@ from deltafold import (
     ResponseFinished,
     ResponseParser,
     SSEDecoder,
+    StreamEncoder,
     UsageError,
     WireError,
     encode_frame,
+    parse,
 )
 from deltafold.dialects.chat.reader import ChatDialect
 from deltafold.dialects.responses.reader import ResponsesDialect
@@ -434,9 +436,33 @@ def steps_of(decoder: Any) -> Iterator[Any]:
         yield step, decoder.data, decoder.event_offset, decoder.event_index, step == 2 and decoder.flaw
 
 
+def writing(data: bytes) -> None:
+    """What any body says, on any wire: in order, whatever came in, and the same across a snapshot."""
+    head, body = data[:3].ljust(3, b"\0"), data[3:]
+    source, target = WIRES[head[0] & 3], WIRES[head[0] >> 2 & 3]
+    run = play([body] if body else [], ResponseParser.feed, ResponseParser.close, {"dialect": source})
+    encoder = StreamEncoder(target)
+    pieces = []
+    for number, event in enumerate(run.events):
+        if number == head[1]:
+            encoder = StreamEncoder.resume(json.loads(json.dumps(encoder.snapshot())))
+        pieces.append(encoder.encode(event))
+    other = StreamEncoder(target)
+    assert [other.encode(event) for event in run.events] == pieces, "another snapshot, other bytes"
+    written = b"".join(pieces)
+    assert written.isascii(), "what is written is ASCII"
+    assert b"\r" not in written, "lines end with LF alone"
+    if run.events and isinstance(run.events[-1], ResponseFinished):
+        end = parse(written, target).outcome
+        if run.events[-1].outcome not in ("completed", "incomplete"):
+            assert end == "failed", f"{run.events[-1].outcome} is told as {end}"
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "sse": sse,
     "payload": payload,
     "parser": parser,
     "framing": framing,
+    "writing": writing,
 }
+WIRES = ("responses", "chat", "anthropic", "gemini")
