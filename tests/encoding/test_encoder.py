@@ -108,7 +108,9 @@ def check_pair(source: str, events: list[Event], response: df.Response, target: 
             known = {loss.code for loss in encoder.losses}
             assert text_again == text or LossCode.REFUSAL_AS_TEXT in known
             ordered = sorted(calls_again, key=repr) == sorted(calls, key=repr)
-            assert ordered or encoder.losses
+            # A reader of Chat and Anthropic takes the last call for cut off, where a limit was reached.
+            cut = response.outcome is Outcome.INCOMPLETE and len(calls_again) < len(calls)
+            assert ordered or cut or encoder.losses
     else:
         assert parser.response.outcome is Outcome.FAILED
     assert sum(isinstance(event, df.ResponseFinished) for event in again) == 1
