@@ -329,12 +329,12 @@ class GeminiWriter(Writer):
             args = {"input": text or told.input}
         else:
             text = text or told.arguments
-            if not told.complete and not self.own() and item.state is ITEM_DONE and json_object(text or "{}"):
-                self.lose(LossCode.CALL_NOT_WHOLE, "a call that is not whole looks as if it were", item.index)
+            args = json_object(text) if text.strip() else {}
             if not told.complete and not text.strip():
                 self.lose(LossCode.CALL_NOT_WHOLE, "a call was cut off before its arguments", item.index)
                 return
-            args = json_object(text) if text.strip() else {}
+            if not told.complete and not self.own() and item.state is ITEM_DONE and args is not None:
+                self.lose(LossCode.CALL_NOT_WHOLE, "a call that is not whole looks as if it were", item.index)
         if args is None:
             self.lose(LossCode.ARGUMENTS_NO_OBJECT, "the arguments of a call are no object", item.index)
             return
