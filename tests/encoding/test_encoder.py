@@ -106,7 +106,9 @@ def check_pair(source: str, events: list[Event], response: df.Response, target: 
         if not is_corrected(events):
             (text, calls), (text_again, calls_again) = map(first_choice, (response, parser.response))
             known = {loss.code for loss in encoder.losses}
-            assert text_again == text or LossCode.REFUSAL_AS_TEXT in known
+            # Where parts alternate, wires with one text for all have it in the order in which it came.
+            told = text_again == text or sorted(text_again) == sorted(text)
+            assert told or LossCode.REFUSAL_AS_TEXT in known
             ordered = sorted(calls_again, key=repr) == sorted(calls, key=repr)
             # A reader of Chat and Anthropic takes the last call for cut off, where a limit was reached.
             cut = response.outcome is Outcome.INCOMPLETE and len(calls_again) < len(calls)

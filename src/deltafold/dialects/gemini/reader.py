@@ -212,7 +212,8 @@ class GeminiDialect(Dialect):
         self.begin_payload()
         self._catch_up()
         if self.ended:
-            if payload.get("type") not in self.heartbeats:
+            kind = payload.get("type")
+            if not isinstance(kind, str) or kind not in self.heartbeats:
                 self.once(AnomalyCode.EVENT_AFTER_END, None, "a chunk came after the end")
         else:
             self._payload(payload, name)
@@ -328,7 +329,7 @@ class GeminiDialect(Dialect):
         """A payload that is no GenerateContentResponse."""
         kind = payload.get("type")
         found = dialect_of(payload, name)
-        if kind in self.heartbeats:
+        if isinstance(kind, str) and kind in self.heartbeats:
             self.out.append(e.Heartbeat(str(kind)))
         elif found is not None and found != self.name:
             self._wrong_dialect(payload, found)
