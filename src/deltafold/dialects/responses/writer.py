@@ -610,6 +610,11 @@ class ResponsesWriter(Writer):
             if match is None:
                 continue
             taken.add(match.index)
+            if match.final is not None and any(
+                part.place >= 0 and part.place != at for (_, at), part in match.parts.items()
+            ):
+                output.append(match.final)  # its parts have other places here
+                continue
             data = told.to_dict()
             if match.ident is not None:
                 data["id"] = match.ident
