@@ -539,12 +539,15 @@ def response_turn(response: Response, choice: int, whole: frozenset[int], losses
 def own_item(item: JSON) -> JSON:
     """An item of an output as input."""
     kind = item.get("type")
+    if kind not in CALLS and kind not in ("message", "reasoning"):
+        if kind == "code_interpreter_call":
+            item.setdefault("outputs", None)  # required, and null where the request did not ask for them
+        return item  # whole: null means something in some of them
     item = without_nulls(item, "parsed_arguments")
-    if kind in CALLS or kind in ("message", "reasoning"):
-        if item.get("status") not in STATES:
-            item.pop("status", None)
-        elif item["status"] == "in_progress":
-            item["status"] = "incomplete"
+    if item.get("status") not in STATES:
+        item.pop("status", None)
+    elif item["status"] == "in_progress":
+        item["status"] = "incomplete"
     if kind == "message":
         content = item.get("content")
         parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
