@@ -38,6 +38,7 @@ dialects: anthropic.table anthropic.reader anthropic.writer anthropic.document a
 dialects: gemini.table gemini.partial_arguments gemini.reader gemini.writer gemini.document gemini.request
 parsing: reporter fast_path replay snapshot reader loop parser
 encoding: encoder response_writer requests turns
+bridges: openai anthropic google
 __init__
 testing: payloads anthropic gemini builder damage __init__ strategies
 __main__
@@ -128,8 +129,18 @@ def test_nothing_waits_and_nothing_is_global(module: str) -> None:
 
 
 def test_only_attrs_is_needed() -> None:
-    """Beside the standard library only attrs is imported at run time, and for the strategies Hypothesis."""
-    core = [tree for module, tree in TREES.items() if module != "testing.strategies"]
+    """Beside the standard library only attrs is imported at run time, and for the strategies Hypothesis. A
+    bridge imports its SDK, and none but inside its functions and for types."""
+    bridges = {"bridges.openai": "openai", "bridges.anthropic": "anthropic", "bridges.google": "google"}
+    for module, sdk in bridges.items():
+        assert {name.split(".")[0] for name in imports(TREES[module])} <= {
+            *sys.stdlib_module_names,
+            "deltafold",
+            sdk,
+        }
+        top = [node for node in TREES[module].body if isinstance(node, (ast.Import, ast.ImportFrom))]
+        assert sdk not in {name.split(".")[0] for node in top for name in imports(ast.Module([node], []))}
+    core = [tree for module, tree in TREES.items() if module not in {"testing.strategies", *bridges}]
     roots = {name.split(".")[0] for tree in core for name in imports(tree)}
     assert roots - set(sys.stdlib_module_names) <= {"attrs", "deltafold"}
     drawn = {name.split(".")[0] for name in imports(TREES["testing.strategies"])}
