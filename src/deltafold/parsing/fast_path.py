@@ -12,6 +12,7 @@ Templates belong to one stream, and are dropped whenever anything but a plain de
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
 from json.decoder import scanstring  # type: ignore[attr-defined]
@@ -65,6 +66,7 @@ class PlainDialect(Protocol):
         knows the texts of which that may be untrue, where there are any.
         """
 
+    @abstractmethod
     def tallies(self, payload: dict[str, Any]) -> tuple[str, ...]:
         """The numbers of a payload that make no event, by their names: a count of tokens so far."""
 

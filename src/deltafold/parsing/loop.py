@@ -7,6 +7,7 @@ the caller wrote.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Protocol, TypeAlias
 
@@ -23,6 +24,7 @@ class Loop(Protocol):
     def feed(self, data: Bytes) -> None:
         """Stores bytes."""
 
+    @abstractmethod
     def events(self) -> Iterator[Event]:
         """What can be had of what was fed."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -33,6 +34,7 @@ DAMAGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeErro
 class HasToDict(Protocol):
     """An event of an SDK of OpenAI or Anthropic."""
 
+    @abstractmethod
     def to_dict(self) -> Mapping[str, Any]:
         """The event as it was told."""
 
@@ -40,6 +42,7 @@ class HasToDict(Protocol):
 class HasModelDump(Protocol):
     """An event of an SDK whose types are Pydantic models."""
 
+    @abstractmethod
     def model_dump(self, *, mode: str, by_alias: bool, exclude_unset: bool) -> Mapping[str, Any]:
         """The event as it was told."""
 

@@ -361,7 +361,7 @@ def camelled(payload: JSON) -> JSON:
             if (kind is dict or kind is list) and key not in FREE:
                 inner = {} if kind is dict else []
                 waiting.append((member, inner))
-            if type(target) is dict:
+            if isinstance(target, dict):
                 target[name] = inner
             else:
                 target.append(inner)
