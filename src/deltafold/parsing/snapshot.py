@@ -28,7 +28,7 @@ from deltafold.wire.json_text import Unread
 
 __all__ = ["freeze", "learn", "seal", "thaw", "unseal"]
 
-VERSION = 4
+VERSION = 5
 MARK = "$"
 CONTAINERS: dict[str, type] = {"tuple": tuple, "set": set, "frozenset": frozenset, "deque": deque}
 CLASSES: dict[str, type] = {
