@@ -86,7 +86,7 @@ if TYPE_CHECKING:
     from deltafold.diagnosis.classify import classify_http_error
     from deltafold.diagnosis.rate_limits import rate_limits_from_event, rate_limits_from_headers
     from deltafold.encoding.encoder import StreamEncoder, encode_response
-    from deltafold.encoding.requests import chatgpt_request, convert_request
+    from deltafold.encoding.requests import chatgpt_request, convert_request, estimated_usage
     from deltafold.encoding.response_writer import ResponseWriter
     from deltafold.encoding.turns import next_turn
     from deltafold.model.losses import LOSSES, Loss, LossCode
@@ -195,6 +195,7 @@ __all__ = [
     "convert_request",
     "encode_frame",
     "encode_response",
+    "estimated_usage",
     "event_from_dict",
     "next_turn",
     "parse",
@@ -221,6 +222,7 @@ _LATER = {
     "Turn": "model.requests",
     "chatgpt_request": "encoding.requests",
     "convert_request": "encoding.requests",
+    "estimated_usage": "encoding.requests",
     "encode_response": "encoding.encoder",
     "next_turn": "encoding.turns",
     "ArgumentsError": "arguments.reader",

@@ -6,16 +6,18 @@ conversion of its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
-from deltafold.dialects.conversion import Losses, object_at, says_something
+from deltafold.dialects.conversion import Losses, json_text, object_at, says_something
 from deltafold.model.errors import UsageError
 from deltafold.model.json_values import copied
 from deltafold.model.losses import LossCode
 from deltafold.model.requests import ChatGPTRequest, Converted, Setting
+from deltafold.model.response import EstimatedUsage
 from deltafold.registry import DIALECTS, part_of
 
-__all__ = ["chatgpt_request", "convert_request"]
+__all__ = ["chatgpt_request", "convert_request", "estimated_usage"]
 
 JSON = dict[str, Any]
 
@@ -63,6 +65,27 @@ def convert_request(
     if max_tokens is not None:
         read.settings["max_tokens"] = Setting(max_tokens, "max_tokens")
     return Converted(writer.write_request(read, losses), tuple(losses.found))
+
+
+def estimated_usage(request: JSON, dialect: str, count: Callable[[str], int]) -> EstimatedUsage:
+    """The input tokens of a request, by the caller's own counter of the tokens of a text.
+
+    Counted are the texts of all messages, the names and arguments of calls, what came of them, and the tools;
+    images, files, audio and reasoning are not, and nothing is added for what stands around them on the wire.
+
+    Raises `UsageError` as `convert_request()` does.
+    """
+    read = request_part(dialect).read_request(copied(object_at(request, "")))
+    texts = []
+    for message in read.messages:
+        for block in message.blocks:
+            texts += [part.text for part in (block, *block.content) if part.kind != "reasoning"]
+            if block.kind == "call":
+                texts.append(block.name or "")
+    for tool in read.tools:
+        texts += [tool.name, tool.description or ""]
+        texts += [json_text(told) for told in (tool.schema, tool.format) if told]
+    return EstimatedUsage(sum(count(text) for text in texts if text), 0, 0)
 
 
 # -------------------------------------------------------------------------------------- the ChatGPT backend

@@ -215,6 +215,8 @@ def read_tool(tool: JSON, path: str, read: Request) -> None:
             there = f"{where}[{index}]"
             declared = camel(told, there)
             schema = copied(declared.get("parametersJsonSchema"))
+            if schema is not None:
+                schema = object_at(schema, f"{there}.parametersJsonSchema")
             if schema is None and declared.get("parameters") is not None:
                 schema = lower_types(object_at(declared["parameters"], f"{there}.parameters"))
             read.tools.append(

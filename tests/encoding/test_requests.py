@@ -1,0 +1,251 @@
+"""convert_request() and chatgpt_request(): one API's request in the words of another."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deltafold import LOSSES, UsageError, chatgpt_request, convert_request, estimated_usage
+from deltafold.dialects.conversion import results_behind_calls
+from deltafold.registry import part_of
+
+DIALECTS = ("responses", "chat", "anthropic", "gemini")
+USER = {"role": "user", "content": "Hi"}
+
+
+def chat(**more: Any) -> dict[str, Any]:
+    return {"model": "m", "messages": [USER], **more}
+
+
+# ------------------------------------------------------------------------------------------------- the law
+
+TEXTS = st.text("abc é\n", min_size=1, max_size=6).filter(str.strip)
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> dict[str, Any]:
+    """Requests of Chat Completions with what all four APIs have."""
+    messages: list[dict[str, Any]] = []
+    if draw(st.booleans()):
+        messages.append({"role": "system", "content": draw(TEXTS)})
+    for turn in range(draw(st.integers(1, 3))):
+        messages.append({"role": "user", "content": draw(TEXTS)})
+        count = draw(st.integers(0, 2))
+        calls = [
+            {
+                "id": f"call_{turn}_{number}",
+                "type": "function",
+                "function": {"name": draw(st.sampled_from(["wave", "look"])), "arguments": '{"x":1}'},
+            }
+            for number in range(count)
+        ]
+        content = draw(TEXTS) if not count or draw(st.booleans()) else None
+        messages.append({"role": "assistant", "content": content, **({"tool_calls": calls} if calls else {})})
+        messages += [{"role": "tool", "tool_call_id": made["id"], "content": draw(TEXTS)} for made in calls]
+    messages.append({"role": "user", "content": draw(TEXTS)})
+    schema = {"type": "object", "properties": {"x": {"type": "integer"}}}
+    names = [{"type": "function", "function": {"name": n, "parameters": schema}} for n in ("wave", "look")]
+    request: dict[str, Any] = {"model": "m", "messages": messages, "tools": names}
+    if draw(st.booleans()):
+        request["max_completion_tokens"] = draw(st.integers(2000, 9000))
+    if draw(st.booleans()):
+        request["temperature"] = draw(st.sampled_from([0, 0.5, 1]))
+    return request
+
+
+def meaning(request: dict[str, Any], dialect: str) -> Any:
+    """What a request says, in no API's words."""
+    read = part_of(dialect, "request").read_request(request)
+    said = []
+    for message in results_behind_calls(read.messages):
+        said += [
+            (
+                message.role,
+                block.kind,
+                json.loads(block.text) if block.kind == "call" else block.text,
+                block.name if block.kind == "call" else None,
+                [part.text for part in block.content],
+            )
+            for block in message.blocks
+        ]
+    tools = [(tool.kind, tool.name, tool.schema) for tool in read.tools]
+    asked = {key: read.settings[key].value for key in ("max_tokens", "temperature") if key in read.settings}
+    return said, tools, asked
+
+
+@settings(max_examples=25, deadline=None)
+@given(conversations(), st.sampled_from(DIALECTS[::2] + DIALECTS[3:]))
+def test_there_and_back_nothing_is_lost_without_a_loss(request: dict[str, Any], target: str) -> None:
+    """A request that goes to another API without a loss comes back as what it was."""
+    before = copy.deepcopy(request)
+    there = convert_request(request, "chat", target)
+    assert request == before
+    assert there.losses == ()
+    back = convert_request(there.request, target, "chat")
+    assert back.losses == ()
+    one, two = meaning(request, "chat"), meaning(back.request, "chat")
+    if "max_tokens" not in one[2]:
+        two[2].pop("max_tokens", None)  # Anthropic wants one
+    assert one == two
+
+
+# --------------------------------------------------------------------------------------------- what is lost
+
+
+@pytest.mark.parametrize("source", DIALECTS)
+@pytest.mark.parametrize("target", DIALECTS)
+def test_a_field_that_nobody_knows_is_a_loss_by_its_name(source: str, target: str) -> None:
+    """And between equal dialects it is there."""
+    bodies: dict[str, dict[str, Any]] = {
+        "responses": {"model": "m", "input": "Hi"},
+        "chat": chat(),
+        "anthropic": chat(max_tokens=9),
+        "gemini": {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]},
+    }
+    made = convert_request({**bodies[source], "brandNew": 1}, source, target)
+    if source == target:
+        assert made.request["brandNew"] == 1
+        assert made.losses == ()
+    else:
+        assert [loss.path for loss in made.losses] == ["brandNew"]
+        assert made.losses[0].code in LOSSES
+
+
+def test_model_and_limit_of_the_target() -> None:
+    """They take the place of what the request says."""
+    made = convert_request(chat(max_tokens=5), "chat", "anthropic", model="claude", max_tokens=7).request
+    assert (made["model"], made["max_tokens"]) == ("claude", 7)
+    for dialect, path in (("chat", "max_completion_tokens"), ("responses", "max_output_tokens")):
+        same = {"model": "m", "messages": [], "input": []}
+        assert convert_request(same, dialect, dialect, max_tokens=7).request[path] == 7
+    google = convert_request({"contents": []}, "gemini", "gemini", max_tokens=7).request
+    assert google["generationConfig"] == {"maxOutputTokens": 7}
+
+
+@pytest.mark.parametrize(
+    ("model", "limit", "thinking"),
+    [
+        ("claude-opus-4-6", 9000, {"type": "adaptive"}),
+        ("claude-sonnet-4-20250514", 9000, {"type": "enabled", "budget_tokens": 8999}),
+        ("claude-sonnet-4-5", 40000, {"type": "enabled", "budget_tokens": 16384}),
+        ("claude-3-7-sonnet-latest", 500, None),
+    ],
+)
+def test_effort_on_anthropic(model: str, limit: int, thinking: Any) -> None:
+    """Older models take a budget, newer ones an effort."""
+    request = chat(reasoning_effort="high", max_completion_tokens=limit)
+    made = convert_request(request, "chat", "anthropic", model=model).request
+    assert made.get("thinking") == thinking
+
+
+def test_a_forced_choice_excludes_thinking() -> None:
+    """On Anthropic; a loss says so."""
+    tool = {"type": "function", "function": {"name": "w"}}
+    request = chat(reasoning_effort="high", tool_choice="required", tools=[tool])
+    made = convert_request(request, "chat", "anthropic")
+    assert "thinking" not in made.request
+    assert any("thinking" in loss.message for loss in made.losses)
+
+
+# ------------------------------------------------------------------------------------------------ bad input
+
+
+@pytest.mark.parametrize(
+    ("request_", "source", "named"),
+    [
+        ([], "chat", "request"),
+        ({"messages": 1}, "chat", "messages"),
+        ({"messages": [{"content": "x"}]}, "chat", r"messages\[0\].role"),
+        ({"messages": [{"role": "wizard"}]}, "chat", r"messages\[0\].role"),
+        ({"messages": [{"role": "tool", "tool_call_id": "a"}]}, "chat", r"messages\[0\].tool_call_id"),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [{"function": {}}]}]},
+            "chat",
+            r"messages\[0\].tool_calls\[0\].id",
+        ),
+        ({"messages": [{"role": "robot"}]}, "anthropic", r"messages\[0\].role"),
+        ({"input": [{"content": "x"}]}, "responses", r"input\[0\].role"),
+        (
+            {"input": [{"type": "function_call_output", "call_id": "a", "output": ""}]},
+            "responses",
+            r"input\[0\].call_id",
+        ),
+        (
+            {"contents": [{"parts": [{"functionResponse": {"name": "w", "response": {}}}]}]},
+            "gemini",
+            r"contents\[0\].parts\[0\]",
+        ),
+    ],
+)
+def test_a_request_that_is_none_names_the_place(request_: Any, source: str, named: str) -> None:
+    """Whatever the target."""
+    for target in DIALECTS:
+        with pytest.raises(UsageError, match=named):
+            convert_request(request_, source, target)
+
+
+JUNK = st.sampled_from([None, 1, "x", [], {}, True, [None], [{}], {"a": 1}, -1.5, "", {"type": 5}, [[1]]])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_nothing_but_usage_errors(data: st.DataObject) -> None:
+    """Any member may have any type."""
+    source = data.draw(st.sampled_from(DIALECTS))
+    request = convert_request(data.draw(conversations()), "chat", source).request
+    place: Any = request
+    while True:
+        key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+        inner = place[key]
+        if not isinstance(inner, (dict, list)) or not inner or data.draw(st.booleans()):
+            place[key] = data.draw(JUNK)
+            break
+        place = inner
+    for target in DIALECTS:
+        with contextlib.suppress(UsageError):
+            json.dumps(convert_request(request, source, target).request, allow_nan=False)
+
+
+# -------------------------------------------------------------------------------------- the ChatGPT backend
+
+
+def test_the_backend_takes_what_it_takes() -> None:
+    """The rest is a loss; instructions come from the first system message."""
+    made = chatgpt_request(
+        chat(
+            messages=[{"role": "system", "content": "Be kind"}, USER], temperature=1, reasoning_effort="low"
+        ),
+        "tok",
+        "acc",
+    )
+    assert made.body["instructions"] == "Be kind"
+    assert made.body["store"] is False
+    assert made.body["stream"] is True
+    assert made.body["include"] == ["reasoning.encrypted_content"]
+    assert made.body["reasoning"] == {"effort": "low", "summary": "auto"}
+    assert "temperature" in str(made.losses)
+    assert made.headers["Authorization"] == "Bearer tok"
+    assert "tok" not in repr(made)
+    developer = {"model": "m", "input": [{"role": "developer", "content": "Be brief"}, USER]}
+    assert chatgpt_request(developer, "tok", "acc").body["input"] == [USER]
+    assert chatgpt_request({"model": "m", "input": "Hi"}, "tok", "acc").body["instructions"]
+
+
+@pytest.mark.parametrize("bad", ["", "a\r\nb", "a\x00", "é", 5])
+def test_credentials_that_no_header_can_hold(bad: Any) -> None:
+    """Neither of the two."""
+    for arguments in ((bad, "acc"), ("tok", bad)):
+        with pytest.raises(UsageError):
+            chatgpt_request({"model": "m", "input": "Hi"}, *arguments)
+
+
+def test_tokens_of_a_request() -> None:
+    """By the caller's counter, and of text alone."""
+    tool = {"type": "function", "function": {"name": "wave", "parameters": {"a": 1}}}
+    assert estimated_usage(chat(tools=[tool]), "chat", len).input_tokens == len("Hi" + "wave" + '{"a":1}')
