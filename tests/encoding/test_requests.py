@@ -245,6 +245,16 @@ def test_credentials_that_no_header_can_hold(bad: Any) -> None:
             chatgpt_request({"model": "m", "input": "Hi"}, *arguments)
 
 
+def test_custom_tools_keep_their_grammar_between_the_apis_of_openai() -> None:
+    """In each one's shape."""
+    grammar = {"syntax": "lark", "definition": "start: x"}
+    format = {"type": "grammar", "grammar": grammar}
+    request = chat(tools=[{"type": "custom", "custom": {"name": "p", "format": format}}])
+    there = convert_request(request, "chat", "responses").request
+    assert there["tools"] == [{"type": "custom", "name": "p", "format": {"type": "grammar", **grammar}}]
+    assert convert_request(there, "responses", "chat").request["tools"] == request["tools"]
+
+
 def test_tokens_of_a_request() -> None:
     """By the caller's counter, and of text alone."""
     tool = {"type": "function", "function": {"name": "wave", "parameters": {"a": 1}}}

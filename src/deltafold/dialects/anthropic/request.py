@@ -372,8 +372,10 @@ def write_thinking(settings: dict[str, Setting], made: JSON, losses: Losses) -> 
             del made["thinking"]
             losses.lose(LossCode.VALUE_CHANGED, told.path, why)
     if summary is not None:
-        if made.get("thinking", {}).get("type") in ("enabled", "adaptive") and summary.value == "auto":
+        if made.get("thinking", {}).get("type") in ("enabled", "adaptive"):
             made["thinking"]["display"] = "summarized"
+            if summary.value != "auto":
+                losses.lose(LossCode.VALUE_CHANGED, summary.path, f"the {API} has one kind of summary")
         else:
             losses.lose(LossCode.FIELD_NOT_SUPPORTED, summary.path)
 

@@ -243,7 +243,7 @@ def read_tool(tool: JSON, path: str) -> Tool:
         if format is not None:
             format = without_nulls(object_at(format, f"{path}.custom.format"))
             if isinstance(format.get("grammar"), dict):
-                format = {**format, **format.pop("grammar")}
+                format = {**rest(format, "grammar"), **format["grammar"]}
         return Tool(
             "custom",
             f"{path}.custom",
