@@ -442,6 +442,7 @@ def steps(*payloads: JSON) -> int:
     return count
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="opcodes are counted as CPython 3.11 traces them")
 @pytest.mark.parametrize(
     ("stream", "last", "linear"),
     [
