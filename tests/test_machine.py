@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from deltafold import (
     Anomaly,
     ArgumentsReader,
+    CustomToolCall,
     Event,
     FunctionCall,
     ItemStarted,
@@ -413,12 +414,19 @@ class Machine(RuleBasedStateMachine):
         for index in range(6):
             text = self.ledger.values.get(("arguments", index, None))
             value = self.parser.partial_arguments(index)
-            if text is None:
+            if self.is_custom_call(index):
+                assert (value or "") == (text or "")  # the input of a custom tool is text
+            elif text is None:
                 assert value is None
             elif value is not None or self.is_function_call(index):
                 reader = ArgumentsReader()
                 reader.feed(text)
                 assert value == reader.value()
+
+    def is_custom_call(self, index: int) -> bool:
+        """Whether an item was announced as a call of a custom tool."""
+        items = [e.item for e in self.handed if isinstance(e, ItemStarted) and e.output_index == index]
+        return bool(items) and isinstance(items[0], CustomToolCall)
 
     def is_function_call(self, index: int) -> bool:
         """Whether an item was announced as a function call."""
