@@ -14,8 +14,6 @@ import re
 from json.encoder import encode_basestring_ascii
 from typing import Any, ClassVar, Final, TypeAlias
 
-import attrs
-
 from deltafold.machine.lifecycle import (
     COMPLETED,
     FAILED,
@@ -46,6 +44,7 @@ from deltafold.model.items import (
 )
 from deltafold.model.losses import Loss, LossCode
 from deltafold.model.response import Outcome, Response
+from deltafold.registry import part_of
 
 __all__ = [
     "KIND_CODES",
@@ -96,20 +95,60 @@ KIND_CODES: Final[dict[ErrorKind, str]] = {
     ErrorKind.UNKNOWN: "server_error",
 }
 """OpenAI's own words for the kinds of errors."""
+MESSAGES: Final[dict[LossCode, str]] = {
+    LossCode.LATE_FRAGMENT: "a fragment came after its value was whole",
+    LossCode.ANNOTATION_UNSUPPORTED: "a citation of another shape is left out",
+    LossCode.LOGPROBS_UNSUPPORTED: "log probabilities are left out",
+    LossCode.AUDIO_UNSUPPORTED: "spoken output is left out",
+    LossCode.IMAGE_UNSUPPORTED: "previews of images are left out",
+    LossCode.REASONING_ENCRYPTED: "encrypted reasoning of another API is left out",
+    LossCode.REASONING_SUMMARY: "a summary beside reasoning is left out",
+    LossCode.REFUSAL_AS_TEXT: "a refusal is told as text",
+    LossCode.CUSTOM_TOOL_AS_FUNCTION: "a custom tool is told as a function",
+    LossCode.CALL_NAME_MISSING: "a call without a name is left out",
+    LossCode.CALL_NOT_WHOLE: "a call that is not whole looks as if it were",
+    LossCode.ARGUMENTS_NO_OBJECT: "the arguments of a call are no object",
+    LossCode.ARGUMENTS_AFTER_END: "arguments came after their object was closed",
+    LossCode.LIFTED_TEXT: "text was lifted out of the arguments of a call",
+    LossCode.EVENT_UNWRITABLE: "an event has no form that could be written safely",
+}
+"""What is said of a loss where there is nothing more to say of it."""
 
 
-@attrs.frozen
 class Options:
     """What the caller of an encoder asked for."""
 
-    response_id: str | None = None
-    model: str | None = None
-    created: int | None = None
-    include_usage: bool = True
-    reasoning_field: str | None = None
-    custom_tools: str = "custom"
-    foreign_signatures: bool = False
-    lifted: bool = False
+    MEMORY: Final = (
+        "response_id",
+        "model",
+        "created",
+        "include_usage",
+        "reasoning_field",
+        "custom_tools",
+        "foreign_signatures",
+        "lifted",
+    )
+    __slots__ = MEMORY
+
+    def __init__(
+        self,
+        response_id: str | None,
+        model: str | None,
+        created: int | None,
+        include_usage: bool,
+        reasoning_field: str | None,
+        custom_tools: str,
+        foreign_signatures: bool,
+        lifted: bool,
+    ) -> None:
+        self.response_id = response_id
+        self.model = model
+        self.created = created
+        self.include_usage = include_usage
+        self.reasoning_field = reasoning_field
+        self.custom_tools = custom_tools
+        self.foreign_signatures = foreign_signatures
+        self.lifted = lifted
 
 
 # --------------------------------------------------------------------------------------------------- JSON
@@ -395,6 +434,7 @@ class Writer:
         "announced",
         "held",
         "number",
+        "spoke",
     )
 
     def __init__(self, options: Options) -> None:
@@ -439,6 +479,8 @@ class Writer:
         """The call that began last, while nothing but its name came."""
         self.lifts: dict[tuple[int, str], int] = {}
         """Items that hold what was lifted out of arguments, by call and kind."""
+        self.spoke: dict[int, str] = {}
+        """The item and part of the reasoning that was written last, by the text that it is added to."""
 
     # -------------------------------------------------------------------------------------- the encoder
 
@@ -568,9 +610,8 @@ class Writer:
         """A call that was cut off before its arguments is left out: it would look like one without any."""
         item = None if self.held is None else self.items[self.held]
         if item is not None and item.state is ITEM_OPEN and not item.pieces:
-            item.skipped = True
             self.held = None
-            self.lose(LossCode.CALL_NOT_WHOLE, "a call was cut off before its arguments", item.index)
+            self.skip(item, LossCode.CALL_NOT_WHOLE, "a call was cut off before its arguments")
 
     def _checked(self, event: Any, kind: type) -> WrittenItem | None:
         """The item that an event is about, if its life cycle and that of its part allow the event."""
@@ -623,7 +664,7 @@ class Writer:
                 self.refusal(item, item.parts["content", event.content_index], event)
         elif kind is e.ItemUpdated:
             if item.state is ITEM_DONE and getattr(event.item, "complete", True) is False:
-                self.lose(LossCode.CALL_NOT_WHOLE, "a call that is not whole looks as if it were", item.index)
+                self.lose(LossCode.CALL_NOT_WHOLE, item.index)
             item.item = event.item
             if not item.skipped:
                 self.item_updated(item)
@@ -641,7 +682,7 @@ class Writer:
             if not item.skipped:
                 self.value_finished(item, event)
         elif kind is e.ValueReplaced:
-            self.lose(LossCode.VALUE_REPLACED, f"{event.kind} was corrected after it was written", item.index)
+            self.lose(LossCode.VALUE_REPLACED, item.index, f"{event.kind} was corrected after it was written")
             key = part_key(event)
             if key is not None:
                 item.parts[key].pieces = [event.text]
@@ -660,9 +701,7 @@ class Writer:
             if not item.skipped:
                 self.item_finished(item)
         elif kind is e.LiftedDelta:
-            self.lose(
-                LossCode.LIFTED_TEXT, "text was lifted out of the arguments of a call", event.output_index
-            )
+            self.lose(LossCode.LIFTED_TEXT, event.output_index)
         elif not item.skipped:
             if kind in HOSTED_DELTAS:
                 value = kind_of(event)
@@ -726,13 +765,26 @@ class Writer:
 
     # ------------------------------------------------------------------------------------------- what is lost
 
-    def lose(self, code: LossCode, message: str, index: int | None = None) -> None:
+    def lose(self, code: LossCode, index: int | None = None, message: str = "") -> None:
         """Something cannot be said. Told once for each item."""
         if index is not None and index < 0:
             index = None
         if (code, index) not in self.lost:
             self.lost.add((code, index))
-            self.losses.append(Loss(code, message, index))
+            self.losses.append(Loss(code, message or MESSAGES[code], index))
+
+    def skip(self, item: WrittenItem, code: LossCode, message: str = "") -> None:
+        """An item is left out, now and whatever more comes of it."""
+        item.skipped = True
+        self.lose(code, item.index, message)
+
+    def skip_type(self, item: WrittenItem) -> None:
+        """An item of a type that the wire does not have is left out."""
+        self.skip(item, LossCode.ITEM_UNSUPPORTED, f"a {item.item.type[:60]} is left out")
+
+    def lose_part(self, item: WrittenItem, part: Any) -> None:
+        """A part of a type that the wire does not have is left out."""
+        self.lose(LossCode.PART_UNSUPPORTED, item.index, f"a part of type {part.type[:40]} is left out")
 
     # --------------------------------------------------------------------------------------- what is known
 
@@ -778,8 +830,89 @@ class Writer:
         if item.called is None:
             item.called = told
         elif item.called != told:
-            self.lose(LossCode.VALUE_REPLACED, "a call got another id or name after it had begun", item.index)
+            self.lose(LossCode.VALUE_REPLACED, item.index, "a call got another id or name after it had begun")
         return item.called
+
+    def is_named(self) -> bool:
+        """Whether both the id and the model of the response are known."""
+        known = self.response_id is not None or self.options.response_id
+        return bool(known and (self.model is not None or self.options.model))
+
+    def counted(self, response: Response) -> Any:
+        """The usage of a response; None where nobody told it."""
+        return self.usage if response.usage is None else response.usage
+
+    def reason_of(
+        self, choice: int, raw: str | None, response: Response, outcome: Outcome
+    ) -> tuple[str | None, Outcome]:
+        """The finish reason and the outcome of a choice. `raw` is the word of its server.
+
+        Those of a response are those of its first choice.
+        """
+        if choice <= 0 or not raw or self.source is None:
+            return response.finish_reason, outcome
+        stop = part_of(self.source, "table").stop_of(raw)
+        return (raw, outcome) if stop is None else (stop.reason or raw, stop.outcome)
+
+    def nearest(self, reason: str | None, word: str) -> str:
+        """A finish reason that the wire has no word for becomes another one."""
+        if reason is not None:
+            self.lose(LossCode.FINISH_REASON, None, f"{reason[:60]!r} is told as {word}")
+        return word
+
+    # ------------------------------------------------------------------------------ what several wires share
+
+    def replay(self, item: WrittenItem) -> None:
+        """The arguments that were held back are written."""
+        pieces, item.pieces = item.pieces, []
+        for piece in pieces:
+            item.pieces.append(piece)
+            self.arguments(item, piece)
+
+    def tell_whole(self, item: WrittenItem, text: str) -> None:
+        """Arguments of which no fragment came are written at once."""
+        if text and not item.pieces:
+            item.pieces.append(text)
+            self.arguments(item, text)
+
+    def thought(self, item: WrittenItem, event: e.ReasoningDelta, key: int) -> str | None:
+        """The text of a fragment of reasoning, on a wire that has one text for reasoning and its summary.
+
+        An empty line parts what is about something else. None: it is left out. `key` is the text that it is
+        added to.
+        """
+        text, kind = event.text, event.kind
+        place = f"{item.index} {event.part_index if kind == 'summary' else kind}"
+        before = self.spoke.get(key)
+        if kind == "summary":
+            if "text" in item.kinds:
+                self.lose(LossCode.REASONING_SUMMARY, item.index)
+                return None
+            apart = before is not None and before != place
+        else:
+            apart = item.kinds == "summary"
+        if kind not in item.kinds:
+            item.kinds += kind
+        self.spoke[key] = place
+        return "\n\n" + text if apart else text
+
+    def finish_items(self) -> None:
+        """What is still open ends with its response."""
+        for item in list(self.items.values()):
+            if item.state is not ITEM_DONE and not item.skipped:
+                item.state = ITEM_DONE
+                self.item_finished(item)
+
+    def payload_of(self, event: Any) -> tuple[JSON, str] | None:
+        """A payload of the wire as it was told, and its type. None where it has no form to be written in."""
+        payload = event.payload
+        if type(payload) is dict:
+            kind = payload.get("type") or getattr(event, "type", None)
+            if type(kind) is str and SAFE_NAME.fullmatch(kind):
+                told = {"type": kind, **{key: value for key, value in payload.items() if key != "type"}}
+                return told, kind
+        self.lose(LossCode.EVENT_UNWRITABLE)
+        return None
 
     # ----------------------------------------------------------------------------- what each wire has its own
 
@@ -790,14 +923,17 @@ class Writer:
         """More is known of the response."""
 
     def choice_updated(self, event: e.ChoiceUpdated) -> None:
-        """More is known of a choice."""
+        """More is known of a choice. (The wire's own choices have a place on it.)"""
+        if event.data and self.source is not None:
+            self.lose(LossCode.CHOICE_DATA, None, f"{', '.join(event.data)[:80]} of a choice")
 
     def audio(self, event: e.AudioDelta | e.TranscriptDelta) -> None:
         """A piece of spoken output."""
-        self.lose(LossCode.AUDIO_UNSUPPORTED, "spoken output is left out")
+        self.lose(LossCode.AUDIO_UNSUPPORTED)
 
     def heartbeat(self) -> None:
         """A sign of life."""
+        self.out.append(": keepalive\n\n")
 
     def as_told(self, event: Any) -> None:
         """An event of the wire itself, back onto it."""
@@ -827,7 +963,7 @@ class Writer:
         """A fragment of arguments."""
 
     def heat_arguments(self, item: WrittenItem, event: e.ArgumentsDelta) -> None:
-        """Whether the next fragment can go the short way."""
+        """The next fragment can go the short way, if it can."""
 
     def hosted(self, item: WrittenItem, event: Any) -> None:
         """What hosted tools stream, and how far they are."""

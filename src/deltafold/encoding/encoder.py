@@ -33,7 +33,7 @@ from deltafold.registry import DIALECTS, part_of
 
 __all__ = ["StreamEncoder", "encode_response"]
 
-MEMORIES.update({ObjectScan: 0, WrittenItem: 2, WrittenPart: 2})
+MEMORIES.update({ObjectScan: 0, WrittenItem: 2, WrittenPart: 2, Options: 8})
 CLASSES.update(
     {found.__name__: found for found in (ObjectScan, WrittenItem, WrittenPart, Options, Loss, LossCode)}
 )

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from deltafold.dialects.anthropic.table import (
     MADE_ID,
-    OF_DOCUMENT,
-    OF_ITEM,
+    STOP_REASONS,
     is_call,
+    members_of,
+    rest_of,
     usage_of_anthropic,
     value_of,
 )
@@ -32,15 +33,6 @@ __all__ = ["anthropic_message", "block_of", "blocks_from", "input_of", "stop_rea
 
 JSON: TypeAlias = dict[str, Any]
 
-OF_CALL: Final = OF_ITEM | {"input"}
-STOP_REASONS: Final = {
-    "stop": "end_turn",
-    "tool_calls": "tool_use",
-    "length": "max_tokens",
-    "content_filter": "refusal",
-}
-"""The finish reasons of this library, in the wire's words."""
-
 
 def anthropic_message(response: Response) -> JSON:
     """The response as an unstreamed message: with the server's own words where it spoke this dialect."""
@@ -61,18 +53,12 @@ def anthropic_message(response: Response) -> JSON:
         elif not item.choice_index:  # a message has no room for other choices than the first
             message["content"] += blocks_from(item)
     if own:
-        message |= {k: copied(v) for k, v in data.items() if k not in OF_DOCUMENT and k not in OWN}
-        clashing = data.get("message")
-        if isinstance(clashing, dict):
-            message |= copied(clashing)
+        message |= members_of(data)
     else:
         message["stop_reason"] = stop_reason_of(response)
     if response.usage is not None:
         message["usage"] = response.usage.to_dict() if own else usage_of_anthropic(response.usage)
     return message
-
-
-OWN: Final = frozenset({"id", "model", "usage", "message"})
 
 
 def stop_reason_of(response: Response) -> str | None:
@@ -107,7 +93,7 @@ def block_of(item: Item, index: int) -> JSON:
         if given is None:  # not whole: what the block began with stands
             given = copied(data.get("input") or {})
         call |= {"name": item.name, "input": given}
-        return {**call, **{k: v for k, v in rest_of(data).items() if k != "input"}}
+        return {**call, **rest_of(data, ("input",))}
     block = dict(copied(data))
     if is_call(data):
         block.pop("arguments", None)  # the text that its input was streamed as
@@ -120,13 +106,6 @@ def block_of(item: Item, index: int) -> JSON:
 
 OF_OTHERS: Final = frozenset({"arguments", "block", "content", "summary", "type"})
 """Members of blocks of other types that stand under `block`, where their items have such of their own."""
-
-
-def rest_of(data: JSON) -> JSON:
-    """The members of a block that its item does not model."""
-    rest = {key: copied(value) for key, value in data.items() if key not in OF_ITEM}
-    clashing = data.get("block")
-    return {**rest, **copied(clashing)} if isinstance(clashing, dict) else rest
 
 
 def input_of(arguments: str) -> Any:

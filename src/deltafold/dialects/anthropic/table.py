@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE
 from deltafold.model.anomalies import AnomalyCode
+from deltafold.model.json_values import copied
 from deltafold.model.response import Outcome, Usage
 from deltafold.wire.json_text import has_many, has_surrogates, is_deeper, mend, scan, skip_whitespace
 
@@ -13,7 +14,9 @@ __all__ = [
     "STOPS",
     "Stop",
     "is_call",
+    "members_of",
     "metered",
+    "rest_of",
     "stop_of",
     "stop_word",
     "usage_from",
@@ -52,6 +55,25 @@ ITEM_TYPES: Final[dict[str, str]] = {
 """Types of blocks, and those of their items; a block of any other type keeps its own."""
 MADE_ID: Final = "call_{}_synthesized"
 """The id of a call that came without one, by its output index."""
+
+
+def members_of(data: JSON) -> JSON:
+    """The members of a message that are kept by their names, out of `Response.data`."""
+    told = {
+        key: copied(value)
+        for key, value in data.items()
+        if key not in OF_DOCUMENT and key not in OF_MESSAGE and key != "message"
+    }
+    clashing = data.get("message")
+    return {**told, **copied(clashing)} if isinstance(clashing, dict) else told
+
+
+def rest_of(data: JSON, but: tuple[str, ...] = ()) -> JSON:
+    """The members of a block that its item does not model."""
+    rest = {key: copied(value) for key, value in data.items() if key not in OF_ITEM and key not in but}
+    clashing = data.get("block")
+    return {**rest, **copied(clashing)} if isinstance(clashing, dict) else rest
+
 
 # ------------------------------------------------------------------------------------------------- events
 
@@ -164,6 +186,14 @@ STOPS: Final[dict[str, Stop]] = {
     "cancelled": CANCEL,
     "canceled": CANCEL,
 }
+STOP_REASONS: Final = {
+    "stop": "end_turn",
+    "tool_calls": "tool_use",
+    "length": "max_tokens",
+    "content_filter": "refusal",
+    "pause_turn": "pause_turn",
+}
+"""The finish reasons of this library, in the wire's words."""
 NO_WORDS: Final = frozenset({"", "null", "none"})
 """Texts that say nothing."""
 

@@ -9,9 +9,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final, TypeAlias
 
-from deltafold.dialects.anthropic.table import EVENTS, OF_DOCUMENT, OF_ITEM, usage_of_anthropic
+from deltafold.dialects.anthropic.table import (
+    EVENTS,
+    STOP_REASONS,
+    members_of,
+    rest_of,
+    usage_of_anthropic,
+)
 from deltafold.dialects.writing import (
-    SAFE_NAME,
     Options,
     Writer,
     WrittenItem,
@@ -41,14 +46,6 @@ __all__ = ["WRITER", "AnthropicWriter"]
 
 JSON: TypeAlias = dict[str, Any]
 
-STOP_REASONS: Final = {
-    "stop": "end_turn",
-    "tool_calls": "tool_use",
-    "length": "max_tokens",
-    "content_filter": "refusal",
-    "pause_turn": "pause_turn",
-}
-"""The finish reasons of this library, in the wire's words."""
 ERROR_TYPES: Final[dict[ErrorKind, str]] = {
     ErrorKind.RATE_LIMITED: "rate_limit_error",
     ErrorKind.QUOTA_EXCEEDED: "rate_limit_error",
@@ -73,8 +70,8 @@ DELTAS: Final = {
 """What a fragment is, by its kind: the type of its delta, and the member that holds it."""
 TAIL: Final = "}}\n\n"
 """What ends the frame of a delta."""
-OF_BLOCK: Final = OF_ITEM | {"input", "citations"}
-NOT_OF_MESSAGE: Final = OF_DOCUMENT | {"id", "model", "type", "role", "content", "usage", "message"}
+ELSEWHERE: Final = ("input", "citations")
+"""Members of a block that come in events of their own."""
 
 
 class AnthropicWriter(Writer):
@@ -90,7 +87,6 @@ class AnthropicWriter(Writer):
         "waiting",
         "late",
         "runnable",
-        "summed",
     )
 
     def __init__(self, options: Options) -> None:
@@ -109,8 +105,6 @@ class AnthropicWriter(Writer):
         """Members of the message that became known after it began."""
         self.runnable = False
         """Whether a call is written that can be run."""
-        self.summed: dict[int, int] = {}
-        """The part of the summary that each item told last."""
 
     # ------------------------------------------------------------------------------------------- frames
 
@@ -143,9 +137,7 @@ class AnthropicWriter(Writer):
         self.say("message_start", f'"message":{dumps(message)}')
 
     def response_started(self) -> None:
-        if (self.response_id is not None or self.options.response_id) and (
-            self.model is not None or self.options.model
-        ):
+        if self.is_named():
             self.begin()
 
     def status(self, event: e.StatusChanged) -> None:
@@ -158,23 +150,18 @@ class AnthropicWriter(Writer):
         if self.begun:
             self.say("ping")
         else:
-            self.out.append(": keepalive\n\n")
+            super().heartbeat()
 
     def as_told(self, event: Any) -> None:
-        payload = event.payload
-        kind = payload.get("type") if type(payload) is dict else None
-        if type(kind) is not str or not kind:
-            kind = event.type if type(payload) is dict else None
-        if type(kind) is not str or kind in EVENTS or not SAFE_NAME.fullmatch(kind):
-            self.lose(LossCode.EVENT_UNWRITABLE, "an event has no type that could be written, or no place")
+        found = self.payload_of(event)
+        if found is None:
+            return
+        told, kind = found
+        if kind in EVENTS:
+            self.lose(LossCode.EVENT_UNWRITABLE, None, "an event has no place")
             return
         self.begin()
-        told = {"type": kind, **{key: value for key, value in payload.items() if key != "type"}}
         self.out.append(f"event: {kind}\ndata: {dumps(told)}\n\n")
-
-    def choice_updated(self, event: e.ChoiceUpdated) -> None:
-        if event.data and self.source is not None:
-            self.lose(LossCode.CHOICE_DATA, f"{', '.join(event.data)[:80]} of a choice")
 
     # ------------------------------------------------------------------------------------------- blocks
 
@@ -232,9 +219,7 @@ class AnthropicWriter(Writer):
     def spare(self, item: WrittenItem, text: str) -> None:
         """Arguments that came after their block was closed."""
         if text.strip():
-            self.lose(
-                LossCode.ARGUMENTS_AFTER_END, "arguments came after their object was closed", item.index
-            )
+            self.lose(LossCode.ARGUMENTS_AFTER_END, item.index)
 
     def start(self, item: WrittenItem, kind: str, block: str) -> None:
         """A block begins."""
@@ -288,7 +273,9 @@ class AnthropicWriter(Writer):
         assert isinstance(told, (FunctionCall, CustomToolCall))
         rest = ""
         if self.own():
-            more = {k: v for k, v in rest_of(told.data).items() if k not in ("type", "id", "name", "input")}
+            more = rest_of(told.data, ELSEWHERE)
+            for name in ("type", "id", "name"):  # those that came wrong stand there too
+                more.pop(name, None)
             rest = f",{dumps(more)[1:-1]}" if more else ""
         ident, name = map(quoted, self.called(item))
         return f'{{"type":"tool_use","id":{ident},"name":{name},"input":{{}}{rest}}}'
@@ -298,12 +285,10 @@ class AnthropicWriter(Writer):
     def item_started(self, item: WrittenItem) -> None:
         told = item.item
         if item.choice > 0:
-            item.skipped = True
-            self.lose(LossCode.FURTHER_CHOICE, f"choice {item.choice} is left out", item.index)
+            self.skip(item, LossCode.FURTHER_CHOICE, f"choice {item.choice} is left out")
         elif isinstance(told, OtherItem):
             if not self.own() or not told.type:
-                item.skipped = True
-                self.lose(LossCode.ITEM_UNSUPPORTED, f"a {told.type[:60]} is left out", item.index)
+                self.skip_type(item)
             elif told.type.endswith("tool_use"):
                 self.begin()
                 self.write_piece(item, "start", dumps(copied(told.data)))
@@ -313,58 +298,45 @@ class AnthropicWriter(Writer):
     def item_updated(self, item: WrittenItem) -> None:
         told = item.item
         if isinstance(told, FunctionCall) and not item.ident and told.name and told.call_id:
-            item.ident = told.call_id  # from now on the call can be written
-            held, item.pieces = item.pieces, []
-            self.write_piece(item, "json", "")
-            for piece in held:
-                item.pieces.append(piece)
-                self.arguments(item, piece)
+            self.begin_call(item, told.call_id)
+
+    def begin_call(self, item: WrittenItem, ident: str) -> None:
+        """From now on a call can be written."""
+        item.ident = ident
+        self.write_piece(item, "json", "")
+        self.replay(item)
 
     def part_started(self, item: WrittenItem, part: WrittenPart, event: e.PartStarted) -> None:
         if isinstance(event.part, OtherPart):
-            self.lose(
-                LossCode.PART_UNSUPPORTED, f"a part of type {event.part.type[:40]} is left out", item.index
-            )
+            self.lose_part(item, event.part)
 
     def text(self, item: WrittenItem, part: WrittenPart, event: e.TextDelta) -> None:
         if event.logprobs:
-            self.lose(LossCode.LOGPROBS_UNSUPPORTED, "log probabilities are left out", item.index)
+            self.lose(LossCode.LOGPROBS_UNSUPPORTED, item.index)
         if event.text:
             self.write_piece(item, "text", event.text)
             if self.current == item.index and "text" in self.prefixes:
                 self.heat(event, event.content_index, self.prefixes["text"], TAIL)
 
     def refusal(self, item: WrittenItem, part: WrittenPart, event: e.RefusalDelta) -> None:
-        self.lose(LossCode.REFUSAL_AS_TEXT, "a refusal is told as text", item.index)
+        self.lose(LossCode.REFUSAL_AS_TEXT, item.index)
         if event.text:
             self.write_piece(item, "text", event.text)
 
     def reasoning(self, item: WrittenItem, part: WrittenPart, event: e.ReasoningDelta) -> None:
-        text, kind = event.text, event.kind
-        if not text:
+        text = self.thought(item, event, item.index) if event.text else None
+        if text is None:
             return
-        if kind == "summary":
-            if "text" in item.kinds:
-                self.lose(LossCode.REASONING_SUMMARY, "a summary beside reasoning is left out", item.index)
-                return
-            before = self.summed.get(item.index)
-            if before is not None and before != event.part_index:
-                text = "\n\n" + text
-            self.summed[item.index] = event.part_index
-        if kind not in item.kinds:
-            if item.kinds:
-                text = "\n\n" + text
-            item.kinds += kind
         self.write_piece(item, "thinking", text)
-        if kind == "text" and self.current == item.index and "thinking" in self.prefixes:
+        if event.kind == "text" and self.current == item.index and "thinking" in self.prefixes:
             self.heat(event, event.part_index, self.prefixes["thinking"], TAIL)
 
     def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:
         if not self.own():
-            self.lose(LossCode.ANNOTATION_UNSUPPORTED, "a citation of another shape is left out", item.index)
+            self.lose(LossCode.ANNOTATION_UNSUPPORTED, item.index)
             return
         if item.state is ITEM_DONE:
-            self.lose(LossCode.LATE_FRAGMENT, "a citation came after its block", item.index)
+            self.lose(LossCode.LATE_FRAGMENT, item.index, "a citation came after its block")
             return
         self.write_piece(item, "citation", dumps(event.annotation))
 
@@ -398,9 +370,6 @@ class AnthropicWriter(Writer):
         if scan.begun and self.current == item.index and "json" in self.prefixes:
             self.heat(event, 0, self.prefixes["json"], TAIL, item.pieces, item.unscanned)
 
-    def hosted(self, item: WrittenItem, event: Any) -> None:
-        """Hosted items of other APIs are left out whole."""
-
     def item_finished(self, item: WrittenItem) -> None:
         told = item.item
         if isinstance(told, CustomToolCall):
@@ -422,34 +391,26 @@ class AnthropicWriter(Writer):
 
     def finish_custom(self, item: WrittenItem, told: CustomToolCall) -> None:
         if not told.name:
-            self.lose(LossCode.CALL_NAME_MISSING, "a call without a name is left out", item.index)
+            self.lose(LossCode.CALL_NAME_MISSING, item.index)
             return
-        self.lose(LossCode.CUSTOM_TOOL_AS_FUNCTION, "a custom tool is told as a function", item.index)
+        self.lose(LossCode.CUSTOM_TOOL_AS_FUNCTION, item.index)
         self.runnable = self.runnable or told.whole
         self.write_piece(item, "json", dumps({"input": "".join(item.pieces) or told.input}))
 
     def finish_call(self, item: WrittenItem, told: FunctionCall) -> None:
         if not item.ident:
             if not told.name:
-                item.skipped = True
-                self.lose(LossCode.CALL_NAME_MISSING, "a call without a name is left out", item.index)
+                self.skip(item, LossCode.CALL_NAME_MISSING)
                 return
-            item.ident = self.call_id(item)
-            held, item.pieces = item.pieces, []
-            self.write_piece(item, "json", "")
-            for piece in held:
-                item.pieces.append(piece)
-                self.arguments(item, piece)
-        if not item.pieces and told.arguments:
-            item.pieces.append(told.arguments)
-            self.arguments(item, told.arguments)
+            self.begin_call(item, self.call_id(item))
+        self.tell_whole(item, told.arguments)
         self.runnable = self.runnable or told.complete
         if item.called is not None:
             self.called(item)
         if not told.complete and json_object("".join(item.pieces) or "{}") is not None:
-            self.lose(LossCode.CALL_NOT_WHOLE, "a call that is not whole looks as if it were", item.index)
+            self.lose(LossCode.CALL_NOT_WHOLE, item.index)
         elif told.arguments.strip() and json_object("".join(item.pieces)) is None:
-            self.lose(LossCode.ARGUMENTS_NO_OBJECT, "the arguments of a call are no object", item.index)
+            self.lose(LossCode.ARGUMENTS_NO_OBJECT, item.index)
 
     def finish_reasoning(self, item: WrittenItem, told: Reasoning) -> None:
         secret = told.encrypted_content
@@ -458,15 +419,13 @@ class AnthropicWriter(Writer):
                 self.write_piece(item, "thinking", "")
             return
         if not self.own() and not self.options.foreign_signatures:
-            self.lose(
-                LossCode.REASONING_ENCRYPTED, "encrypted reasoning of another API is left out", item.index
-            )
+            self.lose(LossCode.REASONING_ENCRYPTED, item.index)
             return
         if item.begun or item.index in self.waiting or (self.own() and item.parts):
             if secret:
                 self.write_piece(item, "signature", secret)
         else:
-            more = rest_of(told.data) if self.own() else {}
+            more = rest_of(told.data, ELSEWHERE) if self.own() else {}
             self.write_piece(item, "whole", dumps({"type": "redacted_thinking", "data": secret, **more}))
 
     # ------------------------------------------------------------------------------------------- the ends
@@ -481,16 +440,13 @@ class AnthropicWriter(Writer):
 
     def ended(self, response: Response, outcome: Outcome) -> None:
         self.begin()
-        for item in self.items.values():
-            if item.state is not ITEM_DONE and not item.skipped:
-                item.state = ITEM_DONE
-                self.item_finished(item)
+        self.finish_items()
         self.release()
         self.close()
         delta = {"stop_reason": self.stop_reason(response, outcome), "stop_sequence": None}
         if self.own():
             delta |= {**self.late, "stop_reason": delta["stop_reason"]}
-        usage = self.usage if response.usage is None else response.usage
+        usage = self.counted(response)
         told: JSON = {}
         if usage is not None:
             told = usage.to_dict() if self.own() else usage_of_anthropic(usage)
@@ -515,9 +471,7 @@ class AnthropicWriter(Writer):
             nearest = "tool_use" if any(is_whole(item.item) for item in self.items.values()) else "end_turn"
         else:
             nearest = "max_tokens"
-        if reason is not None:
-            self.lose(LossCode.FINISH_REASON, f"{reason[:60]!r} is told as {nearest}")
-        return nearest
+        return self.nearest(reason, nearest)
 
     def failed(self, response: Response, outcome: Outcome, error: ResponseError | None) -> None:
         if self.waiting:
@@ -531,27 +485,13 @@ class AnthropicWriter(Writer):
         self.say("error", f'"error":{dumps({"type": kind, "message": message})}')
 
 
-def members_of(data: JSON) -> JSON:
-    """The members of a message that are kept by their names."""
-    told = {key: copied(value) for key, value in data.items() if key not in NOT_OF_MESSAGE}
-    clashing = data.get("message")
-    return {**told, **copied(clashing)} if isinstance(clashing, dict) else told
-
-
-def rest_of(data: JSON) -> JSON:
-    """The members of a block that its item does not model."""
-    rest = {key: copied(value) for key, value in data.items() if key not in OF_BLOCK}
-    clashing = data.get("block")
-    return {**rest, **copied(clashing)} if isinstance(clashing, dict) else rest
-
-
 def block_json(kind: str, item: Any, *, own: bool) -> str:
     """The block with which text or thinking begins."""
     block: JSON = {"type": kind, kind: ""}
     if kind == "thinking":
         block["signature"] = ""
     if own:
-        block |= rest_of(item.data)
+        block |= rest_of(item.data, ELSEWHERE)
     return dumps(block)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from deltafold.dialects.chat.table import stop_of
+from deltafold.dialects.chat.table import IMAGE, OF_DOCUMENT, more_of_call, stop_of, usage_of_chat
 from deltafold.model.items import (
     CustomToolCall,
     FunctionCall,
@@ -20,38 +20,16 @@ from deltafold.model.items import (
     is_whole,
 )
 from deltafold.model.json_values import copied
-from deltafold.model.response import counted_usage
 
 if TYPE_CHECKING:
-    from deltafold.model.response import Choice, Response, Usage
+    from deltafold.model.response import Choice, Response
 
-__all__ = ["chat_completion", "usage_of_chat"]
+__all__ = ["chat_completion"]
 
 JSON = dict[str, Any]
 
-NOT_OF_COMPLETIONS = {
-    "audio",
-    "created_at",
-    "error",
-    "id",
-    "incomplete_details",
-    "model",
-    "object",
-    "output",
-    "status",
-    "usage",
-}
 SHARED = ("metadata", "service_tier", "system_fingerprint")
 """Fields that both APIs have under one name."""
-RENAMED = {
-    "input_tokens": "prompt_tokens",
-    "output_tokens": "completion_tokens",
-    "input_tokens_details": "prompt_tokens_details",
-    "output_tokens_details": "completion_tokens_details",
-}
-IMAGE = "image_url"
-"""The type of a part that is an image, and of an entry of `images`."""
-OF_ITEM = {"type", "status", "id", "call_id", "name", "arguments", "input"}
 
 
 def chat_completion(response: Response) -> JSON:
@@ -72,7 +50,7 @@ def chat_completion(response: Response) -> JSON:
         "usage": None if response.usage is None else usage_of_chat(response.usage, response.dialect),
     }
     for key, value in data.items():
-        if key in SHARED or (told and is_own(response) and key not in NOT_OF_COMPLETIONS):
+        if key in SHARED or (told and is_own(response) and key not in OF_DOCUMENT):
             completion[key] = value
     return completion
 
@@ -192,7 +170,7 @@ def images_of(items: list[Item]) -> list[Any]:
 
 
 def call_of(item: FunctionCall | CustomToolCall) -> JSON:
-    more = {key: value for key, value in item.to_dict().items() if key not in OF_ITEM}
+    more = more_of_call(item)
     if isinstance(item, CustomToolCall):
         return {
             "id": item.call_id,
@@ -202,9 +180,3 @@ def call_of(item: FunctionCall | CustomToolCall) -> JSON:
         }
     function = {"name": item.name, "arguments": item.arguments}
     return {"id": item.call_id, "type": "function", "function": function, **more}
-
-
-def usage_of_chat(usage: Usage, dialect: str | None = None) -> JSON:
-    """Usage in the words of Chat Completions, whichever API told it."""
-    told = usage.to_dict() if dialect in (None, "chat", "responses") else counted_usage(usage)
-    return {RENAMED.get(key, key): value for key, value in told.items()}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE
 from deltafold.model.errors import ErrorKind
-from deltafold.model.response import Outcome
+from deltafold.model.items import CustomToolCall, FunctionCall
+from deltafold.model.response import Outcome, Usage, counted_usage
 
 __all__ = ["NO_WORDS", "STOPS", "Stop", "normalized", "stop_of"]
 
@@ -70,9 +71,34 @@ REASONING_PARTS: Final = frozenset(
 OF_CALL: Final = frozenset(
     {"index", "id", "type", "function", "custom", "name", "function_name", "tool_name", "arguments", "input"}
 )
+OF_DOCUMENT: Final = frozenset(
+    {"id", "object", "model", "created", "created_at", "status", "error", "incomplete_details", "usage"}
+    | {"output", "audio", "choices"}
+)
+"""Members of `Response.data` that a chunk or completion has elsewhere, or not at all."""
+IMAGE: Final = "image_url"
+"""The type of a part that is an image, and of an entry of `images`."""
+RENAMED: Final = {
+    "input_tokens": "prompt_tokens",
+    "output_tokens": "completion_tokens",
+    "input_tokens_details": "prompt_tokens_details",
+    "output_tokens_details": "completion_tokens_details",
+}
+"""Counts of the Responses API in the words of this one."""
 OF_FUNCTION: Final = frozenset({"name", "arguments", "input"})
 OF_CALL_ITEM: Final = frozenset({"type", "status", "call_id", "name", "arguments", "input"})
 """Members that the item of a call has from its own telling, whatever stands under that name elsewhere."""
+
+
+def usage_of_chat(usage: Usage, dialect: str | None = None) -> dict[str, Any]:
+    """Usage in the words of Chat Completions, whichever API told it."""
+    told = usage.to_dict() if dialect in (None, "chat", "responses") else counted_usage(usage)
+    return {RENAMED.get(key, key): value for key, value in told.items()}
+
+
+def more_of_call(item: FunctionCall | CustomToolCall) -> dict[str, Any]:
+    """The members of a call that its item does not model."""
+    return {key: value for key, value in item.to_dict().items() if key not in OF_CALL_ITEM and key != "id"}
 
 
 class Stop:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.diagnosis.error_payloads import is_error_payload
+from deltafold.dialects.chat.table import IMAGE, OF_DOCUMENT, more_of_call, usage_of_chat
 from deltafold.dialects.writing import (
     MOST_NEW_CHOICES,
     Options,
@@ -20,13 +21,12 @@ from deltafold.dialects.writing import (
     json_object,
     quoted,
 )
-from deltafold.machine.lifecycle import COMPLETED, ITEM_DONE
+from deltafold.machine.lifecycle import COMPLETED
 from deltafold.model import events as e
 from deltafold.model.errors import ResponseError
 from deltafold.model.items import CustomToolCall, FunctionCall, OtherItem, OtherPart, Reasoning
 from deltafold.model.losses import LossCode
 from deltafold.model.response import Outcome, Response, Usage
-from deltafold.registry import part_of
 
 __all__ = ["WRITER", "ChatWriter"]
 
@@ -36,16 +36,9 @@ WORDS: Final = ("stop", "tool_calls", "length", "content_filter")
 TAIL: Final = '},"finish_reason":null}]}\n\n'
 """What ends a chunk with a text in its delta."""
 DONE: Final = "data: [DONE]\n\n"
-NOT_OF_CHUNKS: Final = frozenset(
-    {"id", "object", "model", "created", "created_at", "status", "error", "incomplete_details", "usage"}
-    | {"output", "audio", "choices"}
-)
-"""Members of `Response.data` that a chunk has elsewhere, or not at all."""
 CITATION: Final = (("url", str), ("title", str), ("start_index", int), ("end_index", int))
 ERRORS: Final = ("error", "error_message", "error_code")
 """Members of a choice that tell of a failure."""
-OF_CALL_ITEM: Final = frozenset({"type", "status", "id", "call_id", "name", "arguments", "input"})
-IMAGE: Final = "image_url"
 
 
 class ChatWriter(Writer):
@@ -60,7 +53,6 @@ class ChatWriter(Writer):
         "prefixes",
         "waiting",
         "told_parts",
-        "spoke",
         "faults",
         "failing",
     )
@@ -83,8 +75,6 @@ class ChatWriter(Writer):
         """Members at the top of a chunk that tell of a failure."""
         self.faults: dict[int, JSON] = {}
         """Errors that stood inside of choices."""
-        self.spoke: dict[int, str] = {}
-        """The kind of reasoning that each choice told last."""
 
     # ------------------------------------------------------------------------------------------- chunks
 
@@ -102,7 +92,7 @@ class ChatWriter(Writer):
 
     def members(self, data: JSON) -> None:
         """Members of the response that the wire has at the top of a chunk."""
-        told = {key: value for key, value in data.items() if key not in NOT_OF_CHUNKS}
+        told = {key: value for key, value in data.items() if key not in OF_DOCUMENT}
         if told and is_error_payload(told):
             self.failing.update(told)  # told with the end, once
         elif told:
@@ -145,23 +135,17 @@ class ChatWriter(Writer):
         elif self.own():
             self.members(event.data)
 
-    def heartbeat(self) -> None:
-        self.out.append(": keepalive\n\n")
-
     def as_told(self, event: Any) -> None:
         payload = event.payload
         if type(payload) is not dict or not payload:
-            self.lose(LossCode.EVENT_UNWRITABLE, "what came is no object")
+            self.lose(LossCode.EVENT_UNWRITABLE)
             return
         self.out.append(f"data: {dumps(payload)}\n\n")
 
     def choice_updated(self, event: e.ChoiceUpdated) -> None:
         data = event.data
-        if not data:
-            return
         if not self.own():
-            if self.source is not None:
-                self.lose(LossCode.CHOICE_DATA, f"{', '.join(data)[:80]} of a choice")
+            super().choice_updated(event)
             return
         told = {
             key: value
@@ -176,7 +160,7 @@ class ChatWriter(Writer):
         if "thinking_blocks" in delta:
             delta = {"reasoning": "", **delta}  # their text was told
         if event.choice_index > self.choices + MOST_NEW_CHOICES:
-            self.lose(LossCode.CHOICE_DATA, f"choice {event.choice_index} begins before all others")
+            self.lose(LossCode.CHOICE_DATA, None, f"choice {event.choice_index} begins before all others")
         elif told or delta:
             self.role(event.choice_index)
             more = f",{dumps(told)[1:-1]}" if told else ""
@@ -194,11 +178,9 @@ class ChatWriter(Writer):
     def item_started(self, item: WrittenItem) -> None:
         told = item.item
         if item.choice > self.choices + MOST_NEW_CHOICES:
-            item.skipped = True
-            self.lose(LossCode.FURTHER_CHOICE, f"choice {item.choice} begins before all others", item.index)
+            self.skip(item, LossCode.FURTHER_CHOICE, f"choice {item.choice} begins before all others")
         elif isinstance(told, OtherItem):
-            item.skipped = True
-            self.lose(LossCode.ITEM_UNSUPPORTED, f"a {told.type[:60]} is left out", item.index)
+            self.skip_type(item)
         elif isinstance(told, (FunctionCall, CustomToolCall)):
             self.item_updated(item)
         elif isinstance(told, Reasoning):
@@ -231,17 +213,14 @@ class ChatWriter(Writer):
             member, inner = ("custom", "input") if custom else ("function", "arguments")
             rest = ""
             if self.own():
-                told_more = {key: value for key, value in told.data.items() if key not in OF_CALL_ITEM}
+                told_more = more_of_call(told)
                 rest = f",{dumps(told_more)[1:-1]}" if told_more else ""
             ident = quoted(call_id)
             body = f'"index":{at},"id":{ident},"type":"{member}","{member}":{{"name":{name},"{inner}":""}}'
             self.chunk(choice, f'{{"tool_calls":[{{{body}{rest}}}]}}')
             item.prefix = f'{start}{{"tool_calls":[{{"index":{at},"{member}":{{"{inner}":'
             item.ident = "}}]}"
-        pieces, item.pieces = item.pieces, []
-        for piece in pieces:
-            item.pieces.append(piece)
-            self.arguments(item, piece)
+        self.replay(item)
 
     def arguments(self, item: WrittenItem, text: str) -> None:
         if item.prefix and item.begun:
@@ -251,9 +230,6 @@ class ChatWriter(Writer):
         if item.prefix and item.begun:
             self.heat(event, 0, item.prefix, f'{item.ident},"finish_reason":null}}]}}\n\n', item.pieces)
 
-    def hosted(self, item: WrittenItem, event: Any) -> None:
-        """Items of hosted tools are left out whole."""
-
     # --------------------------------------------------------------------------------------------- values
 
     def part_started(self, item: WrittenItem, part: WrittenPart, event: e.PartStarted) -> None:
@@ -261,7 +237,7 @@ class ChatWriter(Writer):
         if not isinstance(told, OtherPart):
             return
         if not self.own():
-            self.lose(LossCode.PART_UNSUPPORTED, f"a part of type {told.type[:40]} is left out", item.index)
+            self.lose_part(item, told)
             return
         self.role(item.choice)
         member = "images" if told.type == IMAGE else "content"
@@ -280,30 +256,17 @@ class ChatWriter(Writer):
         self.say(item.choice, "refusal", event.text)
 
     def reasoning(self, item: WrittenItem, part: WrittenPart, event: e.ReasoningDelta) -> None:
-        text, kind = event.text, event.kind
-        if kind == "summary":
-            if "text" in item.kinds:
-                self.lose(LossCode.REASONING_SUMMARY, "a summary beside reasoning is left out", item.index)
-                return
-            place = f"{item.index} {event.part_index}"
-            before = self.spoke.get(item.choice)
-            if before is not None and before != place:
-                text = "\n\n" + text
-            self.spoke[item.choice] = place
-        elif kind not in item.kinds:
-            if item.kinds:
-                text = "\n\n" + text
-            self.spoke[item.choice] = f"{item.index} text"
-        if kind not in item.kinds:
-            item.kinds += kind
+        text = self.thought(item, event, item.choice)
+        if text is None:
+            return
         self.say(item.choice, item.prefix, text)
-        if kind == "text":
+        if event.kind == "text":
             self.heat(event, event.part_index, self.prefixes[item.choice, item.prefix], TAIL)
 
     def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:
         note: JSON | None = event.annotation if self.own() else nested(event.annotation)
         if note is None:
-            self.lose(LossCode.ANNOTATION_UNSUPPORTED, "a citation of another shape is left out", item.index)
+            self.lose(LossCode.ANNOTATION_UNSUPPORTED, item.index)
             return
         self.role(item.choice)
         self.chunk(item.choice, f'{{"annotations":{dumps([note])}}}')
@@ -316,24 +279,22 @@ class ChatWriter(Writer):
             elif item.begun:
                 self.called(item)
             if not item.begun:
-                item.skipped = True
-                self.lose(LossCode.CALL_NAME_MISSING, "a call without a name is left out", item.index)
+                self.skip(item, LossCode.CALL_NAME_MISSING)
                 return
             whole = told.arguments if isinstance(told, FunctionCall) else told.input
             if isinstance(told, FunctionCall) and not told.complete and json_object(whole) is not None:
-                self.lose(LossCode.CALL_NOT_WHOLE, "a call that is not whole looks as if it were", item.index)
+                self.lose(LossCode.CALL_NOT_WHOLE, item.index)
             if isinstance(told, CustomToolCall) and self.options.custom_tools == "function":
                 self.custom_as_function(item, told, "".join(item.pieces) or whole)
-            elif not item.pieces and whole:
-                item.pieces.append(whole)
-                self.arguments(item, whole)
+            else:
+                self.tell_whole(item, whole)
         elif isinstance(told, Reasoning):
             details = told.data.get("reasoning_details")
             if self.own() and details:
                 self.role(item.choice)
                 self.chunk(item.choice, f'{{"reasoning":"","reasoning_details":{dumps(details)}}}')
             elif told.encrypted_content and not self.own():
-                self.lose(LossCode.REASONING_ENCRYPTED, "encrypted reasoning is left out", item.index)
+                self.lose(LossCode.REASONING_ENCRYPTED, item.index)
 
     def custom_as_function(self, item: WrittenItem, told: CustomToolCall, text: str) -> None:
         """A call of a custom tool as that of a function with one argument."""
@@ -342,7 +303,7 @@ class ChatWriter(Writer):
         body = f'"name":{quoted(told.name)},"arguments":{quoted(dumps({"input": text}))}'
         call = f'"index":{at},"id":{quoted(self.call_id(item))},"type":"function","function":{{{body}}}'
         self.chunk(item.choice, f'{{"tool_calls":[{{{call}}}]}}')
-        self.lose(LossCode.CUSTOM_TOOL_AS_FUNCTION, "a custom tool is told as a function", item.index)
+        self.lose(LossCode.CUSTOM_TOOL_AS_FUNCTION, item.index)
 
     # ------------------------------------------------------------------------------------------- the ends
 
@@ -350,26 +311,18 @@ class ChatWriter(Writer):
         """The finish reason of a choice. `raw` is that of its server."""
         if self.own() and raw:
             return raw
-        reason = response.finish_reason
-        if choice > 0 and raw and self.source is not None:
-            stop = part_of(self.source, "table").stop_of(raw)
-            reason = raw if stop is None else stop.reason or raw
-            outcome = outcome if stop is None else stop.outcome
+        reason, outcome = self.reason_of(choice, raw, response, outcome)
         called = self.calls.get(choice, 0) > 0
         if reason == "stop" and called:
             return "tool_calls"
         if reason in WORDS:
             return str(reason)
-        nearest = ("tool_calls" if called else "stop") if outcome is COMPLETED else "length"
-        if reason is not None:
-            self.lose(LossCode.FINISH_REASON, f"{reason[:60]!r} is told as {nearest}")
-        return nearest
+        good = "tool_calls" if called else "stop"
+        return self.nearest(reason, good if outcome is COMPLETED else "length")
 
     def ended(self, response: Response, outcome: Outcome) -> None:
         self.role(0)
-        for item in self.items.values():
-            if item.state is not ITEM_DONE and not item.skipped:
-                self.item_finished(item)
+        self.finish_items()
         indexes = [known.index for known in response.choices]
         count = 1 + max(indexes) if self.own() and indexes else 0
         if 0 < count <= len(indexes):
@@ -378,9 +331,9 @@ class ChatWriter(Writer):
         for choice in range(self.choices):
             word = self.word(choice, told.get(choice), response, outcome)
             self.chunk(choice, "{}", finish=quoted(word))
-        usage = self.usage if response.usage is None else response.usage
+        usage = self.counted(response)
         if usage is not None and self.options.include_usage:
-            counts = usage_of_chat(usage, own=self.own())
+            counts = whole_usage(usage, own=self.own())
             self.out.append(f'data: {{{self.head},"choices":[],"usage":{dumps(counts)}}}\n\n')
         self.out.append(DONE)
 
@@ -419,26 +372,16 @@ def nested(annotation: JSON) -> JSON | None:
     return {"type": "url_citation", "url_citation": inner}
 
 
-def usage_of_chat(usage: Usage, *, own: bool) -> JSON:
+def whole_usage(usage: Usage, *, own: bool) -> JSON:
     """Usage with all counts that the API requires."""
-    told: JSON = usage.to_dict() if own else {}
     prompt, completion, total = usage.input_tokens or 0, usage.output_tokens or 0, usage.total_tokens
     counts = {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion if total is None else total,
     }
-    for key, value in counts.items():
-        if type(told.get(key)) is not int:
-            told[key] = value
-    for name, key, count in (
-        ("prompt_tokens_details", "cached_tokens", usage.cached_tokens),
-        ("prompt_tokens_details", "cache_write_tokens", usage.cache_write_tokens),
-        ("completion_tokens_details", "reasoning_tokens", usage.reasoning_tokens),
-    ):
-        if count is not None and not own:
-            told.setdefault(name, {})[key] = count
-    return told
+    told = usage_of_chat(usage, "chat") if own else counts | usage_of_chat(usage, "another")
+    return told | {key: count for key, count in counts.items() if type(told.get(key)) is not int}
 
 
 WRITER: Final = ChatWriter

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from deltafold.dialects.gemini.table import FINISH_WORDS, MADE_ID, OF_ITEM, usage_metadata
+from deltafold.dialects.gemini.table import FINISH_WORDS, MADE_ID, members_of, usage_metadata
 from deltafold.model.items import (
     CustomToolCall,
     FunctionCall,
@@ -105,13 +104,6 @@ def parts_of(item: Item, index: int) -> list[JSON]:
             call |= inside
         return [{"functionCall": call, **members}]
     return [members_of(item.data)]
-
-
-def members_of(data: JSON, but: Iterable[str] = ()) -> JSON:
-    """The members of a part, out of those of an item or part of the Responses API."""
-    members = {key: copied(value) for key, value in data.items() if key not in OF_ITEM and key not in but}
-    clashing = data.get("part")
-    return {**members, **copied(clashing)} if isinstance(clashing, dict) else members
 
 
 def args_of(arguments: str) -> JSON:

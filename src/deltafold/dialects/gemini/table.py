@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
+from deltafold.model.json_values import copied
 from deltafold.model.response import Outcome, Usage
 
-__all__ = ["STOPS", "Stop", "finish_word", "stop_of", "usage_from", "usage_metadata"]
+__all__ = ["STOPS", "Stop", "finish_word", "members_of", "stop_of", "usage_from", "usage_metadata"]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -188,6 +189,13 @@ FINISH_WORDS: Final = {
     "content_filter": "SAFETY",
 }
 """The words for the finish reasons of this library. Others become the nearest by the outcome."""
+
+
+def members_of(data: JSON, but: tuple[str, ...] = ()) -> JSON:
+    """The members of a part, out of those of an item or part of the Responses API."""
+    members = {key: copied(value) for key, value in data.items() if key not in OF_ITEM and key not in but}
+    clashing = data.get("part")
+    return {**members, **copied(clashing)} if isinstance(clashing, dict) else members
 
 
 def word_of(told: Any, numbers: tuple[str, ...]) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar, Final, TypeAlias
 
-from deltafold.dialects.gemini.table import FINISH_WORDS, OF_ITEM, usage_metadata
+from deltafold.dialects.gemini.table import FINISH_WORDS, members_of, usage_metadata
 from deltafold.dialects.writing import (
     Options,
     Writer,
@@ -25,10 +25,8 @@ from deltafold.machine.lifecycle import COMPLETED, FAILED, ITEM_DONE, TRUNCATED
 from deltafold.model import events as e
 from deltafold.model.errors import ErrorKind, ResponseError
 from deltafold.model.items import CustomToolCall, FunctionCall, OtherItem, OtherPart, Reasoning
-from deltafold.model.json_values import copied
 from deltafold.model.losses import LossCode
 from deltafold.model.response import Outcome, Response
-from deltafold.registry import part_of
 
 __all__ = ["WRITER", "GeminiWriter"]
 
@@ -65,7 +63,6 @@ class GeminiWriter(Writer):
         *Writer.MEMORY,
         "tail",
         "prefixes",
-        "spoken",
         "open_calls",
         "grown",
         "unsaid",
@@ -78,8 +75,6 @@ class GeminiWriter(Writer):
         """All of a chunk behind its candidates."""
         self.prefixes: dict[tuple[int, bool], tuple[str, str]] = {}
         """All of a chunk before and behind a text, by candidate and whether it is a thought."""
-        self.spoken: dict[int, int] = {}
-        """The part of the summary that each item told last."""
         self.open_calls: dict[int, None] = {}
         """Calls that are not written yet, by their output indexes."""
         self.grown: dict[int, None] = {}
@@ -146,16 +141,16 @@ class GeminiWriter(Writer):
     def as_told(self, event: Any) -> None:
         payload = event.payload
         if type(payload) is not dict or not payload or event.type in ("functionCall", "part", "partialArgs"):
-            self.lose(LossCode.EVENT_UNWRITABLE, "what came is no payload of its own")
+            self.lose(LossCode.EVENT_UNWRITABLE)
             return
         self.out.append(f"data: {dumps(payload)}\n\n")
 
+    def heartbeat(self) -> None:
+        """Nothing: Google's client takes a comment for a piece of JSON."""
+
     def choice_updated(self, event: e.ChoiceUpdated) -> None:
-        if not event.data:
-            return
-        if not self.own():
-            if self.source is not None:
-                self.lose(LossCode.CHOICE_DATA, f"{', '.join(event.data)[:80]} of a choice")
+        if not self.own() or not event.data:
+            super().choice_updated(event)
             return
         self.flush()
         told = {key: value for key, value in event.data.items() if key not in ("index", "finishReason")}
@@ -178,8 +173,7 @@ class GeminiWriter(Writer):
         if isinstance(told, (FunctionCall, CustomToolCall)):
             self.open_calls[item.index] = None
         elif isinstance(told, OtherItem) and not self.own() and told.type != "image_generation_call":
-            item.skipped = True
-            self.lose(LossCode.ITEM_UNSUPPORTED, f"a {told.type[:60]} is left out", item.index)
+            self.skip_type(item)
 
     def write_whole_calls(self) -> None:
         """Calls whose arguments are an object go out before what comes after them."""
@@ -197,9 +191,7 @@ class GeminiWriter(Writer):
     def part_started(self, item: WrittenItem, part: WrittenPart, event: e.PartStarted) -> None:
         self.flush()
         if isinstance(event.part, OtherPart):
-            self.lose(
-                LossCode.PART_UNSUPPORTED, f"a part of type {event.part.type[:40]} is left out", item.index
-            )
+            self.lose_part(item, event.part)
             return
         if self.own():
             part.data = members_of(event.part.data, ("text",))
@@ -236,7 +228,7 @@ class GeminiWriter(Writer):
 
     def text(self, item: WrittenItem, part: WrittenPart, event: e.TextDelta) -> None:
         if event.logprobs:
-            self.lose(LossCode.LOGPROBS_UNSUPPORTED, "log probabilities are left out", item.index)
+            self.lose(LossCode.LOGPROBS_UNSUPPORTED, item.index)
         self.fragment(item, part, event.text, thought=False)
         self.heat_text(item, part, event, event.content_index, thought=False)
 
@@ -247,36 +239,25 @@ class GeminiWriter(Writer):
             self.heat(event, at, frame[0], frame[1])
 
     def refusal(self, item: WrittenItem, part: WrittenPart, event: e.RefusalDelta) -> None:
-        self.lose(LossCode.REFUSAL_AS_TEXT, "a refusal is told as text", item.index)
+        self.lose(LossCode.REFUSAL_AS_TEXT, item.index)
         self.fragment(item, part, event.text, thought=False)
 
     def reasoning(self, item: WrittenItem, part: WrittenPart, event: e.ReasoningDelta) -> None:
-        text, kind = event.text, event.kind
-        if kind == "summary":
-            if "text" in item.kinds:
-                self.lose(LossCode.REASONING_SUMMARY, "a summary beside reasoning is left out", item.index)
-                return
-            before = self.spoken.get(item.index)
-            if before is not None and before != event.part_index:
-                text = "\n\n" + text
-            self.spoken[item.index] = event.part_index
-        if kind not in item.kinds:
-            if item.kinds:
-                text = "\n\n" + text
-            item.kinds += kind
+        text = self.thought(item, event, item.index)
+        if text is None:
+            return
         self.fragment(item, part, text, thought=True)
-        if kind == "text":
+        if event.kind == "text":
             self.heat_text(item, part, event, event.part_index, thought=True)
 
     def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:
         if not self.own():
-            self.lose(LossCode.ANNOTATION_UNSUPPORTED, "a citation of another shape is left out", item.index)
+            self.lose(LossCode.ANNOTATION_UNSUPPORTED, item.index)
 
     def arguments(self, item: WrittenItem, text: str) -> None:
         if item.over:
             if text.strip():
-                message = "arguments came after their object was closed"
-                self.lose(LossCode.ARGUMENTS_AFTER_END, message, item.index)
+                self.lose(LossCode.ARGUMENTS_AFTER_END, item.index)
             return
         item.unscanned.append(text)
         if item.index not in self.grown:
@@ -284,7 +265,7 @@ class GeminiWriter(Writer):
 
     def hosted(self, item: WrittenItem, event: Any) -> None:
         if isinstance(event, e.PartialImage):
-            self.lose(LossCode.IMAGE_UNSUPPORTED, "previews of images are left out", item.index)
+            self.lose(LossCode.IMAGE_UNSUPPORTED, item.index)
 
     def item_finished(self, item: WrittenItem) -> None:
         told = item.item
@@ -303,14 +284,13 @@ class GeminiWriter(Writer):
                 signed = {"text": "", "thought": True, "thoughtSignature": told.encrypted_content}
                 self.part(item.choice, dumps(signed))
             else:
-                message = "encrypted reasoning of another API is left out"
-                self.lose(LossCode.REASONING_ENCRYPTED, message, item.index)
+                self.lose(LossCode.REASONING_ENCRYPTED, item.index)
 
     def image(self, item: WrittenItem, told: OtherItem) -> None:
         """An image that was made."""
         result = told.data.get("result")
         if not isinstance(result, str) or not BASE64.fullmatch(result):
-            self.lose(LossCode.ITEM_UNSUPPORTED, "an image without its data is left out", item.index)
+            self.lose(LossCode.ITEM_UNSUPPORTED, item.index, "an image without its data is left out")
             return
         form = told.data.get("output_format")
         kind = f"image/{form}" if isinstance(form, str) and form.isalnum() else "image/png"
@@ -320,23 +300,23 @@ class GeminiWriter(Writer):
         """A call, as one part."""
         item.over = True
         if not told.name:
-            self.lose(LossCode.CALL_NAME_MISSING, "a call without a name is left out", item.index)
+            self.lose(LossCode.CALL_NAME_MISSING, item.index)
             return
         text = "".join(item.pieces)
         args: JSON | None
         if isinstance(told, CustomToolCall):
-            self.lose(LossCode.CUSTOM_TOOL_AS_FUNCTION, "a custom tool is told as a function", item.index)
+            self.lose(LossCode.CUSTOM_TOOL_AS_FUNCTION, item.index)
             args = {"input": text or told.input}
         else:
             text = text or told.arguments
             args = json_object(text) if text.strip() else {}
             if not told.complete and not text.strip():
-                self.lose(LossCode.CALL_NOT_WHOLE, "a call was cut off before its arguments", item.index)
+                self.lose(LossCode.CALL_NOT_WHOLE, item.index, "a call was cut off before its arguments")
                 return
             if not told.complete and not self.own() and item.state is ITEM_DONE and args is not None:
-                self.lose(LossCode.CALL_NOT_WHOLE, "a call that is not whole looks as if it were", item.index)
+                self.lose(LossCode.CALL_NOT_WHOLE, item.index)
         if args is None:
-            self.lose(LossCode.ARGUMENTS_NO_OBJECT, "the arguments of a call are no object", item.index)
+            self.lose(LossCode.ARGUMENTS_NO_OBJECT, item.index)
             return
         members: JSON = {}
         inside: Any = None
@@ -354,25 +334,15 @@ class GeminiWriter(Writer):
         """The finish reason of a candidate. `raw` is that of its server."""
         if self.own():
             return raw
-        reason = response.finish_reason
-        if choice > 0 and raw and self.source is not None:
-            stop = part_of(self.source, "table").stop_of(raw)
-            reason = raw if stop is None else stop.reason or raw
-            outcome = outcome if stop is None else stop.outcome
-        known_word: str | None = FINISH_WORDS.get(reason or "")
-        if known_word is None:
-            known_word = "STOP" if outcome is COMPLETED else "MAX_TOKENS"
-            if reason is not None:
-                self.lose(LossCode.FINISH_REASON, f"{reason[:60]!r} is told as {known_word}")
-        return known_word
+        reason, outcome = self.reason_of(choice, raw, response, outcome)
+        word: str | None = FINISH_WORDS.get(reason or "")
+        return word or self.nearest(reason, "STOP" if outcome is COMPLETED else "MAX_TOKENS")
 
     def ended(self, response: Response, outcome: Outcome) -> None:
         self.begin()
         self.flush()
-        for item in self.items.values():
-            if item.state is not ITEM_DONE and not item.skipped:
-                self.item_finished(item)
-        usage = self.usage if response.usage is None else response.usage
+        self.finish_items()
+        usage = self.counted(response)
         counted = ""
         if usage is not None:
             told = usage.to_dict() if self.own() else usage_metadata(usage)
@@ -405,13 +375,6 @@ class GeminiWriter(Writer):
             code, status = STATUSES[error.kind] if error is not None else (500, "INTERNAL")
         told = {"code": code, "message": message, "status": status}
         self.out.append(f'data: {{"error":{dumps(told)}}}\n\n')
-
-
-def members_of(data: JSON, but: tuple[str, ...] = ()) -> JSON:
-    """The members of a part, out of those of an item or part of the Responses API."""
-    members = {key: copied(value) for key, value in data.items() if key not in OF_ITEM and key not in but}
-    clashing = data.get("part")
-    return {**members, **copied(clashing)} if isinstance(clashing, dict) else members
 
 
 WRITER: Final = GeminiWriter

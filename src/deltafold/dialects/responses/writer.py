@@ -22,7 +22,7 @@ from deltafold.dialects.writing import (
     error_of,
     quoted,
 )
-from deltafold.machine.lifecycle import COMPLETED, FAILED, ITEM_DONE
+from deltafold.machine.lifecycle import COMPLETED, FAILED
 from deltafold.machine.values import KINDS, kind_of
 from deltafold.model import events as e
 from deltafold.model.errors import ResponseError
@@ -125,9 +125,7 @@ class ResponsesWriter(Writer):
             self.say("response.in_progress", f'"response":{dumps(base)}')
 
     def response_started(self) -> None:
-        if (self.response_id is not None or self.options.response_id) and (
-            self.model is not None or self.options.model
-        ):
+        if self.is_named():
             self.begin()
 
     def status(self, event: e.StatusChanged) -> None:
@@ -150,8 +148,8 @@ class ResponsesWriter(Writer):
             self.base["status"] = told["status"] = event.status
             self.say(f"response.{event.status}", f'"response":{dumps(told)}')
 
-    def heartbeat(self) -> None:
-        self.out.append(": keepalive\n\n")
+    def choice_updated(self, event: e.ChoiceUpdated) -> None:
+        """The first choice is the response, and others are lost with their items."""
 
     def audio(self, event: e.AudioDelta | e.TranscriptDelta) -> None:
         self.begin()
@@ -161,27 +159,22 @@ class ResponsesWriter(Writer):
             self.say("response.audio.transcript.delta", f'"delta":{quoted(event.text)}')
 
     def as_told(self, event: Any) -> None:
-        payload = event.payload
-        kind = payload.get("type") if type(payload) is dict else None
-        if type(kind) is not str or not kind:
-            kind = getattr(event, "type", None)
-        if type(payload) is not dict or type(kind) is not str or not SAFE_NAME.fullmatch(kind):
-            self.lose(
-                LossCode.EVENT_UNWRITABLE, "an event has no type that could be written, or is no object"
-            )
+        found = self.payload_of(event)
+        if found is None:
             return
-        told = {"type": kind, **{k: v for k, v in payload.items() if k not in ("type", "sequence_number")}}
+        told, kind = found
+        counted = told.pop("sequence_number", None) is not None or kind.startswith("response.")
         index = told.get("output_index")
         if "output_index" in told:
             item = self.items.get(index) if type(index) is int else None
             if item is None or not item.begun or item.over:
-                self.lose(LossCode.EVENT_UNWRITABLE, "an event is about an item that is not open")
+                self.lose(LossCode.EVENT_UNWRITABLE, None, "an event is about an item that is not open")
                 return
             told["output_index"] = item.place
             if "item_id" in told:
                 told["item_id"] = item.ident
         self.begin()
-        if "sequence_number" in payload or kind.startswith("response."):
+        if counted:
             told["sequence_number"] = self.number
             self.number += 1
         self.out.append(f"event: {kind}\ndata: {dumps(told)}\n\n")
@@ -192,11 +185,9 @@ class ResponsesWriter(Writer):
         self.begin()
         told = item.item
         if item.choice > 0:
-            item.skipped = True
-            self.lose(LossCode.FURTHER_CHOICE, f"choice {item.choice} is left out", item.index)
+            self.skip(item, LossCode.FURTHER_CHOICE, f"choice {item.choice} is left out")
         elif isinstance(told, OtherItem) and self.source in FOREIGN:
-            item.skipped = True
-            self.lose(LossCode.ITEM_UNSUPPORTED, f"a {told.type[:60]} is left out", item.index)
+            self.skip_type(item)
         elif not isinstance(told, (FunctionCall, CustomToolCall)) or (told.name and told.call_id):
             self.add(item)
 
@@ -230,10 +221,7 @@ class ResponsesWriter(Writer):
         streamed = ARGUMENTS.get(told.type)
         if streamed is not None:
             item.prefix = self.prefix(item, streamed[0])
-        pieces, item.pieces = item.pieces, []
-        for piece in pieces:
-            item.pieces.append(piece)
-            self.arguments(item, piece)
+        self.replay(item)
 
     def prefix(self, item: WrittenItem, stem: str, more: str = "") -> str:
         """All of a delta's frame before its text."""
@@ -283,10 +271,10 @@ class ResponsesWriter(Writer):
         elif self.own():
             part.kind, data = "other", {}
         else:
-            self.lose(LossCode.PART_UNSUPPORTED, f"a part of type {told.type[:40]} is left out", item.index)
+            self.lose_part(item, told)
             return
         if not item.begun or item.over:
-            self.lose(LossCode.LATE_FRAGMENT, "a part began after its item was whole", item.index)
+            self.lose(LossCode.LATE_FRAGMENT, item.index, "a part began after its item was whole")
             part.kind = ""
             return
         if self.own():
@@ -323,7 +311,7 @@ class ResponsesWriter(Writer):
     def is_open(self, item: WrittenItem, part: WrittenPart) -> bool:
         """Whether a fragment still has its place on the wire."""
         if part.closed or part.ended or item.over:
-            self.lose(LossCode.LATE_FRAGMENT, "a fragment came after its value was whole", item.index)
+            self.lose(LossCode.LATE_FRAGMENT, item.index)
             return False
         return part.place >= 0
 
@@ -376,10 +364,10 @@ class ResponsesWriter(Writer):
     def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:
         note: JSON | None = event.annotation if self.own() or self.source is None else flat(event.annotation)
         if note is None or part.kind != "text":
-            self.lose(LossCode.ANNOTATION_UNSUPPORTED, "a citation of another shape is left out", item.index)
+            self.lose(LossCode.ANNOTATION_UNSUPPORTED, item.index)
             return
         if part.ended or item.over:
-            self.lose(LossCode.LATE_FRAGMENT, "a citation came after its part was whole", item.index)
+            self.lose(LossCode.LATE_FRAGMENT, item.index, "a citation came after its part was whole")
             return
         members = f'{self.where(item)}"content_index":{part.place},"annotation_index":{len(part.notes)}'
         part.notes.append(note)
@@ -444,14 +432,6 @@ class ResponsesWriter(Writer):
             at_ = f'"output_index":{item.place},"command_index":{event.part_index or 0}'
             self.say("response.shell_call_command.done", f'{at_},"command":{quoted(event.text)}')
 
-    def value_replaced(self, item: WrittenItem, event: e.ValueReplaced) -> None:
-        if event.kind in STEMS:
-            group = "summary" if event.kind == "summary" else "content"
-            at = event.content_index if KINDS[event.kind].field == "content_index" else event.part_index
-            part = item.parts[group, at or 0]
-            if not part.closed and event.kind == part.kind:
-                return
-
     def part_finished(self, item: WrittenItem, part: WrittenPart, event: e.PartFinished) -> None:
         if part.place >= 0:
             self.close_part(item, part, event.part)
@@ -462,7 +442,7 @@ class ResponsesWriter(Writer):
         if not item.begun:
             return
         if item.over or item.scan.other:
-            self.lose(LossCode.LATE_FRAGMENT, "arguments came after they were whole", item.index)
+            self.lose(LossCode.LATE_FRAGMENT, item.index)
             return
         prefix = item.prefix
         if not prefix:
@@ -519,18 +499,13 @@ class ResponsesWriter(Writer):
         told = item.item
         if not item.begun:
             if isinstance(told, (FunctionCall, CustomToolCall)) and not told.name:
-                item.skipped = True
-                self.lose(LossCode.CALL_NAME_MISSING, "a call without a name is left out", item.index)
+                self.skip(item, LossCode.CALL_NAME_MISSING)
                 return
             self.add(item)
         if item.over:
             return
-        if isinstance(told, FunctionCall) and not item.pieces and told.arguments:
-            item.pieces.append(told.arguments)
-            self.arguments(item, told.arguments)
-        elif isinstance(told, CustomToolCall) and not item.pieces and told.input:
-            item.pieces.append(told.input)
-            self.arguments(item, told.input)
+        if isinstance(told, (FunctionCall, CustomToolCall)):
+            self.tell_whole(item, told.arguments if isinstance(told, FunctionCall) else told.input)
         self.close_arguments(item)
         contents = getattr(told, "content", None)
         for (group, at), part in item.parts.items():
@@ -566,8 +541,7 @@ class ResponsesWriter(Writer):
                 if self.options.foreign_signatures or self.source is None:
                     data["encrypted_content"] = told.encrypted_content
                 else:
-                    message = "encrypted reasoning of another API is left out"
-                    self.lose(LossCode.REASONING_ENCRYPTED, message, item.index)
+                    self.lose(LossCode.REASONING_ENCRYPTED, item.index)
         elif isinstance(told, FunctionCall):
             call_id, name = self.called(item)
             arguments = "".join(item.pieces)
@@ -636,7 +610,7 @@ class ResponsesWriter(Writer):
         return output
 
     def terminal(self, kind: str, response: Response, more: JSON, *, cut: bool) -> None:
-        usage = self.usage if response.usage is None else response.usage
+        usage = self.counted(response)
         data = {**self.base, **(copied(response.data) if self.own() else {}), **more}
         for key in ("id", "object", "created_at", "model"):
             data[key] = self.base[key]
@@ -647,21 +621,14 @@ class ResponsesWriter(Writer):
         data["output"] = self.output(response, cut=cut)
         self.say(kind, f'"response":{dumps(data)}')
 
-    def finish_items(self, status: str) -> None:
-        """What is still open ends with its response."""
-        for index in list(self.items):
-            item = self.items[index]
-            if item.state is not ITEM_DONE and not item.skipped:
-                self.item_finished(item)
-
     def ended(self, response: Response, outcome: Outcome) -> None:
         self.begin()
-        self.finish_items(str(outcome))
+        self.finish_items()
         more: JSON = {"status": str(outcome), "error": None, "incomplete_details": None}
         reason = response.finish_reason
         if outcome is COMPLETED:
             if reason not in ("stop", "tool_calls", None) and not self.own():
-                self.lose(LossCode.FINISH_REASON, f"{reason[:60]!r} is told as completed")
+                self.nearest(reason, "completed")
         else:
             word = response.incomplete_reason if self.own() else None
             more["incomplete_details"] = {
@@ -671,7 +638,9 @@ class ResponsesWriter(Writer):
             if isinstance(told, dict) and isinstance(told.get("reason"), str):
                 more["incomplete_details"] = copied(told)
             elif reason not in REASONS and not self.own():
-                self.lose(LossCode.FINISH_REASON, f"{str(reason)[:60]!r} is none of this wire's reasons")
+                self.lose(
+                    LossCode.FINISH_REASON, None, f"{str(reason)[:60]!r} is none of this wire's reasons"
+                )
         self.terminal(f"response.{outcome}", response, more, cut=False)
 
     def failed(self, response: Response, outcome: Outcome, error: ResponseError | None) -> None:
