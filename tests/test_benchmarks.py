@@ -17,8 +17,8 @@ import measure
 import run
 import scenarios
 from deltafold import ResponseParser
+from runs import count_calls, play
 from scenarios import HOSTILE, OTHERS, SCENARIOS, Scenario, Stream, Told
-from strategies import count_calls, play
 
 TINY = 0.005
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from deltafold import LimitExceeded, Limits, ResponseParser, SSEDecoder
 from fuzz.targets import TARGETS
-from strategies import Run, check_laws, count_calls, drain, play
-from wire import resumed
+from runs import Run, check_laws, count_calls, drain, play, resumed
 
 LINES = [
     *(
@@ -65,7 +64,7 @@ def test_a_decided_dialect_is_the_same_after_a_snapshot() -> None:
     parser.feed(bodies[1])
     parser.close()
     fault = drain(parser, events)
-    assert Run(events, fault, parser).told == whole.told
+    assert Run(events, parser, fault).everything == whole.everything
 
 
 def test_a_response_object_decides_the_dialect() -> None:

@@ -44,8 +44,7 @@ from deltafold.testing.strategies import (
     orderings,
     streams,
 )
-from strategies import THOROUGH, Run, check_laws, count_calls, drain, play, whole
-from wire import Ledger, calls_of
+from runs import THOROUGH, Ledger, Run, calls_of, check_laws, count_calls, drain, play, whole
 
 few = settings(max_examples=400 if THOROUGH else 5)
 """For properties that try every place in each stream."""
@@ -75,7 +74,7 @@ def test_a_clean_stream_folds_to_the_server_s_own_response(stream: Stream) -> No
         assert json.loads(json.dumps(told)) == stream.document
     if stream.outcome is Outcome.COMPLETED or stream.dialect == "responses":
         assert all(getattr(call, "complete", True) for call in calls_of(response))
-    assert play(stream.body, stream.dialect, strict=True).told == run.told
+    assert play(stream.body, stream.dialect, strict=True).everything == run.everything
     if stream.dialect == "responses":
         assert parse(stream.body, stream.dialect) == response
 
@@ -99,9 +98,9 @@ def test_ids_are_not_needed(stream: Stream) -> None:
 def test_law_1_chunking(stream: Stream, data: st.DataObject) -> None:
     """Chunking: the same bytes give the same events, anomalies and response however they are cut."""
     body = stream.body
-    told = play(body, stream.dialect).told
-    assert play(byte_by_byte(body), stream.dialect).told == told
-    assert play(data.draw(chunkings(body)), stream.dialect).told == told
+    told = play(body, stream.dialect).everything
+    assert play(byte_by_byte(body), stream.dialect).everything == told
+    assert play(data.draw(chunkings(body)), stream.dialect).everything == told
 
 
 @given(damaged_bodies(), st.data(), st.booleans())
@@ -110,9 +109,9 @@ def test_law_1_chunking_of_damaged_streams(
 ) -> None:
     """Chunking: so do damaged bytes, in both modes, faults included."""
     dialect, body = damaged
-    told = play(body, dialect, strict=strict).told
-    assert play(data.draw(chunkings(body)), dialect, strict=strict).told == told
-    assert play(byte_by_byte(body), dialect, strict=strict).told == told
+    told = play(body, dialect, strict=strict).everything
+    assert play(data.draw(chunkings(body)), dialect, strict=strict).everything == told
+    assert play(byte_by_byte(body), dialect, strict=strict).everything == told
 
 
 @few
@@ -120,9 +119,9 @@ def test_law_1_chunking_of_damaged_streams(
 def test_law_1_every_cut_in_two(stream: Stream) -> None:
     """Chunking: a stream may be cut in two at every byte."""
     body = stream.body
-    told = play(body, stream.dialect).told
+    told = play(body, stream.dialect).everything
     for chunks in every_cut(body):
-        assert play(chunks, stream.dialect).told == told
+        assert play(chunks, stream.dialect).everything == told
 
 
 SHORT = [
@@ -144,11 +143,11 @@ SHORT = [
 @pytest.mark.parametrize("body", SHORT, ids=repr)
 def test_law_1_all_chunkings_of_short_bodies(body: bytes) -> None:
     """Chunking: a short body may be cut in all ways there are."""
-    told = play(body).told
+    told = play(body).everything
     for mask in range(1 << (len(body) - 1)):
         cuts = [0, *(at + 1 for at in range(len(body) - 1) if mask >> at & 1), len(body)]
         chunks = [body[a:b] for a, b in pairwise(cuts)]
-        assert play(chunks).told == told, chunks
+        assert play(chunks).everything == told, chunks
 
 
 @given(streams())
@@ -168,7 +167,7 @@ def test_law_1_payloads_out_of_their_frames(stream: Stream) -> None:
             assert drain(parser, events) is None
         parser.close()
         assert drain(parser, events) is None
-        assert Run(events, None, parser).told == in_frames.told
+        assert Run(events, parser).everything == in_frames.everything
 
 
 DELTAS = [
@@ -340,7 +339,7 @@ def test_law_4_one_end(damaged: tuple[str, bytes]) -> None:
     if isinstance(drain(parser, events), LimitExceeded):
         return
     parser.cancel()
-    check_laws(Run(events + list(parser.events()), None, parser))
+    check_laws(Run(events + list(parser.events()), parser))
     for _ in range(3):
         assert parser.next_event() is None
     assert parser.state is ResponseState.FINISHED
@@ -852,7 +851,7 @@ def test_law_8_lenient_contains_strict(damaged: tuple[str, bytes]) -> None:
     except WireError:
         assert events == lenient.events[: len(events)]
     else:
-        assert Run(events, None, parser).told == lenient.told
+        assert Run(events, parser).everything == lenient.everything
 
 
 # ------------------------------------------------------------------------------------- snapshot and resume
@@ -866,7 +865,7 @@ def again(parser: ResponseParser) -> ResponseParser:
 @given(streams(), st.data(), st.booleans())
 def test_resume_after_any_event(stream: Stream, data: st.DataObject, strict: bool) -> None:
     """A parser that is suspended after any event goes on exactly where it stood."""
-    told = play(stream.body, stream.dialect, strict=strict).told
+    told = play(stream.body, stream.dialect, strict=strict).everything
     parser = ResponseParser(stream.dialect, strict=strict)
     parser.feed(stream.body)
     events: list[Event] = []
@@ -882,7 +881,7 @@ def test_resume_after_any_event(stream: Stream, data: st.DataObject, strict: boo
             )
     parser.close()
     fault = drain(parser, events)
-    assert Run(events, fault, parser).told == told
+    assert Run(events, parser, fault).everything == told
 
 
 @few
@@ -890,7 +889,7 @@ def test_resume_after_any_event(stream: Stream, data: st.DataObject, strict: boo
 def test_resume_at_every_byte(stream: Stream) -> None:
     """A parser that is suspended at any byte, drained or not, goes on exactly where it stood."""
     body = stream.body
-    told = play(body, stream.dialect).told
+    told = play(body, stream.dialect).everything
     for at in range(0, len(body) + 1, 1 if THOROUGH else 5):
         for drained in (True, False):
             parser = ResponseParser(stream.dialect)
@@ -900,7 +899,7 @@ def test_resume_at_every_byte(stream: Stream) -> None:
             parser.feed(body[at:])
             parser.close()
             fault = drain(parser, events)
-            assert Run(events, fault, parser).told == told
+            assert Run(events, parser, fault).everything == told
 
 
 @given(damaged_bodies(), st.data())
@@ -919,7 +918,7 @@ def test_resume_of_damaged_streams(damaged: tuple[str, bytes], data: st.DataObje
         parser.close()
         parser = again(parser)
         fault = drain(parser, events)
-    assert Run(events, fault, parser).told == run.told
+    assert Run(events, parser, fault).everything == run.everything
 
 
 @given(streams())
@@ -1044,7 +1043,10 @@ def test_bodies_that_are_no_stream(dialect: str, body: bytes, outcome: Outcome) 
     check_laws(run)
     assert run.parser.response.outcome is outcome
     for size in (1, 7, 5000) if len(body) < 1000 else (5000,):
-        assert play([body[at : at + size] for at in range(0, len(body), size)], dialect).told == run.told
+        assert (
+            play([body[at : at + size] for at in range(0, len(body), size)], dialect).everything
+            == run.everything
+        )
 
 
 CHUNK = {"id": "c", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}
@@ -1079,10 +1081,10 @@ def test_auto_is_what_the_first_payload_says(payloads: list[Any], dialect: str) 
 SCRIPT = """
 import sys
 sys.path.insert(0, {tests!r})
-from strategies import play
+from runs import play
 for body in ({body!r}, {damaged!r}):
     run = play(body)
-    print(run.told)
+    print(run.everything)
     print(run.parser.snapshot())
 """
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from deltafold.parsing.parser import ResponseParser
-from wire import check_laws, cut, read, resumed, same
+from runs import check_laws, cut, play, resumed, same
 
 FOLDER = os.environ.get("DELTAFOLD_RECORDINGS")
 FOLDERS = {"": "responses", "responses": "responses", "chat": "chat"}
@@ -41,12 +41,12 @@ def test_recording(path: Path, dialect: str) -> None:
     """A recording keeps the laws, however it is cut, broken off, or taken up again."""
     body = path.read_bytes()
     dice = random.Random(path.stem)
-    reading = read([body], dialect=dialect)
-    check_laws(reading.events, reading.response)
+    reading = play(body, dialect)
+    check_laws(reading)
     check_laws_hold_of_pieces(body, dialect, dice)
-    same(reading, read(cut(body, [dice.randint(0, len(body)) for _ in range(12)]), dialect=dialect))
+    same(reading, play(cut(body, [dice.randint(0, len(body)) for _ in range(12)]), dialect=dialect))
     head, rest = body[:SMALL], body[SMALL:]
-    same(reading, read([*(head[i : i + 1] for i in range(len(head))), rest], dialect=dialect))
+    same(reading, play([*(head[i : i + 1] for i in range(len(head))), rest], dialect=dialect))
 
     place = dice.randint(0, len(body))
     parser = ResponseParser(dialect)
@@ -65,5 +65,5 @@ def test_recording(path: Path, dialect: str) -> None:
 def check_laws_hold_of_pieces(body: bytes, dialect: str, dice: random.Random) -> None:
     """A body that breaks off anywhere still has one end, and what it told till then."""
     for _ in range(4):
-        broken = read([body[: dice.randint(0, len(body))]], dialect=dialect)
-        check_laws(broken.events, broken.response)
+        broken = play(body[: dice.randint(0, len(body))], dialect)
+        check_laws(broken)

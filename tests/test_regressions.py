@@ -17,19 +17,24 @@ from deltafold.model.limits import Limits
 from deltafold.model.response import Outcome, Response
 from deltafold.parsing.parser import ResponseParser
 from deltafold.wire.sse import SSEDecoder
-from strategies import Run, check_laws, count_calls, drain, needs_python_code, play
-from wire import (
+from runs import (
     JSON,
+    Run,
     added,
     arguments,
+    check_laws,
     completed,
+    count_calls,
     created,
     done,
+    drain,
     in_progress,
     message,
+    needs_python_code,
     output_text,
     part_added,
     part_done,
+    play,
     reasoning,
     refusal,
     resumed,
@@ -54,7 +59,7 @@ def lawful(*payloads: Any, **options: Any) -> Run:
     check_laws(found)
     singly = play([j(payload) for payload in payloads], **options)
     check_laws(singly)
-    assert singly.told == found.told
+    assert singly.everything == found.everything
     return found
 
 
@@ -116,7 +121,7 @@ def test_a_limit_passed_after_the_end(line_end: bytes) -> None:
         assert drain(parser, events) is None
     parser.close()
     assert drain(parser, events) is None
-    found = Run(events, None, parser)
+    found = Run(events, parser)
     check_laws(found)
     assert parser.response.output_text == "a" * 9
 

@@ -10,7 +10,7 @@ import pytest
 
 import deltafold as df
 from deltafold import Outcome, ResponseParser, StreamEncoder, encode_response
-from wire import FIXTURES
+from runs import FIXTURES
 
 SOURCES = ("responses", "chat", "anthropic", "gemini")
 FILES = [

@@ -27,7 +27,7 @@ from deltafold import (
 )
 from deltafold.dialects.writing import ObjectScan, countable, dumps, fitting_call_id, json_object
 from deltafold.testing import strategies as drawn
-from wire import FIXTURES
+from runs import FIXTURES
 
 WIRES = ("responses", "chat", "anthropic", "gemini")
 FILES = [

@@ -35,8 +35,8 @@ from deltafold.machine.fold import Fold
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.wire.json_text import DONE, Unread, join_halves, join_surrogates, mend, read_payloads
 from deltafold.wire.sse import COMMENT, ERROR_FIELD, EVENT, text_of
-from strategies import Run, check_laws, drain, whole
-from test_sse import Oracle
+from oracle import Oracle
+from runs import Run, check_laws, drain, whole
 
 JSON = dict[str, Any]
 
@@ -304,7 +304,7 @@ def parser(data: bytes) -> None:
         other = play([piece for found in pieces for piece in (b"", found)], feed, stop, options)
     else:
         other = play(cuts(body, sizes), feed, stop, options)
-    assert other.told == run.told, "another chunking, another outcome"
+    assert other.everything == run.everything, "another chunking, another outcome"
     if options["strict"]:
         lenient = play(pieces, feed, stop, options | {"strict": False})
         assert run.events == lenient.events[: len(run.events)], "strict mode reads something else"
@@ -345,7 +345,7 @@ def play(pieces: Any, feed: Feed, stop: Stop, options: JSON, *, watched: bool = 
     else:
         stop(reader)
         fault = take()
-    return Run(events, fault, reader)
+    return Run(events, reader, fault)
 
 
 def watch(reader: ResponseParser, events: list[Event], fold: Fold) -> WireError | None:
@@ -400,7 +400,7 @@ def framing(data: bytes) -> None:
     run = play([body] if body else [], ResponseParser.feed, ResponseParser.close, options)
     check_laws(run, strict=strict)
     other = play(cuts(body, sizes), ResponseParser.feed, ResponseParser.close, options)
-    assert other.told == run.told, "another chunking, another outcome"
+    assert other.everything == run.everything, "another chunking, another outcome"
 
 
 def summed(piece: bytes) -> bytes:

@@ -66,21 +66,36 @@ MODULES = (
 )
 SURVIVORS = Path(__file__).with_name("survivors.toml")
 OWN_TESTS = {
-    "wire.sse": ("sse",),
-    "wire.json_text": ("payload",),
-    "machine.lifecycle": ("state",),
-    "machine.values": ("machine",),
-    "machine.records": ("responses", "chat", "regressions", "response"),
-    "machine.evidence": ("responses", "chat", "regressions", "response"),
-    "machine.fold": ("responses", "chat", "regressions", "response"),
-    "dialects.base": ("lifts", "chat", "responses"),
-    "arguments.lifted_calls": ("lifts",),
-    "dialects.chat.think_tags": ("think",),
+    "wire.sse": ("wire/test_sse",),
+    "wire.json_text": ("wire/test_json_text",),
+    "machine.lifecycle": ("machine/test_lifecycle",),
+    "machine.values": ("parsing/test_any_order",),
+    "machine.records": (
+        "dialects/test_responses",
+        "dialects/test_chat",
+        "test_regressions",
+        "model/test_response",
+    ),
+    "machine.evidence": (
+        "dialects/test_responses",
+        "dialects/test_chat",
+        "test_regressions",
+        "model/test_response",
+    ),
+    "machine.fold": (
+        "dialects/test_responses",
+        "dialects/test_chat",
+        "test_regressions",
+        "model/test_response",
+    ),
+    "dialects.base": ("arguments/test_lifted_calls", "dialects/test_chat", "dialects/test_responses"),
+    "arguments.lifted_calls": ("arguments/test_lifted_calls",),
+    "dialects.chat.think_tags": ("dialects/test_think_tags",),
     **dict.fromkeys(
         ("dialects.chat.calls", "dialects.chat.merging", "dialects.chat.table", "dialects.chat.reader"),
-        ("chat", "chat_finish", "chat_fixtures", "regressions"),
+        ("dialects/test_chat", "dialects/test_chat_finish", "test_fixtures", "test_regressions"),
     ),
-    "dialects.responses.reader": ("responses", "fixtures", "regressions"),
+    "dialects.responses.reader": ("dialects/test_responses", "test_fixtures", "test_regressions"),
 }
 """Tests that are tried first where a fresh interpreter is needed."""
 KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"
@@ -98,7 +113,7 @@ PYTEST = [
 ]
 
 
-TIMED = "tests/test_lifting.py::test_work_grows_with_the_text_and_no_faster"
+TIMED = "tests/arguments/test_lifter.py::test_work_grows_with_the_text_and_no_faster"
 """A test that measures time, and fails now and then on a busy machine."""
 
 
@@ -169,7 +184,7 @@ class Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def run_fresh(mutant: Mutant, budget: float) -> tuple[str, str]:
     """What becomes of a mutant in an interpreter of its own, and what killed it."""
-    own = [f"tests/test_{name}.py" for name in OWN_TESTS[mutant.module]]
+    own = [f"tests/{name}.py" for name in OWN_TESTS[mutant.module]]
     rest = sorted(
         (str(path.relative_to(ROOT)) for path in TESTS.glob("test_*.py")),
         key=lambda name: (ROOT / name).stat().st_size,

@@ -1,0 +1,994 @@
+"""The Anthropic dialect, payload by payload."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltafold import (
+    FunctionCall,
+    Lift,
+    LimitExceeded,
+    Limits,
+    Message,
+    Outcome,
+    Reasoning,
+    ResponseParser,
+    WireError,
+    parse,
+)
+from deltafold.dialects.anthropic import table
+from deltafold.model import events as e
+from deltafold.model.anomalies import AnomalyCode
+from deltafold.testing import StreamBuilder
+from deltafold.testing import anthropic as a
+from deltafold.testing.strategies import streams
+from runs import Run, play, resumed
+from runs import frames as framed
+from runs import run as run_any
+
+C = AnomalyCode
+START = a.message_start()
+END = (a.message_delta(), a.message_stop())
+TEXT = a.block(a.text(), a.said("High "), a.said("water."))
+
+
+def run(*payloads: Any, **options: Any) -> Run:
+    """Feeds payloads of Anthropic; lists of them are taken apart."""
+    flat = [one for told in payloads for one in (told if isinstance(told, list) else [told])]
+    return run_any(*flat, dialect="anthropic", **options)
+
+
+def whole(*payloads: Any, stop: str | None = "end_turn", **options: Any) -> Run:
+    """A message with these events between its beginning and its end."""
+    return run(START, *payloads, a.message_delta(stop), a.message_stop(), **options)
+
+
+def call(*pieces: str, index: int = 0, **fields: Any) -> list[Any]:
+    """A whole call with its input in pieces."""
+    return a.block(a.tool_use(**fields), *(a.fragment(piece) for piece in pieces), index=index)
+
+
+def calls(found: Run) -> list[tuple[str | None, str, str, bool]]:
+    """The function calls of a run."""
+    items = [item for item in found.response.output if isinstance(item, FunctionCall)]
+    return [(item.call_id, item.name, item.arguments, item.complete) for item in items]
+
+
+def of(found: Run, kind: type) -> list[Any]:
+    """The events of a class."""
+    return [event for event in found.events if isinstance(event, kind)]
+
+
+def blocks(found: Run) -> Any:
+    """The blocks of the message that was told."""
+    return found.response.to_anthropic_message()["content"]
+
+
+# ---------------------------------------------------------------------------------------------- the blocks
+
+
+def test_each_block_is_one_item() -> None:
+    """In the order in which they begin, with nothing joined and nothing trimmed."""
+    found = whole(
+        a.block(a.thinking(), a.thought(" Hm"), a.thought("m. "), a.signature("one")),
+        a.block(a.thinking(), a.signature("two"), index=1),
+        a.block(a.text(), a.said("Yes"), a.said(". "), index=2),
+        a.block(a.text(), index=3),
+        a.block(a.redacted_thinking("sealed"), index=4),
+        call('{"a":', "1}", index=5),
+        stop="tool_use",
+    )
+    assert found.codes == []
+    assert found.texts(e.ReasoningDelta) == [" Hm", "m. "]
+    assert found.texts(e.TextDelta) == ["Yes", ". "]
+    kinds = ["reasoning", "reasoning", "message", "message", "reasoning", "function_call"]
+    assert [item.type for item in found.response.output] == kinds
+    secrets = [item.encrypted_content for item in found.response.output if isinstance(item, Reasoning)]
+    assert secrets == ["one", "two", "sealed"]
+    assert blocks(found) == [
+        {"type": "thinking", "thinking": " Hmm. ", "signature": "one"},
+        {"type": "thinking", "thinking": "", "signature": "two"},
+        {"type": "text", "text": "Yes. "},
+        {"type": "text", "text": ""},
+        {"type": "redacted_thinking", "data": "sealed"},
+        {"type": "tool_use", "id": "toolu_01", "name": "get_weather", "input": {"a": 1}},
+    ]
+    assert found.response.finish_reason == "tool_calls"
+
+
+def test_what_a_block_begins_with_counts() -> None:
+    """Its text is handed out, its signature kept, and told again that is not doubled."""
+    found = whole(
+        a.block(a.thinking("Hm", signature="s"), a.thought("m"), a.signature("s")),
+        a.block(a.text("So", citations=[{"type": "x"}]), a.said("."), index=1),
+    )
+    assert (found.response.reasoning_text, found.response.output_text) == ("Hmm", "So.")
+    assert blocks(found)[0]["signature"] == "s"
+    assert blocks(found)[1]["citations"] == [{"type": "x"}]
+
+
+def test_a_later_signature_replaces() -> None:
+    """The last one is that of the whole block, be it that it comes behind its end."""
+    found = whole(a.block(a.thinking(), a.signature("a"), a.signature("b")), a.signature("c"))
+    assert blocks(found) == [{"type": "thinking", "thinking": "", "signature": "c"}]
+    assert blocks(whole(a.block(a.thinking(signature="a"), a.signature("")))) == [
+        {"type": "thinking", "thinking": "", "signature": "a"}
+    ]
+
+
+def test_thinking_that_is_cut_is_not_finished() -> None:
+    """Its signature is there, and its item says that it is not whole."""
+    found = run(START, a.begin(a.thinking()), a.thought("I will"), a.signature("s"))
+    (item,) = found.response.output
+    assert isinstance(item, Reasoning)
+    assert (item.status, item.encrypted_content) == ("in_progress", "s")
+    assert found.response.outcome is Outcome.TRUNCATED
+
+
+def test_blocks_of_other_types_stay_whole() -> None:
+    """Results come as they are, and so does what nobody knows yet; its deltas are events of their own."""
+    result = {"type": "web_search_tool_result", "tool_use_id": "x", "content": [{"type": "r", "url": "u"}]}
+    scan = {"type": "scan", "status": "odd", "role": 1, "summary": [{"text": "s"}], "block": {"summary": 1}}
+    found = whole(a.block(result), a.block(scan, a.delta("scan_delta", points=[1]), index=1))
+    assert blocks(found) == [result, scan]
+    assert [item.type for item in found.response.output] == ["web_search_tool_result", "scan"]
+    assert [event.type for event in of(found, e.UnknownEvent)] == ["content_block_delta"]
+    assert found.codes == []
+
+
+@pytest.mark.parametrize("kind", ["server_tool_use", "mcp_tool_use", "new_tool_use"])
+def test_calls_of_the_server(kind: str) -> None:
+    """What is streamed into them is handed out as it comes, and their input is the value of it."""
+    told = {"type": kind, "id": "srvtoolu_1", "name": "f", "input": {}, "arguments": 7}
+    found = whole(a.block(told, a.fragment(""), a.fragment('{"q":'), a.fragment('"x"}')))
+    assert found.texts(e.ArgumentsDelta) == ['{"q":', '"x"}']
+    assert blocks(found) == [{**told, "input": {"q": "x"}}]
+    (item,) = found.response.output
+    assert (item.data["input"], item.data["arguments"]) == ({"q": "x"}, '{"q":"x"}')
+    cut = run(START, a.begin(told), a.fragment('{"q":'))
+    assert blocks(cut) == [told]
+    assert cut.response.output[0].data["arguments"] == '{"q":'
+    given = whole(a.block({**told, "input": {"q": 1}}))
+    assert blocks(given) == [{**told, "input": {"q": 1}}]
+    assert given.response.verdict.hosted_tool_ran
+
+
+@pytest.mark.parametrize(
+    "text", ['{"q":', "[" * 5000, '{"a":NaN}', "1" * 5000, '{"a":1e999}', "[" * 70 + "]" * 70, '{"a":1} x']
+)
+def test_an_input_that_is_no_value_stays_text(text: str) -> None:
+    """It may be cut, invalid, too deep, or beyond what JSON can hold: what the block began with stands."""
+    found = whole(a.block(a.server_tool_use(), a.fragment(text)), call(text, index=1))
+    assert [block["input"] for block in blocks(found)] == [{}, {}]
+    assert found.response.output[0].data["arguments"] == text
+    assert calls(found)[0][2] == text
+    json.dumps(found.response.to_anthropic_message(), allow_nan=False)
+
+
+def test_half_a_pair_in_an_input() -> None:
+    """The text stays as it came; the value has a UTF-8 form."""
+    found = whole(call('{"a":"\\ud83c"}'))
+    assert calls(found)[0][2:] == ('{"a":"\\ud83c"}', True)
+    assert blocks(found)[0]["input"] == {"a": "\ufffd"}
+
+
+def test_citations() -> None:
+    """Before, between and behind the text, and behind the end of the block."""
+    found = whole(
+        a.block(a.text(), a.citation(file_id="1"), a.said("a"), a.citation(file_id="2")),
+        a.citation(file_id="3"),
+    )
+    (item,) = found.response.output
+    assert isinstance(item, Message)
+    part: Any = item.content[0]
+    assert [entry["file_id"] for entry in part.annotations] == ["1", "2", "3"]
+    assert blocks(found)[0]["citations"] == list(part.annotations)
+    assert [event.annotation_index for event in of(found, e.AnnotationAdded)] == [0, 1, 2]
+
+
+def test_compaction() -> None:
+    """The last value counts; a null beside one erases nothing, and by itself it says that it failed."""
+    pieces = [
+        a.delta("compaction_delta", content="a", encrypted_content="e"),
+        a.delta("compaction_delta", content="ab", encrypted_content=None),
+    ]
+    found = whole(a.block({"type": "compaction", "content": None}, *pieces))
+    assert blocks(found) == [{"type": "compaction", "content": "ab", "encrypted_content": "e"}]
+    assert found.response.output_text == ""
+    failed = a.block({"type": "compaction", "content": None}, a.delta("compaction_delta", content=None))
+    assert blocks(whole(failed)) == [{"type": "compaction", "content": None}]
+    told = a.block({"type": "compaction", "content": "x"}, a.delta("compaction_delta", content=None))
+    assert blocks(whole(told)) == [{"type": "compaction", "content": "x"}]
+
+
+def test_a_fallback_names_the_model() -> None:
+    """What goes on is another model's; an odd block changes nothing."""
+    block = {"type": "fallback", "from": {"model": "m"}, "to": {"model": "claude-haiku"}}
+    found = whole(a.block(block), a.block({"type": "fallback", "to": 5}, index=1))
+    assert found.response.model == found.response.to_anthropic_message()["model"] == "claude-haiku"
+    assert not found.response.verdict.hosted_tool_ran
+
+
+def test_hidden_thinking_counts_tokens() -> None:
+    """That is progress to be shown, and no text."""
+    found = whole(a.block(a.thinking(), a.thought("", estimated_tokens=64), a.signature()))
+    assert [event.payload["estimated_tokens"] for event in of(found, e.Notice)] == [64]
+    assert of(found, e.ReasoningDelta) == []
+
+
+# ----------------------------------------------------------------------------------------------- the calls
+
+
+@pytest.mark.parametrize("start", [{}, None, "missing", "", []])
+@pytest.mark.parametrize("pieces", [(), ("",)])
+def test_a_call_without_arguments(start: Any, pieces: tuple[str, ...]) -> None:
+    """It has none, so they are `{}`, which is told when the call ends."""
+    told = a.tool_use(input=start)
+    if start == "missing":
+        del told["input"]
+    found = whole(a.block(told, *map(a.fragment, pieces)), stop="tool_use")
+    assert calls(found) == [("toolu_01", "get_weather", "{}", True)]
+    assert found.texts(e.ArgumentsDelta) == ["{}"]
+    cut = run(START, a.begin(told), *map(a.fragment, pieces))
+    assert calls(cut) == [("toolu_01", "get_weather", "", False)]
+
+
+def test_an_input_at_the_start() -> None:
+    """It counts where nothing is streamed, and only there."""
+    found = whole(
+        call(input={"a": "ø", "b": [1]}),
+        call('{"c"', ":2}", index=1, ident="t2", input={"a": 1}),
+        stop="tool_use",
+    )
+    assert [arguments for _, _, arguments, _ in calls(found)] == ['{"a":"ø","b":[1]}', '{"c":2}']
+    assert all(complete for *_, complete in calls(found))
+
+
+def test_a_limit_cuts_a_call() -> None:
+    """Behind its arguments or before them: a call that was cut is not to be run."""
+    for payloads in (
+        [a.begin(a.tool_use()), a.fragment('{"a":1}')],
+        [a.begin(a.tool_use())],
+        call(),
+        call(""),
+    ):
+        found = run(START, payloads, a.message_delta("max_tokens"), a.message_stop())
+        assert found.response.outcome is Outcome.INCOMPLETE
+        assert found.response.tool_calls == ()
+        assert found.response.finish_reason == "length"
+    kept = run(
+        START, call('{"a":1}'), a.block(a.text(), index=1), a.message_delta("max_tokens"), a.message_stop()
+    )
+    assert len(kept.response.tool_calls) == 1
+
+
+def test_a_message_that_ends_closes_its_blocks() -> None:
+    """A call whose JSON is whole is complete then."""
+    found = whole(a.begin(a.tool_use()), a.fragment('{"a":1}'), stop="tool_use")
+    assert calls(found)[0][3] is True
+    assert C.BLOCK_NOT_ENDED in found.codes
+
+
+def test_ids_are_made_and_not_told() -> None:
+    """A missing, an odd and a second id: each call can be answered, and the message says what was told."""
+    found = whole(
+        call("{}", ident=""),
+        call("{}", ident=5, index=1),
+        call("{}", ident="x", index=2),
+        call("{}", ident="x", index=3),
+        stop="tool_use",
+    )
+    made = [ident for ident, *_ in calls(found)]
+    assert made == ["call_0_synthesized", "call_1_synthesized", "x", "call_3_synthesized"]
+    assert [block["id"] for block in blocks(found)] == ["", 5, "x", "x"]
+    assert set(found.codes) == {C.CALL_ID_MISSING, C.CALL_ID_REPEATED}
+
+
+def test_deltas_of_no_type() -> None:
+    """What they hold tells what they are; else they come as they stand."""
+    bare = {"type": "content_block_delta", "index": 0, "delta": {"glow": 1}}
+    found = whole(a.block(a.text()), bare)
+    assert of(found, e.UnknownEvent) == [e.UnknownEvent("content_block_delta", bare)]
+    strays = whole(TEXT, a.thought("Hm"), a.end())
+    assert strays.response.reasoning_text == "Hm"
+    assert strays.codes == [C.DELTA_MISFITS]
+
+
+def test_a_nameless_call() -> None:
+    """It is a call all the same."""
+    found = whole(call("{}", name=None), stop="tool_use")
+    assert calls(found) == [("toolu_01", "", "{}", True)]
+    assert C.CALL_NAME_MISSING in found.codes
+    assert blocks(found)[0]["name"] is None
+
+
+def test_approvals_and_partial_arguments() -> None:
+    """A call that needs approval says so, and what is known of its arguments can be read while it grows."""
+    found = run(
+        START, a.begin(a.tool_use("rm")), a.fragment('{"path":"a'), end="none", approval_required={"rm"}
+    )
+    item: Any = found.response.output[0]
+    assert item.needs_approval
+    assert not item.complete
+    assert found.response.requires_action == (item,)
+
+
+@pytest.mark.parametrize("remove", [False, True])
+def test_lifts(remove: bool) -> None:
+    """A declared string comes as text; a call of which all is taken out has an empty object."""
+    lift = Lift(("say",), "text", "get_weather", remove=remove)
+    found = whole(call('{"s', 'ay":"H', 'i"}'), call(input={"say": "Ho"}, ident="t2", index=1), lifts=[lift])
+    assert [lifted.text for lifted in found.response.lifted] == ["Hi", "Ho"]
+    kept = ["{}", "{}"] if remove else ['{"say":"Hi"}', '{"say":"Ho"}']
+    assert [arguments for _, _, arguments, _ in calls(found)] == kept
+    assert all(complete for *_, complete in calls(found))
+
+
+def test_halves_of_pairs_meet() -> None:
+    """In text, thinking and input; one that stays alone becomes U+FFFD."""
+    found = whole(
+        a.block(a.text(), a.said("a\ud83c"), a.said("\udf0a"), a.said("\ud83c")),
+        a.block(a.thinking(), a.thought("\ud83c"), a.thought("\udf0a"), index=1),
+        call('{"a":"\ud83c', '\udf0a"}', index=2),
+        a.block(a.server_tool_use(), a.fragment("\ud83c"), index=3),
+    )
+    assert found.response.output_text == "a🌊\ufffd"
+    assert found.response.reasoning_text == "🌊"
+    assert calls(found)[0][2:] == ('{"a":"🌊"}', True)
+    assert found.response.output[3].data["arguments"] == "\ufffd"
+
+
+# --------------------------------------------------------------------------------------- order of the blocks
+
+
+def test_content_of_the_message_comes_first() -> None:
+    """Blocks that it begins with are items, and its stop reason counts where it stops."""
+    found = run(
+        a.message_start(a.text("a"), a.tool_use(input={"n": 6}), stop_reason="tool_use"), a.message_stop()
+    )
+    assert found.response.output_text == "a"
+    assert calls(found) == [("toolu_01", "get_weather", '{"n":6}', True)]
+    assert (found.response.outcome, found.response.finish_reason) == (Outcome.COMPLETED, "tool_calls")
+    for index in (0, 1):
+        more = run(a.message_start(a.text("a")), a.block(a.text(), a.said("b"), index=index), *END)
+        assert (more.response.output_text, more.codes) == ("ab", [])
+
+
+def test_blocks_that_are_open_at_once() -> None:
+    """Their indexes tell them apart."""
+    found = whole(
+        a.begin(a.text(), 0), a.begin(a.text(), 1), a.said("b", 1), a.said("a", 0), a.end(0), a.end(1)
+    )
+    assert [block["text"] for block in blocks(found)] == ["a", "b"]
+    assert found.codes == [C.BLOCK_OUT_OF_ORDER]
+
+
+def test_an_index_that_is_used_again() -> None:
+    """The block that is open ends, and so does what had not fitted it."""
+    found = whole(a.begin(a.text()), a.thought("Hm"), a.said("a"), a.begin(a.text()), a.said("b"), a.end())
+    assert [block.get("text") for block in blocks(found)] == ["a", None, "b"]
+    assert found.response.reasoning_text == "Hm"
+    assert C.INDEX_REUSED in found.codes
+    assert C.BLOCK_NOT_ENDED not in found.codes
+
+
+@pytest.mark.parametrize("index", [None, -1, "0", True])
+def test_events_without_an_index(index: Any) -> None:
+    """They are about the block that began last."""
+    found = whole(
+        a.begin(a.text(), index),
+        a.said("a", index),
+        a.end(index),
+        a.begin(a.text(), index),
+        a.said("b", index),
+    )
+    assert [block["text"] for block in blocks(found)] == ["a", "b"]
+    assert C.INDEX_MISSING in found.codes
+
+
+def test_deltas_that_do_not_fit() -> None:
+    """Text stays text, thinking stays thinking, and no call is altered."""
+    found = whole(
+        a.begin(a.tool_use()),
+        a.said("Aye"),
+        a.thought("Hm"),
+        a.fragment("{}"),
+        a.citation(),
+        a.signature(),
+        a.said("."),
+        a.end(),
+        stop="tool_use",
+    )
+    assert calls(found) == [("toolu_01", "get_weather", "{}", True)]
+    assert (found.response.output_text, found.response.reasoning_text) == ("Aye.", "Hm")
+    assert C.DELTA_MISFITS in found.codes
+    assert len(of(found, e.UnknownEvent)) == 1
+
+
+@pytest.mark.parametrize("told", [a.text(), a.thinking(), a.redacted_thinking(), {"type": "scan"}, None])
+def test_an_input_that_belongs_to_no_call(told: Any) -> None:
+    """It is an event that comes as it stands."""
+    found = whole(
+        *([] if told is None else [a.begin(told)]), a.fragment('{"a":1}'), *([a.end()] if told else [])
+    )
+    assert of(found, e.ArgumentsDelta) == []
+    assert of(found, e.UnknownEvent) == [e.UnknownEvent("content_block_delta", a.fragment('{"a":1}'))]
+    assert C.DELTA_MISFITS in found.codes
+
+
+def test_what_comes_behind_the_end_of_its_block() -> None:
+    """Text goes on, an input does not."""
+    found = whole(TEXT, a.said("!"), call("{}", index=1), a.fragment("x", 1), stop="tool_use")
+    assert found.response.output_text == "High water.!"
+    assert calls(found)[0][2:] == ("{}", True)
+    assert found.codes == [C.DELTA_AFTER_DONE, C.DELTA_MISFITS]
+
+
+def test_blocks_that_never_began() -> None:
+    """Text begins one; an end and a signature do not."""
+    found = run(a.said("Aye", 4), a.said(".", 4), a.end(4), a.end(7), a.signature(index=9), *END)
+    assert found.response.output_text == "Aye."
+    assert len(found.response.output) == 1
+    assert {C.RESPONSE_NOT_ANNOUNCED, C.DELTA_MISFITS} == set(found.codes)
+
+
+# --------------------------------------------------------------------------------------------- the message
+
+
+def test_the_message_is_told_again() -> None:
+    """What it says anew is of no account: neither its usage nor its fields."""
+    found = run(START, START, TEXT, a.message_start(usage=a.usage(99), k=1), *END)
+    assert found.response.output_text == "High water."
+    assert found.response.usage is not None
+    assert found.response.usage.input_tokens == 12
+    assert found.codes == [C.ANNOUNCED_TWICE]
+
+
+def test_a_message_that_begins_late() -> None:
+    """Blocks came before it, and what it says of itself is news."""
+    found = run(TEXT, a.message_start(a.text("b"), id="msg_late"), *END)
+    assert (found.response.id, found.response.output_text) == ("msg_late", "High water.b")
+    assert found.response.usage is not None
+    assert found.response.usage.input_tokens == 12
+
+
+def test_a_second_generation() -> None:
+    """Two answers are never mixed: the first one ends where the second one begins."""
+    found = run(
+        a.message_start(id="a"), a.begin(a.tool_use()), a.fragment("{"), a.message_start(id="b"), TEXT, *END
+    )
+    assert (found.response.id, found.response.outcome) == ("a", Outcome.TRUNCATED)
+    assert found.response.tool_calls == ()
+    assert C.RESPONSE_ID_CHANGED in found.codes
+
+
+def test_members_of_the_message() -> None:
+    """Those that nobody knows are in the message, whatever a response calls so; null erases nothing."""
+    found = run(
+        a.message_start(status="odd", k=None, container={"id": "c"}, service_tier="standard"),
+        {
+            **a.message_delta(container=None, stop_details={"type": "refusal"}),
+            "context_management": {"e": []},
+        },
+        a.message_stop(k=2),
+    )
+    message = found.response.to_anthropic_message()
+    assert message["status"] == "odd"
+    assert (message["k"], message["container"], message["service_tier"]) == (2, {"id": "c"}, "standard")
+    assert message["context_management"] == {"e": []}
+    assert message["stop_details"] == {"type": "refusal"}
+    assert found.response.status == "completed"
+
+
+def test_usage() -> None:
+    """Totals replace totals, also downwards; null and absent ones erase nothing. The prompt is all of it."""
+    start = {"input_tokens": 9, "cache_read_input_tokens": 1500, "cache_creation_input_tokens": 100}
+    delta = a.message_delta(None)
+    found = run(
+        a.message_start(usage={**start, "output_tokens": 1, "service_tier": "standard"}),
+        {**delta, "usage": {"output_tokens": 7, "cache_read_input_tokens": None}},
+        {**delta, "usage": None},
+        {
+            **a.message_delta(),
+            "usage": {"cache_creation_input_tokens": 10, "output_tokens_details": {"thinking_tokens": 4}},
+        },
+        a.message_stop(),
+    )
+    usage = found.response.usage
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (1519, 7, 1526)
+    assert (usage.cached_tokens, usage.cache_write_tokens, usage.reasoning_tokens) == (1500, 10, 4)
+    assert found.response.to_anthropic_message()["usage"]["service_tier"] == "standard"
+    assert found.response.to_dict()["usage"] == {
+        "input_tokens": 1519,
+        "output_tokens": 7,
+        "total_tokens": 1526,
+        "input_tokens_details": {"cached_tokens": 1500, "cache_write_tokens": 10},
+        "output_tokens_details": {"reasoning_tokens": 4},
+    }
+    assert found.response.to_chat_completion()["usage"] == {
+        "prompt_tokens": 1519,
+        "completion_tokens": 7,
+        "total_tokens": 1526,
+        "prompt_tokens_details": {"cached_tokens": 1500, "cache_write_tokens": 10},
+        "completion_tokens_details": {"reasoning_tokens": 4},
+    }
+    assert found.codes == []
+
+
+def test_usage_of_bedrock() -> None:
+    """Its metrics repeat the totals: they count where nothing else does."""
+    metrics = {"inputTokenCount": 412, "outputTokenCount": 37, "invocationLatency": 901}
+    stop = a.message_stop(**{"amazon-bedrock-invocationMetrics": metrics})
+    told = run(START, a.message_delta(), stop).response.usage
+    assert told is not None
+    assert (told.input_tokens, told.output_tokens) == (12, 5)
+    alone = run(a.message_start(usage=None), {**a.message_delta(), "usage": None}, stop).response
+    assert alone.usage is not None
+    assert (alone.usage.input_tokens, alone.usage.output_tokens) == (412, 37)
+    assert alone.to_anthropic_message()["amazon-bedrock-invocationMetrics"] == metrics
+    odd = a.message_stop(**{"amazon-bedrock-invocationMetrics": {"inputTokenCount": "1"}})
+    assert run(a.message_start(usage=None), odd).response.usage is None
+
+
+def test_usage_with_very_many_members() -> None:
+    """All of them are there in the end, and none costs as much as all."""
+    more = [{**a.message_delta(None), "usage": {f"k{i}": i, "output_tokens": i}} for i in range(100)]
+    found = run(START, *more, *END)
+    told = found.response.to_anthropic_message()["usage"]
+    assert (told["k99"], told["output_tokens"], told["input_tokens"]) == (99, 5, 12)
+    reports = of(found, e.UsageReported)
+    assert max(len(report.usage.data) for report in reports[:-1]) <= 64
+    assert reports[-2].usage.output_tokens == 5
+
+
+def test_a_message_delta_without_usage() -> None:
+    """What had been told stands; strict mode wants it, be it null."""
+    found = run(START, TEXT, a.message_delta(output=None), a.message_stop())
+    assert found.codes == [C.USAGE_MISSING]
+    assert found.response.usage is not None
+    assert found.response.usage.output_tokens == 1
+
+
+# -------------------------------------------------------------------------------------------------- the end
+
+
+@pytest.mark.parametrize("word", table.STOPS)
+def test_every_stop_reason(word: str) -> None:
+    """Each word of the table means what it says, in any case and spelling."""
+    stop = table.STOPS[word]
+    for told in (word, word.upper(), word.replace("_", "-")):
+        found = whole(TEXT, stop=told)
+        assert found.response.outcome is stop.outcome
+        assert found.response.finish_reason == stop.reason
+        assert found.response.to_anthropic_message()["stop_reason"] == told
+        assert found.codes == []
+        assert (found.response.error is not None) is (stop.outcome is Outcome.FAILED)
+        if stop.outcome is Outcome.INCOMPLETE:
+            assert found.response.incomplete_reason == told
+
+
+def test_an_unknown_stop_reason() -> None:
+    """It is the finish reason as it came, and never a silent good end."""
+    found = whole(TEXT, stop="tide_turned", strict=True)
+    assert (found.response.outcome, found.response.finish_reason) == (Outcome.COMPLETED, "tide_turned")
+    assert found.codes == [C.FINISH_REASON_UNKNOWN]
+
+
+def test_a_stop_with_a_call() -> None:
+    """A whole call is to be run, whatever the word; a word alone makes no call."""
+    assert whole(call("{}"), stop="end_turn").response.finish_reason == "tool_calls"
+    found = whole(TEXT, stop="tool_use").response
+    assert (found.finish_reason, found.tool_calls) == ("tool_calls", ())
+
+
+@pytest.mark.parametrize("word", [None, "", "null", 5, {}])
+def test_no_stop_reason(word: Any) -> None:
+    """Nobody said that the message is whole."""
+    found = whole(TEXT, stop=word)
+    assert found.response.outcome is Outcome.TRUNCATED
+    assert found.response.finish_reason is None
+    assert C.FINISH_REASON_MISSING in found.codes
+
+
+def test_null_never_erases_a_stop_reason() -> None:
+    """A later event without one says nothing."""
+    found = run(START, TEXT, a.message_delta("end_turn"), a.message_delta(None, 9), a.message_stop())
+    assert (found.response.outcome, found.codes) == (Outcome.COMPLETED, [])
+
+
+def sse(*payloads: Any, **options: Any) -> Run:
+    """The same inside of frames, where the transport has an end of its own."""
+    flat = [one for told in payloads for one in (told if isinstance(told, list) else [told])]
+    parser = ResponseParser("anthropic", **options)
+    parser.feed(framed(*flat))
+    parser.close()
+    events = list(parser.events())
+    return Run(events, parser)
+
+
+def test_a_transport_that_ends_early() -> None:
+    """A stop reason is an end if nothing came behind it; without one the message is cut."""
+    found = sse(START, TEXT, a.message_delta())
+    assert (found.response.outcome, found.codes) == (Outcome.COMPLETED, [C.MISSING_TERMINAL])
+    for payloads in (
+        [START, *TEXT],
+        [START, *TEXT, a.message_delta(), a.begin(a.text(), 1)],
+        [START, *TEXT, a.message_delta(), a.said("more")],
+        [a.message_start(stop_reason="end_turn"), *TEXT],
+        [START, a.begin(a.tool_use()), a.message_delta(), a.fragment("{")],
+    ):
+        cut = sse(payloads)
+        assert cut.response.outcome is Outcome.TRUNCATED
+        assert C.MISSING_TERMINAL in cut.codes
+    with pytest.raises(WireError):
+        sse(START, TEXT, a.message_delta(), strict=True)
+
+
+def test_nothing_follows_the_end() -> None:
+    """Neither deltas, nor another message; a ping there is not even an anomaly."""
+    found = sse(START, call('{"a":1}'), a.message_delta("tool_use"), a.message_stop(), a.ping(cost="1"))
+    assert found.codes == []
+    more = sse(START, call('{"a":1}'), *END, a.fragment("x"), a.message_start(id="b"), TEXT, *END)
+    assert calls(more) == [("toolu_01", "get_weather", '{"a":1}', True)]
+    assert set(more.codes) == {C.EVENT_AFTER_END}
+
+
+@pytest.mark.parametrize("feed", [run, sse])
+def test_an_error_ends_the_message(feed: Any) -> None:
+    """At any place, at once; what came before stays, and the first error counts."""
+    second = a.error("api_error", "the stream ended")
+    found = feed(START, a.begin(a.text()), a.said("So"), a.error(), second, a.said("more"), a.message_stop())
+    assert (found.response.outcome, found.response.output_text) == (Outcome.FAILED, "So")
+    error = found.response.error
+    assert error is not None
+    assert (error.kind, error.type, error.message) == ("overloaded", "overloaded_error", "Overloaded")
+    assert error.retryable
+    assert C.ERROR_AFTER_FAILURE in found.codes
+    first = feed(a.error())
+    assert (first.response.outcome, first.codes) == (Outcome.FAILED, [])
+    untyped = feed(START, {"error": {"message": "upstream connect error", "code": 503}})
+    assert untyped.response.error is not None
+
+
+def test_cancelling() -> None:
+    """What had arrived stays, and no call is whole."""
+    found = run(START, a.begin(a.tool_use()), a.fragment("{}"), end="cancel")
+    assert (found.response.outcome, found.response.finish_reason) == (Outcome.CANCELLED, "cancelled")
+    assert found.response.tool_calls == ()
+
+
+def test_done_ends_nothing() -> None:
+    """Only proxies send it here."""
+    parser = ResponseParser("anthropic", strict=True)
+    parser.feed(framed(START, *TEXT) + b"data: [DONE]\n\ndata: [DONE]\n\n" + framed(*END))
+    parser.close()
+    assert [*parser.events()][-1] == e.ResponseFinished(Outcome.COMPLETED, parser.response)
+    assert [anomaly.code for anomaly in parser.anomalies] == [C.DONE_OF_ANOTHER_WIRE]
+
+
+# -------------------------------------------------------------------------------------- types and bodies
+
+
+def test_event_names() -> None:
+    """None is needed, another one is an anomaly, and one alone is the type."""
+    body = b"".join(b"data: " + json.dumps(one).encode() + b"\n\n" for one in (START, *TEXT, *END))
+    assert parse(body, "anthropic").output_text == "High water."
+    parser = ResponseParser("anthropic")
+    parser.feed(b"event: content_block_start\n" + body)
+    parser.feed(b"event: ping\ndata: {}\n\n")
+    parser.close()
+    list(parser.events())
+    assert [anomaly.code for anomaly in parser.anomalies] == [C.EVENT_NAME_DIFFERS, C.TYPE_ONLY_IN_EVENT_NAME]
+
+
+def test_events_without_a_type() -> None:
+    """Their members tell what they are; a delta without a type is told by its text."""
+
+    def untyped(told: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in told.items() if key != "type"}
+
+    found = run(
+        untyped(START),
+        untyped(a.begin(a.text())),
+        {"index": 0, "delta": {"text": "a"}},
+        untyped(a.message_delta()),
+        {"k": 1},
+        a.message_stop(),
+    )
+    assert (found.response.output_text, found.response.outcome) == ("a", Outcome.COMPLETED)
+    assert set(found.codes) == {C.TYPE_MISSING, C.BLOCK_NOT_ENDED}
+    assert of(found, e.UnknownEvent) == [e.UnknownEvent("", {"k": 1})]
+    body = untyped(a.message(a.text("a"), stop_reason="end_turn"))
+    assert parse(json.dumps(body).encode(), "anthropic").output_text == "a"
+
+
+def test_events_that_nobody_knows() -> None:
+    """They come as they are, those of Vertex's gateways included, and count nothing."""
+    vertex = {"type": "vertex_event", "usage": {"input_tokens": 99, "output_tokens": 99}}
+    found = whole(vertex, TEXT)
+    assert of(found, e.UnknownEvent) == [e.UnknownEvent("vertex_event", vertex)]
+    assert found.response.usage is not None
+    assert found.response.usage.input_tokens == 12
+    assert found.codes == []
+
+
+@pytest.mark.parametrize(
+    ("payload", "name"),
+    [
+        ({"object": "chat.completion.chunk", "choices": []}, "chat"),
+        ({"type": "response.created", "response": {}}, "responses"),
+        ({"candidates": []}, "gemini"),
+    ],
+)
+def test_payloads_of_other_wires(payload: Any, name: str) -> None:
+    """The response fails with an error that names the right dialect."""
+    for payloads in ([payload], [START, payload]):
+        error = run(*payloads).response.error
+        assert error is not None
+        assert error.code == "wrong_dialect"
+        assert f"dialect={name!r}" in (error.message or "")
+
+
+def test_bodies_that_are_no_message() -> None:
+    """An HTML page and a bare error fail; so does an error under a type that nobody knows."""
+    parser = ResponseParser("anthropic")
+    parser.feed(b"<html>Bad gateway</html>")
+    parser.close()
+    assert [*parser.events()][-1] == e.ResponseFinished(Outcome.FAILED, parser.response)
+    found = run({"type": "oops", "error": {"message": "no", "code": 500}})
+    assert found.response.outcome is Outcome.FAILED
+
+
+def test_lifted_arguments_go_the_long_way() -> None:
+    """The short cut knows nothing of lifts."""
+    lift = Lift(("say",), "text")
+    parser = ResponseParser("anthropic", lifts=[lift])
+    parser.feed(framed(START, a.begin(a.tool_use()), *[a.fragment("1")] * 3))
+    list(parser.events())
+    assert not parser._reader.hot.openings
+
+
+def test_a_replay_by_another_message() -> None:
+    """What another connection tells of another message changes nothing."""
+    parser = ResponseParser("anthropic")
+    parser.feed(framed(a.message_start(id="a"), a.begin(a.text()), a.said("x")))
+    events = list(parser.events())
+    parser.reconnect()
+    parser.feed(framed(a.ping(), a.message_start(id="b"), a.begin(a.text()), a.said("y")))
+    parser.close()
+    events += parser.events()
+    assert parser.response.output_text == "x"
+    assert C.REPLAY_REFUSED in [anomaly.code for anomaly in parser.anomalies]
+
+
+def test_a_replay_by_a_body() -> None:
+    """A message that is told whole over another connection is no news to the stream that it began with."""
+    parser = ResponseParser("anthropic")
+    parser.feed(framed(a.message_start(), a.begin(a.text()), a.said("x")))
+    events = list(parser.events())
+    parser.reconnect()
+    parser.feed(json.dumps(a.message(a.text("xy"), stop_reason="end_turn")).encode())
+    parser.close()
+    events += parser.events()
+    assert parser.response.output_text == "x"
+    assert parser.response.outcome is Outcome.TRUNCATED
+    assert C.ANNOUNCED_TWICE in [anomaly.code for anomaly in parser.anomalies]
+
+
+def test_whole_messages() -> None:
+    """A message in place of a stream, by `parse()` or as the one payload; in a stream it is of no account."""
+    message = a.message(a.thinking("Hm", signature="s"), a.text("a"), a.tool_use(), stop_reason="tool_use")
+    for response in (parse(json.dumps(message).encode()), run(message).response):
+        assert response.to_anthropic_message() == message
+        assert (response.outcome, response.finish_reason) == (Outcome.COMPLETED, "tool_calls")
+    found = run(START, message, *END)
+    assert found.response.output == ()
+    assert C.ANNOUNCED_TWICE in found.codes
+
+
+def test_values_of_wrong_types() -> None:
+    """Each counts as not told, and says so."""
+    for payload in (
+        {"type": "message_start", "message": 5},
+        a.message_start(id=5),
+        a.message_start(model=[]),
+        a.message_start(content={}),
+        a.message_start(5),
+        a.message_start(usage=[]),
+        {"type": "content_block_start", "index": 0, "content_block": []},
+        a.begin({"type": 5}),
+        a.begin(a.text(5)),
+        a.begin(a.text(citations=5)),
+        a.begin(a.text(citations=[5])),
+        a.begin(a.thinking(signature=5)),
+        a.begin(a.tool_use(input=5)),
+        {"type": "content_block_delta", "index": 0, "delta": []},
+        a.said(5),
+        {"type": "message_delta", "delta": [], "usage": {}},
+        a.message_delta(5),  # type: ignore[arg-type]
+    ):
+        assert C.INVALID_FIELD in run(payload).codes
+    for told, delta in (
+        (a.text(), a.said(5)),
+        (a.thinking(), a.signature(5)),
+        (a.tool_use(), a.fragment(5)),
+        (a.text(), a.delta("citations_delta", citation=5)),
+    ):
+        assert C.INVALID_FIELD in whole(a.block(told, delta)).codes
+        assert whole(a.block(told, a.said(None), a.fragment(None))).response.output
+
+
+@pytest.mark.parametrize(
+    "payloads",
+    [
+        [*TEXT, *END],
+        [START, START, *END],
+        [START, a.said("a"), *END],
+        [START, *a.block(a.text(), index=1), *END],
+        [START, a.begin(a.text()), *END],
+        [START, *TEXT, a.message_delta(), *a.block(a.text(), index=1), a.message_stop()],
+        [START, a.begin(a.text()), a.fragment("{}"), a.end(), *END],
+        [START, *TEXT, a.message_stop()],
+        [START, *TEXT, a.message_delta(output=None), a.message_stop()],
+        [START, *TEXT],
+    ],
+)
+def test_strict_refuses(payloads: list[Any]) -> None:
+    """What is out of order, by the anomaly that lenient mode reports first."""
+    found = sse(payloads)
+    with pytest.raises(WireError) as caught:
+        sse(payloads, strict=True)
+    assert caught.value.code == found.codes[0]
+
+
+@pytest.mark.parametrize(
+    ("limits", "payloads"),
+    [
+        ({"items": 2}, [START, *(one for i in range(3) for one in a.block(a.text(), index=i))]),
+        ({"items": 2}, [a.message_start(*[a.text()] * 3)]),
+        ({"index": 4}, [START, a.begin(a.text(), 5)]),
+        ({"index": 4}, [START, a.begin(a.text()), *[a.citation()] * 6]),
+        ({"text_size": 3}, [START, a.begin(a.text()), a.said("abcd")]),
+        ({"parts": 2}, [START, a.begin({"type": "x", "content": [{}] * 3})]),
+        ({"text_size": 300}, [START, *(a.message_delta(None, **{f"k{i}": "x" * 50}) for i in range(20))]),
+    ],
+)
+def test_limits(limits: dict[str, int], payloads: list[Any]) -> None:
+    """Each one refuses before the work is done, and names itself."""
+    with pytest.raises(LimitExceeded, match=next(iter(limits))):
+        run(*payloads, limits=Limits(**limits))
+
+
+# ------------------------------------------------------------------------------------------------- documents
+
+
+def test_other_responses_as_a_message() -> None:
+    """What another API told, in Anthropic's words; what it has no block for stays out."""
+    stream = (
+        StreamBuilder()
+        .reasoning("Hm.")
+        .text("Yes.")
+        .refusal("No.")
+        .call("f", '{"a":1}')
+        .call("g", "ls", custom=True)
+        .item({"type": "web_search_call", "status": "completed"})
+        .completed()
+    )
+    message = parse(stream.body, "responses").to_anthropic_message()
+    assert message["content"] == [
+        {"type": "thinking", "thinking": "Hm.", "signature": ""},
+        {"type": "text", "text": "Yes."},
+        {"type": "text", "text": "No."},
+        {"type": "tool_use", "id": "call_3", "name": "f", "input": {"a": 1}},
+        {"type": "tool_use", "id": "call_4", "name": "g", "input": {"input": "ls"}},
+    ]
+    assert (message["stop_reason"], message["type"], message["role"]) == ("tool_use", "message", "assistant")
+    assert message["usage"].items() >= {"input_tokens": 12, "output_tokens": 5}.items()
+    two = StreamBuilder("chat").text("a").text("b", choice=1).incomplete()
+    chat = parse(two.body, "chat").to_anthropic_message()
+    assert chat["content"] == [{"type": "text", "text": "a"}]
+    assert chat["stop_reason"] == "max_tokens"
+    failed = parse(StreamBuilder("chat").text("a").failed().body, "chat").to_anthropic_message()
+    assert failed["stop_reason"] is None
+
+
+def test_usage_in_the_words_of_anthropic() -> None:
+    """Its input is what the cache had no part in."""
+    usage = table.usage_from({"input_tokens": 9, "cache_read_input_tokens": 5, "output_tokens": 2})
+    assert table.usage_of_anthropic(usage) == {
+        "input_tokens": 9,
+        "output_tokens": 2,
+        "cache_read_input_tokens": 5,
+    }
+    told = {
+        "input_tokens": 9,
+        "output_tokens": 2,
+        "cache_creation_input_tokens": 1,
+        "output_tokens_details": {"thinking_tokens": 1},
+    }
+    assert table.usage_of_anthropic(table.usage_from(told)) == told
+
+
+def test_anthropic_as_a_chat_completion() -> None:
+    """Text, thinking and calls are where Chat has them."""
+    found = whole(
+        a.block(a.thinking(), a.thought("Hm"), a.signature()),
+        a.block(a.text(), a.said("Yes"), index=1),
+        call('{"a":1}', index=2),
+        stop="tool_use",
+    )
+    completion = found.response.to_chat_completion()
+    assert completion["choices"][0]["finish_reason"] == "tool_calls"
+    message = completion["choices"][0]["message"]
+    assert (message["content"], message["reasoning_content"]) == ("Yes", "Hm")
+    assert message["tool_calls"][0]["function"] == {"name": "get_weather", "arguments": '{"a":1}'}
+
+
+# ------------------------------------------------------------------------------------------------------ laws
+
+
+@given(streams("anthropic"), st.data())
+def test_a_snapshot_at_any_payload(stream: Any, data: st.DataObject) -> None:
+    """A parser that goes on from a snapshot tells the same."""
+    parser, events = ResponseParser("anthropic"), []
+    at = data.draw(st.integers(0, len(stream.payloads)))
+    for place, frame in enumerate(stream.frames()):
+        if place == at:
+            parser = resumed(parser)
+        parser.feed(frame)
+        events += parser.events()
+    parser.close()
+    events += parser.events()
+    assert events == play(stream.body, "anthropic").events
+
+
+@given(streams("anthropic", min_items=1), st.data())
+def test_a_reconnection_tells_the_rest(stream: Any, data: st.DataObject) -> None:
+    """What another connection tells again is known by its content, and not handed out twice."""
+    frames = stream.frames()
+    parser = ResponseParser("anthropic")
+    parser.feed(b"".join(frames[: data.draw(st.integers(1, len(frames) - 1))]))
+    events = list(parser.events())
+    parser.reconnect()
+    parser.feed(stream.body)
+    parser.close()
+    events += parser.events()
+    plain = play(stream.body, "anthropic").parser.response
+    assert parser.response.output_text == plain.output_text
+    assert parser.response.to_anthropic_message() == plain.to_anthropic_message()
+    assert parser.response.outcome is plain.outcome
+
+
+@given(streams("anthropic", outcome=Outcome.COMPLETED))
+def test_a_message_comes_out_of_itself(stream: Any) -> None:
+    """The message made of a stream, parsed as a body, is the message again."""
+    response = play(stream.body, "anthropic").parser.response
+    again = parse(json.dumps(response.to_anthropic_message()).encode())
+    assert again.to_anthropic_message() == response.to_anthropic_message()
+    assert again.output_text == response.output_text
+    assert [call.arguments for call in again.tool_calls] or not response.tool_calls
+
+
+@pytest.mark.parametrize("kind", ["text", "thinking", "tool_use", "server_tool_use"])
+def test_hot_deltas_are_hot(kind: str) -> None:
+    """Deltas that differ in nothing but their text go by the short cut, and say the same."""
+    told, tell = {
+        "text": (a.text(), a.said),
+        "thinking": (a.thinking(), a.thought),
+        "tool_use": (a.tool_use(), a.fragment),
+        "server_tool_use": (a.server_tool_use(), a.fragment),
+    }[kind]
+    parser = ResponseParser("anthropic")
+    parser.feed(framed(START, a.begin(told), *[tell("7"), tell("8")] * 20))
+    events = list(parser.events())
+    assert parser._reader.hot.openings
+    assert "".join(event.text for event in events[-40:]) == "78" * 20
+    parser.feed(framed(tell("9"), a.end(), *END))
+    events += parser.events()
+    assert events[-1].outcome is Outcome.COMPLETED

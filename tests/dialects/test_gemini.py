@@ -1,0 +1,928 @@
+"""The Gemini dialect, payload by payload."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltafold import (
+    FunctionCall,
+    Lift,
+    LimitExceeded,
+    Limits,
+    Message,
+    Outcome,
+    Reasoning,
+    ResponseParser,
+    WireError,
+    parse,
+)
+from deltafold.arguments.lifted_calls import CallLifts
+from deltafold.dialects.gemini import table
+from deltafold.dialects.gemini.reader import GeminiDialect
+from deltafold.machine.fold import Fold
+from deltafold.model import events as e
+from deltafold.model.anomalies import AnomalyCode
+from deltafold.model.errors import ErrorKind, ResponseError
+from deltafold.testing import StreamBuilder
+from deltafold.testing import gemini as g
+from deltafold.testing.strategies import streams
+from runs import Run, play, resumed
+from runs import frames as framed
+from runs import run as run_any
+
+C = AnomalyCode
+STOP = {"finishReason": "STOP"}
+END = g.chunk(**STOP)
+SIGNATURE = "EqoBCqcB"
+
+
+def run(*payloads: Any, **options: Any) -> Run:
+    """Feeds payloads of Gemini."""
+    return run_any(*payloads, dialect="gemini", **options)
+
+
+def run_sse(*payloads: Any, **options: Any) -> Run:
+    """The same inside of frames, where the transport has an end of its own."""
+    parser = ResponseParser("gemini", **options)
+    parser.feed(framed(*payloads))
+    parser.close()
+    events = list(parser.events())
+    return Run(events, parser)
+
+
+def calls(found: Run) -> list[tuple[str | None, str, str, bool]]:
+    """The function calls of a run."""
+    items = [item for item in found.response.output if isinstance(item, FunctionCall)]
+    return [(item.call_id, item.name, item.arguments, item.complete) for item in items]
+
+
+def parts(found: Run, index: int = 0) -> Any:
+    """The parts of a candidate in the document."""
+    return found.response.to_gemini_response()["candidates"][index]["content"]["parts"]
+
+
+# --------------------------------------------------------------------------------------------- parts, items
+
+
+def test_consecutive_texts_are_one_message() -> None:
+    """Chunks of text are deltas of one part; thoughts are reasoning."""
+    found = run(
+        g.chunk(g.thought("Hm")), g.chunk(g.thought("m."), g.text("Yes")), g.chunk(g.text("."), **STOP)
+    )
+    assert found.texts(e.ReasoningDelta) == ["Hm", "m."]
+    assert found.texts(e.TextDelta) == ["Yes", "."]
+    reasoning, message = found.response.output
+    assert isinstance(reasoning, Reasoning)
+    assert isinstance(message, Message)
+    assert (reasoning.text, found.response.output_text) == ("Hmm.", "Yes.")
+    assert message.choice_index == 0
+    assert found.codes == []
+
+
+def test_an_item_ends_when_another_begins() -> None:
+    """What follows a thought ends it, though the response goes on."""
+    found = run(g.chunk(g.thought("Hm")), g.chunk(g.text("Y")), end="none")
+    assert found.names(of=0)[-1] == "ItemFinished"
+    assert "ItemFinished" not in found.names(of=1)
+
+
+def test_empty_text_leaves_no_trace() -> None:
+    """An empty part without a signature neither begins an item nor parts two texts."""
+    found = run(g.chunk(g.text("")), g.chunk(g.text("a")), g.chunk(g.text("")), g.chunk(g.text("b"), **STOP))
+    assert found.texts(e.TextDelta) == ["a", "b"]
+    assert parts(found) == [{"text": "ab"}]
+    assert run(g.chunk(g.text("")), END).output() == []
+
+
+@pytest.mark.parametrize("thought", [False, True])
+def test_a_signed_part_is_joined_to_none(thought: bool) -> None:
+    """A signature stays with the part that it came with, whose text counts as any other."""
+    tell = g.thought if thought else g.text
+    said = [
+        tell("a"),
+        tell("b", thoughtSignature=SIGNATURE),
+        tell("c"),
+        tell("", thoughtSignature="s2"),
+        tell("d"),
+    ]
+    found = run(*(g.chunk(part) for part in said), END)
+    assert (found.response.reasoning_text if thought else found.response.output_text) == "abcd"
+    assert len(found.response.output) == 1
+    assert parts(found) == said
+    found = run(g.chunk(*said), END)
+    assert parts(found) == said
+
+
+def test_an_empty_signature_is_none() -> None:
+    """It could not be sent back."""
+    found = run(g.chunk(g.text("a", thoughtSignature="")), g.chunk({"thoughtSignature": ""}), g.chunk(**STOP))
+    assert parts(found) == [{"text": "a"}]
+
+
+def test_what_is_no_text_stands_by_itself() -> None:
+    """Each part of another kind is an item, whole as it comes, with all its fields."""
+    part = {"executableCode": {"language": "PYTHON", "code": "1"}, "thoughtSignature": SIGNATURE, "type": "x"}
+    found = run(g.chunk(g.text("a"), part, g.text("b"), **STOP))
+    assert [item.type for item in found.response.output] == ["message", "executableCode", "message"]
+    assert found.response.output[1].status == "completed"
+    assert parts(found) == [{"text": "a"}, part, {"text": "b"}]
+    assert found.response.verdict.hosted_tool_ran
+
+
+def test_media_are_seen_and_did_nothing() -> None:
+    """An image is content; a signature by itself is neither seen nor done."""
+    found = run(g.chunk({"inlineData": {"mimeType": "image/png", "data": "iVBO"}}), END)
+    assert found.response.verdict.visible == ("other",)
+    assert not found.response.verdict.hosted_tool_ran
+    found = run(g.chunk({"thoughtSignature": SIGNATURE}), END)
+    assert found.response.verdict.visible == ()
+    assert not found.response.verdict.hosted_tool_ran
+
+
+def test_parts_of_wrong_types() -> None:
+    """They come as they are, and nothing is made of them."""
+    found = run(g.chunk({"text": 5}), g.chunk({"functionCall": []}), g.chunk(5), END)
+    assert [event.payload for event in found.all(e.UnknownEvent)] == [{"text": 5}, {"functionCall": []}]
+    assert found.output() == []
+    assert set(found.codes) == {C.INVALID_FIELD}
+
+
+# ------------------------------------------------------------------------------------------------- calls
+
+
+def test_a_whole_call() -> None:
+    """Arguments are the compact text of the value, told as a delta."""
+    found = run(g.chunk(g.call("f", SIGNATURE, id="c1", args={"é": [1, {"b": None}]})), END)
+    assert found.texts(e.ArgumentsDelta) == ['{"é":[1,{"b":null}]}']
+    assert calls(found) == [("c1", "f", '{"é":[1,{"b":null}]}', True)]
+    assert found.response.finish_reason == "tool_calls"
+    assert parts(found) == [g.call("f", SIGNATURE, id="c1", args={"é": [1, {"b": None}]})]
+
+
+def test_ids_are_made_and_not_told() -> None:
+    """A call without an id gets one from its output index, which the document does not show."""
+    found = run(g.chunk(g.text("x"), g.call("f", args={}), g.call("f")), END)
+    assert [call[0] for call in calls(found)] == ["call_1_synthesized", "call_2_synthesized"]
+    assert found.codes == []
+    assert parts(found)[1:] == [g.call("f", args={}), g.call("f", args={})]
+
+
+def test_a_call_told_again() -> None:
+    """The same id is the same call: the later telling counts."""
+    found = run(g.chunk(g.call("f", id="c", args={"a": 1})), g.chunk(g.call("f", id="c", args={"a": 2})), END)
+    assert calls(found) == [("c", "f", '{"a":2}', True)]
+    assert found.codes == [C.VALUE_CONTRADICTED]
+    assert [event.text for event in found.all(e.ValueReplaced)] == ['{"a":2}']
+
+
+def streamed(*pieces: Any, ends: bool = True, **fields: Any) -> list[Any]:
+    """A call whose arguments are streamed, a piece in each chunk."""
+    chunks = [g.chunk(g.call(None, partialArgs=[piece], willContinue=True)) for piece in pieces]
+    start = g.chunk(g.call("f", willContinue=True, **fields))
+    return [start, *chunks, *([g.chunk(g.call(None))] if ends else [])]
+
+
+def test_a_streamed_call() -> None:
+    """Its fragments join to the compact text."""
+    found = run(*streamed(g.piece("$.a", "x", more=True), g.piece("$.a", "y"), g.piece("$.b", 2.0)), END)
+    assert found.texts(e.ArgumentsDelta) == ["{", '"a":"x', 'y"', ',"b":2', "}"]
+    assert calls(found) == [("call_0_synthesized", "f", '{"a":"xy","b":2}', True)]
+    assert parts(found) == [g.call("f", args={"a": "xy", "b": 2})]
+
+
+@pytest.mark.parametrize("end", ["close", "cancel"])
+def test_a_cut_call_keeps_its_open_text(end: str) -> None:
+    """It is not complete, and may not be run."""
+    found = run(*streamed(g.piece("$.a", "x", more=True), ends=False), end=end)
+    assert calls(found) == [("call_0_synthesized", "f", '{"a":"x', False)]
+    assert found.response.tool_calls == ()
+    assert parts(found) == [g.call("f", args={"a": "x"}, willContinue=True)]
+
+
+def test_a_call_that_goes_on_for_ever() -> None:
+    """Where the server stops without having ended it, it is not whole."""
+    found = run(*streamed(g.piece("$.a", 1), ends=False), END)
+    assert calls(found) == [("call_0_synthesized", "f", '{"a":1', False)]
+    assert (found.response.outcome, found.response.finish_reason) == (Outcome.COMPLETED, "stop")
+    assert found.codes == [C.CALL_NOT_ENDED]
+
+
+def test_a_path_that_comes_again() -> None:
+    """The text cannot go on: the whole is told at the end of the call."""
+    pieces = (
+        g.piece("$.a", "x"),
+        g.piece("$.b", 1),
+        g.piece("$.a", "y"),
+        g.piece("$.b", 2),
+        g.piece("$.c", True),
+    )
+    found = run(*streamed(*pieces), END)
+    assert calls(found) == [("call_0_synthesized", "f", '{"a":"xy","b":2,"c":true}', True)]
+    assert len(found.all(e.ValueReplaced)) == 1
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        {"jsonPath": "$..a", "stringValue": "x"},
+        {"jsonPath": 5, "stringValue": "x"},
+        {"stringValue": "x"},
+        {"jsonPath": "$.a", "stringValue": 5},
+        {"jsonPath": "$.a", "boolValue": "true"},
+        {"jsonPath": "$.a", "numberValue": "1"},
+        {"jsonPath": "$.a[]", "numberValue": 1},
+        {"jsonPath": "$", "numberValue": 1},
+        {"jsonPath": "$[0]", "numberValue": 1},
+        {"jsonPath": "$.a[1000]", "numberValue": 1},
+        5,
+    ],
+    ids=repr,
+)
+def test_a_piece_that_cannot_be_read(piece: Any) -> None:
+    """It comes as it is, and the call without it is not complete."""
+    found = run(*streamed(g.piece("$.ok", 1), piece), END)
+    assert calls(found) == [("call_0_synthesized", "f", '{"ok":1}', False)]
+    assert [event.payload for event in found.all(e.UnknownEvent)] == [piece]
+    assert found.codes == [C.PARTIAL_ARGUMENT_LOST]
+
+
+def test_lists_of_pieces_of_a_wrong_type() -> None:
+    """So does a list of them that is none."""
+    found = run(g.chunk(g.call("f", partialArgs="x")), END)
+    assert calls(found) == [("call_0_synthesized", "f", "{}", False)]
+
+
+def test_calls_in_turn() -> None:
+    """A name begins a call; one that had not ended is cut."""
+    first = streamed(g.piece("$.a", 1), ends=False)
+    found = run(*first, *streamed(g.piece("$.b", 2)), END)
+    assert [call[2:] for call in calls(found)] == [('{"a":1', False), ('{"b":2}', True)]
+
+
+def test_pieces_of_no_call() -> None:
+    """They are unknown, and said to be so; the empty end of a call that had ended says nothing."""
+    found = run(g.chunk(g.call(None, args={"a": 1})), END)
+    assert [event.payload for event in found.all(e.UnknownEvent)] == [g.call(None, args={"a": 1})]
+    assert found.codes == [C.CALL_NOT_OPEN]
+    found = run(g.chunk(g.call("f", partialArgs=[g.piece("$.a", 1)])), g.chunk(g.call(None)), END)
+    assert found.codes == []
+
+
+def test_approvals_and_partial_arguments() -> None:
+    """A call may need approval; its arguments are there as far as they came."""
+    parser = ResponseParser("gemini", approval_required={"f"})
+    for payload in streamed(g.piece("$.a", "x", more=True), ends=False):
+        parser.feed_payload(payload)
+    assert list(parser.events())
+    (call,) = parser.response.output
+    assert isinstance(call, FunctionCall)
+    assert call.needs_approval
+    assert parser.partial_arguments(0) == {"a": "x"}
+
+
+@pytest.mark.parametrize("remove", [False, True])
+def test_lifts(remove: bool) -> None:
+    """A declared string is lifted out of streamed arguments, whole ones, and such as are told anew."""
+    lifts = [Lift(("say",), "text", tool="f", remove=remove)]
+    kept = '{"n":1}' if remove else '{"say":"hello","n":1}'
+    pieces = g.piece("$.say", "hel", more=True), g.piece("$.say", "lo"), g.piece("$.n", 1)
+    found = run(*streamed(*pieces), END, lifts=lifts)
+    assert found.texts(e.LiftedDelta) == ["hel", "lo"]
+    assert calls(found)[0][2] == kept
+    found = run(g.chunk(g.call("f", args={"say": "hello", "n": 1})), END, lifts=lifts)
+    assert "".join(found.texts(e.LiftedDelta)) == "hello"
+    assert calls(found)[0][2] == kept
+    again = g.piece("$.say", "hello"), g.piece("$.n", 0), g.piece("$.n", 1)
+    found = run(*streamed(*again), END, lifts=lifts)
+    assert "".join(found.texts(e.LiftedDelta)) == "hello"
+    assert calls(found)[0][2:] == (kept, True)
+
+
+def test_halves_of_pairs_meet() -> None:
+    """Pieces of a text or a string may part a surrogate pair."""
+    body = framed(
+        g.chunk(g.text("a\ud83d")),
+        g.chunk(g.text("\ude42")),
+        *streamed(g.piece("$.a", "\ud83d", more=True), g.piece("$.a", "\ude42")),
+        END,
+    )
+    found = play(body, "gemini")
+    assert found.parser.response.output_text == "a🙂"
+    (call,) = found.parser.response.tool_calls
+    assert isinstance(call, FunctionCall)
+    assert call.arguments == '{"a":"🙂"}'
+    assert found.parser.anomalies == ()
+
+
+# --------------------------------------------------------------------------------------- candidates, ends
+
+
+@pytest.mark.parametrize("word", [*table.STOPS])
+def test_every_finish_reason(word: str) -> None:
+    """Each word ends as its table says, in any case of letters, and is kept as it came."""
+    stop = table.STOPS[word]
+    for told in (word, word.lower()):
+        found = run(g.chunk(g.text("x")), g.chunk(finishReason=told))
+        assert found.response.outcome is stop.outcome
+        reasons = {"failed": "error", "cancelled": "cancelled"}
+        assert found.response.finish_reason == reasons.get(stop.outcome, stop.reason or told)
+        if stop.outcome is Outcome.INCOMPLETE:
+            assert found.response.incomplete_reason == told
+        assert found.response.to_gemini_response()["candidates"][0]["finishReason"] == told
+        assert C.FINISH_REASON_UNKNOWN not in found.codes
+
+
+@pytest.mark.parametrize(("number", "word"), [*enumerate(table.FINISH_NUMBERS)])
+def test_every_finish_number(number: int, word: str) -> None:
+    """A number of the enumeration is its word."""
+    assert table.finish_word(number) == (word or None)
+
+
+@pytest.mark.parametrize("told", ["", "null", None, 0, "FINISH_REASON_UNSPECIFIED", [], {}, True, "None"])
+def test_no_finish_reason(told: Any) -> None:
+    """What says nothing ends nothing."""
+    found = run(g.chunk(g.text("x"), finishReason=told))
+    assert found.response.outcome is Outcome.TRUNCATED
+    assert found.response.finish_reason is None
+
+
+def test_unknown_finish_reasons() -> None:
+    """They complete, with an anomaly that strict mode lets pass."""
+    for told in ("WEATHER_HOLD", 77):
+        found = run(g.chunk(g.text("x"), finishReason=told), strict=True)
+        assert (found.response.outcome, found.response.finish_reason) == (Outcome.COMPLETED, str(told))
+        assert found.codes == [C.FINISH_REASON_UNKNOWN]
+
+
+@pytest.mark.parametrize("word", ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"])
+def test_calls_that_the_server_refuses(word: str) -> None:
+    """A call that had been told whole is not to be run any more."""
+    found = run(g.chunk(g.call("f", args={})), g.chunk(finishReason=word))
+    assert calls(found) == [("call_0_synthesized", "f", "{}", False)]
+    assert found.response.tool_calls == ()
+    assert found.response.finish_reason == word
+
+
+def test_what_is_cut_short_is_incomplete() -> None:
+    """The item at the end of a response that met a limit."""
+    found = run(g.chunk(g.thought("a"), g.text("b"), finishReason="MAX_TOKENS"))
+    assert [item.status for item in found.response.output] == [None, "incomplete"]
+
+
+def test_candidates_are_apart() -> None:
+    """Each has its own items, end and index; an absent index is 0."""
+    found = run(
+        g.candidates(g.candidate(g.text("a"), index=None), g.candidate(g.text("b"), index=1)),
+        g.candidates(g.candidate(g.text("d"), index=1, **STOP), g.candidate(g.text("c"), index=None, **STOP)),
+    )
+    assert [(item.choice_index, item.data["content"][0]["text"]) for item in found.response.output] == [
+        (0, "ac"),
+        (1, "bd"),
+    ]
+    assert found.response.outcome is Outcome.COMPLETED
+
+
+def test_one_candidate_without_an_end() -> None:
+    """The response is complete when every candidate is."""
+    found = run(g.candidates(g.candidate(g.text("a"), **STOP), g.candidate(g.text("b"), index=1)))
+    assert found.response.outcome is Outcome.TRUNCATED
+    assert found.response.finish_reason is None
+
+
+def test_several_candidates_without_indexes() -> None:
+    """Then their order decides."""
+    found = run(
+        g.candidates(
+            g.candidate(g.text("a"), index=None, **STOP), g.candidate(g.text("b"), index=None, **STOP)
+        )
+    )
+    assert [item.choice_index for item in found.response.output] == [0, 1]
+
+
+def test_the_worst_end_counts() -> None:
+    """The first candidate that did not end well decides."""
+    found = run(g.candidates(g.candidate(**STOP), g.candidate(index=1, finishReason="SAFETY")))
+    assert (found.response.outcome, found.response.finish_reason) == (Outcome.INCOMPLETE, "content_filter")
+    found = run(g.candidates(g.candidate(finishReason="SAFETY"), g.candidate(index=1, finishReason="ERROR")))
+    assert found.response.outcome is Outcome.FAILED
+
+
+def test_cancelling() -> None:
+    """A finish reason is no end: who gives up before that has cancelled."""
+    assert run(g.chunk(g.text("x"), **STOP), end="cancel").response.outcome is Outcome.CANCELLED
+
+
+def test_blocked_prompts() -> None:
+    """A block reason without candidates is an end; ratings are none."""
+    found = run({"promptFeedback": {"blockReason": "OTHER"}, "usageMetadata": g.usage(9, 0)})
+    assert (found.response.outcome, found.response.finish_reason) == (Outcome.INCOMPLETE, "content_filter")
+    assert found.response.incomplete_reason == "OTHER"
+    assert run({"promptFeedback": {"safetyRatings": [{}]}}).response.outcome is Outcome.TRUNCATED
+    assert (
+        run({"promptFeedback": {"blockReason": "BLOCKED_REASON_UNSPECIFIED"}}).response.outcome
+        is Outcome.TRUNCATED
+    )
+
+
+# ------------------------------------------------------------------------------------------------ metadata
+
+
+def test_usage() -> None:
+    """Results of tools are input, thoughts are output; the last that counts replaces all."""
+    found = run(
+        g.chunk(g.text("a"), index=0) | {"usageMetadata": g.usage(20, 21)},
+        END | {"usageMetadata": g.usage(87, 0, 78, toolUsePromptTokenCount=5, cachedContentTokenCount=40)},
+    )
+    usage = found.response.usage
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (92, 78, 165)
+    assert (usage.cached_tokens, usage.reasoning_tokens) == (40, 78)
+    assert found.response.to_dict()["usage"] == {
+        "input_tokens": 92,
+        "output_tokens": 78,
+        "total_tokens": 165,
+        "input_tokens_details": {"cached_tokens": 40},
+        "output_tokens_details": {"reasoning_tokens": 78},
+    }
+
+
+def test_usage_that_counts_nothing() -> None:
+    """It adds its members and erases none."""
+    found = run(
+        g.chunk(g.text("a")) | {"usageMetadata": {"trafficType": "x"}}, END | {"usageMetadata": {"z": 1}}
+    )
+    assert found.response.usage is not None
+    assert found.response.usage.input_tokens is None
+    assert found.response.to_gemini_response()["usageMetadata"] == {"trafficType": "x", "z": 1}
+    found = run(g.chunk(g.text("a")) | {"usageMetadata": g.usage(1, 2)}, END | {"usageMetadata": {"z": 1}})
+    assert found.response.to_gemini_response()["usageMetadata"] == {**g.usage(1, 2), "z": 1}
+
+
+def test_metadata() -> None:
+    """The first id and prompt feedback, the last of all else; what is empty erases nothing."""
+    found = run(
+        {**g.chunk(g.text("a")), "promptFeedback": {"x": 1}, "modelVersion": "m1", "status": "odd"},
+        {
+            **g.chunk(g.text("b")),
+            "promptFeedback": {"x": 2},
+            "modelVersion": "m2",
+            "responseId": "other",
+            "zz": [],
+        },
+        {**END, "modelVersion": "", "promptFeedback": {}},
+    )
+    document = found.response.to_gemini_response()
+    assert (document["responseId"], document["modelVersion"]) == (END["responseId"], "m2")
+    assert document["promptFeedback"] == {"x": 1}
+    assert document["status"] == "odd"
+    assert found.codes == [C.RESPONSE_ID_CHANGED]
+
+
+def test_pieces_of_metadata() -> None:
+    """Lists of log probabilities and citations go on; grounding is merged member by member."""
+    a, b = {"startIndex": 0, "uri": "a"}, {"startIndex": 1, "uri": "b"}
+    found = run(
+        g.chunk(
+            g.text("a"),
+            citationMetadata={"citationSources": [a]},
+            logprobsResult={"chosenCandidates": [1]},
+            groundingMetadata={"webSearchQueries": ["q"], "x": {}},
+        ),
+        g.chunk(
+            g.text("b"),
+            citationMetadata={"citationSources": [a, b]},
+            logprobsResult={"chosenCandidates": [2]},
+            groundingMetadata={},
+        ),
+        g.chunk(groundingMetadata={"groundingChunks": [3], "webSearchQueries": []}, **STOP),
+    )
+    candidate = found.response.to_gemini_response()["candidates"][0]
+    assert candidate["citationMetadata"] == {"citationSources": [a, b]}
+    assert candidate["logprobsResult"] == {"chosenCandidates": [1, 2]}
+    assert candidate["groundingMetadata"] == {"webSearchQueries": ["q"], "x": {}, "groundingChunks": [3]}
+
+
+def test_wrappings() -> None:
+    """Code Assist wraps each chunk; what stands outside is kept, and is never the id."""
+    found = run({"response": g.chunk(g.text("x")), "traceId": "t"}, {"response": END, "traceId": "t"})
+    assert (found.response.output_text, found.response.outcome) == ("x", Outcome.COMPLETED)
+    assert found.response.id == g.chunk()["responseId"]
+    assert found.response.to_gemini_response()["traceId"] == "t"
+
+
+def test_names_of_the_proto() -> None:
+    """Snake case is read as camel case; what is the application's own stays as it is."""
+    told = {"candidates": [{"content": {"parts": [{"function_call": {"name": "f", "args": {"a_b": 1}}}]}}]}
+    found = run(told, {"candidates": [{"finish_reason": 1}], "usage_metadata": {"prompt_token_count": 3}})
+    assert calls(found)[0][2] == '{"a_b":1}'
+    assert found.response.outcome is Outcome.COMPLETED
+    assert found.response.usage is not None
+    assert found.response.usage.input_tokens == 3
+    found = run({**g.chunk(g.text("x", z_z=1), **STOP), "x_y": 1})
+    assert found.response.to_gemini_response()["x_y"] == 1
+    assert parts(found) == [{"text": "x", "z_z": 1}]
+    for part in ({"inline_data": {"mime_type": "m"}}, {"thought_signature": "s", "text": ""}):
+        assert "_" not in json.dumps(parts(run(g.chunk(part), END)))
+    for snake, name in (("a_b", "aB"), ("_a", "_a"), ("a_2", "a_2"), ("ab", "ab"), ("a__b", "a_B"), ("", "")):
+        assert table.camel(snake) == name
+
+
+# -------------------------------------------------------------------------------------- errors, other wires
+
+
+def test_an_error_ends_a_stream_of_payloads() -> None:
+    """Fed as a payload it is the end at once; inside of frames the end is that of the transport."""
+    found = run(g.chunk(g.text("x")), g.error(), end="none")
+    assert found.names()[-2:] == ["ErrorReported", "ResponseFinished"]
+    assert found.response.output_text == "x"
+    assert found.response.error is not None
+    assert (found.response.error.kind, found.response.error.status) == ("overloaded", 503)
+    found = run_sse(g.chunk(g.text("x")), g.error(), g.chunk(g.text("y")), g.error(500, "INTERNAL", "Oh."))
+    assert (found.response.outcome, found.response.output_text) == (Outcome.FAILED, "xy")
+    assert found.response.error is not None
+    assert found.response.error.message == "Oh."
+    assert found.codes == [C.ERROR_AFTER_FAILURE]
+
+
+@pytest.mark.parametrize(
+    ("payload", "name"),
+    [
+        ({"object": "chat.completion.chunk", "choices": []}, "chat"),
+        ({"type": "response.created", "response": {"id": "r"}}, "responses"),
+        ({"type": "message_start", "message": {}}, "anthropic"),
+    ],
+)
+def test_payloads_of_other_wires(payload: Any, name: str) -> None:
+    """The response fails, and the message says what to do."""
+    found = run(payload)
+    assert found.response.outcome is Outcome.FAILED
+    assert found.response.error is not None
+    assert found.response.error.code == "wrong_dialect"
+    assert f"dialect='{name}'" in (found.response.error.message or "")
+    assert found.codes == [C.WRONG_DIALECT]
+
+
+def test_a_body_that_is_none() -> None:
+    """A page in place of a stream fails, also after something had come."""
+    parser = ResponseParser("gemini")
+    parser.feed(b"<html><body>502 Bad Gateway</body></html>")
+    parser.close()
+    assert [type(event).__name__ for event in parser.events()] == ["ErrorReported", "ResponseFinished"]
+    assert parser.response.outcome is Outcome.FAILED
+    assert parse(b"data: [DONE]\n\n", "gemini").outcome is Outcome.TRUNCATED
+
+
+def test_errors_without_words_say_nothing_more() -> None:
+    """A second error of no known kind does not take the place of the first."""
+    found = run_sse(g.chunk(g.text("x")), g.error(), {"error": {"message": "?"}})
+    assert found.response.error is not None
+    assert found.response.error.status == 503
+
+
+def test_arguments_of_wrong_types() -> None:
+    """Of a streamed call they are passed over; of a whole one they are written as they are."""
+    found = run(g.chunk(g.call("f", args=5, willContinue=True)), g.chunk(g.call(None)), END)
+    assert calls(found)[0][2:] == ("{}", True)
+    assert found.codes == [C.INVALID_FIELD]
+    found = run(
+        g.chunk(g.call("f", args="{}")), g.chunk(g.call("g", args=[1])), g.chunk(g.call("h", args="")), END
+    )
+    assert [call[2] for call in calls(found)] == ["{}", "[1]", "{}"]
+
+
+def test_members_beside_streamed_pieces() -> None:
+    """Members may come as values too, before the pieces, among them, and again."""
+    found = run(
+        g.chunk(g.call("f", id="c", args={"a": 1}, willContinue=True)),
+        g.chunk(
+            g.call(None, args={"b": [2]}, partialArgs=[g.piece("$.c", "x", more=True)], willContinue=True)
+        ),
+        g.chunk(g.call(None, args={"d": {}}, willContinue=True)),
+        g.chunk(g.call("f", id="c", args={"a": 3})),
+        g.chunk(g.call(None, partialArgs=[g.piece("$.z", 1)])),
+        END,
+    )
+    assert calls(found) == [("c", "f", '{"a":3,"b":[2],"c":"x","d":{}}', True)]
+    assert found.codes == [C.VALUE_CONTRADICTED, C.VALUE_CONTRADICTED, C.CALL_NOT_OPEN]
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_paths_without_values(more: bool) -> None:
+    """They end what is open, begin what is empty, and say nothing of what is there."""
+    pieces = [
+        g.piece("$.s", "x", more=True),
+        g.piece("$.s"),
+        g.piece("$.s"),
+        g.piece("$.o.p", 1),
+        g.piece("$.o"),
+        g.piece("$.o"),
+        g.piece("$.l[0]", 1),
+        g.piece("$.l[]"),
+        g.piece("$"),
+        g.piece("$.w", more=True),
+        *([g.piece("$.s", "y"), g.piece("$.e"), g.piece("$.k[]"), g.piece("$.e")] if more else []),
+    ]
+    found = run(*streamed(*pieces), END)
+    wanted = '{"s":"x","o":{"p":1},"l":[1]}'
+    assert calls(found)[0][2:] == (
+        wanted if not more else wanted.replace("x", "xy")[:-1] + ',"e":{},"k":[]}',
+        True,
+    )
+
+
+def test_what_comes_after_the_end() -> None:
+    """It changes nothing: signs of life are none, all else is an anomaly."""
+    chat = {"object": "chat.completion.chunk", "choices": []}
+    found = run(chat, {"type": "ping"}, g.chunk(g.text("x")))
+    assert found.response.outcome is Outcome.FAILED
+    assert found.codes == [C.WRONG_DIALECT, C.EVENT_AFTER_END]
+    dialect = GeminiDialect(
+        Fold(Limits()), lambda code, message: None, CallLifts((), lambda code, message: None)
+    )
+    assert dialect.translate(chat, "")
+    assert dialect.fail(ResponseError(ErrorKind.UNKNOWN, None)) == []
+    assert dialect.end(Outcome.TRUNCATED) == []
+
+
+def test_members_of_another_wire() -> None:
+    """A payload with a member of ours is another's where it says so and has no candidates."""
+    assert run({"choices": [], "responseId": "x"}).codes == [C.WRONG_DIALECT]
+    assert run({"choices": [], **g.chunk(g.text("x"), **STOP)}).codes == []
+
+
+def test_odd_members() -> None:
+    """What is beside text is kept, whatever it is; metadata that say nothing new make no event."""
+    found = run(
+        g.chunk(g.text("a", thought="yes"), g.text("b", thought=0, k=1), g.text("c", thought=False)), END
+    )
+    assert parts(found) == [
+        {"text": "a", "thought": "yes"},
+        {"text": "b", "thought": 0, "k": 1},
+        {"text": "c"},
+    ]
+    call = {"functionCall": {"name": "f", "args": {}}, "thought": False}
+    assert parts(run(g.chunk(call), END)) == [g.call("f", args={})]
+    same = {"citationMetadata": {"citationSources": [{"uri": "a"}]}, "groundingMetadata": {"q": [1]}}
+    found = run(g.chunk(g.text("a"), **same), g.chunk(g.text("b"), **same), END)
+    assert len(found.all(e.ChoiceUpdated)) == 2
+    found = run(
+        g.chunk(g.call("f", willContinue=True)),
+        g.chunk(g.call(None, args={"a": 1})),
+        g.chunk(finishReason="MALFORMED_FUNCTION_CALL"),
+    )
+    assert calls(found)[0][2:] == ('{"a":1}', False)
+    found = run(*streamed(ends=False), g.chunk(finishReason="MALFORMED_FUNCTION_CALL"))
+    assert calls(found)[0][3] is False
+    told = {
+        "usage_metadata": {"x": 1},
+        "usageMetadata": g.usage(),
+        "candidates": [5, {"content": {"parts": [5]}}],
+    }
+    assert run(told, END).response.usage is not None
+    assert parts(run(g.chunk(g.text("", thoughtSignature="")), END)) == []
+    assert calls(
+        run(g.chunk(finish_reason="STOP"), g.chunk(g.call("f", willContinue=True)), g.chunk(g.call(None)))
+    ) == [("call_0_synthesized", "f", "{}", True)]
+    nested = g.piece("$.a.b", "x"), g.piece("$.a.c", "y"), g.piece("$.a.b", "z")
+    found = run(*streamed(*nested, ends=False), g.chunk(g.call(None, args={"a": 1})), END)
+    assert calls(found)[0][2:] == ('{"a":{"b":"xz","c":"y"}}', False)
+    assert [event.payload for event in found.all(e.UnknownEvent)] == [{"a": 1}]
+    assert run({"candidates": [{"content": {"parts": [5]}}, 5]}, END).codes == [C.INVALID_FIELD] * 2
+
+
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
+def test_an_error_without_a_frame(newline: bytes) -> None:
+    """Google prints an error behind events as JSON in several lines, be the end of it missing."""
+    printed = json.dumps(g.error(), indent=2).encode().replace(b"\n", newline)
+    start = framed(g.chunk(g.text("x")))
+    for body in (start + printed + newline, start + printed, start + b"[" + printed + b"]" + newline):
+        found = play([body[at : at + 1] for at in range(len(body))], "gemini").parser
+        assert found.response.outcome is Outcome.FAILED
+        assert found.response.error is not None
+        assert (found.response.error.status, found.response.output_text) == (503, "x")
+    cut = play(start + printed[:60], "gemini").parser.response
+    assert cut.outcome is Outcome.FAILED
+    # What an event follows was no value; what is larger than an event may be is none either.
+    found = play(start + b'{\n "error": {\n' + framed(END), "gemini").parser
+    assert found.response.outcome is Outcome.COMPLETED
+    small = Limits(event_bytes=len(start))
+    body = start + b'{\n "error": {\n' + b'  "k": "0123456789",\n' * 50 + b"}}\n" + framed(END)
+    assert play(body, "gemini", limits=small).parser.response.outcome is Outcome.COMPLETED
+
+
+def test_done_ends_nothing() -> None:
+    """`[DONE]` is of another wire; strict mode goes on."""
+    parser = ResponseParser("gemini", strict=True)
+    parser.feed(framed(g.chunk(g.text("x"))) + b"data: [DONE]\n\n" + framed(END))
+    parser.close()
+    assert [type(event).__name__ for event in parser.events()][-1] == "ResponseFinished"
+    assert [anomaly.code for anomaly in parser.anomalies] == [C.DONE_OF_ANOTHER_WIRE]
+    assert parser.response.outcome is Outcome.COMPLETED
+
+
+def test_strict() -> None:
+    """A stream that ends without its end is a fault."""
+    with pytest.raises(WireError, match="missing_terminal"):
+        run(g.chunk(g.text("x")), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("limits", "payloads"),
+    [
+        ({"items": 2}, [g.chunk(g.call("a"), g.call("b"), g.call("c"))]),
+        ({"parts": 2}, [g.chunk(*[g.text("a", thoughtSignature="s")] * 3)]),
+        ({"index": 2}, [g.chunk(g.text("a"), index=3)]),
+        ({"items": 2}, [g.candidates(*[g.candidate(index=index) for index in range(3)])]),
+        ({"text_size": 5}, [g.chunk(g.text("abcdef"))]),
+        ({"text_size": 200}, [g.chunk(**{f"k{index}": "x" * 20}) for index in range(20)]),
+        ({"text_size": 200}, [g.chunk() | {f"k{index}": "x" * 20} for index in range(20)]),
+        ({"json_depth": 12}, streamed(g.piece("$" + ".a" * 12, 1))),
+    ],
+)
+def test_limits(limits: dict[str, int], payloads: list[Any]) -> None:
+    """Whatever adds up is bounded."""
+    with pytest.raises(LimitExceeded, match=next(iter(limits))):
+        run(*payloads, limits=Limits(**limits))
+
+
+# ---------------------------------------------------------------------------------------------- documents
+
+
+def test_other_responses_in_the_words_of_gemini() -> None:
+    """Text, thoughts, calls, usage and the end are converted."""
+    stream = (
+        StreamBuilder("responses")
+        .reasoning("Hm.")
+        .text("Yes.")
+        .refusal("No.", more=True)
+        .call("f", '{"a":1}', call_id="c1")
+        .call("g", "ls", call_id="c2", custom=True)
+        .item({"type": "web_search_call", "status": "completed"})
+    )
+    document = parse(stream.completed().body).to_gemini_response()
+    assert document["candidates"] == [
+        {
+            "content": {
+                "role": "model",
+                "parts": [
+                    {"text": "Hm.", "thought": True},
+                    {"text": "Yes."},
+                    {"text": "No."},
+                    {"functionCall": {"id": "c1", "name": "f", "args": {"a": 1}}},
+                    {"functionCall": {"id": "c2", "name": "g", "args": {"input": "ls"}}},
+                ],
+            },
+            "finishReason": "STOP",
+            "index": 0,
+        }
+    ]
+    assert document["usageMetadata"]["totalTokenCount"] == 17
+    assert document["responseId"] == "resp_1"
+    ends = {
+        "MAX_TOKENS": stream.incomplete(),
+        "SAFETY": stream.incomplete("content_filter"),
+        None: stream.truncated(),
+    }
+    for word, told in ends.items():
+        assert parse(told.body).to_gemini_response()["candidates"][0].get("finishReason") == word
+    assert parse(b'data: {"type":"response.created","response":{}}\n\n').to_gemini_response()["candidates"]
+
+
+def test_gemini_as_a_chat_completion() -> None:
+    """Finish reasons become Chat's, choice by choice, and what Chat does not have stays out."""
+    found = run(
+        g.candidates(
+            g.candidate(g.thought("Hm."), g.text("a"), g.call("f", id="c", args={}), **STOP),
+            g.candidate(g.text("b"), index=1, avgLogprobs=-1, **STOP),
+            g.candidate(g.text("c"), index=2, finishReason="MAX_TOKENS"),
+            g.candidate(index=3, finishReason="OTHER"),
+            g.candidate(index=4, finishReason="SAFETY"),
+            createTime="x",
+        )
+    )
+    completion = found.response.to_chat_completion()
+    reasons = [choice["finish_reason"] for choice in completion["choices"]]
+    assert reasons == ["tool_calls", "stop", "length", "length", "content_filter"]
+    message = completion["choices"][0]["message"]
+    assert (message["content"], message["reasoning_content"]) == ("a", "Hm.")
+    assert message["tool_calls"][0]["function"] == {"name": "f", "arguments": "{}"}
+    assert "createTime" not in completion
+    assert "avgLogprobs" not in completion["choices"][1]
+    assert run(g.chunk(g.text("a"))).response.to_chat_completion()["choices"][0]["finish_reason"] is None
+
+
+def test_usage_in_the_words_of_gemini() -> None:
+    """Only what another API told is told."""
+    assert table.usage_metadata(table.Usage()) == {}
+    assert table.usage_metadata(table.Usage(5, 3, None, 2, None, 1)) == {
+        "promptTokenCount": 5,
+        "candidatesTokenCount": 2,
+        "thoughtsTokenCount": 1,
+        "cachedContentTokenCount": 2,
+        "totalTokenCount": 8,
+    }
+    assert table.usage_metadata(table.Usage(output_tokens=3, reasoning_tokens=5)) == {
+        "candidatesTokenCount": 0,
+        "thoughtsTokenCount": 5,
+    }
+    assert table.usage_metadata(table.Usage(total_tokens=3)) == {"totalTokenCount": 3}
+
+
+# ----------------------------------------------------------------------------------- snapshots, replays, law
+
+
+@given(streams("gemini"), st.data())
+def test_a_snapshot_at_any_payload(stream: Any, data: st.DataObject) -> None:
+    """A parser taken up again goes on as if nothing had been, streamed calls included."""
+    whole = run_sse(*stream.payloads)
+    parser = ResponseParser("gemini")
+    at = data.draw(st.integers(0, len(stream.payloads)))
+    parser.feed(framed(*stream.payloads[:at]))
+    events = list(parser.events())
+    parser = resumed(parser)
+    parser.feed(framed(*stream.payloads[at:]))
+    parser.close()
+    assert [*events, *parser.events()] == whole.events
+    assert parser.response.to_gemini_response() == whole.response.to_gemini_response()
+
+
+@given(streams("gemini", outcome=Outcome.COMPLETED, min_items=1), st.data())
+def test_a_reconnection_tells_the_rest(stream: Any, data: st.DataObject) -> None:
+    """A connection that tells the response from its beginning tells nothing twice."""
+    parser = ResponseParser("gemini")
+    at = data.draw(st.integers(1, len(stream.payloads)))
+    parser.feed(framed(*stream.payloads[:at]))
+    parser.reconnect()
+    parser.feed(framed(*stream.payloads))
+    parser.close()
+    events = list(parser.events())
+    text = "".join(event.text for event in events if isinstance(event, e.TextDelta))
+    assert text == parser.response.output_text == run_sse(*stream.payloads).response.output_text
+    assert parser.response.outcome is Outcome.COMPLETED
+    assert [anomaly.code for anomaly in parser.anomalies] == []
+
+
+@given(streams("gemini", outcome=Outcome.COMPLETED))
+def test_wrapped_or_not(stream: Any) -> None:
+    """What Code Assist wraps is what it wraps."""
+    plain = run_sse(*stream.payloads)
+    wrapped = run_sse(
+        *({"response": payload} if "candidates" in payload else payload for payload in stream.payloads)
+    )
+    assert wrapped.events == plain.events
+
+
+def test_usage_waits_for_more_than_text() -> None:
+    """Chunks of text that count tokens do not each report them; what is folded is the last count."""
+    counted = [g.chunk(g.text("a")) | {"usageMetadata": g.usage(9, at)} for at in range(1, 40)]
+    found = run_sse(*counted, END)
+    assert [event.usage.output_tokens for event in found.all(e.UsageReported)] == [1, 39]
+    found = run_sse(*counted)
+    assert found.response.outcome is Outcome.TRUNCATED
+    assert found.response.usage is not None
+    assert found.response.usage.output_tokens == 39
+    parser = ResponseParser("gemini")
+    parser.feed(framed(*counted))
+    assert list(parser.events())
+    parser = resumed(parser)
+    parser.close()
+    assert list(parser.events())
+    assert parser.response.usage == found.response.usage
+
+
+def test_hot_deltas_are_hot() -> None:
+    """Long runs of like chunks give the same by the short cut, with a signature and usage among them."""
+    chunks = [g.chunk(g.text(f"t{number} ")) for number in range(50)]
+    chunks[20] = g.chunk(g.text("t20 ", thoughtSignature="s"))
+    chunks[30] = g.chunk(g.text('t30 "é🙂" '))
+    chunks[40] = chunks[40] | {"usageMetadata": g.usage(1, 40)}
+    thoughts = [g.chunk(g.thought(f"t{number} ")) for number in range(50)]
+    counted = [chunk | {"usageMetadata": g.usage(9, 3 * at % 100)} for at, chunk in enumerate(chunks)]
+    odd = [
+        chunk | {"usageMetadata": {"promptTokenCount": 9, "k": at // 9}} for at, chunk in enumerate(chunks)
+    ]
+    for payloads in (
+        [*chunks, END],
+        [*thoughts, END],
+        [{"response": chunk} for chunk in [*chunks, END]],
+        [*counted, END],
+        counted,
+        [*counted, *chunks, *counted[::-1], *odd, END | {"usageMetadata": {"trafficType": "x"}}],
+        [{"response": chunk} for chunk in [*counted, END]],
+        [{"usageMetadata": chunk.pop("usageMetadata"), **chunk} for chunk in map(dict, counted)],
+        [g.chunk(g.text(f"t{number} "), g.text("")) for number in range(9)],
+        [g.candidates(g.candidate(g.text(f"t{number} ")), g.candidate(index=1)) for number in range(9)],
+        [g.chunk(g.text(f"t{number} ", thought=None)) for number in range(9)],
+    ):
+        hot = run_sse(*payloads)
+        cold = ResponseParser("gemini")
+        for payload in payloads:
+            cold.feed(b": c\n\n" + framed(payload))
+        cold.close()
+        assert [event for event in cold.events() if not isinstance(event, e.Heartbeat)] == hot.events
+        assert json.dumps(cold.response.to_gemini_response()) == json.dumps(hot.response.to_gemini_response())
