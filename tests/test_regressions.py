@@ -38,6 +38,7 @@ from runs import (
     reasoning,
     refusal,
     resumed,
+    run,
     streamed_message,
     summary_text,
     text,
@@ -511,3 +512,21 @@ def test_annotations_far_apart() -> None:
     found = lawful(*start, annotation(0, most), completed())
     assert len(found.parser.response.to_dict()["output"][0]["content"][0]["annotations"]) == 1
     assert isinstance(play(j(*start, annotation(0, most + 1))).fault, LimitExceeded)
+
+
+def test_a_fragment_that_came_before_its_end_by_number_is_no_new_text() -> None:
+    """A delta sent again after the whole text, with the number it had, adds nothing to it."""
+    whole_message = message("09", id="msg_0")
+    payloads = [
+        created(),
+        added(0, message(id="msg_0", status="in_progress")),
+        text(0, "0", item_id="msg_0"),
+        text(0, "9", item_id="msg_0"),
+        text_done(0, "09", item_id="msg_0"),
+    ]
+    numbered = [{**payload, "sequence_number": number} for number, payload in enumerate(payloads)]
+    end = [done(0, whole_message), completed(whole_message)]
+    numbered += [numbered[3], *({**payload, "sequence_number": 5 + at} for at, payload in enumerate(end))]
+    found = run(*numbered)
+    assert found.response.output_text == "09"
+    assert found.codes == [C.SEQUENCE_NOT_RISING, C.DELTA_AFTER_DONE]

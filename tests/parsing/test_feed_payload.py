@@ -221,10 +221,10 @@ def test_a_response_tells_its_anomalies() -> None:
     body = runs.frames(created(), *WHOLE, completed(WHOLE[-1]["item"]))
     clean, odd = parse(body), parse(b"data: {bad\n\n" + body)
     assert clean == odd
-    assert [anomaly.code for anomaly in odd.codes] == ["malformed_json"]
-    assert clean.codes == ()
+    assert [anomaly.code for anomaly in odd.anomalies] == ["malformed_json"]
+    assert clean.anomalies == ()
     reading = runs.play(b"data: {bad\n\n" + body + runs.frames(text(0, "late")), "auto")
-    assert reading.response.anomalies == reading.codes
-    assert [anomaly.code for anomaly in reading.codes] == ["malformed_json", "event_after_end"]
+    assert reading.response.anomalies == reading.anomalies
+    assert [anomaly.code for anomaly in reading.anomalies] == ["malformed_json", "event_after_end"]
     finished = reading.events[-1]
     assert [anomaly.code for anomaly in finished.response.anomalies] == ["malformed_json"]  # type: ignore[union-attr]

@@ -12,6 +12,7 @@ any setting of Hypothesis.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from operator import methodcaller
@@ -103,7 +104,8 @@ def json_objects() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-ANNOTATION = {"type": "url_citation", "url": "https://a.test"}
+COUNTER = st.shared(st.builds(itertools.count), key="deltafold.testing.annotations")
+"""One for each stream, so that no annotation is there twice: a reader drops what is repeated."""
 HOSTED = (
     "web_search_call",
     "mcp_call",
@@ -147,10 +149,12 @@ def messages(draw: st.DrawFn, dialect: str, values: Values) -> list[Step]:
     """A message, of two parts at times."""
     choice = draw(choices(dialect))
     kinds = st.sampled_from(["text", "text", "text", "text" if dialect in PLAIN else "refusal"])
-    notes = st.sampled_from([(), () if dialect == "gemini" else (ANNOTATION,)])
+    notes = st.sampled_from([False, dialect != "gemini"])
+    counter = draw(COUNTER)
     steps: list[Step] = []
     for kind, said, noted in draw(st.lists(st.tuples(kinds, values.cut(), notes), min_size=1, max_size=2)):
-        more: dict[str, Any] = {"annotations": noted} if kind == "text" else {}
+        note = {"type": "url_citation", "url": f"https://a.test/{next(counter)}"}
+        more: dict[str, Any] = {"annotations": (note,) if noted else ()} if kind == "text" else {}
         steps.append(methodcaller(kind, *said, more=bool(steps), choice=choice, **more))
     return steps
 

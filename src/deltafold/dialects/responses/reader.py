@@ -1112,10 +1112,17 @@ class ResponsesDialect(Dialect):
             return
         record, value_kind, key = self._value(payload, streamed)
         logprobs = payload.get("logprobs")
-        self._fragment(record, value_kind, key, text, logprobs if isinstance(logprobs, list) else ())
+        number = payload.get("sequence_number")
+        self._fragment(record, value_kind, key, text, logprobs if isinstance(logprobs, list) else (), number)
 
     def _fragment(
-        self, record: ItemRecord, kind: e.ValueKind, key: ValueKey, text: str, logprobs: Any = ()
+        self,
+        record: ItemRecord,
+        kind: e.ValueKind,
+        key: ValueKey,
+        text: str,
+        logprobs: Any = (),
+        number: Any = None,
     ) -> None:
         value = record.values.get(key)
         told = record.state is ITEM_DONE and value is None and find(record.data, key)
@@ -1123,6 +1130,9 @@ class ResponsesDialect(Dialect):
             self.once(
                 AnomalyCode.DELTA_AFTER_DONE, record.index, f"{kind} of item {record.index}: {text!r:.60}"
             )
+            last = self.last_sequence_number
+            if type(number) is int and last is not None and number < last:
+                return  # an event that was sent before its value was told whole
             text = self._late(record.index, key, kind, value, text)
             if not text:
                 return
