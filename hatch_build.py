@@ -3,20 +3,30 @@
 The modules below are compiled by mypyc as they stand; what they do does not change, only what it costs. An
 editable install is always pure, so that the files that are edited are those that run. The environment
 variable DELTAFOLD_COMPILE says more: 0 never compiles, 1 makes it an error where that cannot be done.
+
+What was compiled, or why nothing was, is printed (`pip install -v` shows it), and is kept in the metadata of
+the package as `extra_metadata/build.json`.
+
+The README is made here as well, as a package index can show it.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import re
+import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 COMPILED = (
     "model/json_values",
@@ -53,12 +63,19 @@ COMPILED = (
 
 NEEDED = ["attrs>=23.2", "mypy>=2.4,<3", "setuptools>=68"]
 
+MACHINES = ("x86_64", "amd64", "arm64", "aarch64")
+"""Those for which all that mypyc needs is on the package index; elsewhere it would have to be built first."""
+
+SHOWN = 30
+"""Lines of what a compiler said, of which the last ones say what was wrong."""
+
 SCRIPT = """
 import sys
 from mypyc.build import mypycify
 from setuptools import Distribution
 from setuptools.command.build_ext import build_ext
 
+sys.tracebacklimit = 0  # what the compiler says is what counts
 target, *files = sys.argv[1:]
 extensions = mypycify(files, opt_level="3", debug_level="0", group_name="deltafold_native")
 if sys.platform == "linux":
@@ -76,30 +93,110 @@ class CompiledMachine(BuildHookInterface):  # type: ignore[type-arg]
     """Puts the compiled modules beside their sources."""
 
     def dependencies(self) -> list[str]:
-        """What compiling needs; nothing where it is not wanted."""
-        return NEEDED if wanted() else []
+        """What compiling needs; nothing where it cannot be done anyway."""
+        return [] if obstacle() else NEEDED
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compiles, and adds what came of it to the wheel."""
-        if version == "editable" or not wanted():
-            return
-        self.work = tempfile.TemporaryDirectory()  # which goes with this object
-        try:
-            made = compile_in(Path(self.work.name), Path(self.root, "src"))
-        except (OSError, subprocess.CalledProcessError) as error:
-            told = f"{getattr(error, 'stdout', '')}{getattr(error, 'stderr', '')}".strip() or str(error)
-            if os.environ.get("DELTAFOLD_COMPILE") == "1":
-                raise RuntimeError(f"deltafold cannot be compiled here:\n{told}") from error
-            self.app.display_warning(f"deltafold is installed as pure Python:\n{told}")
-            return
-        build_data["pure_python"] = False
-        build_data["infer_tag"] = True
-        build_data["force_include"].update(made)
+        """Compiles, says so, and adds what came of it to the wheel."""
+        self.work = tempfile.TemporaryDirectory()  # until the wheel is written
+        folder = Path(self.work.name)
+        reason, made = obstacle(), {}
+        if version == "editable":
+            reason = "an editable install runs the files that are edited"
+        if not reason:
+            self.app.display_waiting(
+                f"deltafold: mypyc compiles {len(COMPILED)} modules with {compiler() or 'the C compiler'},"
+                f" which takes a minute (DELTAFOLD_COMPILE=0 leaves it out): {', '.join(COMPILED)}"
+            )
+            try:
+                made = compile_in(folder, Path(self.root, "src"))
+            except (OSError, subprocess.CalledProcessError) as error:
+                said = f"{getattr(error, 'stdout', '')}{getattr(error, 'stderr', '')}".strip() or str(error)
+                reason = "\n".join(["the compiler failed:", *said.splitlines()[-SHOWN:]])
+        if reason and asked() == "1" and version != "editable":
+            self.work.cleanup()
+            raise RuntimeError(f"deltafold cannot be compiled here: {reason}")
+        if reason:
+            self.app.display_warning(f"deltafold: nothing is compiled, the package is pure Python: {reason}")
+        else:
+            self.app.display_success("deltafold: the package is compiled")
+            build_data["pure_python"] = False
+            build_data["infer_tag"] = True
+            build_data["force_include"].update(made)
+        record = folder / "build.json"
+        told = {"compiled": list(COMPILED)} if made else {"compiled": [], "reason": reason}
+        record.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        build_data["extra_metadata"][str(record)] = "build.json"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Removes what was compiled, which is in the wheel now."""
+        self.work.cleanup()
 
 
-def wanted() -> bool:
-    """Whether to try at all: other interpreters than CPython have compilers of their own."""
-    return os.environ.get("DELTAFOLD_COMPILE") != "0" and platform.python_implementation() == "CPython"
+class PublishedReadme(MetadataHookInterface):
+    """The README as a package index shows it, where no file stands beside it."""
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        """Gives the README to the metadata."""
+        text = Path(self.root, "README.md").read_text(encoding="utf-8")
+        source = metadata.get("urls", {}).get("Source")
+        text = published(text, source and f"{source}/{{}}/v{metadata['version']}")
+        metadata["readme"] = {"content-type": "text/markdown", "text": text}
+
+
+def published(text: str, place: str | None) -> str:
+    """A page whose links to files go to a public place: `{}` in it is `raw` for images, `blob` for pages.
+
+    Where there is no such place, a page is named by its path, and an image by what it shows.
+    """
+
+    def link(found: re.Match[str]) -> str:
+        image, title, target = found.groups()
+        if title is None or re.match(r"#|[a-z]+:", target):
+            return found[0]
+        if place:
+            return f"{image}[{title}]({place.format('raw' if image else 'blob')}/{target})"
+        return f"*{title}*" if image else f"{title} (`{target}`)"
+
+    # Code goes first, whose brackets are no links.
+    links = r"(?ms)^```.*?^```$|`[^`\n]+`|(!?)\[([^]]+)\]\(([^)\s]+)\)"
+    return re.sub(links, link, text)
+
+
+def asked() -> str:
+    """What DELTAFOLD_COMPILE says. Raises `ValueError` where that is neither 0 nor 1."""
+    told = os.environ.get("DELTAFOLD_COMPILE", "")
+    if told not in ("", "0", "1"):
+        raise ValueError(f"DELTAFOLD_COMPILE is {told!r}, but can only be 0 or 1")
+    return told
+
+
+def obstacle() -> str:
+    """Why nothing can be compiled here, as far as that is known before it is tried; "" where it can be tried.
+
+    What is only likely to fail is tried where DELTAFOLD_COMPILE=1 asks for it.
+    """
+    if asked() == "0":
+        return "DELTAFOLD_COMPILE is 0"
+    if platform.python_implementation() != "CPython":
+        return f"{platform.python_implementation()} is not CPython"
+    if asked() != "1":
+        if sysconfig.get_config_var("Py_GIL_DISABLED"):
+            return "CPython without a global interpreter lock would get it back from compiled modules"
+        if platform.machine().lower() not in MACHINES or sys.maxsize < 2**32:
+            return f"mypyc is not to be had everywhere for {sysconfig.get_platform()}"
+    if os.name == "posix" and not shutil.which(compiler()):
+        return f"there is no C compiler: {compiler()} was not found"
+    header = Path(sysconfig.get_path("include"), "Python.h")
+    if not header.is_file():
+        return f"the headers of Python are missing: there is no {header}"
+    return ""
+
+
+def compiler() -> str:
+    """The C compiler that is going to be called; "" where that is found out later, as on Windows."""
+    command = os.environ.get("CC") or (os.name == "posix" and sysconfig.get_config_var("CC")) or ""
+    return shlex.split(command)[0] if command.strip() else "cc" if os.name == "posix" else ""
 
 
 def compile_in(work: Path, source: Path) -> dict[str, str]:

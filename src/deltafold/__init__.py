@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from deltafold.arguments.lift import Lift
 from deltafold.machine.lifecycle import ResponseState
@@ -99,6 +99,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANOMALIES",
+    "COMPILED",
     "LOSSES",
     "AWSEventStreamDecoder",
     "AWSMessage",
@@ -204,6 +205,8 @@ __all__ = [
     "sign_of",
 ]
 
+COMPILED: Final[bool] = not hasattr(encode_frame, "__code__")
+"""Whether the compiled modules run, whose functions have no Python code, or the same files as pure Python."""
 
 # What a plain stream does without. Imported at once, these modules would take as long as half of the others;
 # so each is imported when a name that the package has from it is asked for.

@@ -19,8 +19,9 @@ from typing import Any, Protocol
 
 import attrs
 
-import deltafold.parsing.reader
+import deltafold
 from deltafold import (
+    COMPILED,
     Anomaly,
     CustomToolCall,
     ErrorReported,
@@ -39,7 +40,7 @@ from deltafold import (
 )
 from deltafold.registry import DIALECTS
 
-BUILD = "pure Python" if deltafold.parsing.reader.__file__.endswith(".py") else "compiled"
+BUILD = "compiled" if COMPILED else "pure Python"
 CHUNK = 65_536
 SHOWN = 100
 """Characters of one value on a line."""
