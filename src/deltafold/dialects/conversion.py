@@ -6,41 +6,68 @@ import base64
 import binascii
 import hashlib
 import json
+import math
 import re
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from deltafold.model.errors import UsageError
 from deltafold.model.json_values import copied
 from deltafold.model.losses import Loss, LossCode
-from deltafold.model.requests import Block, InputMessage, Request, Setting
+from deltafold.model.requests import Block, InputMessage, Request, Setting, Tool, ToolChoice
 
 __all__ = [
+    "FILE_NAMES",
+    "GOOGLE_FILES",
+    "LEAST_BUDGET",
     "Losses",
+    "allowed_names",
+    "arguments_of",
     "array",
     "base64_of",
+    "below",
     "budget_of",
     "check_calls",
     "data_url",
+    "declared",
+    "described",
     "effort_of",
     "fit_id",
     "guess_type",
     "is_blank",
+    "is_known_to_openai",
+    "is_public",
+    "json_copy",
     "json_object",
     "json_text",
     "lower_types",
     "media_of_url",
+    "move",
     "number",
     "object_at",
+    "objects_in",
     "only_text",
+    "optional_string_at",
+    "read_custom_tool",
+    "read_function",
+    "read_json_schema",
     "read_openai_file",
+    "read_word_of_choice",
+    "refusal_as_text",
     "rest",
     "results_behind_calls",
     "says_something",
+    "schema_format",
     "settings_of",
     "string_at",
+    "taken",
     "text_of_file",
+    "text_or_blocks",
+    "text_or_parts",
     "texts_of",
+    "value_of",
     "without_nulls",
+    "write_blocks",
 ]
 
 JSON: TypeAlias = dict[str, Any]
@@ -55,6 +82,49 @@ def object_at(value: Any, path: str) -> JSON:
     return value
 
 
+DEEPEST = 10_000
+"""Levels of arrays and objects in a request. A list that holds itself has more."""
+
+
+def json_copy(value: Any) -> Any:
+    """A copy of what a caller gives as JSON. `UsageError` names the place of anything that is no JSON."""
+    made: list[Any] = [value]
+    waiting: list[tuple[Any, Any]] = [(made, None)]
+    """Containers, each with the way to it: the way to what it is in, its key there, and how deep that is."""
+    while waiting:
+        container, before = waiting.pop()
+        depth = before[2] + 1 if before else 0
+        for key, member in list(container.items() if isinstance(container, dict) else enumerate(container)):
+            way = (before, key, depth)
+            if isinstance(member, (dict, list, tuple)):
+                if depth > DEEPEST:
+                    raise UsageError(f"{place_of(way)[:200]}: this is nested too deeply, or in itself")
+                container[key] = inner = string_keys(member, way) if isinstance(member, dict) else [*member]
+                waiting.append((inner, way))
+            elif isinstance(member, float) and not math.isfinite(member):
+                raise UsageError(f"{place_of(way)}: {member} is no number in JSON")
+            elif not (member is None or isinstance(member, (str, int, float))):
+                raise UsageError(f"{place_of(way)}: a {type(member).__name__} is no JSON value")
+    return made[0]
+
+
+def string_keys(data: Any, way: Any) -> JSON:
+    """An object with its keys as JSON has them; whole numbers are common among them."""
+    for key in data:
+        if not isinstance(key, str) and type(key) is not int:
+            raise UsageError(f"{place_of(way)}: {key!r} is no key in JSON")
+    return {str(key): value for key, value in data.items()}
+
+
+def place_of(way: Any) -> str:
+    """The path of a value, by the way to it."""
+    steps = []
+    while way[0]:  # the first step is no part of what was given
+        steps.append(f"[{way[1]}]" if isinstance(way[1], int) else f".{way[1]}")
+        way = way[0]
+    return "".join(reversed(steps)).removeprefix(".") or "request"
+
+
 def array(value: Any, path: str) -> list[Any]:
     """An array, else `UsageError`; null is an empty one."""
     if value is None:
@@ -62,6 +132,12 @@ def array(value: Any, path: str) -> list[Any]:
     if not isinstance(value, (list, tuple)):
         raise UsageError(f"{path}: an array is expected, not {type(value).__name__}")
     return list(value)
+
+
+def objects_in(value: Any, path: str) -> list[tuple[JSON, str]]:
+    """The objects of an array, each with its path, else `UsageError`; null is an empty array."""
+    places = ((entry, f"{path}[{index}]") for index, entry in enumerate(array(value, path)))
+    return [(object_at(entry, where), where) for entry, where in places]
 
 
 def string_at(data: JSON, key: str, path: str) -> str:
@@ -84,7 +160,20 @@ def says_something(value: Any) -> bool:
 
 def rest(data: JSON, *taken: str) -> JSON:
     """The members that were not taken and say something."""
-    return {key: copied(value) for key, value in data.items() if key not in taken and says_something(value)}
+    return {key: value for key, value in data.items() if key not in taken and says_something(value)}
+
+
+def below(key: str, more: JSON) -> JSON:
+    """Members of an object inside of another, by their paths there."""
+    return {f"{key}.{name}": value for name, value in more.items()}
+
+
+def taken(more: JSON, *names: str) -> Any:
+    """Takes the member of one of these names out of what would be lost; None where there is none."""
+    for key in more:
+        if key.rpartition(".")[2] in names:
+            return more.pop(key)
+    return None
 
 
 def without_nulls(data: JSON, *but: str) -> JSON:
@@ -95,7 +184,7 @@ def without_nulls(data: JSON, *but: str) -> JSON:
 def settings_of(request: JSON, names: dict[str, str], *taken: str) -> dict[str, Setting]:
     """The parameters that are no part of the conversation, under their neutral names."""
     return {
-        names.get(key, key): Setting(copied(value), key)
+        names.get(key, key): Setting(value, key)
         for key, value in request.items()
         if key not in taken and value is not None
     }
@@ -104,6 +193,13 @@ def settings_of(request: JSON, names: dict[str, str], *taken: str) -> dict[str, 
 def is_blank(text: str) -> bool:
     """Whether a text is nothing but white space."""
     return not text.strip()
+
+
+def text_or_blocks(content: Any, path: str, read: Callable[[JSON, str], Block]) -> list[Block]:
+    """Content that is a text, or an array of what `read` reads. An empty text is no block."""
+    if isinstance(content, str):
+        return [Block("text", path, content)] if content else []
+    return [read(part, where) for part, where in objects_in(content, path)]
 
 
 def only_text(blocks: list[Block]) -> str | None:
@@ -117,12 +213,8 @@ def texts_of(value: Any, path: str) -> list[tuple[str, str, JSON]]:
         return []
     if isinstance(value, str):
         return [(value, path, {})]
-    found = []
-    for index, part in enumerate(array(value, path)):
-        where = f"{path}[{index}]"
-        part = object_at(part, where)
-        found.append((string_at(part, "text", where), where, rest(part, "type", "text")))
-    return found
+    parts = objects_in(value, path)
+    return [(string_at(part, "text", where), where, rest(part, "type", "text")) for part, where in parts]
 
 
 # --------------------------------------------------------------------------------------------------- media
@@ -168,13 +260,34 @@ def media_of_url(block: Block, url: str, default: str) -> None:
         block.media_type, block.data = found[1].lower() or default, found[3]
 
 
+GOOGLE_FILES = ("gs://", "https://generativelanguage.googleapis.com/")
+"""Where files are that only Google can read."""
+
+
+FILE_NAMES = ("filename", "title", "displayName")
+"""What the name of a file is called."""
+
+
+def is_known_to_openai(block: Block) -> bool:
+    """Whether a file is stored where both APIs of OpenAI find it."""
+    return block.file_id is not None and block.dialect in ("chat", "responses")
+
+
+def is_public(url: str | None) -> bool:
+    """Whether any server could load what a URL refers to."""
+    return url is not None and url.lower().startswith(("http://", "https://"))
+
+
+def optional_string_at(data: JSON, key: str, path: str) -> str | None:
+    """A member that is a string or missing, else `UsageError`; null is missing."""
+    return None if data.get(key) is None else string_at(data, key, path)
+
+
 def read_openai_file(block: Block, data: JSON, path: str) -> None:
     """What both APIs of OpenAI say of a file."""
     block.dialect = "chat"
-    if data.get("filename") is not None:
-        block.name = string_at(data, "filename", path)
-    if data.get("file_id") is not None:
-        block.file_id = string_at(data, "file_id", path)
+    block.name = optional_string_at(data, "filename", path)
+    block.file_id = optional_string_at(data, "file_id", path)
     if data.get("file_data") is not None:
         text = string_at(data, "file_data", path)
         default = guess_type(block.name, "application/pdf")
@@ -183,14 +296,17 @@ def read_openai_file(block: Block, data: JSON, path: str) -> None:
             block.url, block.media_type, block.data = None, default, text
 
 
-def text_of_file(block: Block) -> str | None:
-    """The text of a file that is one, else None."""
+def text_of_file(block: Block, losses: Losses) -> str | None:
+    """The text of a file that is one, else None. Any kind of text counts as a plain one, which is a loss."""
     if block.data is None or not (block.media_type or "").startswith("text/"):
         return None
     try:
-        return base64.b64decode(block.data, validate=True).decode()
+        text = base64.b64decode(block.data, validate=True).decode()
     except (ValueError, binascii.Error):
         return None
+    if block.media_type != "text/plain":
+        losses.lose(LossCode.VALUE_CHANGED, block.path, f"{block.media_type} is told as text/plain")
+    return text
 
 
 def base64_of(text: str) -> str:
@@ -204,13 +320,17 @@ def base64_of(text: str) -> str:
 def json_text(value: Any) -> str:
     """A JSON value as compact text."""
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(f"what is given is no JSON value: {error}") from None
 
 
-def refuse_constant(word: str) -> Any:
-    raise ValueError(word)
+def finite(word: str) -> float:
+    """A number that JSON has: no Infinity, no NaN, and none too large."""
+    found = float(word)
+    if not math.isfinite(found):
+        raise ValueError(word)
+    return found
 
 
 def json_object(text: str) -> JSON | None:
@@ -218,7 +338,7 @@ def json_object(text: str) -> JSON | None:
     if not text:
         return {}
     try:
-        found = json.loads(text, parse_constant=refuse_constant)
+        found = json.loads(text, parse_constant=finite, parse_float=finite)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
@@ -252,6 +372,186 @@ def lower_types(schema: Any) -> Any:
             elif key in COUNTS and isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value):
                 found[key] = int(value)  # the proto's 64-bit numbers are strings in JSON
     return made
+
+
+# --------------------------------------------------------------------------------------------------- tools
+
+
+def read_function(data: JSON, path: str, schema: str = "parameters", key: str = "") -> Tool:
+    """A function. `schema` is the member with the JSON Schema of its arguments; `key` that of the tool in
+    which all of it stands, on Chat Completions."""
+    inside, where, more = inside_of(data, path, key)
+    found = inside.get(schema)
+    return Tool(
+        "function",
+        path,
+        string_at(inside, "name", where),
+        optional_string_at(inside, "description", where),
+        None if found is None else object_at(found, f"{where}.{schema}"),
+        inside.get("strict"),
+        more=more(rest(inside, "type", "name", "description", schema, "strict")),
+        inside=f"{key}." if key else "",
+    )
+
+
+def read_custom_tool(data: JSON, path: str, key: str = "") -> Tool:
+    """A custom tool of OpenAI's. `key` is as of `read_function()`."""
+    inside, where, more = inside_of(data, path, key)
+    format = inside.get("format")
+    if format is not None:
+        format = without_nulls(object_at(format, f"{where}.format"))
+        if key and isinstance(format.get("grammar"), dict):
+            format = {**rest(format, "grammar"), **format["grammar"]}
+    return Tool(
+        "custom",
+        path,
+        string_at(inside, "name", where),
+        optional_string_at(inside, "description", where),
+        format=format,
+        more=more(rest(inside, "type", "name", "description", "format")),
+        inside=f"{key}." if key else "",
+    )
+
+
+def inside_of(data: JSON, path: str, key: str) -> tuple[JSON, str, Callable[[JSON], JSON]]:
+    """What stands under a key of an object, if one is given; its path; what adds the members around it."""
+    if not key:
+        return data, path, lambda more: more
+    inside = object_at(data.get(key), f"{path}.{key}")
+    return inside, f"{path}.{key}", lambda more: below(key, more) | rest(data, "type", key)
+
+
+def read_word_of_choice(choice: str, path: str) -> ToolChoice:
+    """A choice of tools that is one word, in both APIs of OpenAI."""
+    if choice not in ("auto", "none", "required"):
+        raise UsageError(f"{path}: {choice!r} is none of auto, none, required")
+    return ToolChoice(choice, path)
+
+
+def described(tool: Tool) -> JSON:
+    """Name and description of a tool."""
+    said = {"name": tool.name}
+    return said if tool.description is None else {**said, "description": tool.description}
+
+
+def declared(tool: Tool, losses: Losses) -> tuple[JSON, JSON | None] | None:
+    """A tool for an API that has functions alone: its name and description, and the schema of its arguments.
+
+    A custom tool is a function of one text, `input`. None where the tool is another API's own.
+    """
+    if tool.kind == "hosted":
+        losses.tool(tool)
+        return None
+    losses.members(tool.path, tool.more)
+    if tool.kind != "custom":
+        return described(tool), tool.schema
+    if tool.format is not None and tool.format.get("type") != "text":
+        why = f"the {losses.api} has no {tool.format.get('type')} for the input of a tool"
+        losses.lose(LossCode.FIELD_NOT_SUPPORTED, f"{tool.path}.{tool.inside}format", why)
+    return described(tool), {
+        "type": "object",
+        "properties": {"input": {"type": "string"}},
+        "required": ["input"],
+    }
+
+
+def allowed_names(choice: ToolChoice, losses: Losses) -> list[tuple[str, str]]:
+    """Kind and name of the tools that may be called; those that are another API's own are lost."""
+    for kind, name in choice.names:
+        if kind not in ("function", "custom"):
+            losses.lose(LossCode.VALUE_CHANGED, choice.path, f"the {losses.api} has no tool {name} to allow")
+    return [(kind, name) for kind, name in choice.names if kind in ("function", "custom")]
+
+
+def arguments_of(block: Block, losses: Losses) -> JSON:
+    """The arguments of a call for an API where they are an object."""
+    if block.custom:
+        return {"input": block.text}
+    given = json_object(block.text)
+    if given is None:
+        why = f"the {losses.api} takes objects alone as arguments"
+        losses.lose(LossCode.ARGUMENTS_NOT_AN_OBJECT, f"{block.path}.arguments", why)
+        return {}
+    return given
+
+
+# ------------------------------------------------------------------------------------------------- content
+
+
+def write_blocks(
+    blocks: list[Block],
+    kinds: tuple[str, ...],
+    dialect: str,
+    losses: Losses,
+    write: Callable[[Block, Losses], JSON | None],
+) -> list[JSON]:
+    """Blocks of these kinds in the words of a dialect; what is left of `block.more` then is lost.
+
+    `write` gives None where there are no words for a block. What is but an empty text says nothing.
+    """
+    written = []
+    for block in blocks:
+        if block.kind == "other" and block.dialect == dialect:
+            written.append(block.own)
+            continue
+        made = write(block, losses) if block.kind in kinds else None
+        if made is None:
+            losses.block(block)
+            continue
+        losses.members(block.path, block.more)
+        if made.get("text") != "":
+            written.append(made)
+    return written
+
+
+def text_or_parts(parts: list[JSON]) -> str | list[JSON]:
+    """Content of OpenAI's: a text where it is one, else parts."""
+    if len(parts) == 1 and parts[0].keys() == {"type", "text"}:
+        return str(parts[0]["text"])
+    return parts or ""
+
+
+def refusal_as_text(block: Block, losses: Losses) -> str:
+    """What is said of a refusal where there is none."""
+    losses.lose(LossCode.VALUE_CHANGED, block.path, "a refusal is told as text")
+    return block.text
+
+
+# ---------------------------------------------------------------------------------------------- parameters
+
+
+def value_of(settings: dict[str, Setting], name: str) -> Any:
+    """Takes the value of a parameter out of the settings; None without it."""
+    setting = settings.pop(name, None)
+    return None if setting is None else setting.value
+
+
+def move(settings: dict[str, Setting], made: JSON, names: dict[str, str]) -> None:
+    """Moves parameters from the settings to a request: names there by neutral ones."""
+    for name, key in names.items():
+        if name in settings:
+            made[key] = settings.pop(name).value
+
+
+def read_json_schema(format: JSON, path: str) -> JSON:
+    """A format of the answer that has its JSON Schema, else `UsageError`."""
+    if format.get("type") == "json_schema":
+        object_at(format.get("schema"), f"{path}.schema")
+    return format
+
+
+def schema_format(settings: dict[str, Setting], losses: Losses, *known: str) -> JSON | None:
+    """The format of the answer for an API where it is one of the `known` kinds, a schema at the most."""
+    told = settings.pop("format", None)
+    if told is None or told.value.get("type") == "text":
+        return None
+    kind = told.value.get("type")
+    if kind not in known:
+        losses.lose(LossCode.VALUE_CHANGED, told.path, f"the {losses.api} has no format {kind}")
+        return None
+    losses.members(told.path, rest(told.value, "type", "schema"))
+    format: JSON = told.value
+    return format
 
 
 # ----------------------------------------------------------------------------------------------- reasoning
@@ -342,6 +642,24 @@ class Losses:
         else:
             self.lose(LossCode.CONTENT_NOT_SUPPORTED, block.path, why)
 
+    def tool(self, tool: Tool) -> None:
+        """Notes the loss of a tool."""
+        self.lose(LossCode.TOOL_NOT_SUPPORTED, tool.path, f"the {self.api} has no tool {tool.type}")
+
+    def choice(self, choice: ToolChoice, name: str) -> None:
+        """Notes the loss of a choice of tools."""
+        self.lose(LossCode.VALUE_CHANGED, choice.path, f"the {self.api} has no choice {name}")
+
+    def message(self, message: InputMessage) -> None:
+        """Notes the loss of the members of a message that nobody else has."""
+        self.members(message.path, message.more)
+
+    def result(self, block: Block, errors: bool = False) -> None:
+        """Notes what is lost of a result. `errors` says whether the API marks those of tools that failed."""
+        self.members(block.path, block.more)
+        if block.is_error and not errors:
+            self.lose(LossCode.ERROR_FLAG_NOT_SUPPORTED, f"{block.path}.is_error")
+
     def settings(self, settings: dict[str, Setting]) -> None:
         """Notes the loss of the parameters that are left."""
         for setting in settings.values():
@@ -360,7 +678,7 @@ def check_calls(request: Request, stored: bool = False) -> None:
 
     `stored` says that calls may be where this request does not show them: in a stored conversation.
     """
-    made: set[str] = set()
+    made: dict[str, str | None] = {}
     answered: set[str] = set()
     for message in request.messages:
         for block in message.blocks:
@@ -368,13 +686,17 @@ def check_calls(request: Request, stored: bool = False) -> None:
             if block.kind == "call":
                 if block.id in made:
                     raise UsageError(f"{where}: another call has the id {block.id!r}")
-                made.add(block.id)
+                made[block.id] = block.name
             elif block.kind == "result":
                 if block.id not in made and not stored:
                     raise UsageError(f"{where}: no call before it has the id {block.id!r}")
                 if block.id in answered:
                     raise UsageError(f"{where}: the call {block.id!r} has a result already")
                 answered.add(block.id)
+                name = made.get(block.id, block.name)
+                if block.name not in (None, name):
+                    block.more["name"] = block.name  # of another tool than was called
+                block.name = name
 
 
 def results_behind_calls(messages: list[InputMessage]) -> list[InputMessage]:
@@ -385,12 +707,10 @@ def results_behind_calls(messages: list[InputMessage]) -> list[InputMessage]:
     joined: list[InputMessage] = []
     for message in messages:
         last = joined[-1] if joined else None
-        if last is not None and last.role == message.role in ("assistant", "tool"):
-            joined[-1] = InputMessage(
-                last.role, [*last.blocks, *message.blocks], last.path, {**last.more, **message.more}
-            )
+        if last is not None and last.role == message.role in ("assistant", "tool") and not message.more:
+            last.blocks += message.blocks
         else:
-            joined.append(message)
+            joined.append(InputMessage(message.role, [*message.blocks], message.path, message.more))
     results = {
         block.id: block
         for message in joined

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from deltafold.dialects.conversion import Losses, json_text, object_at, says_something
+from deltafold.dialects.conversion import Losses, json_copy, json_text, object_at, says_something
 from deltafold.model.errors import UsageError
-from deltafold.model.json_values import copied
+from deltafold.model.json_values import string
 from deltafold.model.losses import LossCode
 from deltafold.model.requests import ChatGPTRequest, Converted, Setting
 from deltafold.model.response import EstimatedUsage
@@ -37,22 +37,29 @@ def request_part(dialect: str) -> Any:
 
 
 def convert_request(
-    request: JSON, source: str, target: str, *, model: str | None = None, max_tokens: int | None = None
+    request: JSON,
+    source: str,
+    target: str,
+    *,
+    model: str | None = None,
+    max_tokens: int | None = None,
+    placeholder_signatures: bool = False,
 ) -> Converted:
     """The body of a request of the API `source` as that of the API `target`.
 
     `model` and `max_tokens` (of the output) take the place of what the request says. The request is not
     changed, and the result shares nothing with it. What the target cannot say is a `Loss`; between two equal
-    dialects there is none, and nothing is touched.
+    dialects there is none, and nothing is touched. `placeholder_signatures` is as of `next_turn()`.
 
     Raises `UsageError`, with the place of the fault such as `messages[3].tool_calls[0].id`, where the request
-    is none of the source: no object, a message without a role, a result for a call that was never made.
+    is none of the source: no object, a message without a role, a result for a call that was never made; and
+    where something in it is no JSON value.
     """
     reader, writer = request_part(source), request_part(target)
-    read = reader.read_request(copied(object_at(request, "")))
+    made = json_copy(object_at(request, ""))
+    read = reader.read_request(made)
     losses = Losses(writer.API)
     if source == target:
-        made = copied(request)
         if model is not None:
             made["model"] = model
         if max_tokens is not None and target == "gemini":
@@ -64,7 +71,10 @@ def convert_request(
         read.settings["model"] = Setting(model, "model")
     if max_tokens is not None:
         read.settings["max_tokens"] = Setting(max_tokens, "max_tokens")
-    return Converted(writer.write_request(read, losses), tuple(losses.found))
+    made = writer.write_request(read, losses)
+    if placeholder_signatures and target == "gemini":
+        writer.sign_calls(made["contents"])
+    return Converted(made, tuple(losses.found))
 
 
 def estimated_usage(request: JSON, dialect: str, count: Callable[[str], int]) -> EstimatedUsage:
@@ -75,7 +85,7 @@ def estimated_usage(request: JSON, dialect: str, count: Callable[[str], int]) ->
 
     Raises `UsageError` as `convert_request()` does.
     """
-    read = request_part(dialect).read_request(copied(object_at(request, "")))
+    read = request_part(dialect).read_request(json_copy(object_at(request, "")))
     texts = []
     for message in read.messages:
         for block in message.blocks:
@@ -136,23 +146,20 @@ def chatgpt_request(request: JSON, access_token: str, account_id: str) -> ChatGP
         "Accept": "text/event-stream",
         "Content-Type": "application/json",
     }
-    told = object_at(request, "")
+    told = json_copy(object_at(request, ""))
     losses = Losses("ChatGPT backend")
     if "messages" in told and "input" not in told:
         converted = convert_request(told, "chat", "responses")
         told = converted.request
         losses.found += converted.losses
     else:
-        told = copied(told)
         request_part("responses").read_request(told)  # it raises what is wrong
     body: JSON = {key: value for key, value in told.items() if key in ALLOWED and value is not None}
     for key, value in told.items():
         if key not in ALLOWED and says_something(value) and value is not False:
             losses.lose(LossCode.FIELD_NOT_SUPPORTED, key)
     given = body.get("input", [])
-    if isinstance(given, str):
-        given = [{"role": "user", "content": given}]
-    take_instructions(body, list(given), losses)
+    take_instructions(body, [{"role": "user", "content": given}] if isinstance(given, str) else given, losses)
     body["store"] = False
     body["stream"] = True
     include = body.get("include", [])
@@ -187,7 +194,7 @@ def take_instructions(body: JSON, items: list[JSON], losses: Losses) -> None:
 
 def kept(item: JSON, losses: Losses) -> bool:
     """Whether an item can go: one that refers to what is stored cannot, for nothing is."""
-    if item.get("type") == "item_reference":
+    if item.get("type") == "item_reference" or (item.get("type") is None and "role" not in item):
         losses.lose(LossCode.CONVERSATION_MISSING, f"input, item_reference {item.get('id')}")
         return False
     return True
@@ -197,6 +204,5 @@ def text_of(content: Any) -> str:
     """The text of a content that is nothing but text, else ""."""
     if isinstance(content, str):
         return content
-    parts = content if isinstance(content, list) else []
-    texts = [part.get("text") for part in parts if isinstance(part, dict)]
-    return "".join(texts) if all(isinstance(text, str) for text in texts) else ""  # type: ignore[arg-type]
+    parts = [string(part, "text") for part in content or ()]
+    return "".join(text or "" for text in parts) if None not in parts else ""

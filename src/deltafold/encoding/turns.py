@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from deltafold.dialects.conversion import Losses, results_behind_calls
+from deltafold.dialects.conversion import Losses, object_at, results_behind_calls
 from deltafold.encoding.requests import request_part
 from deltafold.model.errors import UsageError
 from deltafold.model.items import (
@@ -52,13 +52,16 @@ def next_turn(
     *,
     choice: int = 0,
     answers_only: bool = False,
+    placeholder_signatures: bool = False,
 ) -> Turn:
     """What the next request of the API `dialect` appends to its conversation after `response`.
 
     First what the model said, with its reasoning where the API takes that back, then the results of its
     calls, in their order. A call that had not come whole is left out and wants no result; every other one
     wants exactly one. Of a response that failed nothing goes back but answers. `answers_only` leaves out what
-    the model said: for a request with `previous_response_id`.
+    the model said: for a request with `previous_response_id`. `placeholder_signatures` gives a call that
+    another API's model made the placeholder that Google's documents name, where it goes to Gemini: its newer
+    models refuse calls without a thought signature.
 
     Raises `UsageError` with the id of a call that has no result or two, of a result or an approval that no
     call asked for, and of an approval that is missing.
@@ -81,6 +84,8 @@ def next_turn(
             said = writer.response_turn(response, choice, frozenset(i for i, _ in calls), losses)
         else:
             said = writer.write_turn(said_of(items, runnable), losses)
+            if placeholder_signatures and dialect == "gemini":
+                writer.sign_calls(said)
     return Turn((*said, *answers.written(dialect, writer, losses)), tuple(losses.found))
 
 
@@ -119,15 +124,14 @@ class Answers:
             for item in response.output
             if item.type == "mcp_approval_response"
         }
-        self.requests = [
-            item.id
-            for item in response.output
-            if item.type == "mcp_approval_request" and item.id is not None and item.id not in answered
-        ]
-        ids = [call.call_id or "" for _, call in calls] + [hosted_id(item) for _, item in hosted]
-        for ident in ids:
-            if ids.count(ident) > 1 and not failed:
+        asked = (item.id for item in response.output if item.type == "mcp_approval_request")
+        self.requests = dict.fromkeys(ident for ident in asked if ident is not None and ident not in answered)
+        ids: dict[str, None] = {}
+        made = [call.call_id or "" for _, call in calls] + [hosted_id(item) for _, item in hosted]
+        for ident in made:
+            if ident in ids and not failed:
                 raise UsageError(f"the call {ident!r} was made twice: a result cannot name one of the two")
+            ids[ident] = None
         self.approvals = self.take_approvals(approvals, ids)
         self.results = self.take_results(results, ids)
         self.refuse()
@@ -140,7 +144,7 @@ class Answers:
             if request not in self.approvals:
                 raise UsageError(f"the approval request {request!r} has no approval")
 
-    def take_approvals(self, approvals: list[Approval], ids: list[str]) -> dict[str, Approval]:
+    def take_approvals(self, approvals: list[Approval], ids: dict[str, None]) -> dict[str, Approval]:
         taken: dict[str, Approval] = {}
         for approval in approvals:
             ident = approval.approval_request_id
@@ -151,11 +155,10 @@ class Answers:
             taken[ident] = approval
         return taken
 
-    def take_results(self, results: list[ToolResult], ids: list[str]) -> dict[str, ToolResult]:
-        known = set(ids)
+    def take_results(self, results: list[ToolResult], ids: dict[str, None]) -> dict[str, ToolResult]:
         taken: dict[str, ToolResult] = {}
         for result in results:
-            if result.call_id not in known:
+            if result.call_id not in ids:
                 unfinished = any(
                     getattr(item, "call_id", None) == result.call_id for item in self.response.output
                 )
@@ -241,7 +244,9 @@ def result_block(result: ToolResult, index: int, call: Call, dialect: str) -> Bl
         if isinstance(part, str):
             content.append(Block("text", where, part))
             continue
-        block = part_of("responses", "request").read_parts([part], f"{path}.output")[0]
+        block = part_of("responses", "request").read_part(object_at(part, where), where)
+        if dialect == "gemini" and part.keys() == {"text"} and isinstance(part["text"], str):
+            block = Block("text", where, part["text"])
         if block.kind == "other" or (part.get("type") == "text" and len(part) > 2):
             block = Block("other", where, type=block.type or "part", dialect=dialect, own=part)
         content.append(block)

@@ -151,6 +151,8 @@ class Tool(Shown):
     dialect: str = ""
     own: JSON = attrs.field(factory=dict)
     more: JSON = attrs.field(factory=dict)
+    inside: str = ""
+    """Where its members stand, if they stand in a member of the tool: the beginning of their paths there."""
 
 
 @attrs.define(repr=False)
@@ -165,7 +167,6 @@ class ToolChoice(Shown):
     """Of the allowed tools: kind and name."""
     required: bool = False
     """Whether one of the allowed tools has to be called."""
-    own: JSON = attrs.field(factory=dict)
 
 
 @attrs.define(repr=False)

@@ -7,29 +7,43 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from deltafold.dialects.anthropic.document import block_of
 from deltafold.dialects.conversion import (
+    FILE_NAMES,
     LEAST_BUDGET,
     Losses,
-    array,
+    arguments_of,
     base64_of,
+    below,
     budget_of,
     check_calls,
+    declared,
     fit_id,
     is_blank,
-    json_object,
+    is_public,
     json_text,
+    move,
     number,
     object_at,
+    objects_in,
+    optional_string_at,
+    read_function,
+    read_json_schema,
+    refusal_as_text,
     rest,
     results_behind_calls,
+    schema_format,
     settings_of,
     string_at,
+    taken,
     text_of_file,
+    text_or_blocks,
+    text_or_parts,
     texts_of,
     without_nulls,
+    write_blocks,
 )
 from deltafold.model.errors import UsageError
 from deltafold.model.items import Message
-from deltafold.model.json_values import copied, string
+from deltafold.model.json_values import string
 from deltafold.model.losses import LossCode
 from deltafold.model.requests import Block, InputMessage, Request, Setting, Tool, ToolChoice
 
@@ -42,11 +56,20 @@ JSON: TypeAlias = dict[str, Any]
 
 API: Final = "Anthropic Messages API"
 NAMES: Final = {"stop_sequences": "stop"}
-OWN: Final = ("stream", "top_p")
+OWN: Final = {"stop": "stop_sequences", "stream": "stream", "top_p": "top_p"}
+"""Parameters by their neutral names."""
 DEFAULT_MAX_TOKENS: Final = 4096
 EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
+MEDIA: Final = ("text", "image", "file")
 IMAGES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 CHOICES: Final = {"auto": "auto", "none": "none", "any": "required"}
+SOURCES: Final = {
+    "base64": ("media_type", "data"),
+    "text": ("media_type", "data"),
+    "url": ("url",),
+    "file": ("file_id",),
+}
+"""Kinds of sources of media that other APIs have too, and their members."""
 OLDER_MODELS: Final = re.compile(
     r"claude-(?:[123](?!\d)|instant|(?:sonnet|opus|haiku)-4(?![-.](?:[6-9]|\d\d)(?!\d)))"
 )
@@ -62,11 +85,9 @@ def read_request(request: JSON) -> Request:
     if system:
         blocks = [Block("text", path, text, more=more) for text, path, more in system]
         read.messages.append(InputMessage("system", blocks, "system"))
-    for index, message in enumerate(array(request.get("messages"), "messages")):
-        path = f"messages[{index}]"
-        read.messages += read_message(object_at(message, path), path)
-    for index, tool in enumerate(array(request.get("tools"), "tools")):
-        read.tools.append(read_tool(object_at(tool, f"tools[{index}]"), f"tools[{index}]"))
+    for message, path in objects_in(request.get("messages"), "messages"):
+        read.messages += read_message(message, path)
+    read.tools += [read_tool(tool, path) for tool, path in objects_in(request.get("tools"), "tools")]
     read.settings = read_settings(request)
     if request.get("tool_choice") is not None:
         choice = object_at(request["tool_choice"], "tool_choice")
@@ -94,7 +115,7 @@ def read_settings(request: JSON) -> dict[str, Setting]:
     for key, value in rest(config).items():
         path = f"output_config.{key}"
         if key == "format":
-            value = without_nulls(object_at(value, path))
+            value = read_json_schema(without_nulls(object_at(value, path)), path)
         settings[key if key in ("effort", "format") else path] = Setting(value, path)
     thinking = object_at(request.get("thinking") or {}, "thinking")
     kind = thinking.get("type")
@@ -121,45 +142,28 @@ def read_message(message: JSON, path: str) -> list[InputMessage]:
     role = string_at(message, "role", path)
     if role not in ("user", "assistant", "system"):
         raise UsageError(f"{path}.role: {role!r} is none of user, assistant, system")
-    content = message.get("content")
-    where = f"{path}.content"
-    if isinstance(content, str):
-        blocks = [Block("text", where, content)] if content else []
-    else:
-        blocks = []
-        for index, block in enumerate(array(content, where)):
-            blocks.append(read_block(object_at(block, f"{where}[{index}]"), f"{where}[{index}]"))
+    blocks = text_or_blocks(message.get("content"), f"{path}.content", read_block)
     results = [block for block in blocks if block.kind == "result"]
     others = [block for block in blocks if block.kind != "result"]
-    more = rest(message, "role", "content")
     read = [InputMessage("tool", results, path)] if results else []
     if others or not results:
-        read.append(InputMessage(role, others, path, more))
+        read.append(InputMessage(role, others, path))
+    read[-1].more = rest(message, "role", "content")
     return read
 
 
 def read_block(block: JSON, path: str) -> Block:
-    kind = string_at(block, "type", path)
-    if kind == "tool_result":
-        content = block.get("content")
-        where = f"{path}.content"
-        if isinstance(content, str):
-            inside = [Block("text", where, content)] if content else []
-        else:
-            inside = []
-            for index, part in enumerate(array(content, where)):
-                there = f"{where}[{index}]"
-                inside.append(read_plain_block(object_at(part, there), there))
-        return Block(
-            "result",
-            path,
-            id=string_at(block, "tool_use_id", path),
-            id_path=f"{path}.tool_use_id",
-            content=inside,
-            is_error=block.get("is_error") is True,
-            more=rest(block, "type", "tool_use_id", "content", "is_error"),
-        )
-    return read_plain_block(block, path)
+    if string_at(block, "type", path) != "tool_result":
+        return read_plain_block(block, path)
+    return Block(
+        "result",
+        path,
+        id=string_at(block, "tool_use_id", path),
+        id_path=f"{path}.tool_use_id",
+        content=text_or_blocks(block.get("content"), f"{path}.content", read_plain_block),
+        is_error=block.get("is_error") is True,
+        more=rest(block, "type", "tool_use_id", "content", "is_error"),
+    )
 
 
 def read_plain_block(block: JSON, path: str) -> Block:
@@ -183,18 +187,20 @@ def read_plain_block(block: JSON, path: str) -> Block:
         if read is not None:
             return read
     word = "reasoning" if kind in ("thinking", "redacted_thinking") else "other"
-    return Block(word, path, type=kind, dialect="anthropic", own=copied(block))
+    return Block(word, path, type=kind, dialect="anthropic", own=block)
 
 
 def read_media(block: JSON, path: str, kind: str) -> Block | None:
     """An image or document, or None where it is of a kind that no other API has."""
-    source = object_at(block.get("source"), f"{path}.source")
-    read = Block("image" if kind == "image" else "file", path, dialect="anthropic")
-    read.more = rest(block, "type", "source", *(("title",) if kind == "document" else ()))
-    if kind == "document" and block.get("title") is not None:
-        read.name = string_at(block, "title", path)
     where = f"{path}.source"
-    word = source.get("type")
+    source = object_at(block.get("source"), where)
+    word = string_at(source, "type", where)
+    if word not in SOURCES:
+        return None
+    read = Block("image" if kind == "image" else "file", path, dialect="anthropic")
+    read.more = rest(block, "type", "source") | below("source", rest(source, "type", *SOURCES[word]))
+    if kind == "document":
+        read.name = optional_string_at(block, "title", path)
     if word == "base64":
         read.media_type = string_at(source, "media_type", where)
         read.data = string_at(source, "data", where)
@@ -202,27 +208,16 @@ def read_media(block: JSON, path: str, kind: str) -> Block | None:
         read.media_type, read.data = "text/plain", base64_of(string_at(source, "data", where))
     elif word == "url":
         read.url = string_at(source, "url", where)
-    elif word == "file":
-        read.file_id = string_at(source, "file_id", where)
     else:
-        return None
+        read.file_id = string_at(source, "file_id", where)
     return read
 
 
 def read_tool(tool: JSON, path: str) -> Tool:
     kind = tool.get("type") or "custom"
     if kind != "custom":
-        return Tool("hosted", path, type=str(kind), dialect="anthropic", own=copied(tool))
-    schema = tool.get("input_schema")
-    return Tool(
-        "function",
-        path,
-        string_at(tool, "name", path),
-        tool.get("description"),
-        None if schema is None else copied(object_at(schema, f"{path}.input_schema")),
-        tool.get("strict"),
-        more=rest(tool, "type", "name", "description", "input_schema", "strict"),
-    )
+        return Tool("hosted", path, type=str(kind), dialect="anthropic", own=tool)
+    return read_function(tool, path, "input_schema")
 
 
 def read_choice(choice: JSON) -> ToolChoice:
@@ -232,7 +227,7 @@ def read_choice(choice: JSON) -> ToolChoice:
         return ToolChoice(CHOICES[kind], path)
     if kind == "tool":
         return ToolChoice("function", path, string_at(choice, "name", path))
-    return ToolChoice("other", path, kind, own=copied(choice))
+    return ToolChoice("other", path, kind)
 
 
 # ------------------------------------------------------------------------------------------------ writing
@@ -241,10 +236,8 @@ def read_choice(choice: JSON) -> ToolChoice:
 def write_request(request: Request, losses: Losses) -> JSON:
     """A request as this API takes it."""
     settings = dict(request.settings)
-    made: JSON = {}
-    if "model" in settings:
-        made["model"] = settings.pop("model").value
-    made["max_tokens"] = settings.pop("max_tokens").value if "max_tokens" in settings else DEFAULT_MAX_TOKENS
+    made: JSON = {"max_tokens": DEFAULT_MAX_TOKENS}
+    move(settings, made, {"model": "model", "max_tokens": "max_tokens"})
     messages = results_behind_calls(request.messages)
     system, messages = split_system(messages, losses)
     if system:
@@ -252,12 +245,10 @@ def write_request(request: Request, losses: Losses) -> JSON:
     made["messages"] = write_turn(messages, losses)
     parallel = settings.pop("parallel_tool_calls", None)
     write_tools(request, made, losses, parallel)
-    if "stop" in settings:
-        made["stop_sequences"] = settings.pop("stop").value
-    for name in OWN:
-        if name in settings:
-            made[name] = settings.pop(name).value
-    write_format(settings, made, losses)
+    move(settings, made, OWN)
+    format = schema_format(settings, losses, "json_schema")
+    if format is not None:
+        made["output_config"] = {"format": {"type": "json_schema", "schema": format["schema"]}}
     write_thinking(settings, made, losses)
     write_sampling(settings, made, losses)
     write_user(settings, made)
@@ -286,29 +277,20 @@ def split_system(messages: list[InputMessage], losses: Losses) -> tuple[list[JSO
         if kept:
             why = f"the {API} takes instructions only behind the user's message"
             losses.lose(LossCode.INSTRUCTIONS_MOVED, message.path, why)
-        losses.members(message.path, message.more)
-        system += write_blocks(message.blocks, losses, ("text",))
+        losses.message(message)
+        system += write_content(message.blocks, ("text",), losses)
     return system, kept
 
 
 def write_tools(request: Request, made: JSON, losses: Losses, parallel: Setting | None) -> None:
     tools = []
     for tool in request.tools:
-        losses.members(tool.path, tool.more)
-        if tool.kind == "hosted":
-            losses.lose(LossCode.TOOL_NOT_SUPPORTED, tool.path, f"the {API} has no tool {tool.type}")
-            continue
-        said: JSON = {"name": tool.name}
-        if tool.description is not None:
-            said["description"] = tool.description
-        if tool.kind == "custom":
-            said["input_schema"] = schema_of_custom()
-            lose_grammar(tool, losses)
-        else:
-            said["input_schema"] = {"type": "object", **(tool.schema or {})}
+        said = declared(tool, losses)
+        if said is not None:
+            made_tool = {**said[0], "input_schema": {"type": "object", **(said[1] or {})}}
             if tool.strict is not None:
-                said["strict"] = tool.strict
-        tools.append(said)
+                made_tool["strict"] = tool.strict
+            tools.append(made_tool)
     if not tools:
         return
     made["tools"] = tools
@@ -319,17 +301,6 @@ def write_tools(request: Request, made: JSON, losses: Losses, parallel: Setting 
         made["tool_choice"] = choice
 
 
-def schema_of_custom() -> JSON:
-    """The arguments of a function that stands for a custom tool: its input."""
-    return {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
-
-
-def lose_grammar(tool: Tool, losses: Losses) -> None:
-    if tool.format is not None and tool.format.get("type") != "text":
-        why = f"the {losses.api} has no {tool.format.get('type')} for the input of a tool"
-        losses.lose(LossCode.FIELD_NOT_SUPPORTED, f"{tool.path}.format", why)
-
-
 def write_choice(choice: ToolChoice | None, losses: Losses) -> JSON | None:
     if choice is None:
         return None
@@ -338,22 +309,8 @@ def write_choice(choice: ToolChoice | None, losses: Losses) -> JSON | None:
     for word, kind in CHOICES.items():
         if choice.kind == kind:
             return {"type": word}
-    what = "allowed_tools" if choice.kind == "allowed" else choice.name
-    losses.lose(LossCode.VALUE_CHANGED, choice.path, f"the {API} has no choice {what}")
+    losses.choice(choice, "allowed_tools" if choice.kind == "allowed" else choice.name)
     return {"type": "any"} if choice.required else None
-
-
-def write_format(settings: dict[str, Setting], made: JSON, losses: Losses) -> None:
-    told = settings.pop("format", None)
-    if told is None or told.value.get("type") == "text":
-        return
-    if told.value.get("type") != "json_schema":
-        why = f"the {API} has no format {told.value.get('type')}"
-        losses.lose(LossCode.VALUE_CHANGED, told.path, why)
-        return
-    schema = told.value.get("schema") or {}
-    made["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
-    losses.members(told.path, rest(told.value, "type", "schema"))
 
 
 def write_thinking(settings: dict[str, Setting], made: JSON, losses: Losses) -> None:
@@ -466,15 +423,12 @@ def write_turn(messages: list[InputMessage], losses: Losses) -> list[JSON]:
     written: list[JSON] = []
     results = False
     for message in messages:
-        losses.members(message.path, message.more)
+        losses.message(message)
         if message.role == "tool":
             blocks = [write_result(block, losses) for block in message.blocks]
-        elif message.role == "assistant":
-            blocks = write_blocks(message.blocks, losses, ("text", "refusal", "call"))
-        elif message.role == "user":
-            blocks = write_blocks(message.blocks, losses, ("text", "image", "file"))
         else:
-            blocks = write_blocks(message.blocks, losses, ("text",))
+            kinds = {"assistant": ("text", "refusal", "call"), "user": MEDIA}.get(message.role, ("text",))
+            blocks = write_content(message.blocks, kinds, losses)
         if not blocks:
             continue
         if results and message.role == "user":
@@ -501,74 +455,42 @@ def fit(ident: str) -> str:
 
 
 def write_result(block: Block, losses: Losses) -> JSON:
-    losses.members(block.path, block.more)
-    blocks = write_blocks(block.content, losses, ("text", "image", "file"))
-    content: Any = blocks
-    if not blocks or (len(blocks) == 1 and blocks[0]["type"] == "text" and len(blocks[0]) == 2):
-        content = blocks[0]["text"] if blocks else ""
+    losses.result(block, errors=True)
+    content = text_or_parts(write_content(block.content, MEDIA, losses))
     made: JSON = {"type": "tool_result", "tool_use_id": fit(block.id), "content": content}
-    if block.is_error:
-        made["is_error"] = True
-    return made
+    return {**made, "is_error": True} if block.is_error else made
 
 
-def write_blocks(blocks: list[Block], losses: Losses, kinds: tuple[str, ...]) -> list[JSON]:
-    written = []
-    for block in blocks:
-        if block.kind == "other" and block.dialect == "anthropic":
-            written.append(dict(copied(block.own)))
-            continue
-        made = write_block(block, losses) if block.kind in kinds else None
-        if made is not None:
-            losses.members(block.path, block.more)
-            if made.get("text") != "":
-                written.append(made)
-        else:
-            losses.block(block)
-    return written
+def write_content(blocks: list[Block], kinds: tuple[str, ...], losses: Losses) -> list[JSON]:
+    return write_blocks(blocks, kinds, "anthropic", losses, write_block)
 
 
 def write_block(block: Block, losses: Losses) -> JSON | None:
     """A block, or None where this API has none for it. One with an empty `text` says nothing."""
-    if block.kind == "text":
-        return {"type": "text", "text": "" if is_blank(block.text) else block.text}
-    if block.kind == "refusal":
-        losses.lose(LossCode.VALUE_CHANGED, block.path, "a refusal is told as text")
-        return {"type": "text", "text": "" if is_blank(block.text) else block.text}
+    if block.kind in ("text", "refusal"):
+        text = block.text if block.kind == "text" else refusal_as_text(block, losses)
+        return {"type": "text", "text": "" if is_blank(text) else text}
     if block.kind == "call":
-        return {"type": "tool_use", "id": fit(block.id), "name": block.name, "input": input_of(block, losses)}
-    source: JSON | None = None
-    if block.kind == "image":
-        if block.data is not None and block.media_type in IMAGES:
-            source = {"type": "base64", "media_type": block.media_type, "data": block.data}
-        elif block.data is None and block.url is not None and block.url.lower().startswith("http"):
-            source = {"type": "url", "url": block.url}
-        return None if source is None else {"type": "image", "source": source}
-    text = text_of_file(block)
-    if block.data is not None and block.media_type == "application/pdf":
-        source = {"type": "base64", "media_type": block.media_type, "data": block.data}
-    elif text is not None:
-        source = {"type": "text", "media_type": "text/plain", "data": text}
-    elif block.data is None and block.url is not None and block.url.lower().startswith("http"):
-        source = {"type": "url", "url": block.url}
+        given = arguments_of(block, losses)
+        return {"type": "tool_use", "id": fit(block.id), "name": block.name, "input": given}
+    source = source_of(block, losses)
     if source is None:
         return None
+    if block.kind == "image":
+        return {"type": "image", "source": source}
+    taken(block.more, *FILE_NAMES)
     made: JSON = {"type": "document", "source": source}
-    if block.name is not None:
-        made["title"] = block.name
-    return made
+    return made if block.name is None else {**made, "title": block.name}
 
 
-def input_of(block: Block, losses: Losses) -> JSON:
-    """The input of a call: an object."""
-    if block.custom:
-        return {"input": block.text}
-    given = json_object(block.text)
-    if given is None:
-        why = f"the {losses.api} takes objects alone as arguments"
-        losses.lose(LossCode.ARGUMENTS_NOT_AN_OBJECT, f"{block.path}.arguments", why)
-        return {}
-    return given
+def source_of(block: Block, losses: Losses) -> JSON | None:
+    """Where an image or a document comes from, or None where this API cannot have it from there."""
+    if block.data is None:
+        return {"type": "url", "url": block.url} if is_public(block.url) else None
+    if block.media_type in (IMAGES if block.kind == "image" else ("application/pdf",)):
+        return {"type": "base64", "media_type": block.media_type, "data": block.data}
+    text = text_of_file(block, losses) if block.kind == "file" else None
+    return None if text is None else {"type": "text", "media_type": "text/plain", "data": text}
 
 
 # --------------------------------------------------------------------------- what follows an answer of this

@@ -6,22 +6,38 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from deltafold.dialects.chat.document import chat_completion
 from deltafold.dialects.conversion import (
+    FILE_NAMES,
     Losses,
-    array,
+    allowed_names,
+    below,
     check_calls,
     data_url,
+    described,
     effort_of,
     fit_id,
+    is_known_to_openai,
     media_of_url,
+    move,
     object_at,
+    objects_in,
+    optional_string_at,
+    read_custom_tool,
+    read_function,
+    read_json_schema,
     read_openai_file,
+    read_word_of_choice,
     rest,
+    results_behind_calls,
     settings_of,
     string_at,
+    taken,
+    text_or_blocks,
+    text_or_parts,
+    value_of,
     without_nulls,
+    write_blocks,
 )
 from deltafold.model.errors import UsageError
-from deltafold.model.json_values import copied
 from deltafold.model.losses import LossCode
 from deltafold.model.requests import Block, InputMessage, Request, Setting, Tool, ToolChoice
 
@@ -36,33 +52,39 @@ API: Final = "Chat Completions API"
 ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
 NAMES: Final = {"stop": "stop", "reasoning_effort": "effort", "max_completion_tokens": "max_tokens"}
 """Parameters that other APIs have under other names, and their neutral names."""
-OWN: Final = (
-    "audio",
-    "frequency_penalty",
-    "logit_bias",
-    "logprobs",
-    "metadata",
-    "modalities",
-    "model",
-    "moderation",
-    "n",
-    "prediction",
-    "presence_penalty",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-    "safety_identifier",
-    "seed",
-    "service_tier",
-    "store",
-    "stream",
-    "temperature",
-    "top_logprobs",
-    "top_p",
-    "user",
-    "verbosity",
-)
-"""Neutral names that are this API's own."""
+OWN: Final = {
+    "stop": "stop",
+    "max_tokens": "max_completion_tokens",
+    **{
+        name: name
+        for name in (
+            "audio",
+            "frequency_penalty",
+            "logit_bias",
+            "logprobs",
+            "metadata",
+            "modalities",
+            "moderation",
+            "n",
+            "prediction",
+            "presence_penalty",
+            "prompt_cache_key",
+            "prompt_cache_options",
+            "prompt_cache_retention",
+            "safety_identifier",
+            "seed",
+            "service_tier",
+            "store",
+            "stream",
+            "temperature",
+            "top_logprobs",
+            "top_p",
+            "user",
+            "verbosity",
+        )
+    },
+}
+"""Parameters by their neutral names."""
 REASONING: Final = ("reasoning_content", "reasoning", "reasoning_details")
 """Members of a message that hold reasoning, by server."""
 FORMATS: Final = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mp3": "mp3", "audio/mpeg": "mp3"}
@@ -74,18 +96,15 @@ def read_request(request: JSON) -> Request:
     """A request in the neutral form."""
     read = Request("chat")
     legacy: dict[str, str] = {}
-    for index, message in enumerate(array(request.get("messages"), "messages")):
-        path = f"messages[{index}]"
-        read.messages.append(read_message(object_at(message, path), path, index, legacy))
-    for index, tool in enumerate(array(request.get("tools"), "tools")):
-        read.tools.append(read_tool(object_at(tool, f"tools[{index}]"), f"tools[{index}]"))
-    for index, function in enumerate(array(request.get("functions"), "functions")):
-        path = f"functions[{index}]"
-        read.tools.append(function_of(object_at(function, path), path))
-    searching = request.get("web_search_options")
-    if searching is not None:
+    for index, (message, path) in enumerate(objects_in(request.get("messages"), "messages")):
+        read.messages.append(read_message(message, path, index, legacy))
+    read.tools += [read_tool(tool, path) for tool, path in objects_in(request.get("tools"), "tools")]
+    read.tools += [
+        read_function(told, path) for told, path in objects_in(request.get("functions"), "functions")
+    ]
+    if request.get("web_search_options") is not None:
         path = "web_search_options"
-        options = without_nulls(object_at(searching, path))
+        options = without_nulls(object_at(request[path], path))
         read.tools.append(Tool("hosted", path, type="web_search", dialect="chat", own=options))
     for key in ("tool_choice", "function_call"):
         if request.get(key) is not None:
@@ -111,18 +130,17 @@ def read_settings(request: JSON) -> dict[str, Setting]:
             settings["max_tokens"] = Setting(limit, "max_tokens")
         elif settings["max_tokens"].value != limit:
             settings["older max_tokens"] = Setting(limit, "max_tokens")
-    options = request.get("stream_options")
-    if options is not None:
-        for key, value in rest(object_at(options, "stream_options"), "include_usage").items():
-            settings[key] = Setting(value, f"stream_options.{key}")
+    options = object_at(request.get("stream_options") or {}, "stream_options")
+    for key, value in rest(options, "include_usage").items():
+        settings[key] = Setting(value, f"stream_options.{key}")
     told = request.get("response_format")
     if told is not None:
         path = "response_format"
         format = without_nulls(object_at(told, path), "json_schema")
-        inside = told.get("json_schema")
-        if inside is not None:
-            format |= without_nulls(object_at(inside, f"{path}.json_schema"))
-        settings["format"] = Setting(format, path)
+        if format.get("type") == "json_schema":
+            path += ".json_schema"
+            format |= without_nulls(object_at(told.get("json_schema"), path))
+        settings["format"] = Setting(read_json_schema(format, path), path)
     return settings
 
 
@@ -132,7 +150,7 @@ def read_message(message: JSON, path: str, index: int, legacy: dict[str, str]) -
         raise UsageError(f"{path}.role: {role!r} is none of {', '.join(ROLES)}")
     if role in ("tool", "function"):
         return InputMessage("tool", [read_result(message, path, role, legacy)], path)
-    blocks = read_content(message.get("content"), f"{path}.content")
+    blocks = text_or_blocks(message.get("content"), f"{path}.content", read_part)
     taken = ["role", "content"]
     if role == "assistant":
         blocks = [*read_reasoning(message, path), *blocks]
@@ -140,23 +158,21 @@ def read_message(message: JSON, path: str, index: int, legacy: dict[str, str]) -
         if message.get("refusal"):
             text = string_at(message, "refusal", path)
             blocks.append(Block("refusal", f"{path}.refusal", text=text))
-        for number, call in enumerate(array(message.get("tool_calls"), f"{path}.tool_calls")):
-            where = f"{path}.tool_calls[{number}]"
-            blocks.append(read_call(object_at(call, where), where))
+        calls = objects_in(message.get("tool_calls"), f"{path}.tool_calls")
+        blocks += [read_call(call, where) for call, where in calls]
         if message.get("function_call") is not None:
             where = f"{path}.function_call"
             call = object_at(message["function_call"], where)
             name = string_at(call, "name", where)
             legacy[name] = f"call_{index}"
-            blocks.append(
-                Block("call", where, string_at(call, "arguments", where), legacy[name], where, name=name)
-            )
+            said = string_at(call, "arguments", where)
+            blocks.append(Block("call", where, said, legacy[name], where, name=name))
     return InputMessage(role, blocks, path, rest(message, *taken))
 
 
 def read_reasoning(message: JSON, path: str) -> list[Block]:
     return [
-        Block("reasoning", f"{path}.{key}", dialect="chat", own={key: copied(message[key])})
+        Block("reasoning", f"{path}.{key}", dialect="chat", own={key: message[key]})
         for key in REASONING
         if message.get(key)
     ]
@@ -175,105 +191,62 @@ def read_call(call: JSON, path: str) -> Block:
         f"{path}.id",
         name=string_at(inside, "name", f"{path}.{kind}"),
         custom=custom,
-        more=rest(call, "id", "type", kind, "index"),
+        more=rest(call, "id", "type", kind, "index") | below(kind, rest(inside, "name", said)),
     )
 
 
 def read_result(message: JSON, path: str, role: str, legacy: dict[str, str]) -> Block:
-    if role == "function":
-        name = string_at(message, "name", path)
-        if name not in legacy:
-            raise UsageError(f"{path}.name: no function {name!r} was called before it")
-        ident, where = legacy.pop(name), f"{path}.name"
-        more = rest(message, "role", "content", "name")
+    name = optional_string_at(message, "name", path)
+    if role == "tool":
+        key, ident = "tool_call_id", string_at(message, "tool_call_id", path)
     else:
-        ident, where = string_at(message, "tool_call_id", path), f"{path}.tool_call_id"
-        more = rest(message, "role", "content", "tool_call_id", "name")
-    content = read_content(message.get("content"), f"{path}.content")
-    return Block("result", path, id=ident, id_path=where, content=content, more=more)
-
-
-def read_content(content: Any, path: str) -> list[Block]:
-    if isinstance(content, str):
-        return [Block("text", path, content)] if content else []
-    blocks = []
-    for index, part in enumerate(array(content, path)):
-        where = f"{path}[{index}]"
-        blocks.append(read_part(object_at(part, where), where))
-    return blocks
+        key, ident = "name", legacy.pop(string_at(message, "name", path), "")
+        if not ident:
+            raise UsageError(f"{path}.name: no function {name!r} was called before it")
+    content = text_or_blocks(message.get("content"), f"{path}.content", read_part)
+    more = rest(message, "role", "content", "name", key)
+    return Block("result", path, id=ident, id_path=f"{path}.{key}", name=name, content=content, more=more)
 
 
 def read_part(part: JSON, path: str) -> Block:
     """A part of the content of a message."""
     kind = string_at(part, "type", path)
+    where = f"{path}.{kind}"
+    inside = part.get(kind)
     if kind in ("text", "refusal"):
         return Block(kind, path, string_at(part, kind, path), more=rest(part, "type", kind))
-    inside = part.get(kind)
+    if kind == "image_url" and isinstance(inside, str):
+        inside = {"url": inside}  # as some servers take it
+    if kind not in ("image_url", "input_audio", "file"):
+        return Block("other", path, type=kind, dialect="chat", own=part)
+    inside = object_at(inside, where)
+    block = Block("", path)
     if kind == "image_url":
-        inside = {"url": inside} if isinstance(inside, str) else object_at(inside, f"{path}.{kind}")
-        block = Block("image", path, more=rest(inside, "url") | rest(part, "type", kind))
-        media_of_url(block, string_at(inside, "url", f"{path}.{kind}"), "image/png")
-        return block
-    if kind == "input_audio":
-        inside = object_at(inside, f"{path}.{kind}")
-        format = string_at(inside, "format", f"{path}.{kind}")
-        data = string_at(inside, "data", f"{path}.{kind}")
-        more = rest(inside, "data", "format") | rest(part, "type", kind)
-        return Block("audio", path, media_type=f"audio/{format}", data=data, more=more)
-    if kind == "file":
-        inside = object_at(inside, f"{path}.{kind}")
-        block = Block(
-            "file", path, more=rest(inside, "filename", "file_id", "file_data") | rest(part, "type", kind)
-        )
-        read_openai_file(block, inside, f"{path}.{kind}")
-        return block
-    return Block("other", path, type=kind, dialect="chat", own=copied(part))
+        block.kind, known = "image", ["url"]
+        media_of_url(block, string_at(inside, "url", where), "image/png")
+    elif kind == "input_audio":
+        block.kind, known = "audio", ["data", "format"]
+        block.media_type = f"audio/{string_at(inside, 'format', where)}"
+        block.data = string_at(inside, "data", where)
+    else:
+        block.kind, known = "file", ["file_data"]
+        read_openai_file(block, inside, where)
+    block.more = below(kind, rest(inside, *known)) | rest(part, "type", kind)
+    return block
 
 
 def read_tool(tool: JSON, path: str) -> Tool:
     kind = tool.get("type", "function")
     if kind == "function":
-        inside = object_at(tool.get("function"), f"{path}.function")
-        read = function_of(inside, f"{path}.function")
-        read.more |= rest(tool, "type", "function")
-        return read
+        return read_function(tool, path, key="function")
     if kind == "custom":
-        inside = object_at(tool.get("custom"), f"{path}.custom")
-        format = inside.get("format")
-        if format is not None:
-            format = without_nulls(object_at(format, f"{path}.custom.format"))
-            if isinstance(format.get("grammar"), dict):
-                format = {**rest(format, "grammar"), **format["grammar"]}
-        return Tool(
-            "custom",
-            f"{path}.custom",
-            string_at(inside, "name", f"{path}.custom"),
-            inside.get("description"),
-            format=format,
-            more=rest(inside, "name", "description", "format") | rest(tool, "type", "custom"),
-        )
-    return Tool("hosted", path, type=str(kind), dialect="chat", own=copied(tool))
-
-
-def function_of(function: JSON, path: str) -> Tool:
-    """A function as it is described in both APIs of OpenAI."""
-    schema = function.get("parameters")
-    return Tool(
-        "function",
-        path,
-        string_at(function, "name", path),
-        function.get("description"),
-        None if schema is None else copied(object_at(schema, f"{path}.parameters")),
-        function.get("strict"),
-        more=rest(function, "name", "description", "parameters", "strict", "type"),
-    )
+        return read_custom_tool(tool, path, "custom")
+    return Tool("hosted", path, type=str(kind), dialect="chat", own=tool)
 
 
 def read_choice(choice: Any, path: str) -> ToolChoice:
     if isinstance(choice, str):
-        if choice not in ("auto", "none", "required"):
-            raise UsageError(f"{path}: {choice!r} is none of auto, none, required")
-        return ToolChoice(choice, path)
+        return read_word_of_choice(choice, path)
     choice = object_at(choice, path)
     if path == "function_call":
         return ToolChoice("function", path, string_at(choice, "name", path))
@@ -284,13 +257,12 @@ def read_choice(choice: Any, path: str) -> ToolChoice:
     if kind == "allowed_tools":
         inside = object_at(choice.get(kind), f"{path}.{kind}")
         names = []
-        for index, tool in enumerate(array(inside.get("tools"), f"{path}.{kind}.tools")):
-            where = f"{path}.{kind}.tools[{index}]"
-            word = string_at(object_at(tool, where), "type", where)
+        for tool, where in objects_in(inside.get("tools"), f"{path}.{kind}.tools"):
+            word = string_at(tool, "type", where)
             named = object_at(tool.get(word), f"{where}.{word}")
             names.append((word, string_at(named, "name", f"{where}.{word}")))
         return ToolChoice("allowed", path, names=names, required=inside.get("mode") == "required")
-    return ToolChoice("other", path, kind, own=copied(choice))
+    return ToolChoice("other", path, kind)
 
 
 # ------------------------------------------------------------------------------------------------ writing
@@ -300,38 +272,25 @@ def write_request(request: Request, losses: Losses) -> JSON:
     """A request as this API takes it."""
     settings = dict(request.settings)
     made: JSON = {}
-    if "model" in settings:
-        made["model"] = settings.pop("model").value
-    made["messages"] = write_turn(request.messages, losses)
+    move(settings, made, {"model": "model"})
+    made["messages"] = write_turn(results_behind_calls(request.messages), losses)
     write_tools(request, made, losses)
-    if "max_tokens" in settings:
-        made["max_completion_tokens"] = settings.pop("max_tokens").value
-    if "stop" in settings:
-        made["stop"] = settings.pop("stop").value
+    format = value_of(settings, "format")
+    if format is not None:
+        if format.get("type") == "json_schema":
+            named = {"name": "response", **rest(format, "type")}
+            format = {"type": "json_schema", "json_schema": named}
+        made["response_format"] = format
     effort = effort_of(settings, losses)
     if effort is not None:
         made["reasoning_effort"] = effort
-    if "format" in settings:
-        format = settings.pop("format").value
-        kind = format.get("type")
-        if kind == "json_schema":
-            made["response_format"] = {
-                "type": kind,
-                kind: {"name": format.get("name") or "response", **rest(format, "type", "name")},
-            }
-        else:
-            made["response_format"] = format
-    if "parallel_tool_calls" in settings:
-        parallel = settings.pop("parallel_tool_calls").value
-        if request.tools:
-            made["parallel_tool_calls"] = parallel
-    for name in OWN:
-        if name in settings:
-            made[name] = settings.pop(name).value
+    parallel = value_of(settings, "parallel_tool_calls")
+    if parallel is not None and "tools" in made:
+        made["parallel_tool_calls"] = parallel
+    move(settings, made, OWN)
     if made.get("stream") is True:
         made["stream_options"] = {"include_usage": True}
-        if "include_obfuscation" in settings:
-            made["stream_options"]["include_obfuscation"] = settings.pop("include_obfuscation").value
+        move(settings, made["stream_options"], {"include_obfuscation": "include_obfuscation"})
     losses.settings(settings)
     return made
 
@@ -340,9 +299,7 @@ def write_tools(request: Request, made: JSON, losses: Losses) -> None:
     tools = []
     for tool in request.tools:
         losses.members(tool.path, tool.more)
-        inside: JSON = {"name": tool.name}
-        if tool.description is not None:
-            inside["description"] = tool.description
+        inside = described(tool)
         if tool.kind == "function":
             if tool.schema is not None:
                 inside["parameters"] = tool.schema
@@ -352,18 +309,16 @@ def write_tools(request: Request, made: JSON, losses: Losses) -> None:
         elif tool.kind == "custom":
             if tool.format is not None:
                 kind = tool.format.get("type")
-                inside["format"] = (
-                    {"type": kind, "grammar": rest(tool.format, "type")} if kind == "grammar" else tool.format
-                )
+                grammar = {"type": kind, "grammar": rest(tool.format, "type")}
+                inside["format"] = grammar if kind == "grammar" else tool.format
             tools.append({"type": "custom", "custom": inside})
         elif tool.dialect == "responses" and tool.type.startswith("web_search"):
             made["web_search_options"] = search_options(tool, losses)
         else:
-            losses.lose(LossCode.TOOL_NOT_SUPPORTED, tool.path, f"the {API} has no tool {tool.type}")
+            losses.tool(tool)
     if tools:
         made["tools"] = tools
-        if request.choice is not None:
-            write_choice(request.choice, made, losses)
+        write_choice(request.choice, made, losses)
 
 
 def search_options(tool: Tool, losses: Losses) -> JSON:
@@ -379,34 +334,34 @@ def search_options(tool: Tool, losses: Losses) -> JSON:
     return options
 
 
-def write_choice(choice: ToolChoice, made: JSON, losses: Losses) -> None:
+def write_choice(choice: ToolChoice | None, made: JSON, losses: Losses) -> None:
+    if choice is None:
+        return
     if choice.kind in ("auto", "none", "required"):
         made["tool_choice"] = choice.kind
     elif choice.kind in ("function", "custom"):
         made["tool_choice"] = {"type": choice.kind, choice.kind: {"name": choice.name}}
     elif choice.kind == "allowed":
-        made["tool_choice"] = {
-            "type": "allowed_tools",
-            "allowed_tools": {
-                "mode": "required" if choice.required else "auto",
-                "tools": [{"type": kind, kind: {"name": name}} for kind, name in choice.names],
-            },
-        }
+        tools = [{"type": kind, kind: {"name": name}} for kind, name in allowed_names(choice, losses)]
+        if tools:
+            allowed = {"mode": "required" if choice.required else "auto", "tools": tools}
+            made["tool_choice"] = {"type": "allowed_tools", "allowed_tools": allowed}
     else:
-        losses.lose(LossCode.VALUE_CHANGED, choice.path, f"the {API} has no choice {choice.name}")
+        losses.choice(choice, choice.name)
 
 
 def write_turn(messages: list[InputMessage], losses: Losses) -> list[JSON]:
     """Messages in the words of this API. Those of a tool have one message for each result."""
     written = []
     for message in messages:
+        losses.message(message)
         if message.role == "tool":
             written += [write_result(block, losses) for block in message.blocks]
         elif message.role == "assistant":
             written += write_assistant(message, losses)
         else:
-            losses.members(message.path, message.more)
-            content = write_content(message.blocks, losses, message.role == "user")
+            kinds = ("text", "image", "audio", "file") if message.role == "user" else ("text",)
+            content = write_content(message.blocks, kinds, losses)
             if content or message.role == "user":
                 written.append({"role": message.role, "content": content})
     return written
@@ -417,24 +372,18 @@ def fit(ident: str) -> str:
 
 
 def write_result(block: Block, losses: Losses) -> JSON:
-    losses.members(block.path, block.more)
-    if block.is_error:
-        losses.lose(LossCode.ERROR_FLAG_NOT_SUPPORTED, f"{block.path}.is_error")
-    content = write_content(block.content, losses, False)
+    losses.result(block)
+    content = write_content(block.content, ("text",), losses)
     return {"role": "tool", "tool_call_id": fit(block.id), "content": content}
 
 
 def write_assistant(message: InputMessage, losses: Losses) -> list[JSON]:
-    losses.members(message.path, message.more)
-    said = [block for block in message.blocks if block.kind not in ("call", "refusal", "reasoning")]
     calls = [block for block in message.blocks if block.kind == "call"]
     refusals = [block for block in message.blocks if block.kind == "refusal"]
-    for block in message.blocks:
-        if block.kind == "reasoning":
-            losses.block(block)
-        elif block.kind in ("call", "refusal"):
-            losses.members(block.path, block.more)
-    content = write_content(said, losses, False)
+    said = [block for block in message.blocks if block.kind not in ("call", "refusal")]
+    for block in (*refusals, *calls):
+        losses.members(block.path, block.more)
+    content = write_content(said, ("text",), losses)
     if not (content or calls or refusals):
         return []
     made: JSON = {"role": "assistant", "content": content or None}
@@ -450,52 +399,34 @@ def write_call(block: Block) -> JSON:
     return {"id": fit(block.id), "type": kind, kind: {"name": block.name, said: block.text}}
 
 
-def write_content(blocks: list[Block], losses: Losses, media: bool) -> str | list[JSON]:
-    """Content: text where it is one, else parts. Media are taken of the user alone."""
-    parts = []
-    for block in blocks:
-        part = write_part(block, media)
-        if part is None:
-            losses.block(block)
-            continue
-        more = dict(block.more)
-        if block.kind == "image" and "detail" in more:
-            part["image_url"]["detail"] = more.pop("detail")
-        if "prompt_cache_breakpoint" in more:
-            part["prompt_cache_breakpoint"] = more.pop("prompt_cache_breakpoint")
-        losses.members(block.path, more)
-        parts.append(part)
-    if not parts:
-        return ""
-    if len(parts) == 1 and parts[0].keys() == {"type", "text"}:
-        return str(parts[0]["text"])
-    return parts
+def write_content(blocks: list[Block], kinds: tuple[str, ...], losses: Losses) -> str | list[JSON]:
+    """Content: text where it is one, else parts."""
+    return text_or_parts(write_blocks(blocks, kinds, "chat", losses, write_part))
 
 
-def write_part(block: Block, media: bool) -> JSON | None:
+def write_part(block: Block, losses: Losses) -> JSON | None:
+    made: JSON | None = None
     if block.kind == "text":
-        return {"type": "text", "text": block.text}
-    if block.kind == "other" and block.dialect == "chat":
-        return dict(copied(block.own))
-    if not media:
-        return None
-    if block.kind == "image" and (block.data is not None or block.url is not None):
-        url = data_url(block.media_type, block.data) if block.data is not None else block.url
-        return {"type": "image_url", "image_url": {"url": url}}
-    if block.kind == "audio" and block.data is not None and block.media_type in FORMATS:
-        return {
-            "type": "input_audio",
-            "input_audio": {"data": block.data, "format": FORMATS[block.media_type]},
-        }
-    if block.kind == "file" and block.data is not None:
-        name = block.name or "file"
-        return {
-            "type": "file",
-            "file": {"filename": name, "file_data": data_url(block.media_type, block.data)},
-        }
-    if block.kind == "file" and block.file_id is not None and block.dialect in ("chat", "responses"):
-        return {"type": "file", "file": {"file_id": block.file_id}}
-    return None
+        made = {"type": "text", "text": block.text}
+    elif block.kind == "image" and (block.data is not None or block.url is not None):
+        url = block.url if block.data is None else data_url(block.media_type, block.data)
+        made = {"type": "image_url", "image_url": {"url": url}}
+        detail = taken(block.more, "detail")
+        if detail is not None:
+            made["image_url"]["detail"] = detail
+    elif block.kind == "audio" and block.data is not None and block.media_type in FORMATS:
+        inside = {"data": block.data, "format": FORMATS[block.media_type]}
+        made = {"type": "input_audio", "input_audio": inside}
+    elif block.kind == "file" and (block.data is not None or is_known_to_openai(block)):
+        inside = {} if block.name is None else {"filename": block.name}
+        taken(block.more, *FILE_NAMES)
+        if block.data is not None:
+            inside = {"filename": "file", **inside, "file_data": data_url(block.media_type, block.data)}
+        if is_known_to_openai(block):
+            inside["file_id"] = taken(block.more, "file_id")
+        made = {"type": "file", "file": inside}
+    mark = taken(block.more, "prompt_cache_breakpoint") if made is not None else None
+    return made if mark is None or made is None else {**made, "prompt_cache_breakpoint": mark}
 
 
 # --------------------------------------------------------------------------- what follows an answer of this
@@ -539,4 +470,9 @@ def response_turn(response: Response, choice: int, whole: frozenset[int], losses
 
 def result_of_legacy_call(block: Block, losses: Losses) -> JSON:
     """The result of a call that came as `function_call`."""
-    return {"role": "function", "name": block.name, "content": write_content(block.content, losses, False)}
+    losses.result(block)
+    return {
+        "role": "function",
+        "name": block.name,
+        "content": write_content(block.content, ("text",), losses),
+    }

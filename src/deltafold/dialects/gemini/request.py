@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import re
+from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from deltafold.dialects.conversion import (
+    GOOGLE_FILES,
     Losses,
+    allowed_names,
+    arguments_of,
     array,
+    below,
     budget_of,
     check_calls,
+    declared,
     fit_id,
     guess_type,
+    is_public,
     json_object,
     json_text,
     lower_types,
+    move,
     number,
     object_at,
+    objects_in,
+    optional_string_at,
+    read_function,
+    refusal_as_text,
     rest,
     results_behind_calls,
+    schema_format,
     string_at,
     without_nulls,
+    write_blocks,
 )
 from deltafold.dialects.gemini.document import parts_of
 from deltafold.model.errors import UsageError
 from deltafold.model.items import Reasoning
-from deltafold.model.json_values import copied
 from deltafold.model.losses import LossCode
 from deltafold.model.requests import Block, InputMessage, Request, Setting, Tool, ToolChoice
 
@@ -53,6 +67,7 @@ CONFIG: Final = {
 }
 """Members of generationConfig that other APIs have too, and their neutral names."""
 LEVELS: Final = ("minimal", "low", "medium", "high")
+MEDIA: Final = ("text", "image", "file", "audio")
 MODES: Final = {"AUTO": "auto", "NONE": "none", "ANY": "required"}
 MODELS_WITH_BUDGET: Final = re.compile(r"gemini-(?:1|2)\b")
 """Those that take a budget of thinking, and no level."""
@@ -74,11 +89,11 @@ def read_request(request: JSON) -> Request:
         path = "systemInstruction"
         told = request[path]
         content = {"parts": [{"text": told}]} if isinstance(told, str) else camel(told, path)
-        blocks = [read_part(part, where) for part, where in parts_in(content, path)]
-        read.messages.append(InputMessage("system", blocks, path))
+        more = rest(content, "role", "parts")
+        read.messages.append(InputMessage("system", parts_in(content, path, read_part), path, more))
     read_contents(request.get("contents"), read)
-    for index, tool in enumerate(array(request.get("tools"), "tools")):
-        read_tool(camel(tool, f"tools[{index}]"), f"tools[{index}]", read)
+    for tool, path in objects_in(request.get("tools"), "tools"):
+        read_tool(camel(tool, path), path, read)
     read.settings = read_settings(request)
     if request.get("toolConfig") is not None:
         read_tool_config(camel(request["toolConfig"], "toolConfig"), read)
@@ -86,121 +101,119 @@ def read_request(request: JSON) -> Request:
     return read
 
 
-def parts_in(content: JSON, path: str) -> list[tuple[JSON, str]]:
-    found = []
-    for index, part in enumerate(array(content.get("parts"), f"{path}.parts")):
-        where = f"{path}.parts[{index}]"
-        found.append((camel(part, where), where))
-    return found
+def parts_in(content: JSON, path: str, read: Callable[[JSON, str], Block]) -> list[Block]:
+    parts = objects_in(content.get("parts"), f"{path}.parts")
+    return [read(camel(part, where), where) for part, where in parts]
 
 
 def read_contents(contents: Any, read: Request) -> None:
     """The contents. Calls without an id get one, and responses that of the first open call of their name."""
-    open_calls: list[Block] = []
-    made = 0
     if isinstance(contents, str):
         contents = [{"parts": [{"text": contents}]}]
-    for index, content in enumerate(array(contents, "contents")):
-        path = f"contents[{index}]"
-        content = camel(content, path)
+    for told, path in objects_in(contents, "contents"):
+        content = camel(told, path)
         role = content.get("role") or "user"
         if role not in ("user", "model", "function"):
             raise UsageError(f"{path}.role: {role!r} is none of user, model")
-        results, others = [], []
-        for part, where in parts_in(content, path):
-            block = read_part(part, where)
-            if block.kind == "call":
-                if not block.id:
-                    made += 1
-                    block.id = f"call_made_{made}"
-                open_calls.append(block)
-            if block.kind == "result":
-                answer(block, open_calls)
-                results.append(block)
-            else:
-                others.append(block)
+        blocks = parts_in(content, path, read_part)
+        results = [block for block in blocks if block.kind == "result"]
+        others = [block for block in blocks if block.kind != "result"]
         if results:
             read.messages.append(InputMessage("tool", results, path))
         if others or not results:
-            more = rest(content, "role", "parts")
-            read.messages.append(InputMessage("assistant" if role == "model" else "user", others, path, more))
+            read.messages.append(InputMessage("assistant" if role == "model" else "user", others, path))
+        read.messages[-1].more = rest(content, "role", "parts")
+    name_calls([block for message in read.messages for block in message.blocks])
 
 
-def answer(result: Block, open_calls: list[Block]) -> None:
-    """Finds the call that a response is for."""
-    for index, call in enumerate(open_calls):
-        if (call.id == result.id) if result.id else (call.name == result.name):
-            result.id = call.id
-            del open_calls[index]
-            return
-    raise UsageError(f"{result.id_path}: no open call has the {'id' if result.id else 'name'} of it")
+def name_calls(blocks: list[Block]) -> None:
+    """Gives calls without an id one, and finds the calls that responses are for."""
+    known = {block.id for block in blocks}
+    made = 0
+    open_calls: dict[str, Block] = {}
+    by_name: dict[str | None, deque[Block]] = {}
+    for block in blocks:
+        if block.kind == "call":
+            while not block.id:
+                made += 1
+                if f"call_made_{made}" not in known:
+                    block.id = f"call_made_{made}"
+            open_calls[block.id] = block
+            by_name.setdefault(block.name, deque()).append(block)
+        elif block.kind == "result":
+            waiting = by_name.get(block.name, deque())
+            while waiting and open_calls.get(waiting[0].id) is not waiting[0]:
+                waiting.popleft()  # it had its response, by its id
+            if not block.id and waiting:
+                block.id = waiting[0].id
+            if open_calls.pop(block.id, None) is None:
+                key = "id" if block.id else "name"
+                raise UsageError(f"{block.id_path}.{key}: no call is open that has it")
 
 
 def read_part(part: JSON, path: str) -> Block:
     if isinstance(part.get("text"), str):
         if part.get("thought") is True:
-            return Block("reasoning", path, dialect="gemini", own=copied(part))
+            return Block("reasoning", path, dialect="gemini", own=part)
         return Block("text", path, part["text"], more=rest(part, "text", "thought"))
     for key in ("functionCall", "functionResponse", "inlineData", "fileData"):
         if part.get(key) is None:
             continue
         where = f"{path}.{key}"
         inside = camel(part[key], where)
-        more = rest(part, key)
         if key == "functionCall":
-            return Block(
-                "call",
-                path,
-                json_text(object_at(inside.get("args") or {}, f"{where}.args")),
-                string_at(inside, "id", where) if inside.get("id") else "",
-                f"{where}.id",
-                string_at(inside, "name", where),
-                more=more | rest(inside, "id", "name", "args"),
-            )
-        if key == "functionResponse":
-            return read_result(inside, path, where, more)
-        return read_media(inside, path, where, more)
+            block = read_call(inside, path, where)
+        elif key == "functionResponse":
+            block = read_result(inside, path, where)
+        else:
+            block = read_media(inside, path, where)
+        block.more = below(key, block.more) | rest(part, key)
+        return block
     kind = next(iter(rest(part, "thoughtSignature", "videoMetadata")), "part")
-    return Block("other", path, type=kind, dialect="gemini", own=copied(part))
+    return Block("other", path, type=kind, dialect="gemini", own=part)
 
 
-def read_result(inside: JSON, path: str, where: str, more: JSON) -> Block:
+def read_call(inside: JSON, path: str, where: str) -> Block:
+    arguments = json_text(object_at(inside.get("args") or {}, f"{where}.args"))
+    ident = optional_string_at(inside, "id", where) or ""
+    more = rest(inside, "id", "name", "args")
+    return Block("call", path, arguments, ident, f"{where}.id", string_at(inside, "name", where), more=more)
+
+
+def read_result(inside: JSON, path: str, where: str) -> Block:
     response = object_at(inside.get("response") or {}, f"{where}.response")
     is_error = response.keys() == {"error"}
-    said = (
-        response["error" if is_error else "output"] if is_error or response.keys() == {"output"} else response
-    )
+    said: Any = response
+    if is_error or response.keys() == {"output"}:
+        said = response["error" if is_error else "output"]
     text = said if isinstance(said, str) else json_text(said)
     content = [Block("text", f"{where}.response", text)] if text else []
-    for part, there in parts_in(inside, where):
-        content.append(read_part(part, there))
-    ident = inside.get("id")
     return Block(
         "result",
         path,
-        id=ident if isinstance(ident, str) else "",
+        id=optional_string_at(inside, "id", where) or "",
         id_path=where,
         name=string_at(inside, "name", where),
-        content=content,
+        content=[*content, *parts_in(inside, where, read_part)],
         is_error=is_error,
-        more=more | rest(inside, "id", "name", "response", "parts"),
+        more=rest(inside, "id", "name", "response", "parts"),
     )
 
 
-def read_media(inside: JSON, path: str, where: str, more: JSON) -> Block:
-    uri = inside.get("fileUri")
-    media_type = inside.get("mimeType")
-    if not isinstance(media_type, str):
-        media_type = guess_type(uri if isinstance(uri, str) else None, "application/octet-stream")
+def read_media(inside: JSON, path: str, where: str) -> Block:
+    uri = optional_string_at(inside, "fileUri", where)
+    media_type = optional_string_at(inside, "mimeType", where)
+    media_type = (media_type or guess_type(uri, "application/octet-stream")).lower()
     top = media_type.split("/", 1)[0]
     block = Block(top if top in ("image", "audio") else "file", path, media_type=media_type, dialect="gemini")
-    if "fileUri" in inside:
-        block.url = string_at(inside, "fileUri", where)
-    else:
+    if uri is None:
         block.data = string_at(inside, "data", where)
-    if isinstance(inside.get("displayName"), str):
-        block.name = inside["displayName"]
-    block.more = more | rest(inside, "mimeType", "data", "fileUri", "displayName")
+    elif uri.lower().startswith(GOOGLE_FILES):
+        block.file_id = uri
+    else:
+        block.url = uri
+    block.name = optional_string_at(inside, "displayName", where)
+    block.more = rest(inside, "mimeType", "data", "fileUri")
     return block
 
 
@@ -209,26 +222,15 @@ def read_tool(tool: JSON, path: str, read: Request) -> None:
         where = f"{path}.{key}"
         if key != "functionDeclarations":
             if value is not None:
-                read.tools.append(Tool("hosted", where, type=key, dialect="gemini", own={key: copied(value)}))
+                read.tools.append(Tool("hosted", where, type=key, dialect="gemini", own={key: value}))
             continue
-        for index, told in enumerate(array(value, where)):
-            there = f"{where}[{index}]"
-            declared = camel(told, there)
-            schema = copied(declared.get("parametersJsonSchema"))
-            if schema is not None:
-                schema = object_at(schema, f"{there}.parametersJsonSchema")
-            if schema is None and declared.get("parameters") is not None:
-                schema = lower_types(object_at(declared["parameters"], f"{there}.parameters"))
-            read.tools.append(
-                Tool(
-                    "function",
-                    there,
-                    string_at(declared, "name", there),
-                    declared.get("description"),
-                    schema,
-                    more=rest(declared, "name", "description", "parameters", "parametersJsonSchema"),
-                )
-            )
+        for told, there in objects_in(value, where):
+            declaration = camel(told, there)
+            schema = declaration.pop("parameters", None)
+            if declaration.get("parametersJsonSchema") is None and schema is not None:
+                schema = lower_types(object_at(schema, f"{there}.parameters"))
+                declaration["parametersJsonSchema"] = schema
+            read.tools.append(read_function(declaration, there, "parametersJsonSchema"))
 
 
 def read_tool_config(config: JSON, read: Request) -> None:
@@ -238,9 +240,10 @@ def read_tool_config(config: JSON, read: Request) -> None:
     if config.get("functionCallingConfig") is None:
         return
     calling = camel(config["functionCallingConfig"], path)
-    for key, value in rest(calling, "mode", "allowedFunctionNames").items():
-        read.settings[f"{path}.{key}"] = Setting(value, f"{path}.{key}")
     mode = str(calling.get("mode") or "AUTO").upper()
+    for key, value in rest(calling, "mode").items():
+        if key != "allowedFunctionNames" or mode not in ("ANY", "VALIDATED"):
+            read.settings[f"{path}.{key}"] = Setting(value, f"{path}.{key}")
     names = [str(name) for name in array(calling.get("allowedFunctionNames"), f"{path}.allowedFunctionNames")]
     if mode == "ANY" and len(names) == 1:
         read.choice = ToolChoice("function", path, names[0])
@@ -250,7 +253,7 @@ def read_tool_config(config: JSON, read: Request) -> None:
     elif mode in MODES:
         read.choice = ToolChoice(MODES[mode], path)
     else:
-        read.choice = ToolChoice("other", path, mode)
+        read.choice = ToolChoice("other", f"{path}.mode", mode)
 
 
 def read_settings(request: JSON) -> dict[str, Setting]:
@@ -294,7 +297,7 @@ def read_settings(request: JSON) -> dict[str, Setting]:
 def read_format(config: JSON, settings: dict[str, Setting]) -> None:
     path = "generationConfig"
     word = config.get("responseMimeType")
-    schema = copied(config.get("responseJsonSchema"))
+    schema = config.get("responseJsonSchema")
     if schema is None and config.get("responseSchema") is not None:
         schema = lower_types(config["responseSchema"])
     if schema is not None and word in (None, "application/json"):
@@ -315,52 +318,40 @@ def write_request(request: Request, losses: Losses) -> JSON:
     model = settings.pop("model", None)
     for name in ("stream", "include_obfuscation"):
         settings.pop(name, None)
-    messages = results_behind_calls(request.messages)
-    system = [message for message in messages if message.role in ("system", "developer")]
-    others = [message for message in messages if message not in system]
-    first = len(messages) - len(others)
-    made: JSON = {"contents": write_turn(others, losses)}
-    parts: list[JSON] = []
-    for message in system:
-        losses.members(message.path, message.more)
-        if message not in messages[:first]:
+    others: list[InputMessage] = []
+    instructions: list[JSON] = []
+    for message in results_behind_calls(request.messages):
+        if message.role not in ("system", "developer"):
+            others.append(message)
+            continue
+        losses.message(message)
+        if others:
             why = f"the {API} takes instructions only before the conversation"
             losses.lose(LossCode.INSTRUCTIONS_MOVED, message.path, why)
-        parts += write_parts(message.blocks, losses, ("text",))
-    if parts:
-        made["systemInstruction"] = {"parts": parts}
+        instructions += write_parts(message.blocks, ("text",), losses)
+    made: JSON = {"contents": write_turn(others, losses)}
+    if instructions:
+        made["systemInstruction"] = {"parts": instructions}
     write_tools(request, made, losses)
     parallel = settings.pop("parallel_tool_calls", None)
-    if parallel is not None and parallel.value is False and request.tools:
-        losses.lose(LossCode.FIELD_NOT_SUPPORTED, "parallel_tool_calls: false", "")
+    if parallel is not None and parallel.value is False and "tools" in made:
+        losses.lose(LossCode.FIELD_NOT_SUPPORTED, parallel.path)
     config: JSON = {}
-    for key, name in CONFIG.items():
-        if name not in settings or (key == "candidateCount" and settings[name].value == 1):
-            settings.pop(name, None)
-            continue
-        value = settings.pop(name).value
-        if key == "responseModalities" and isinstance(value, list):
-            value = [str(word).upper() for word in value]
-        config[key] = value
-    write_format(settings, config, losses)
+    if "n" in settings and settings["n"].value == 1:
+        del settings["n"]
+    if "modalities" in settings and isinstance(settings["modalities"].value, list):
+        settings["modalities"].value = [str(word).upper() for word in settings["modalities"].value]
+    move(settings, config, {name: key for key, name in CONFIG.items()})
+    format = schema_format(settings, losses, "json_schema", "json_object")
+    if format is not None:
+        config["responseMimeType"] = "application/json"
+        if "schema" in format:
+            config["responseJsonSchema"] = format["schema"]
     write_thinking(settings, config, str(model.value) if model is not None else "", losses)
     if config:
         made["generationConfig"] = config
     losses.settings(settings)
     return made
-
-
-def write_format(settings: dict[str, Setting], config: JSON, losses: Losses) -> None:
-    told = settings.pop("format", None)
-    if told is None or told.value.get("type") == "text":
-        return
-    if told.value.get("type") not in ("json_schema", "json_object"):
-        losses.lose(LossCode.VALUE_CHANGED, told.path, f"the {API} has no format {told.value.get('type')}")
-        return
-    config["responseMimeType"] = "application/json"
-    if told.value.get("schema") is not None:
-        config["responseJsonSchema"] = told.value["schema"]
-    losses.members(told.path, rest(told.value, "type", "schema"))
 
 
 def write_thinking(settings: dict[str, Setting], config: JSON, model: str, losses: Losses) -> None:
@@ -392,32 +383,17 @@ def write_thinking(settings: dict[str, Setting], config: JSON, model: str, losse
 
 
 def write_tools(request: Request, made: JSON, losses: Losses) -> None:
-    declared = []
+    functions = []
     for tool in request.tools:
-        losses.members(tool.path, tool.more)
-        if tool.kind == "hosted":
-            losses.lose(LossCode.TOOL_NOT_SUPPORTED, tool.path, f"the {API} has no tool {tool.type}")
+        said = declared(tool, losses)
+        if said is None:
             continue
-        said: JSON = {"name": tool.name}
-        if tool.description is not None:
-            said["description"] = tool.description
-        if tool.kind == "custom":
-            said["parametersJsonSchema"] = {
-                "type": "object",
-                "properties": {"input": {"type": "string"}},
-                "required": ["input"],
-            }
-            if tool.format is not None and tool.format.get("type") != "text":
-                why = f"the {API} has no {tool.format.get('type')} for the input of a tool"
-                losses.lose(LossCode.FIELD_NOT_SUPPORTED, f"{tool.path}.format", why)
-        elif tool.schema is not None:
-            said["parametersJsonSchema"] = tool.schema
         if tool.strict is True:
-            losses.members(tool.path, {"strict": True})
-        declared.append(said)
-    if not declared:
+            losses.lose(LossCode.FIELD_NOT_SUPPORTED, f"{tool.path}.{tool.inside}strict")
+        functions.append(said[0] if said[1] is None else {**said[0], "parametersJsonSchema": said[1]})
+    if not functions:
         return
-    made["tools"] = [{"functionDeclarations": declared}]
+    made["tools"] = [{"functionDeclarations": functions}]
     calling = write_choice(request.choice, losses)
     if calling:
         made["toolConfig"] = {"functionCallingConfig": calling}
@@ -429,78 +405,56 @@ def write_choice(choice: ToolChoice | None, losses: Losses) -> JSON:
     if choice.kind in ("function", "custom"):
         return {"mode": "ANY", "allowedFunctionNames": [choice.name]}
     if choice.kind == "allowed":
-        names = [name for _, name in choice.names]
+        names = [name for _, name in allowed_names(choice, losses)]
+        if not names:
+            return {}
         return {"mode": "ANY" if choice.required else "VALIDATED", "allowedFunctionNames": names}
     for mode, kind in MODES.items():
         if choice.kind == kind:
             return {"mode": mode}
-    losses.lose(LossCode.VALUE_CHANGED, choice.path, f"the {API} has no choice {choice.name}")
+    losses.choice(choice, choice.name)
     return {}
 
 
 def write_turn(messages: list[InputMessage], losses: Losses) -> list[JSON]:
     """Contents in the words of this API. The results of one turn of calls have one content for themselves."""
     written: list[JSON] = []
-    names: dict[str, str | None] = {}
     for message in messages:
-        losses.members(message.path, message.more)
+        losses.message(message)
         if message.role == "tool":
-            parts = [write_result(block, names.get(block.id, block.name), losses) for block in message.blocks]
-        elif message.role == "assistant":
-            names |= {block.id: block.name for block in message.blocks if block.kind == "call"}
-            parts = write_parts(message.blocks, losses, ("text", "refusal", "call"))
+            parts = [write_result(block, losses) for block in message.blocks]
         else:
-            parts = write_parts(message.blocks, losses, ("text", "image", "file", "audio"))
+            kinds = ("text", "refusal", "call") if message.role == "assistant" else MEDIA
+            parts = write_parts(message.blocks, kinds, losses)
         if parts:
             written.append({"role": "model" if message.role == "assistant" else "user", "parts": parts})
     return written
 
 
-def write_result(block: Block, name: str | None, losses: Losses) -> JSON:
-    losses.members(block.path, block.more)
-    said: list[str] = []
-    parts: list[JSON] = []
+def write_result(block: Block, losses: Losses) -> JSON:
+    losses.result(block, errors=True)
+    text = "".join(inside.text for inside in block.content if inside.kind == "text")
     for inside in block.content:
-        made = write_parts([inside], losses, ("text", "image", "file", "audio"))
         if inside.kind == "text":
-            said.append(inside.text)
-        else:
-            parts += made
-    text = "".join(said)
-    response: JSON = {"output": text}
-    if block.is_error:
-        response = {"error": text}
-    else:
-        given = json_object(text) if text else None
-        # A bare `$ref` is taken for a reference to one of the parts.
-        if given and '"$ref"' not in text and given.keys() not in ({"output"}, {"error"}):
-            response = given
-    made_result: JSON = {"name": name or block.id, "response": response}
+            losses.members(inside.path, inside.more)
+    response: JSON = {"error" if block.is_error else "output": text}
+    given = json_object(text) if text and not block.is_error else None
+    # A bare `$ref` is taken for a reference to one of the parts.
+    if given and '"$ref"' not in text and given.keys() not in ({"output"}, {"error"}):
+        response = given
+    made: JSON = {"name": block.name or block.id, "response": response}
     if block.id:
-        made_result = {"id": fit(block.id), **made_result}
-    if parts:
-        made_result["parts"] = parts
-    return {"functionResponse": made_result}
+        made = {"id": fit(block.id), **made}
+    parts = write_parts([inside for inside in block.content if inside.kind != "text"], MEDIA, losses)
+    return {"functionResponse": {**made, "parts": parts} if parts else made}
 
 
 def fit(ident: str) -> str:
     return fit_id(ident, "call", r".+")
 
 
-def write_parts(blocks: list[Block], losses: Losses, kinds: tuple[str, ...]) -> list[JSON]:
-    parts = []
-    for block in blocks:
-        if block.kind == "other" and block.dialect == "gemini":
-            parts.append(dict(copied(block.own)))
-            continue
-        made = write_part(block, losses) if block.kind in kinds else None
-        if made is None:
-            losses.block(block)
-            continue
-        losses.members(block.path, block.more)
-        if made.get("text") != "":
-            parts.append(made)
-    return parts
+def write_parts(blocks: list[Block], kinds: tuple[str, ...], losses: Losses) -> list[JSON]:
+    return write_blocks(blocks, kinds, "gemini", losses, write_part)
 
 
 def write_part(block: Block, losses: Losses) -> JSON | None:
@@ -508,31 +462,30 @@ def write_part(block: Block, losses: Losses) -> JSON | None:
     if block.kind == "text":
         return {"text": block.text}
     if block.kind == "refusal":
-        losses.lose(LossCode.VALUE_CHANGED, block.path, "a refusal is told as text")
-        return {"text": block.text}
+        return {"text": refusal_as_text(block, losses)}
     if block.kind == "call":
-        call: JSON = {"name": block.name, "args": args_of(block, losses)}
+        call = {"name": block.name, "args": arguments_of(block, losses)}
         return {"functionCall": {"id": fit(block.id), **call} if block.id else call}
     if block.data is not None:
-        media: JSON = {"mimeType": block.media_type or "application/octet-stream", "data": block.data}
-        losses.members(block.path, {} if block.name is None else {"filename": block.name})
-        return {"inlineData": media}
-    if block.url is not None:
-        default = "image/jpeg" if block.kind == "image" else "application/pdf"
-        losses.members(block.path, {} if block.name is None else {"filename": block.name})
-        return {"fileData": {"mimeType": guess_type(block.url, default), "fileUri": block.url}}
-    return None
+        return {
+            "inlineData": {"mimeType": block.media_type or "application/octet-stream", "data": block.data}
+        }
+    if not is_public(block.url):
+        return None
+    default = "image/jpeg" if block.kind == "image" else "application/pdf"
+    return {"fileData": {"mimeType": guess_type(block.url, default), "fileUri": block.url}}
 
 
-def args_of(block: Block, losses: Losses) -> JSON:
-    if block.custom:
-        return {"input": block.text}
-    given = json_object(block.text)
-    if given is None:
-        why = f"the {API} takes objects alone as arguments"
-        losses.lose(LossCode.ARGUMENTS_NOT_AN_OBJECT, f"{block.path}.arguments", why)
-        return {}
-    return given
+PLACEHOLDER: Final = "skip_thought_signature_validator"
+"""What Google's documents name as the signature of a call that another model made."""
+
+
+def sign_calls(contents: list[JSON]) -> None:
+    """Gives the first call of each turn of the model the placeholder where it has no signature."""
+    for content in contents:
+        calls = [part for part in content["parts"] if "functionCall" in part]
+        if calls:
+            calls[0].setdefault("thoughtSignature", PLACEHOLDER)
 
 
 # --------------------------------------------------------------------------- what follows an answer of this

@@ -5,23 +5,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from deltafold.dialects.conversion import (
+    FILE_NAMES,
     Losses,
+    allowed_names,
     array,
+    below,
     check_calls,
     data_url,
+    described,
     effort_of,
     fit_id,
+    is_known_to_openai,
     media_of_url,
+    move,
     object_at,
+    objects_in,
     only_text,
+    optional_string_at,
+    read_custom_tool,
+    read_function,
+    read_json_schema,
     read_openai_file,
+    read_word_of_choice,
     rest,
     settings_of,
     string_at,
+    taken,
+    text_or_blocks,
+    text_or_parts,
+    value_of,
     without_nulls,
+    write_blocks,
 )
 from deltafold.model.errors import UsageError
-from deltafold.model.json_values import copied
 from deltafold.model.losses import LossCode
 from deltafold.model.requests import Block, InputMessage, Request, Setting, Tool, ToolChoice
 
@@ -35,23 +51,28 @@ JSON: TypeAlias = dict[str, Any]
 API: Final = "Responses API"
 LOGPROBS: Final = "message.output_text.logprobs"
 NAMES: Final = {"max_output_tokens": "max_tokens"}
-OWN: Final = (
-    "metadata",
-    "model",
-    "moderation",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-    "safety_identifier",
-    "service_tier",
-    "store",
-    "stream",
-    "temperature",
-    "top_logprobs",
-    "top_p",
-    "user",
-)
-"""Neutral names that are this API's own."""
+OWN: Final = {
+    "max_tokens": "max_output_tokens",
+    **{
+        name: name
+        for name in (
+            "metadata",
+            "moderation",
+            "prompt_cache_key",
+            "prompt_cache_options",
+            "prompt_cache_retention",
+            "safety_identifier",
+            "service_tier",
+            "store",
+            "stream",
+            "temperature",
+            "top_logprobs",
+            "top_p",
+            "user",
+        )
+    },
+}
+"""Parameters by their neutral names."""
 ROLES: Final = ("system", "developer", "user", "assistant")
 CALLS: Final = {"function_call": "arguments", "custom_tool_call": "input"}
 RESULTS: Final = ("function_call_output", "custom_tool_call_output")
@@ -64,34 +85,25 @@ OUTPUT_ONLY: Final = ("id", "status")
 def read_request(request: JSON) -> Request:
     """A request in the neutral form."""
     read = Request("responses")
-    if request.get("instructions") is not None:
-        read_instructions(request["instructions"], read)
+    instructions = request.get("instructions")
+    if isinstance(instructions, str):
+        said = [Block("text", "instructions", instructions)]
+        read.messages.append(InputMessage("system", said, "instructions"))
+        instructions = None
     given = request.get("input")
     if isinstance(given, str):
-        read.messages.append(InputMessage("user", [Block("text", "input", given)], "input"))
-        given = None
-    for index, item in enumerate(array(given, "input")):
-        read_item(object_at(item, f"input[{index}]"), f"input[{index}]", read.messages)
-    for index, tool in enumerate(array(request.get("tools"), "tools")):
-        read.tools.append(read_tool(object_at(tool, f"tools[{index}]"), f"tools[{index}]"))
+        given = [{"role": "user", "content": given}]
+    for name, items in (("instructions", instructions), ("input", given)):
+        for item, path in objects_in(items, name):
+            read_item(item, path, read.messages)
+    read.tools += [read_tool(tool, path) for tool, path in objects_in(request.get("tools"), "tools")]
     if request.get("tool_choice") is not None:
         read.choice = read_choice(request["tool_choice"], "tool_choice")
     read.settings = read_settings(request)
-    stored = any(
-        block.type == "item_reference" for message in read.messages for block in message.blocks
-    ) or any(request.get(key) is not None for key in ("previous_response_id", "conversation", "prompt"))
-    check_calls(read, stored)
+    stored = any(request.get(key) is not None for key in ("previous_response_id", "conversation", "prompt"))
+    blocks = (block for message in read.messages for block in message.blocks)
+    check_calls(read, stored or any(block.type == "item_reference" for block in blocks))
     return read
-
-
-def read_instructions(instructions: Any, read: Request) -> None:
-    if isinstance(instructions, str):
-        read.messages.append(
-            InputMessage("system", [Block("text", "instructions", instructions)], "instructions")
-        )
-        return
-    for index, item in enumerate(array(instructions, "instructions")):
-        read_item(object_at(item, f"instructions[{index}]"), f"instructions[{index}]", read.messages)
 
 
 def read_settings(request: JSON) -> dict[str, Setting]:
@@ -107,10 +119,10 @@ def read_settings(request: JSON) -> dict[str, Setting]:
         settings.setdefault(name, Setting(value, f"reasoning.{key}"))
     text = object_at(request.get("text") or {}, "text")
     for key, value in rest(text).items():
+        path = f"text.{key}"
         if key == "format":
-            settings["format"] = Setting(without_nulls(object_at(value, "text.format")), "text.format")
-        else:
-            settings[key if key == "verbosity" else f"text.{key}"] = Setting(value, f"text.{key}")
+            value = read_json_schema(without_nulls(object_at(value, path)), path)
+        settings[key if key in ("format", "verbosity") else path] = Setting(value, path)
     for key, value in rest(object_at(request.get("stream_options") or {}, "stream_options")).items():
         settings[key] = Setting(value, f"stream_options.{key}")
     for index, word in enumerate(array(request.get("include"), "include")):
@@ -123,9 +135,9 @@ def read_settings(request: JSON) -> dict[str, Setting]:
 
 def read_item(item: JSON, path: str, messages: list[InputMessage]) -> None:
     """Reads an item into the last message, where it goes on with it, else into a new one."""
-    kind = item.get("type", "message")
-    if not isinstance(kind, str):
-        raise UsageError(f"{path}.type: a string is expected, not {type(kind).__name__}")
+    kind = optional_string_at(item, "type", path)
+    if kind is None:
+        kind = "item_reference" if "role" not in item and isinstance(item.get("id"), str) else "message"
     if kind == "message":
         role = string_at(item, "role", path)
         if role not in ROLES:
@@ -146,21 +158,20 @@ def read_item(item: JSON, path: str, messages: list[InputMessage]) -> None:
         )
         add(messages, "assistant", [block], path)
     elif kind in RESULTS:
-        content = read_parts(item.get("output"), f"{path}.output")
         block = Block(
             "result",
             path,
             id=string_at(item, "call_id", path),
             id_path=f"{path}.call_id",
+            name=optional_string_at(item, "name", path),
             custom=kind != "function_call_output",
-            content=content,
+            content=read_parts(item.get("output"), f"{path}.output"),
             more=rest(item, "type", "call_id", "output", "name", *OUTPUT_ONLY),
         )
         add(messages, "tool", [block], path)
     else:
         word = "reasoning" if kind == "reasoning" else "other"
-        block = Block(word, path, type=kind, dialect="responses", own=copied(item))
-        add(messages, "assistant", [block], path)
+        add(messages, "assistant", [Block(word, path, type=kind, dialect="responses", own=item)], path)
 
 
 def add(
@@ -175,13 +186,7 @@ def add(
 
 def read_parts(content: Any, path: str) -> list[Block]:
     """Content of a message, or the output of a call."""
-    if isinstance(content, str):
-        return [Block("text", path, content)] if content else []
-    blocks = []
-    for index, part in enumerate(array(content, path)):
-        where = f"{path}[{index}]"
-        blocks.append(read_part(object_at(part, where), where))
-    return blocks
+    return text_or_blocks(content, path, read_part)
 
 
 def read_part(part: JSON, path: str) -> Block:
@@ -191,71 +196,50 @@ def read_part(part: JSON, path: str) -> Block:
     if kind == "refusal":
         return Block(kind, path, string_at(part, kind, path), more=rest(part, "type", kind))
     if kind == "input_image":
-        block = Block("image", path, dialect="responses", more=rest(part, "type", "image_url", "file_id"))
-        if part.get("file_id") is not None:
-            block.file_id = string_at(part, "file_id", path)
+        block = Block("image", path, dialect="responses", more=rest(part, "type", "image_url"))
+        block.file_id = optional_string_at(part, "file_id", path)
         if part.get("image_url") is not None:
             media_of_url(block, string_at(part, "image_url", path), "image/png")
         return block
     if kind == "input_file":
-        more = rest(part, "type", "file_id", "file_data", "file_url", "filename")
-        block = Block("file", path, dialect="responses", more=more)
+        block = Block("file", path, more=rest(part, "type", "file_data", "file_url"))
         read_openai_file(block, part, path)
-        if part.get("file_url") is not None:
-            block.url = string_at(part, "file_url", path)
+        block.url = optional_string_at(part, "file_url", path)
+        if block.url is not None and block.data is not None:
+            block.more["file_url"] = block.url  # one of the two can be said
         return block
     if kind == "input_audio":
         where = f"{path}.input_audio"
         inside = object_at(part.get("input_audio"), where)
         media_type = f"audio/{string_at(inside, 'format', where)}"
-        data = string_at(inside, "data", where)
-        return Block("audio", path, media_type=media_type, data=data, more=rest(part, "type", "input_audio"))
-    return Block("other", path, type=str(kind or "part"), dialect="responses", own=copied(part))
+        more = rest(part, "type", "input_audio") | below("input_audio", rest(inside, "format", "data"))
+        return Block("audio", path, media_type=media_type, data=string_at(inside, "data", where), more=more)
+    return Block("other", path, type=str(kind or "part"), dialect="responses", own=part)
 
 
 def read_tool(tool: JSON, path: str) -> Tool:
     kind = string_at(tool, "type", path)
     if kind == "function":
-        schema = tool.get("parameters")
-        return Tool(
-            kind,
-            path,
-            string_at(tool, "name", path),
-            tool.get("description"),
-            None if schema is None else copied(object_at(schema, f"{path}.parameters")),
-            tool.get("strict"),
-            more=rest(tool, "type", "name", "description", "parameters", "strict"),
-        )
+        return read_function(tool, path)
     if kind == "custom":
-        format = tool.get("format")
-        return Tool(
-            kind,
-            path,
-            string_at(tool, "name", path),
-            tool.get("description"),
-            format=None if format is None else without_nulls(object_at(format, f"{path}.format")),
-            more=rest(tool, "type", "name", "description", "format"),
-        )
-    return Tool("hosted", path, type=kind, dialect="responses", own=copied(tool))
+        return read_custom_tool(tool, path)
+    return Tool("hosted", path, type=kind, dialect="responses", own=tool)
 
 
 def read_choice(choice: Any, path: str) -> ToolChoice:
     if isinstance(choice, str):
-        if choice not in ("auto", "none", "required"):
-            raise UsageError(f"{path}: {choice!r} is none of auto, none, required")
-        return ToolChoice(choice, path)
+        return read_word_of_choice(choice, path)
     choice = object_at(choice, path)
     kind = string_at(choice, "type", path)
     if kind in ("function", "custom"):
         return ToolChoice(kind, path, string_at(choice, "name", path))
     if kind == "allowed_tools":
         names = []
-        for index, tool in enumerate(array(choice.get("tools"), f"{path}.tools")):
-            where = f"{path}.tools[{index}]"
-            word = string_at(object_at(tool, where), "type", where)
+        for tool, where in objects_in(choice.get("tools"), f"{path}.tools"):
+            word = string_at(tool, "type", where)
             names.append((word, str(tool.get("name") or tool.get("server_label") or word)))
         return ToolChoice("allowed", path, names=names, required=choice.get("mode") == "required")
-    return ToolChoice("other", path, kind, own=copied(choice))
+    return ToolChoice("other", path, kind)
 
 
 # ------------------------------------------------------------------------------------------------ writing
@@ -265,8 +249,7 @@ def write_request(request: Request, losses: Losses) -> JSON:
     """A request as this API takes it."""
     settings = dict(request.settings)
     made: JSON = {}
-    if "model" in settings:
-        made["model"] = settings.pop("model").value
+    move(settings, made, {"model": "model"})
     messages = list(request.messages)
     if messages and messages[0].role == "system" and not messages[0].more:
         text = only_text(messages[0].blocks)
@@ -275,22 +258,17 @@ def write_request(request: Request, losses: Losses) -> JSON:
             del messages[0]
     made["input"] = write_turn(messages, losses)
     write_tools(request, made, losses)
-    if "max_tokens" in settings:
-        made["max_output_tokens"] = settings.pop("max_tokens").value
     write_text_and_reasoning(settings, made, losses)
-    if "parallel_tool_calls" in settings:
-        parallel = settings.pop("parallel_tool_calls").value
-        if request.tools:
-            made["parallel_tool_calls"] = parallel
-    if "logprobs" in settings and settings.pop("logprobs").value is True:
+    parallel = value_of(settings, "parallel_tool_calls")
+    if parallel is not None and "tools" in made:
+        made["parallel_tool_calls"] = parallel
+    if value_of(settings, "logprobs") is True:
         made["include"] = [LOGPROBS]
     if "n" in settings and settings["n"].value == 1:
         del settings["n"]
-    for name in OWN:
-        if name in settings:
-            made[name] = settings.pop(name).value
+    move(settings, made, OWN)
     if made.get("stream") is True and "include_obfuscation" in settings:
-        made["stream_options"] = {"include_obfuscation": settings.pop("include_obfuscation").value}
+        made["stream_options"] = {"include_obfuscation": value_of(settings, "include_obfuscation")}
     made.setdefault("store", False)  # the other APIs store nothing unless they are asked to
     losses.settings(settings)
     return made
@@ -299,18 +277,15 @@ def write_request(request: Request, losses: Losses) -> JSON:
 def write_text_and_reasoning(settings: dict[str, Setting], made: JSON, losses: Losses) -> None:
     text: JSON = {}
     reasoning: JSON = {}
-    if "format" in settings:
-        format = settings.pop("format").value
-        if format.get("type") == "json_schema":
-            format = {"type": "json_schema", "name": "response", **format}
-        text["format"] = format
-    if "verbosity" in settings:
-        text["verbosity"] = settings.pop("verbosity").value
+    format = value_of(settings, "format")
+    if format is not None:
+        named = {"name": "response"} if format.get("type") == "json_schema" else {}
+        text["format"] = named | format
+    move(settings, text, {"verbosity": "verbosity"})
     effort = effort_of(settings, losses)
     if effort is not None:
         reasoning["effort"] = effort
-    if "summary" in settings:
-        reasoning["summary"] = settings.pop("summary").value
+    move(settings, reasoning, {"summary": "summary"})
     if text:
         made["text"] = text
     if reasoning:
@@ -321,9 +296,7 @@ def write_tools(request: Request, made: JSON, losses: Losses) -> None:
     tools = []
     for tool in request.tools:
         losses.members(tool.path, tool.more)
-        said: JSON = {"type": tool.kind, "name": tool.name}
-        if tool.description is not None:
-            said["description"] = tool.description
+        said: JSON = {"type": tool.kind, **described(tool)}
         if tool.kind == "function":
             # Both members are required; without `strict: false` this API makes schemas strict.
             said["parameters"] = tool.schema or {"type": "object", "properties": {}}
@@ -334,34 +307,38 @@ def write_tools(request: Request, made: JSON, losses: Losses) -> None:
                 said["format"] = tool.format
             tools.append(said)
         elif tool.dialect == "chat" and tool.type == "web_search":
-            searching: JSON = {"type": "web_search"}
-            for key, value in tool.own.items():
-                if key == "user_location" and isinstance(value, dict):
-                    inside = value.get("approximate")
-                    value = {"type": "approximate", **(inside if isinstance(inside, dict) else {})}
-                searching[key] = value
-            tools.append(searching)
+            tools.append({"type": "web_search", **search_options(tool.own)})
         else:
-            losses.lose(LossCode.TOOL_NOT_SUPPORTED, tool.path, f"the {API} has no tool {tool.type}")
+            losses.tool(tool)
     if tools:
         made["tools"] = tools
-        if request.choice is not None:
-            write_choice(request.choice, made, losses)
+        write_choice(request.choice, made, losses)
 
 
-def write_choice(choice: ToolChoice, made: JSON, losses: Losses) -> None:
+def search_options(options: JSON) -> JSON:
+    """The options of a web search as this API has them: the place of the user stands one level higher."""
+    place = options.get("user_location")
+    if not isinstance(place, dict):
+        return options
+    inside = place.get("approximate")
+    told = inside if isinstance(inside, dict) else {}
+    return {**options, "user_location": {"type": "approximate", **told}}
+
+
+def write_choice(choice: ToolChoice | None, made: JSON, losses: Losses) -> None:
+    if choice is None:
+        return
     if choice.kind in ("auto", "none", "required"):
         made["tool_choice"] = choice.kind
     elif choice.kind in ("function", "custom"):
         made["tool_choice"] = {"type": choice.kind, "name": choice.name}
     elif choice.kind == "allowed":
-        made["tool_choice"] = {
-            "type": "allowed_tools",
-            "mode": "required" if choice.required else "auto",
-            "tools": [{"type": kind, "name": name} for kind, name in choice.names],
-        }
+        tools = [{"type": kind, "name": name} for kind, name in allowed_names(choice, losses)]
+        if tools:
+            mode = "required" if choice.required else "auto"
+            made["tool_choice"] = {"type": "allowed_tools", "mode": mode, "tools": tools}
     else:
-        losses.lose(LossCode.VALUE_CHANGED, choice.path, f"the {API} has no choice {choice.name}")
+        losses.choice(choice, choice.name)
 
 
 def write_turn(messages: list[InputMessage], losses: Losses) -> list[JSON]:
@@ -370,11 +347,12 @@ def write_turn(messages: list[InputMessage], losses: Losses) -> list[JSON]:
     for message in messages:
         if message.role == "tool":
             items += [write_result(block, losses) for block in message.blocks]
-        elif message.role == "assistant":
-            losses.members(message.path, rest(message.more, "phase"))
-            items += write_assistant(message, losses)
+            continue
+        phase = message.more.pop("phase", None) if message.role == "assistant" else None
+        losses.message(message)
+        if message.role == "assistant":
+            items += write_assistant(message, {} if phase is None else {"phase": phase}, losses)
         else:
-            losses.members(message.path, message.more)
             content = write_content(message.blocks, losses)
             if content or message.role == "user":
                 items.append({"role": message.role, "content": content})
@@ -386,104 +364,75 @@ def fit(ident: str) -> str:
 
 
 def write_result(block: Block, losses: Losses) -> JSON:
-    losses.members(block.path, block.more)
-    if block.is_error:
-        losses.lose(LossCode.ERROR_FLAG_NOT_SUPPORTED, f"{block.path}.is_error")
-    return {
-        "type": RESULTS[block.custom],
-        "call_id": fit(block.id),
-        "output": write_content(block.content, losses),
-    }
+    losses.result(block)
+    output = write_content(block.content, losses)
+    return {"type": RESULTS[block.custom], "call_id": fit(block.id), "output": output}
 
 
-def write_assistant(message: InputMessage, losses: Losses) -> list[JSON]:
+def write_assistant(message: InputMessage, phase: JSON, losses: Losses) -> list[JSON]:
     items: list[JSON] = []
     said: list[Block] = []
-
     for block in [*message.blocks, None]:
         if block is not None and block.kind in ("text", "refusal"):
-            said.append(block)
             losses.members(block.path, block.more)
+            if block.text:
+                said.append(block)
             continue
         if said:
-            items.append(write_said(said, message.more))
+            items.append(write_said(said) | phase)
             said = []
         if block is None:
             break
         if block.kind == "call":
             losses.members(block.path, block.more)
             kind = "custom_tool_call" if block.custom else "function_call"
-            items.append(
-                {"type": kind, "call_id": fit(block.id), "name": block.name, CALLS[kind]: block.text}
-            )
+            call = {"type": kind, "call_id": fit(block.id), "name": block.name, CALLS[kind]: block.text}
+            items.append(call)
         else:
             losses.block(block)
     return items
 
 
-def write_said(said: list[Block], more: JSON) -> JSON:
+def write_said(said: list[Block]) -> JSON:
     """What the assistant said, as a message."""
-    text = only_text(said)
-    if text is not None:
-        made: JSON = {"role": "assistant", "content": text}
-    else:
-        parts: list[JSON] = [
-            {"type": "refusal", "refusal": block.text}
-            if block.kind == "refusal"
-            else {"type": "output_text", "text": block.text, "annotations": []}
-            for block in said
-        ]
-        made = {"type": "message", "role": "assistant", "content": parts}
-    return made | {key: value for key, value in more.items() if key == "phase"}
+    if len(said) == 1 and said[0].kind == "text":
+        return {"role": "assistant", "content": said[0].text}
+    parts: list[JSON] = [
+        {"type": "refusal", "refusal": block.text}
+        if block.kind == "refusal"
+        else {"type": "output_text", "text": block.text, "annotations": []}
+        for block in said
+    ]
+    return {"type": "message", "role": "assistant", "content": parts}
 
 
 def write_content(blocks: list[Block], losses: Losses) -> str | list[JSON]:
     """Content: text where it is one, else parts."""
-    parts = []
-    for block in blocks:
-        part = write_part(block)
-        if part is None:
-            losses.block(block)
-            continue
-        more = dict(block.more)
-        if block.kind in ("image", "file") and "detail" in more:
-            part["detail"] = more.pop("detail")
-        if "prompt_cache_breakpoint" in more:
-            part["prompt_cache_breakpoint"] = more.pop("prompt_cache_breakpoint")
-        losses.members(block.path, more)
-        parts.append(part)
-    if not parts:
-        return ""
-    if len(parts) == 1 and parts[0].keys() == {"type", "text"}:
-        return str(parts[0]["text"])
-    return parts
+    return text_or_parts(write_blocks(blocks, ("text", "image", "file"), "responses", losses, write_part))
 
 
-def write_part(block: Block) -> JSON | None:
+def write_part(block: Block, losses: Losses) -> JSON | None:
     if block.kind == "text":
-        return {"type": "input_text", "text": block.text}
-    if block.kind == "other" and block.dialect == "responses":
-        return dict(copied(block.own))
-    known = block.file_id is not None and block.dialect in ("chat", "responses")
-    if block.kind == "image":
-        image: JSON = {"type": "input_image", "detail": "auto"}
+        made: JSON = {"type": "input_text", "text": block.text}
+    else:
+        made = {"type": "input_image", "detail": "auto"} if block.kind == "image" else {"type": "input_file"}
+        data, url = ("image_url", "image_url") if block.kind == "image" else ("file_data", "file_url")
         if block.data is not None:
-            return {**image, "image_url": data_url(block.media_type, block.data)}
-        if block.url is not None:
-            return {**image, "image_url": block.url}
-        return {**image, "file_id": block.file_id} if known else None
-    if block.kind == "file":
-        if block.data is not None:
-            name = block.name or "file"
-            return {
-                "type": "input_file",
-                "filename": name,
-                "file_data": data_url(block.media_type, block.data),
-            }
-        if block.url is not None:
-            return {"type": "input_file", "file_url": block.url}
-        return {"type": "input_file", "file_id": block.file_id} if known else None
-    return None
+            made[data] = data_url(block.media_type, block.data)
+        elif block.url is not None:
+            made[url] = block.url
+        elif not is_known_to_openai(block):
+            return None
+        if is_known_to_openai(block):
+            made["file_id"] = taken(block.more, "file_id")
+        detail = taken(block.more, "detail")
+        if detail is not None:
+            made["detail"] = detail
+        if block.kind == "file" and (block.name is not None or block.data is not None):
+            taken(block.more, *FILE_NAMES)
+            made["filename"] = block.name or "file"
+    mark = taken(block.more, "prompt_cache_breakpoint")
+    return made if mark is None else {**made, "prompt_cache_breakpoint": mark}
 
 
 # --------------------------------------------------------------------------- what follows an answer of this
@@ -523,6 +472,11 @@ def response_turn(response: Response, choice: int, whole: frozenset[int], losses
                 waiting.append(told)
             continue
         if item.type in CALLS and index not in whole:
+            skipped = True
+            continue
+        if not isinstance(item.to_dict().get("type"), str):
+            why = "an item whose type is no text cannot go back"
+            losses.lose(LossCode.CONTENT_NOT_SUPPORTED, f"output[{index}]", why)
             skipped = True
             continue
         items += waiting
