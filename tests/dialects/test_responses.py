@@ -1039,6 +1039,16 @@ def test_an_item_without_a_type() -> None:
     assert isinstance(late.response.output[0], Message)
 
 
+def test_a_call_that_ends_with_its_response() -> None:
+    """Where the server told no end of a call, the `""` of its announcement is no word of the server's."""
+    found = run(created(), added(0, OPEN_CALL), completed())
+    assert told(found) == [("tick", "call_1", "{}", True)]
+    assert found.response.to_dict()["output"][0]["arguments"] == "{}"
+    found = run(created(), added(0, OPEN_CALL), done(0, call("")), completed())
+    assert told(found) == [("tick", "call_1", "{}", True)]
+    assert found.response.to_dict()["output"][0]["arguments"] == ""
+
+
 @pytest.mark.parametrize("index", [-1, "0", 1.5, True, [0]])
 def test_an_index_of_the_wrong_type(index: Any) -> None:
     """An index that is no index counts as not told."""
@@ -1596,6 +1606,16 @@ def test_a_delta_after_its_end() -> None:
     )
     assert found.response.output_text == "x"
     assert C.VALUE_CONTRADICTED in found.codes
+
+
+@pytest.mark.parametrize(("number", "due"), [(3, "ab"), (6, "abb"), (None, "abb")])
+def test_a_delta_with_a_number_before_its_end(number: int | None, due: str) -> None:
+    """A fragment that came late or twice, by its number, is held by the value that was told whole."""
+    begun = {**created(), "sequence_number": 1}, {**added(0, OPEN), "sequence_number": 2}
+    told_whole = {**text_done(0, "ab"), "sequence_number": 5}
+    found = run(*begun, text(0, "a"), told_whole, {**text(0, "b"), "sequence_number": number}, completed())
+    assert found.response.output_text == due
+    assert C.DELTA_AFTER_DONE in found.codes
 
 
 def test_text_that_comes_again_after_its_end() -> None:

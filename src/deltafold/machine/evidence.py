@@ -180,10 +180,10 @@ def close_item(
         told["status"] = status
     merged, events = settle_item(record, told, report, whole=status is not None)
     if status is not None:
-        item = fold.item(record, merged, whole=status == "completed")
-        if status == "completed":
-            events += settle_no_arguments(record, merged)
-        events.append(e.ItemFinished(record.index, item))
+        if status == "completed" and (none := settle_no_arguments(record, merged)):
+            events += none
+            merged["arguments"] = NO_ARGUMENTS  # the server told no end of its own, whose "" would stay
+        events.append(e.ItemFinished(record.index, fold.item(record, merged, whole=status == "completed")))
     elif late:
         events.append(e.ItemUpdated(record.index, fold.item(record, merged, whole=False)))
     return events
