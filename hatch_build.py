@@ -42,6 +42,7 @@ COMPILED = (
     "machine/evidence",
     "arguments/lifted_calls",
     "dialects/claims",
+    "dialects/writing",
     "dialects/emitter",
     "dialects/base",
     "dialects/chat/table",
@@ -49,15 +50,20 @@ COMPILED = (
     "dialects/chat/calls",
     "dialects/chat/merging",
     "dialects/chat/reader",
+    "dialects/chat/writer",
     "dialects/responses/reader",
+    "dialects/responses/writer",
     "dialects/anthropic/table",
     "dialects/anthropic/reader",
+    "dialects/anthropic/writer",
     "dialects/gemini/table",
     "dialects/gemini/partial_arguments",
     "dialects/gemini/reader",
+    "dialects/gemini/writer",
     "parsing/reporter",
     "parsing/fast_path",
     "parsing/reader",
+    "encoding/encoder",
 )
 """What every byte of a stream goes through. All else is data, or done once for a stream."""
 

@@ -384,7 +384,41 @@ class WrittenItem:
         return self.scan.whole
 
 
-PART_EVENTS: Final = (e.PartStarted, e.PartFinished)
+class HotDelta:
+    """What the next delta of an item is written with, if it is like the one before."""
+
+    __slots__ = ("at", "delta", "kind", "pieces", "prefix", "suffix", "unscanned")
+
+    def __init__(
+        self,
+        delta: type,
+        at: int,
+        kind: str,
+        prefix: str,
+        suffix: str,
+        pieces: list[str] | None,
+        unscanned: list[str] | None,
+    ) -> None:
+        self.delta = delta
+        """Its class, …"""
+        self.at = at
+        """… its part, …"""
+        self.kind = kind
+        """… and which reasoning it is."""
+        self.prefix = prefix
+        """All of its frame before its text; "" where nothing is written of it yet, …"""
+        self.suffix = suffix
+        """… and behind it; "" where its number stands there."""
+        self.pieces = pieces
+        """Where its text is kept, …"""
+        self.unscanned = unscanned
+        """… and where it waits to be looked at, if it is."""
+
+
+TEXT: Final = e.TextDelta
+ARGUMENTS: Final = e.ArgumentsDelta
+REASONING: Final = e.ReasoningDelta
+HOT: Final = frozenset((TEXT, ARGUMENTS, REASONING))
 VALUE_GROUPS: Final[dict[str, str]] = {
     "text": "content",
     "refusal": "content",
@@ -460,20 +494,11 @@ class Writer:
         self.usage: Any = None
         self.number = 0
         """The number of the next event, on a wire that counts them."""
-        self.hot_kind: type | None = None
-        """The class of the delta that was written just now, where another one like it costs little.
+        self.hot: dict[int, HotDelta] = {}
+        """Items whose next delta costs little, if it goes on with the one before.
 
-        This and what follows lasts until another event comes, and is in no snapshot.
+        They stay until something else than a delta comes, or the wire turns to another item. In no snapshot.
         """
-        self.hot_index = 0
-        self.hot_at = 0
-        """Its part."""
-        self.hot_prefix = ""
-        self.hot_suffix = ""
-        self.hot_numbered = False
-        self.hot_pieces: list[str] | None = None
-        """Where its text is kept."""
-        self.hot_unscanned: list[str] | None = None
         self.announced = False
         self.held: int | None = None
         """The call that began last, while nothing but its name came."""
@@ -487,7 +512,11 @@ class Writer:
     def write(self, event: Any) -> list[str]:
         """The frames of one event. Raises `UsageError` where no life cycle allows it."""
         self.out = []
-        self.hot_kind = None
+        kind = type(event)
+        if self.hot and kind not in HOT:
+            self.hot.clear()
+        if kind in OF_ITEMS and event.output_index < 0:
+            raise UsageError(f"output_index is {event.output_index}")
         if type(event) is e.LiftedDelta and self.options.lifted and self.state in RESPONSE:
             self._lifted(event)
         else:
@@ -497,30 +526,35 @@ class Writer:
         return self.out
 
     def quick(self, event: Any) -> str | None:
-        """The frame of a delta that goes on with the one before; None for any other event.
+        """The frame of a delta that goes on with the one before of its item; None for any other event.
 
-        The life cycles allow it, for nothing came in between.
+        The life cycles allow it, for nothing came in between that could have ended the item or its part.
         """
         kind = type(event)
-        if kind is not self.hot_kind or event.output_index != self.hot_index:
+        if kind is not TEXT and kind is not ARGUMENTS and kind is not REASONING:
             return None
-        if kind is e.TextDelta:
-            if event.content_index != self.hot_at or event.logprobs:
+        hot = self.hot.get(event.output_index)
+        if hot is None or kind is not hot.delta:
+            return None
+        if kind is TEXT:
+            if event.content_index != hot.at or event.logprobs:
                 return None
-        elif kind is e.ReasoningDelta and (event.part_index != self.hot_at or event.kind != "text"):
+        elif kind is REASONING and (event.part_index != hot.at or event.kind != hot.kind):
             return None
         text: str = event.text
         if not text:
             return None
-        if self.hot_pieces is not None:
-            self.hot_pieces.append(text)
-            if self.hot_unscanned is not None:
-                self.hot_unscanned.append(text)
-        if self.hot_numbered:
-            number = self.number
-            self.number = number + 1
-            return f'{self.hot_prefix}{quoted(text)},"sequence_number":{number}}}\n\n'
-        return f"{self.hot_prefix}{quoted(text)}{self.hot_suffix}"
+        if hot.pieces is not None:
+            hot.pieces.append(text)
+            if hot.unscanned is not None:
+                hot.unscanned.append(text)
+        if not hot.prefix:
+            return ""
+        if hot.suffix:
+            return hot.prefix + quoted(text) + hot.suffix
+        number = self.number
+        self.number = number + 1
+        return f'{hot.prefix}{quoted(text)},"sequence_number":{number}}}\n\n'
 
     def heat(
         self,
@@ -531,15 +565,9 @@ class Writer:
         pieces: list[str] | None = None,
         unscanned: list[str] | None = None,
     ) -> None:
-        """Deltas like this one are written by `quick()` until another event comes. "": numbered ones."""
-        self.hot_kind = type(event)
-        self.hot_index = event.output_index
-        self.hot_at = at
-        self.hot_prefix = prefix
-        self.hot_suffix = suffix
-        self.hot_numbered = not suffix
-        self.hot_pieces = pieces
-        self.hot_unscanned = unscanned
+        """The next delta like this one is written by `quick()`. No suffix: they are numbered."""
+        kind = event.kind if type(event) is REASONING else ""
+        self.hot[event.output_index] = HotDelta(type(event), at, kind, prefix, suffix, pieces, unscanned)
 
     def _take(self, event: Any) -> None:
         kind = type(event)
@@ -604,6 +632,7 @@ class Writer:
         """The call that began last is told, for its name is whole now."""
         held, self.held = self.held, None
         if held is not None:
+            self.hot.clear()
             self.item_started(self.items[held])
 
     def _drop_held(self) -> None:
@@ -893,7 +922,9 @@ class Writer:
             apart = item.kinds == "summary"
         if kind not in item.kinds:
             item.kinds += kind
-        self.spoke[key] = place
+        if before != place:
+            self.hot.clear()  # what another item or part goes on with is to be told apart
+            self.spoke[key] = place
         return "\n\n" + text if apart else text
 
     def finish_items(self) -> None:

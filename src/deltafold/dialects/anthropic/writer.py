@@ -183,6 +183,7 @@ class AnthropicWriter(Writer):
                 self.drain()
             return
         if index in self.waiting or self.blocked(index):
+            self.hot.clear()  # a fragment may end what the others wait for
             self.waiting.setdefault(index, []).append((kind, text))
             return
         self.put(item, kind, text)
@@ -227,6 +228,7 @@ class AnthropicWriter(Writer):
         at = self.blocks
         self.blocks = at + 1
         item.begun = True
+        self.hot.clear()
         self.current = item.index
         self.kind = kind
         self.say("content_block_start", f'"index":{at},"content_block":{block}')
@@ -250,6 +252,7 @@ class AnthropicWriter(Writer):
         if self.kind == "json":
             item.over = True
         self.say("content_block_stop", f'"index":{self.blocks - 1}')
+        self.hot.clear()
         self.current = None
         self.kind = ""
         self.prefixes = {}
@@ -328,7 +331,7 @@ class AnthropicWriter(Writer):
         if text is None:
             return
         self.write_piece(item, "thinking", text)
-        if event.kind == "text" and self.current == item.index and "thinking" in self.prefixes:
+        if self.current == item.index and "thinking" in self.prefixes:
             self.heat(event, event.part_index, self.prefixes["thinking"], TAIL)
 
     def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:

@@ -44,7 +44,7 @@ def chat_completion(response: Response) -> JSON:
     completion: JSON = {
         "id": data.get("id"),
         "object": "chat.completion",
-        "created": data.get("created_at"),
+        "created": data.get("created_at") if isinstance(data.get("created_at"), (int, float)) else None,
         "model": data.get("model"),
         "choices": [choice_of(response, index, told.get(index), items[index]) for index in sorted(items)],
         "usage": None if response.usage is None else usage_of_chat(response.usage, response.dialect),
@@ -52,6 +52,8 @@ def chat_completion(response: Response) -> JSON:
     for key, value in data.items():
         if key in SHARED or (told and is_own(response) and key not in OF_DOCUMENT):
             completion[key] = value
+        elif key == "created_at" and isinstance(value, str) and is_own(response):
+            completion[key] = value  # a field of its own beside `created`
     return completion
 
 

@@ -53,6 +53,7 @@ class ChatWriter(Writer):
         "prefixes",
         "waiting",
         "told_parts",
+        "notes",
         "faults",
         "failing",
     )
@@ -71,6 +72,8 @@ class ChatWriter(Writer):
         """Members of the response that stand in the first chunk."""
         self.told_parts: dict[int, int] = {}
         """How many parts of a message that are no text were written, by choice."""
+        self.notes: dict[int, list[JSON]] = {}
+        """The citations of each choice."""
         self.failing: JSON = {}
         """Members at the top of a chunk that tell of a failure."""
         self.faults: dict[int, JSON] = {}
@@ -93,6 +96,8 @@ class ChatWriter(Writer):
     def members(self, data: JSON) -> None:
         """Members of the response that the wire has at the top of a chunk."""
         told = {key: value for key, value in data.items() if key not in OF_DOCUMENT}
+        if isinstance(data.get("created_at"), str):
+            told["created_at"] = data["created_at"]  # a field of its own beside `created`
         if told and is_error_payload(told):
             self.failing.update(told)  # told with the end, once
         elif told:
@@ -260,16 +265,20 @@ class ChatWriter(Writer):
         if text is None:
             return
         self.say(item.choice, item.prefix, text)
-        if event.kind == "text":
-            self.heat(event, event.part_index, self.prefixes[item.choice, item.prefix], TAIL)
+        self.heat(event, event.part_index, self.prefixes[item.choice, item.prefix], TAIL)
 
     def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:
         note: JSON | None = event.annotation if self.own() else nested(event.annotation)
         if note is None:
             self.lose(LossCode.ANNOTATION_UNSUPPORTED, item.index)
             return
-        self.role(item.choice)
-        self.chunk(item.choice, f'{{"annotations":{dumps([note])}}}')
+        self.notes.setdefault(item.choice, []).append(note)
+
+    def tell_notes(self) -> None:
+        """The citations of each choice, in one chunk: openai-python cannot add some of them to others."""
+        for choice, notes in self.notes.items():
+            self.role(choice)
+            self.chunk(choice, f'{{"annotations":{dumps(notes)}}}')
 
     def item_finished(self, item: WrittenItem) -> None:
         told = item.item
@@ -323,6 +332,7 @@ class ChatWriter(Writer):
     def ended(self, response: Response, outcome: Outcome) -> None:
         self.role(0)
         self.finish_items()
+        self.tell_notes()
         indexes = [known.index for known in response.choices]
         count = 1 + max(indexes) if self.own() and indexes else 0
         if 0 < count <= len(indexes):
@@ -338,6 +348,7 @@ class ChatWriter(Writer):
         self.out.append(DONE)
 
     def failed(self, response: Response, outcome: Outcome, error: ResponseError | None) -> None:
+        self.tell_notes()
         code, message = error_of(outcome, error)
         kind: str = "server_error" if code in ("stream_truncated", "cancelled") else code
         told: JSON = {"message": message, "type": kind, "param": None, "code": code}

@@ -247,8 +247,7 @@ class GeminiWriter(Writer):
         if text is None:
             return
         self.fragment(item, part, text, thought=True)
-        if event.kind == "text":
-            self.heat_text(item, part, event, event.part_index, thought=True)
+        self.heat_text(item, part, event, event.part_index, thought=True)
 
     def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:
         if not self.own():
@@ -262,6 +261,10 @@ class GeminiWriter(Writer):
         item.unscanned.append(text)
         if item.index not in self.grown:
             self.grown[item.index] = None
+
+    def heat_arguments(self, item: WrittenItem, event: e.ArgumentsDelta) -> None:
+        if not item.over:
+            self.heat(event, 0, "", "", item.pieces, item.unscanned)  # nothing is written of it yet
 
     def hosted(self, item: WrittenItem, event: Any) -> None:
         if isinstance(event, e.PartialImage):

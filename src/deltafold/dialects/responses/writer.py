@@ -358,7 +358,7 @@ class ResponsesWriter(Writer):
 
     def reasoning(self, item: WrittenItem, part: WrittenPart, event: e.ReasoningDelta) -> None:
         self.fragment(item, part, event.text)
-        if event.kind == "text" and part.place >= 0 and not (part.closed or part.ended or item.over):
+        if part.place >= 0 and not (part.closed or part.ended or item.over):
             self.heat(event, event.part_index, part.prefix, "", part.pieces)
 
     def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:
