@@ -14,6 +14,7 @@ import re
 from json.encoder import encode_basestring_ascii
 from typing import Any, ClassVar, Final, TypeAlias
 
+from deltafold.dialects.made_items import message, reasoning, text_part, thought_part
 from deltafold.machine.lifecycle import (
     COMPLETED,
     FAILED,
@@ -37,10 +38,6 @@ from deltafold.model.items import (
     CustomToolCall,
     FunctionCall,
     Item,
-    Message,
-    OutputText,
-    Reasoning,
-    ReasoningText,
 )
 from deltafold.model.losses import Loss, LossCode
 from deltafold.model.response import Outcome, Response
@@ -62,7 +59,7 @@ __all__ = [
 
 JSON: TypeAlias = dict[str, Any]
 
-quoted = encode_basestring_ascii
+quoted: Final = encode_basestring_ascii
 """A string as JSON, in ASCII: no character of it can end a line, whatever reads the lines."""
 
 SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
@@ -517,11 +514,11 @@ class Writer:
             self.hot.clear()
         if kind in OF_ITEMS and event.output_index < 0:
             raise UsageError(f"output_index is {event.output_index}")
-        if type(event) is e.LiftedDelta and self.options.lifted and self.state in RESPONSE:
+        if kind is e.LiftedDelta and self.options.lifted and self.state in RESPONSE:
             self._lifted(event)
         else:
             self._take(event)
-            if self.lifts and type(event) is e.ItemFinished:
+            if self.lifts and kind is e.ItemFinished:
                 self._end_lifted(event.output_index)
         return self.out
 
@@ -767,16 +764,20 @@ class Writer:
             index = self.lifts[event.output_index, event.into] = -1 - len(self.lifts)
             choice = owner.item.choice_index
             if event.into == "text":
-                self._take(e.ItemStarted(index, blank_message(choice)))
-                self._take(e.PartStarted(index, 0, "content", blank_part("text")))
+                self._begin_text(index, choice)
             else:
-                self._take(e.ItemStarted(index, blank_reasoning(choice)))
-                self._take(e.PartStarted(index, 0, "content", blank_part("reasoning")))
+                self._take(e.ItemStarted(index, reasoning((), (), choice=choice)))
+                self._take(e.PartStarted(index, 0, "content", thought_part()))
         self.items[index].pieces.append(event.text)
         if event.into == "text":
             self._take(e.TextDelta(index, 0, event.text))
         else:
             self._take(e.ReasoningDelta(index, 0, event.text, "text"))
+
+    def _begin_text(self, index: int, choice: int | None) -> None:
+        """A message begins that no wire told."""
+        self._take(e.ItemStarted(index, message((), whole=False, choice=choice)))
+        self._take(e.PartStarted(index, 0, "content", text_part()))
 
     def _end_lifted(self, owner: int) -> None:
         for into in ("reasoning", "text"):
@@ -789,7 +790,11 @@ class Writer:
         if item.state is ITEM_OPEN:
             text = "".join(item.pieces)
             choice = item.item.choice_index
-            whole: Item = blank_message(choice, text) if into == "text" else blank_reasoning(choice, text)
+            whole: Item
+            if into == "text":
+                whole = message((text_part(text),), whole=True, choice=choice)
+            else:
+                whole = reasoning((), (thought_part(text),), choice=choice)
             self._take(e.ItemFinished(made, whole))
 
     # ------------------------------------------------------------------------------------------- what is lost
@@ -839,8 +844,7 @@ class Writer:
 
     def learn(self, data: JSON) -> None:
         """More is known of a response of which nothing is written."""
-        for key, value in data.items():
-            self.data[key] = value
+        self.data.update(data)
         if self.response_id is None and isinstance(data.get("id"), str):
             self.response_id = data["id"]
         if self.model is None and isinstance(data.get("model"), str):
@@ -1023,33 +1027,6 @@ OF_ITEMS: Final = frozenset(
     kind for kinds in (ITEM[ITEM_ABSENT], ITEM[ITEM_OPEN], ITEM[ITEM_DONE]) for kind in kinds
 )
 HOSTED_DELTAS: Final = (e.CodeDelta, e.DiffDelta, e.CommandDelta, e.CommandOutputDelta, e.OutputDelta)
-
-
-def blank_part(kind: str, text: str = "") -> Any:
-    """A part with nothing but its text."""
-    if kind == "reasoning":
-        return ReasoningText(text, {"type": "reasoning_text", "text": text})
-    return OutputText(text, (), (), {"type": "output_text", "text": text, "annotations": []})
-
-
-def blank_message(choice: int | None, text: str = "") -> Message:
-    """A message of a text."""
-    parts = (blank_part("text", text),) if text else ()
-    status = "completed" if text else "in_progress"
-    data: JSON = {
-        "type": "message",
-        "role": "assistant",
-        "status": status,
-        "content": [part.data for part in parts],
-    }
-    return Message(None, parts, "assistant", status, None, choice, data)
-
-
-def blank_reasoning(choice: int | None, text: str = "") -> Reasoning:
-    """Reasoning of a text."""
-    parts = (blank_part("reasoning", text),) if text else ()
-    data: JSON = {"type": "reasoning", "summary": [], "content": [part.data for part in parts]}
-    return Reasoning(None, (), parts, None, None, choice, data)
 
 
 def error_of(outcome: Outcome, error: ResponseError | None) -> tuple[str, str]:

@@ -6,14 +6,15 @@ It is as pure as the parser: no clock, no chance, no I/O. What a wire cannot say
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, Literal
 
 import attrs
 
 from deltafold.dialects.writing import ObjectScan, Options, Writer, WrittenItem, WrittenPart
 from deltafold.model import events as e
 from deltafold.model.errors import UsageError
-from deltafold.model.events import Event
+from deltafold.model.events import Event, Group
 from deltafold.model.items import (
     CustomToolCall,
     FunctionCall,
@@ -233,29 +234,7 @@ def events_of(response: Response) -> list[Event]:
             member = members.get(item.choice_index or 0)
         elif isinstance(item, FunctionCall) and item.call_id in legacy:
             member = "function_call"
-        events.append(e.ItemStarted(index, blank(item), member))
-        if isinstance(item, Message):
-            for at, part in enumerate(item.content):
-                events.append(e.PartStarted(index, at, "content", blank_part_of(part)))
-                if isinstance(part, OutputText):
-                    if part.text or part.logprobs:
-                        events.append(e.TextDelta(index, at, part.text, part.logprobs))
-                    for number, note in enumerate(part.annotations):
-                        events.append(e.AnnotationAdded(index, at, number, note))
-                elif isinstance(part, Refusal):
-                    events.append(e.RefusalDelta(index, at, part.refusal))
-        elif isinstance(item, Reasoning):
-            for at, part in enumerate(item.summary):
-                events.append(e.PartStarted(index, at, "summary", blank_part_of(part)))
-                events.append(e.ReasoningDelta(index, at, getattr(part, "text", ""), "summary"))
-            for at, part in enumerate(item.content):
-                events.append(e.PartStarted(index, at, "content", blank_part_of(part)))
-                events.append(e.ReasoningDelta(index, at, getattr(part, "text", ""), "text"))
-        elif isinstance(item, (FunctionCall, CustomToolCall)):
-            text = item.arguments if isinstance(item, FunctionCall) else item.input
-            if text:
-                events.append(e.ArgumentsDelta(index, text))
-        events.append(e.ItemFinished(index, item))
+        events += events_of_item(index, item, member)
     events += [e.ChoiceUpdated(known.index, known.finish_reason, known.data) for known in response.choices]
     if response.usage is not None:
         events.append(e.UsageReported(response.usage))
@@ -264,6 +243,56 @@ def events_of(response: Response) -> list[Event]:
     outcome = Outcome.TRUNCATED if response.outcome is None else response.outcome
     events.append(e.ResponseFinished(outcome, response))
     return events
+
+
+def events_of_item(
+    index: int, item: Item, member: str | None = None, fragments: Sequence[Sequence[str]] = ()
+) -> list[Event]:
+    """The events that an item could have come from.
+
+    Args:
+        index: Its output index.
+        item: As it is whole.
+        member: The member of a delta that it came in, on Chat Completions.
+        fragments: How the text of each part is cut, first of a summary, or that of the arguments. What is
+            missing here comes as one.
+    """
+    cuts = iter(fragments)
+    events: list[Event] = [e.ItemStarted(index, blank(item), member)]
+    groups: tuple[tuple[Group, tuple[Part, ...]], ...] = ()
+    if isinstance(item, Message):
+        groups = (("content", item.content),)
+    elif isinstance(item, Reasoning):
+        groups = (("summary", item.summary), ("content", item.content))
+    elif isinstance(item, (FunctionCall, CustomToolCall)):
+        text = item.arguments if isinstance(item, FunctionCall) else item.input
+        events += [e.ArgumentsDelta(index, piece) for piece in next(cuts, (text,) if text else ())]
+    for group, parts in groups:
+        for at, part in enumerate(parts):
+            events.append(e.PartStarted(index, at, group, blank_part_of(part)))
+            text = text_of(part)
+            cut = next(cuts, (text,) if text else ())
+            if isinstance(part, Refusal):
+                events += [e.RefusalDelta(index, at, piece) for piece in cut]
+            elif isinstance(part, OutputText):
+                if part.logprobs:
+                    events.append(e.TextDelta(index, at, text, part.logprobs))
+                else:
+                    events += [e.TextDelta(index, at, piece) for piece in cut]
+                for number, note in enumerate(part.annotations):
+                    events.append(e.AnnotationAdded(index, at, number, note))
+            elif isinstance(item, Reasoning):
+                kind: Literal["summary", "text"] = "summary" if group == "summary" else "text"
+                events += [e.ReasoningDelta(index, at, piece, kind) for piece in cut]
+    events.append(e.ItemFinished(index, item))
+    return events
+
+
+def text_of(part: Part) -> str:
+    """The text of a part, if it has any."""
+    if isinstance(part, Refusal):
+        return part.refusal
+    return "" if isinstance(part, OtherPart) else part.text
 
 
 def blank(item: Item) -> Item:

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from deltafold.dialects.made_items import (
+    custom_call,
+    function_call,
+    message,
+    reasoning,
+    refusal_part,
+    text_part,
+    thought_part,
+)
 from deltafold.encoding.encoder import StreamEncoder
 from deltafold.model import events as e
 from deltafold.model.errors import ErrorKind, ResponseError, UsageError
-from deltafold.model.items import (
-    CustomToolCall,
-    FunctionCall,
-    Item,
-    Message,
-    OutputText,
-    Part,
-    Reasoning,
-    ReasoningText,
-    Refusal,
-    SummaryText,
-    is_whole,
-)
+from deltafold.model.items import CustomToolCall, FunctionCall, Item, Part, is_whole
 from deltafold.model.losses import Loss
 from deltafold.model.response import Outcome, Response, Usage
-from deltafold.wire.json_text import is_strict_json
 
 __all__ = ["ResponseWriter"]
 
@@ -125,7 +121,7 @@ class ResponseWriter:
         """A fragment of text."""
         sent = self.begin()
         if self._kind != "text":
-            sent += self._begin("text", message((), "in_progress"), output_text(""))
+            sent += self._begin("text", message((), whole=False), text_part())
         self._pieces.append(fragment)
         return sent + self._send(e.TextDelta(len(self._output), 0, fragment))
 
@@ -133,8 +129,7 @@ class ResponseWriter:
         """A fragment of why the model will not answer."""
         sent = self.begin()
         if self._kind != "refusal":
-            part = Refusal("", {"type": "refusal", "refusal": ""})
-            sent += self._begin("refusal", message((), "in_progress"), part)
+            sent += self._begin("refusal", message((), whole=False), refusal_part())
         self._pieces.append(fragment)
         return sent + self._send(e.RefusalDelta(len(self._output), 0, fragment))
 
@@ -143,7 +138,7 @@ class ResponseWriter:
         sent = self.begin()
         kind = "summary" if summary else "reasoning"
         if self._kind != kind:
-            sent += self._begin(kind, reasoning((), ()), thought("", summary=summary))
+            sent += self._begin(kind, reasoning((), ()), thought_part(summary=summary))
         self._pieces.append(fragment)
         index = len(self._output)
         return sent + self._send(e.ReasoningDelta(index, 0, fragment, "summary" if summary else "text"))
@@ -174,22 +169,15 @@ class ResponseWriter:
         item, kind, text = self._item, self._kind, "".join(self._pieces)
         if item is None:
             return b""
-        index = len(self._output)
         whole: Item
         if kind in ("text", "refusal"):
-            part: Part = output_text(text)
-            if kind == "refusal":
-                part = Refusal(text, {"type": "refusal", "refusal": text})
-            whole = message((part,), "completed")
+            part = text_part(text) if kind == "text" else refusal_part(text)
+            whole = message((part,), whole=True)
         elif kind in ("reasoning", "summary"):
-            parts = (thought(text, summary=kind == "summary"),)
+            parts = (thought_part(text, summary=kind == "summary"),)
             whole = reasoning(parts, ()) if kind == "summary" else reasoning((), parts)
         elif isinstance(item, FunctionCall):
-            if not text:
-                text = "{}"
-                sent = self._send(e.ArgumentsDelta(index, text))
-                return sent + self._whole(function_call(item.name, item.call_id, text, whole=True))
-            whole = function_call(item.name, item.call_id, text, whole=True)
+            whole = function_call(item.name, item.call_id, text or "{}", whole=True)
         else:
             assert isinstance(item, CustomToolCall)
             whole = custom_call(item.name, item.call_id, text, whole=True)
@@ -281,49 +269,3 @@ class ResponseWriter:
         sent = self._send(e.ResponseFinished(outcome, response))
         self._ended = True
         return sent
-
-
-def output_text(text: str) -> OutputText:
-    """A part of a message."""
-    return OutputText(text, (), (), {"type": "output_text", "text": text, "annotations": []})
-
-
-def thought(text: str, *, summary: bool) -> Part:
-    """A part of reasoning, or of its summary."""
-    if summary:
-        return SummaryText(text, {"type": "summary_text", "text": text})
-    return ReasoningText(text, {"type": "reasoning_text", "text": text})
-
-
-def message(parts: tuple[Part, ...], status: str) -> Message:
-    """A message of the assistant."""
-    content = [part.data for part in parts]
-    data = {"type": "message", "role": "assistant", "status": status, "content": content}
-    return Message(None, parts, "assistant", status, None, None, data)
-
-
-def reasoning(summary: tuple[Part, ...], content: tuple[Part, ...]) -> Reasoning:
-    """A reasoning item."""
-    data = {
-        "type": "reasoning",
-        "summary": [part.data for part in summary],
-        "content": [part.data for part in content],
-    }
-    return Reasoning(None, summary, content, None, None, None, data)
-
-
-def function_call(name: str, call_id: str | None, arguments: str, *, whole: bool) -> FunctionCall:
-    """A call of a function."""
-    status = "completed" if whole else "in_progress"
-    data = {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
-    complete = whole and is_strict_json(arguments)
-    return FunctionCall(
-        None, call_id, name, arguments, complete, status, False, None, {**data, "status": status}
-    )
-
-
-def custom_call(name: str, call_id: str | None, text: str, *, whole: bool) -> CustomToolCall:
-    """A call of a custom tool."""
-    status = "completed" if whole else "in_progress"
-    data = {"type": "custom_tool_call", "call_id": call_id, "name": name, "input": text}
-    return CustomToolCall(None, call_id, name, text, whole, status, False, None, {**data, "status": status})

@@ -17,16 +17,27 @@ one of Gemini.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import attrs
 
-from deltafold.model.errors import UsageError
-from deltafold.model.response import Outcome
-from deltafold.testing import anthropic as a
+from deltafold.dialects.made_items import (
+    custom_call,
+    function_call,
+    message,
+    reasoning,
+    refusal_part,
+    text_part,
+    thought_part,
+)
+from deltafold.encoding.encoder import SHAPES, StreamEncoder, events_of_item
+from deltafold.model import events as e
+from deltafold.model.errors import ErrorKind, ResponseError, UsageError
+from deltafold.model.items import Item, Message, OtherItem, Reasoning, Refusal
+from deltafold.model.response import Choice, Outcome, Response, Usage
+from deltafold.registry import DIALECTS
 from deltafold.testing import gemini as g
-from deltafold.testing import payloads as p
 from deltafold.testing.payloads import JSON
 
 __all__ = ["Stream", "StreamBuilder", "ToolCall", "json_bytes"]
@@ -35,8 +46,30 @@ Payload: TypeAlias = Mapping[str, Any] | bytes
 """A JSON object, or data as they stand."""
 
 USAGE = (12, 5)
-FINISH_REASONS = {"max_output_tokens": "length"}
-"""Reasons of the Responses API that Chat Completions has under another name."""
+HEADS = {
+    "responses": ("resp_1", "gpt-5.1-2025-11-13"),
+    "chat": ("chatcmpl-1", "gpt-5.1"),
+    "anthropic": ("msg_01Hq", "claude-sonnet-4-5-20250929"),
+    "gemini": ("r7QoacSCMdLr", "gemini-3.5-flash"),
+}
+"""The id of the response and the model."""
+REASONS: dict[str, dict[str, str]] = {
+    "responses": {},
+    "chat": {"max_output_tokens": "length"},
+    "anthropic": {"max_output_tokens": "max_tokens", "content_filter": "refusal"},
+    "gemini": {"max_output_tokens": "MAX_TOKENS", "content_filter": "SAFETY"},
+}
+"""Reasons of the Responses API that the others have under another name."""
+COUNTS = {
+    "responses": ("input_tokens", "output_tokens"),
+    "chat": ("prompt_tokens", "completion_tokens"),
+    "anthropic": ("input_tokens", "output_tokens"),
+}
+"""What tokens of the input and of the output are called."""
+NAMES = {"anthropic": "Anthropic", "gemini": "Gemini"}
+"""APIs that have neither refusals nor custom tools."""
+WORDLESS = frozenset({"parallel_tool_calls", "tool_choice", "tools"})
+"""Members of a response that say nothing of the answer."""
 
 
 def json_bytes(value: Any) -> bytes:
@@ -139,11 +172,6 @@ class Part:
     fragments: tuple[str, ...]
     annotations: tuple[JSON, ...] = ()
 
-    @property
-    def summary(self) -> str:
-        """The text of a summary; of anything else, nothing."""
-        return joined(self.fragments) if self.kind == "summary" else ""
-
 
 @attrs.define
 class Said:
@@ -160,10 +188,6 @@ class Said:
     whole: JSON = attrs.field(factory=dict)
     """An item of another type as it is told whole, or an event as it stands."""
     events: tuple[JSON, ...] = ()
-
-    def joined(self, kind: str) -> str:
-        """The values of a kind, as one."""
-        return "".join(joined(part.fragments) for part in self.parts if part.kind == kind)
 
 
 class StreamBuilder:
@@ -198,9 +222,9 @@ class StreamBuilder:
 
         Raises `UsageError` for another dialect.
         """
-        if dialect not in TELLERS:
+        if dialect not in DIALECTS:
             raise UsageError(
-                f"there is no dialect {dialect!r} to build: use {' or '.join(map(repr, TELLERS))}"
+                f"there is no dialect {dialect!r} to build: use {' or '.join(map(repr, DIALECTS))}"
             )
         self._dialect = dialect
         self._order = tuple(order)
@@ -374,27 +398,28 @@ class StreamBuilder:
         error: JSON | None = None,
         bare: bool = False,
     ) -> Stream:
-        ending = Ending(outcome, usage, reason, error, bare)
-        told = TELLERS[self._dialect](self._said, ending, self._order, self._terse)
-        spoken = [one for choice in told.spoken for one in self._said if one.choice == choice]
-        thought = [one for choice in told.thought for one in self._said if one.choice == choice]
-        called = [one for one in self._said if one.kind == "call"]
+        teller = Teller(self._dialect, self._said, self._order, self._terse)
+        response = teller.response(outcome, usage, reason, error)
+        payloads = teller.payloads(response, error if bare else None)
+        parts = [part for item in response.output if isinstance(item, Message) for part in item.content]
+        document: JSON | None = None
+        if self._dialect == "responses":
+            document = payloads[-1].get("response") if outcome is not Outcome.TRUNCATED else None
+        elif outcome in (Outcome.COMPLETED, Outcome.INCOMPLETE):
+            document = getattr(response, SHAPES[self._dialect])()
         return Stream(
             self._dialect,
-            tuple(told.payloads),
+            tuple(payloads),
             outcome=outcome,
-            text="".join(one.joined("text") for one in spoken) if told.text is None else told.text,
-            reasoning=(
-                "".join(one.joined("reasoning") for one in thought)
-                if told.reasoning is None
-                else told.reasoning
-            )
-            or "\n\n".join(text for one in thought for part in one.parts if (text := part.summary)),
-            refusal="".join(one.joined("refusal") for one in spoken),
+            text=response.output_text,
+            reasoning=response.reasoning_text,
+            refusal="".join(part.refusal for part in parts if isinstance(part, Refusal)),
             calls=tuple(
-                ToolCall(one.call_id, one.name, told.arguments(joined(one.fragments))) for one in called
+                ToolCall(one.call_id, one.name, arguments_of(one, self._dialect))
+                for one in self._said
+                if one.kind == "call"
             ),
-            document=told.document,
+            document=document,
             newline=self._newline,
             space=self._space,
             named=self._named,
@@ -402,34 +427,7 @@ class StreamBuilder:
         )
 
 
-@attrs.frozen
-class Ending:
-    """How a response ends."""
-
-    outcome: Outcome
-    usage: tuple[int, int] | None
-    reason: str | None
-    error: JSON | None
-    bare: bool
-
-
-@attrs.frozen
-class Told:
-    """A response in the words of a dialect."""
-
-    payloads: list[JSON]
-    document: JSON | None
-    spoken: Sequence[int] = (0,)
-    """The choices, in the order in which their messages begin."""
-    thought: Sequence[int] = (0,)
-    """The choices, in the order in which their reasoning begins."""
-    text: str | None = None
-    """All text, where that does not follow from the order of the choices."""
-    reasoning: str | None = None
-    """All reasoning, where that does not follow from the order of the choices."""
-    arguments: Callable[[str], str] = str
-    """What a client sees of the JSON text of arguments."""
-
+# ----------------------------------------------------------------------------------------- how it is written
 
 Row = TypeVar("Row")
 
@@ -454,446 +452,325 @@ def woven(rows: Iterable[Sequence[Row]], order: Sequence[int]) -> Iterator[Row]:
         yield from row
 
 
-# --------------------------------------------------------------------------------------- the Responses API
-
-
-def responses_stream(said: Sequence[Said], ending: Ending, order: Sequence[int], terse: bool) -> Told:
-    """The response in the words of the Responses API."""
-    rows: list[list[JSON]] = []
-    items: list[JSON] = []
-    for one in said:
-        if one.kind == "event":
-            rows.append([one.whole])
-        else:
-            start, events, whole = ITEMS[one.kind](one, len(items))
-            rows.append([p.added(len(items), start), *events, p.done(len(items), whole)])
-            items.append(whole)
-    known: JSON = {"id": "resp_1", "error": None, "incomplete_details": None}
-    if not terse:
-        known |= {"parallel_tool_calls": True, "metadata": {}}
-    made = [p.created(**known)]
-    if not terse:
-        made.append(p.in_progress(**known))
-    made += woven(rows, order)
-    document: JSON | None = None
-    if ending.error is not None and ending.bare:
-        made.append({"type": "error", **ending.error, "param": None})
-    elif ending.outcome is not Outcome.TRUNCATED:
-        told: JSON = {**known, "usage": usage_of(ending, terse, "input", "output")}
-        if ending.error is not None:
-            told["error"] = ending.error
-        if ending.reason is not None:
-            told["incomplete_details"] = {"reason": ending.reason}
-        made.append(p.completed(*items, type=f"response.{ending.outcome}", **told))
-        document = made[-1]["response"]
-    if not terse:
-        made = [{**payload, "sequence_number": number} for number, payload in enumerate(made)]
-    return Told(made, document)
-
-
-def usage_of(ending: Ending, terse: bool, inputs: str, outputs: str) -> JSON | None:
-    """Usage, under the names that an API has for input and output."""
-    if ending.usage is None:
-        return None
-    asked, answered = ending.usage
-    usage: JSON = {f"{inputs}_tokens": asked, f"{outputs}_tokens": answered, "total_tokens": asked + answered}
-    if not terse:
-        usage[f"{inputs}_tokens_details"] = {"cached_tokens": 0}
-        usage[f"{outputs}_tokens_details"] = {"reasoning_tokens": 0}
-    return usage
-
-
-def value_events(base: str, key: JSON, fragments: Iterable[str], told: str) -> list[JSON]:
-    """The fragments of a value, and its end."""
-    return [
-        *({"type": f"response.{base}.delta", **key, "delta": fragment} for fragment in fragments),
-        {"type": f"response.{base}.done", **key, told: joined(fragments)},
-    ]
-
-
-def message_item(said: Said, index: int) -> tuple[JSON, list[JSON], JSON]:
-    """A message: as it is announced, its events, and as it is told whole. So for all items."""
-    ident = f"msg_{index}"
-    events: list[JSON] = []
-    content: list[JSON] = []
-    for at, part in enumerate(said.parts):
-        key = {"item_id": ident, "output_index": index, "content_index": at}
-        text = joined(part.fragments)
-        if part.kind == "refusal":
-            blank, whole = p.refusal(), p.refusal(text)
-            values = value_events("refusal", key, part.fragments, "refusal")
-        else:
-            blank = p.output_text(logprobs=[])
-            whole = p.output_text(text, annotations=list(part.annotations), logprobs=[])
-            values = value_events("output_text", key, part.fragments, "text")
-            values[-1:-1] = [
-                {
-                    "type": "response.output_text.annotation.added",
-                    **key,
-                    "annotation_index": number,
-                    "annotation": annotation,
-                }
-                for number, annotation in enumerate(part.annotations)
-            ]
-        events.append({"type": "response.content_part.added", **key, "part": blank})
-        events += values
-        events.append({"type": "response.content_part.done", **key, "part": whole})
-        content.append(whole)
-    return p.message(id=ident, status="in_progress"), events, p.message(id=ident, content=content)
-
-
-def reasoning_item(said: Said, index: int) -> tuple[JSON, list[JSON], JSON]:
-    """A reasoning item."""
-    ident = f"rs_{index}"
-    events: list[JSON] = []
-    whole = p.reasoning(id=ident)
-    for part in said.parts:
-        text = joined(part.fragments)
-        key: JSON = {"item_id": ident, "output_index": index}
-        if part.kind == "reasoning":
-            content = whole.setdefault("content", [])
-            key["content_index"] = len(content)
-            content.append(p.reasoning_text(text))
-            events += value_events("reasoning_text", key, part.fragments, "text")
-        else:
-            key["summary_index"] = len(whole["summary"])
-            whole["summary"].append(p.summary_text(text))
-            events += [
-                {"type": "response.reasoning_summary_part.added", **key, "part": p.summary_text()},
-                *value_events("reasoning_summary_text", key, part.fragments, "text"),
-                {"type": "response.reasoning_summary_part.done", **key, "part": p.summary_text(text)},
-            ]
-    if said.encrypted is not None:
-        whole["encrypted_content"] = said.encrypted
-    return p.reasoning(id=ident), events, whole
-
-
-def call_item(said: Said, index: int) -> tuple[JSON, list[JSON], JSON]:
-    """A call of a function or of a custom tool."""
+def arguments_of(said: Said, dialect: str) -> str:
+    """What a client sees of the text of a call."""
     text = joined(said.fragments)
     if said.custom:
-        ident, base, field = f"ctc_{index}", "custom_tool_call_input", "input"
-        whole = p.custom_call(text, id=ident, call_id=said.call_id, name=said.name, status="completed")
-    else:
-        ident, base, field = f"fc_{index}", "function_call_arguments", "arguments"
-        whole = p.call(text, id=ident, call_id=said.call_id, name=said.name)
-    key = {"item_id": ident, "output_index": index}
-    start = {**whole, "status": "in_progress", field: ""}
-    return start, value_events(base, key, said.fragments, field), whole
+        return text
+    if dialect == "gemini":  # where they came as a value
+        return json.dumps(json.loads(text or "{}"), ensure_ascii=False, separators=(",", ":"))
+    return text or "{}"
 
 
-def other_item(said: Said, index: int) -> tuple[JSON, list[JSON], JSON]:
-    """An item of another type."""
-    whole: JSON = {"id": f"item_{index}", **said.whole}
-    start: JSON = {key: whole[key] for key in ("id", "type", "name", "server_label") if key in whole}
-    if "status" in whole:
-        start["status"] = "in_progress"
-    key = {"item_id": whole["id"], "output_index": index}
-    # The wire has no `item_id` in the events of a shell command.
-    events = [
-        {**event, **({"output_index": index} if "shell_call_command" in str(event.get("type")) else key)}
-        for event in said.events
-    ]
-    return start, events, whole
+Step: TypeAlias = "e.Event | JSON"
+"""An event that is written, or a payload as it stands."""
 
 
-ITEMS = {"message": message_item, "reasoning": reasoning_item, "call": call_item, "item": other_item}
+class Teller:
+    """Tells a response in the words of a dialect: events for the encoder, and the response that they make."""
 
+    def __init__(self, dialect: str, said: Sequence[Said], order: Sequence[int], terse: bool) -> None:
+        self.dialect = dialect
+        self.terse = terse
+        self.items: list[Item] = []
+        """As they are told whole, by their output indexes."""
+        self.cuts: dict[int, tuple[str, ...]] = {}
+        """The fragments of calls."""
+        self.deltas: dict[int, tuple[JSON, ...]] = {}
+        """Deltas of Anthropic's that stand in their block as they are."""
+        shared = dialect == "gemini" or (dialect == "chat" and order)
+        rows: dict[object, list[list[Step]]] = {}
+        for number, one in enumerate(said):
+            # Text of a choice is one value on Chat, and so is its reasoning; Gemini's candidates are woven.
+            key: object = number
+            if shared and (dialect == "gemini" or one.kind in ("message", "reasoning")):
+                key = one.choice if dialect == "gemini" else (one.kind, one.choice)
+            rows.setdefault(key, []).extend(self.turns(self.steps_of(one)))
+        turns = woven(rows.values(), () if dialect == "anthropic" else order)
+        self.steps = [step for turn in turns for step in turn]
+        self.choices = sorted({one.choice for one in said if one.kind != "event"} | {0})
+        if dialect == "chat":
+            self.choices = list(range(self.choices[-1] + 1))  # they begin in this order, without gaps
 
-# ---------------------------------------------------------------------------------------- Chat Completions
+    def turns(self, steps: list[Step]) -> Iterator[list[Step]]:
+        """The steps of an item, those together of which only the last is told."""
+        turn: list[Step] = []
+        for step in steps:
+            turn.append(step)
+            if self.dialect == "responses" or not isinstance(step, (e.ItemStarted, e.PartStarted)):
+                yield turn
+                turn = []
 
+    # ----------------------------------------------------------------------------------------- the items
 
-def chat_stream(said: Sequence[Said], ending: Ending, order: Sequence[int], terse: bool) -> Told:
-    """The response in the words of Chat Completions."""
-    choices = sorted({one.choice for one in said if one.kind != "event"} | {0})
-    calls = dict.fromkeys(choices, 0)
-    rows: dict[object, list[tuple[JSON, str, int]]] = {}
-    for number, one in enumerate(said):
-        # The text of a choice is one value, and so is its reasoning: what is woven keeps their order.
-        shared = order and one.kind in ("message", "reasoning")
-        row = rows.setdefault((one.kind, one.choice) if shared else number, [])
-        if one.kind == "event":
-            row.append((one.whole, "", 0))
-        for delta, kind in chat_deltas(one, calls[one.choice]):
-            row.append((chat_chunk(terse, chat_choice(terse, delta, None, one.choice)), kind, one.choice))
-        calls[one.choice] += one.kind == "call"
-    start = {"role": "assistant", "content": ""}
-    made = [chat_chunk(terse, chat_choice(terse, start, None, index)) for index in choices]
-    body = list(woven(rows.values(), order))
-    made += [payload for payload, _, _ in body]
-    spoken, thought = (
-        tuple(dict.fromkeys(choice for _, kind, choice in body if kind == begun))
-        for begun in ("message", "reasoning")
-    )
-    if ending.error is not None:
-        made.append({"error": {**ending.error, "type": ending.error["code"], "param": None}})
-    if ending.error is not None or ending.outcome is Outcome.TRUNCATED:
-        return Told(made, None, spoken, thought)
-    reason = FINISH_REASONS.get(ending.reason or "", ending.reason)
-    reasons = {index: reason or ("tool_calls" if calls[index] else "stop") for index in choices}
-    made += [chat_chunk(terse, chat_choice(terse, {}, reasons[index], index)) for index in choices]
-    usage = usage_of(ending, terse, "prompt", "completion")
-    if usage is not None:
-        made.append(chat_chunk(terse, usage=usage))
-    document = {
-        **chat_chunk(terse),
-        "object": "chat.completion",
-        "choices": [
-            {
-                "index": index,
-                "message": chat_message([one for one in said if one.choice == index]),
-                "logprobs": None,
-                "finish_reason": reasons[index],
-            }
-            for index in choices
-        ],
-        "usage": usage,
-    }
-    return Told(made, document, spoken, thought)
+    def steps_of(self, said: Said) -> list[Step]:
+        """The events of an item, or of the blocks that it is on Anthropic Messages."""
+        if said.kind == "event":
+            return [said.whole]
+        if said.kind == "item":
+            return self.other_item(said)
+        own = self.dialect == "responses"
+        index = len(self.items)
+        if said.kind == "call":
+            make = custom_call if said.custom else function_call
+            self.cuts[index] = said.fragments
+            text, choice = arguments_of(said, self.dialect), self.choice_of(said)
+            ident = f"{'ctc' if said.custom else 'fc'}_{index}" if own else None
+            call = make(said.name, said.call_id, text, whole=True, choice=choice, ident=ident)
+            return self.item(call, [said.fragments or (text,)])
+        parts = said.parts
+        if self.dialect != "anthropic":
+            return self.spoken_item(said, parts, f"{'msg' if said.kind == 'message' else 'rs'}_{index}")
+        blocks = parts or [Part("reasoning", ())]
+        return [
+            step for part in blocks for step in self.spoken_item(said, [part], "", last=part is blocks[-1])
+        ]
 
+    def item(self, item: Item, cuts: Sequence[Sequence[str]] = ()) -> list[Step]:
+        """The events of an item."""
+        self.items.append(item)
+        return list(events_of_item(len(self.items) - 1, item, fragments=cuts))
 
-def chat_chunk(terse: bool, *choices: JSON, **fields: Any) -> JSON:
-    """A chunk with what stands in each."""
-    return p.chunk(*choices, **({} if terse else {"system_fingerprint": "fp_7c1f2a90de"}), **fields)
+    def choice_of(self, said: Said) -> int | None:
+        """The choice of an item, where the API has several."""
+        return said.choice if self.dialect in ("chat", "gemini") else None
 
-
-def chat_choice(terse: bool, delta: JSON, reason: str | None, index: int) -> JSON:
-    """A choice of a chunk."""
-    return p.choice(delta, reason, index, **({} if terse else {"logprobs": None}))
-
-
-def chat_deltas(said: Said, index: int) -> Iterator[tuple[JSON, str]]:
-    """The deltas of an item, each with the kind of item that it begins or goes on, "" where it says nothing.
-
-    `index` is that of the call among the calls of its choice.
-    """
-    for part in said.parts:
-        field = {"text": "content", "refusal": "refusal"}.get(part.kind, "reasoning_content")
-        yield from (({field: fragment}, said.kind if fragment else "") for fragment in part.fragments)
-        if part.annotations:
-            yield {"annotations": list(part.annotations)}, said.kind
-    if said.kind == "call":
-        kind, field = ("custom", "input") if said.custom else ("function", "arguments")
-        head = {"index": index, "id": said.call_id, "type": kind, kind: {"name": said.name, field: ""}}
-        yield {"tool_calls": [head]}, said.kind
-        for fragment in said.fragments:
-            yield {"tool_calls": [{"index": index, kind: {field: fragment}}]}, said.kind
-
-
-def chat_message(said: Sequence[Said]) -> JSON:
-    """The message of a choice, as it is told whole."""
-    texts = {kind: "".join(one.joined(kind) for one in said) for kind in ("text", "refusal", "reasoning")}
-    message: JSON = {
-        "role": "assistant",
-        "content": texts["text"] or None,
-        "refusal": texts["refusal"] or None,
-    }
-    annotations = [annotation for one in said for part in one.parts for annotation in part.annotations]
-    if annotations:
-        message["annotations"] = annotations
-    if texts["reasoning"]:
-        message["reasoning_content"] = texts["reasoning"]
-    for one in said:
-        if one.kind == "call":
-            kind, field = ("custom", "input") if one.custom else ("function", "arguments")
-            function = {"name": one.name, field: joined(one.fragments)}
-            message.setdefault("tool_calls", []).append({"id": one.call_id, "type": kind, kind: function})
-    return message
-
-
-# ---------------------------------------------------------------------------------------- Anthropic Messages
-
-NAMES = {"anthropic": "Anthropic", "gemini": "Gemini"}
-"""APIs that have neither refusals nor custom tools."""
-STOP_REASONS = {"max_output_tokens": "max_tokens", "content_filter": "refusal"}
-"""Reasons of the Responses API in Anthropic's words."""
-
-
-def anthropic_stream(said: Sequence[Said], ending: Ending, order: Sequence[int], terse: bool) -> Told:
-    """The response in the words of Anthropic Messages, which has one block open at a time."""
-    usage: JSON = a.usage(0 if ending.usage is None else ending.usage[0])
-    start: JSON = a.message_start(usage=usage) if not terse else {"type": "message_start", "message": TERSE}
-    made = [start]
-    content: list[JSON] = []
-    for one in said:
-        if one.kind == "event":
-            made.append(one.whole)
-            continue
-        for told, deltas, whole in anthropic_blocks(one, cut=ending.reason is not None):
-            made += a.block(told, *deltas, index=len(content))
-            content.append(whole)
-    document: JSON | None = None
-    if ending.error is not None:
-        made.append(a.error("api_error", ending.error["message"]))
-    elif ending.outcome is not Outcome.TRUNCATED:
-        calls = any(one.kind == "call" for one in said)
-        word = STOP_REASONS.get(ending.reason or "", ending.reason or ("tool_use" if calls else "end_turn"))
-        counted = None if ending.usage is None else {"output_tokens": ending.usage[1]}
-        made += [{**a.message_delta(word, None), "usage": counted}, a.message_stop()]
-        message: JSON = start["message"]
-        document = {**message, "content": content, "stop_reason": word, "stop_sequence": None}
-        if not terse or counted is not None:
-            document["usage"] = {**(document.get("usage") or {}), **(counted or {})}
-    return Told(made, document, arguments=lambda text: text or "{}")
-
-
-TERSE: JSON = {"id": "m", "type": "message", "role": "assistant", "model": "c", "content": []}
-"""A message with no more than it must have."""
-
-
-def anthropic_blocks(said: Said, *, cut: bool) -> list[tuple[JSON, list[JSON], JSON]]:
-    """The blocks of an item: as each begins, its deltas, and the whole of it.
-
-    `cut` says that a limit ends the message: then even an empty input has to be told.
-    """
-    if said.kind == "item":
-        start = {**said.whole, "input": {}} if said.events and "input" in said.whole else said.whole
-        return [(start, [a.delta(**{"kind": one["type"], **rest(one)}) for one in said.events], said.whole)]
-    if said.kind == "call":
-        call = a.tool_use(said.name, said.call_id)
-        fragments = said.fragments or (("{}",) if cut else ())
-        given = json.loads(joined(fragments) or "{}") if is_json(joined(fragments)) else {}
-        return [(call, [a.fragment(one) for one in fragments], {**call, "input": given})]
-    blocks: list[tuple[JSON, list[JSON], JSON]] = []
-    parts = said.parts or [Part("reasoning", ())]
-    for at, part in enumerate(parts):
-        whole = joined(part.fragments)
+    def spoken_item(self, said: Said, parts: Sequence[Part], ident: str, *, last: bool = True) -> list[Step]:
+        """A message, or reasoning."""
+        choice, name = self.choice_of(said), ident if self.dialect == "responses" else None
+        ordered = sorted(parts, key=lambda part: part.kind != "summary")  # a summary stands first
+        cuts = [part.fragments for part in ordered]
         if said.kind == "message":
-            deltas = [a.said(piece) for piece in part.fragments]
-            deltas += [a.delta("citations_delta", citation=one) for one in part.annotations]
-            cited = {"citations": list(part.annotations)} if part.annotations else {}
-            blocks.append((a.text(), deltas, {"type": "text", "text": whole, **cited}))
+            content = tuple(
+                refusal_part(joined(part.fragments))
+                if part.kind == "refusal"
+                else text_part(joined(part.fragments), part.annotations)
+                for part in parts
+            )
+            return self.item(message(content, whole=True, choice=choice, ident=name), cuts)
+        summary, thoughts = (
+            tuple(
+                thought_part(joined(part.fragments), summary=is_summary)
+                for part in ordered
+                if (part.kind == "summary") is is_summary
+            )
+            for is_summary in (True, False)
+        )
+        secret = said.encrypted if last and self.dialect in ("responses", "anthropic") else None
+        return self.item(reasoning(summary, thoughts, encrypted=secret, choice=choice, ident=name), cuts)
+
+    def other_item(self, said: Said) -> list[Step]:
+        """An item of another type, a block of Anthropic's, or a part of Gemini's."""
+        index, whole = len(self.items), said.whole
+        if self.dialect == "gemini":
+            kind = next(iter(whole), "part")
+            item = OtherItem(kind, None, None, self.choice_of(said), {"type": kind, "part": whole})
+            return self.item(item)
+        if self.dialect == "anthropic":
+            self.deltas[index] = said.events
+            start = {**whole, "input": {}} if said.events and "input" in whole else whole
         else:
-            deltas = [a.thought(piece) for piece in part.fragments]
-            thinking: JSON = {"type": "thinking", "thinking": whole}
-            if said.encrypted is not None and at == len(parts) - 1:
-                deltas.append(a.signature(said.encrypted))
-                thinking["signature"] = said.encrypted
-            blocks.append((a.thinking(), deltas, thinking))
-    return blocks
+            whole = {"id": f"item_{index}", **whole}
+            start = {key: whole[key] for key in ("id", "type", "name", "server_label") if key in whole}
+            if "status" in whole:
+                start["status"] = "in_progress"
+        kind, ident, status = str(whole.get("type")), whole.get("id"), whole.get("status")
+        began, ended = self.item(OtherItem(kind, ident, status, None, whole))
+        assert isinstance(began, e.ItemStarted)
+        began = attrs.evolve(began, item=attrs.evolve(began.item, data=start))
+        events: list[JSON] = []
+        for event in said.events if self.dialect == "responses" else ():
+            # The wire has no `item_id` in the events of a shell command.
+            named = {} if "shell_call_command" in str(event.get("type")) else {"item_id": ident}
+            events.append({**event, **named, "output_index": index})
+        return [began, *events, ended]
+
+    # -------------------------------------------------------------------------------------- the response
+
+    def response(
+        self, outcome: Outcome, usage: tuple[int, int] | None, reason: str | None, error: JSON | None
+    ) -> Response:
+        """The response that a client has at the end."""
+        dialect = self.dialect
+        ident, model = ("r", "m") if self.terse else HEADS[dialect]
+        data: JSON = {"id": ident, "model": model}
+        if dialect in ("responses", "chat"):
+            data["created_at"] = 1767100000
+        if not self.terse and dialect == "responses":
+            data["metadata"] = {}
+        elif not self.terse and dialect == "chat":
+            data["system_fingerprint"] = "fp_7c1f2a90de"
+        output = self.items if dialect in ("responses", "anthropic") else self.merged()
+        called = {item.choice_index or 0 for item in output if hasattr(item, "call_id")}
+        word = None if reason is None else REASONS[dialect].get(reason, reason)
+        choices: tuple[Choice, ...] = ()
+        if dialect in ("chat", "gemini"):
+            good = {index: "tool_calls" if index in called else "stop" for index in self.choices}
+            choices = tuple(
+                Choice(index, word or (good[index] if dialect == "chat" else "STOP"), {})
+                for index in self.choices
+            )
+        elif dialect == "anthropic":
+            data["stop_reason"] = word or ("tool_use" if called else "end_turn")
+        failure: ResponseError | None = None
+        if error is not None:
+            kind = None if dialect == "anthropic" else error["code"]
+            failure = ResponseError(ErrorKind.SERVER_ERROR, error["message"], error["code"], kind)
+        counted = self.usage(usage)
+        return Response(
+            ident,
+            model,
+            str(outcome),
+            outcome,
+            tuple(output),
+            counted,
+            failure,
+            word,
+            word,
+            data,
+            choices,
+            dialect=dialect,
+        )
+
+    def usage(self, told: tuple[int, int] | None) -> Usage | None:
+        """Usage, under the names that an API has for input and output."""
+        if told is None and self.dialect != "anthropic":
+            return None
+        asked, answered = (0, 0) if told is None else told
+        if self.dialect == "gemini":
+            return Usage(asked, answered, asked + answered, data=g.usage(asked, answered))
+        inputs, outputs = COUNTS[self.dialect]
+        counts: JSON = {inputs: asked, outputs: answered}
+        if self.dialect != "anthropic":
+            counts["total_tokens"] = asked + answered
+            if not self.terse:
+                counts[f"{inputs}_details"] = {"cached_tokens": 0}
+                counts[f"{outputs}_details"] = {"reasoning_tokens": 0}
+        return Usage(asked, answered, asked + answered, data=counts)
+
+    def merged(self) -> list[Item]:
+        """The items of a client: on Chat a message for each choice, of Gemini one for each run of texts."""
+        chat = self.dialect == "chat"
+        found: list[Item | Run] = []
+        going_on: dict[tuple[int, str], Run] = {}
+        for event in self.steps:
+            if not isinstance(event, (e.ItemStarted, e.ItemFinished, *SPOKEN)):
+                continue
+            item = self.items[event.output_index]
+            choice = item.choice_index or 0
+            if not isinstance(event, SPOKEN):
+                # A call begins on Chat with its name; Gemini tells a part whole.
+                if isinstance(event, e.ItemStarted if chat else e.ItemFinished) and not isinstance(
+                    item, (Message, Reasoning)
+                ):
+                    found.append(item)
+                    going_on = {key: run for key, run in going_on.items() if chat or key[0] != choice}
+                continue
+            if not getattr(event, "text", True):
+                continue
+            key = choice, item.type
+            if not chat:
+                going_on.pop((choice, "reasoning" if item.type == "message" else "message"), None)
+            if key not in going_on:
+                going_on[key] = Run(choice, item.type)
+                found.append(going_on[key])
+            going_on[key].take(event)
+        return [one.item() if isinstance(one, Run) else one for one in found]
+
+    # -------------------------------------------------------------------------------------- the payloads
+
+    def payloads(self, response: Response, bare: JSON | None) -> list[JSON]:
+        """All that is told of a response; its end is an `error` event where that is given as `bare`."""
+        encoder = StreamEncoder(self.dialect)
+        made = encoder.payloads(e.ResponseStarted(response.id, response.model, response.data, self.dialect))
+        if self.dialect == "responses" and not self.terse:
+            made += encoder.payloads(e.StatusChanged("in_progress", response.data))
+        for step in self.steps:
+            if isinstance(step, dict):
+                made.append(step)
+                continue
+            told = encoder.payloads(step)
+            if isinstance(step, e.ItemFinished):
+                told = self.detailed(step, told)
+            made += told
+        if bare is not None and self.dialect == "responses":
+            made.append({"type": "error", **bare, "param": None})
+        elif response.outcome is not None and response.outcome is not Outcome.TRUNCATED:
+            made += encoder.payloads(e.ResponseFinished(response.outcome, response))
+        if self.dialect == "responses":
+            made = [self.numbered(payload, number) for number, payload in enumerate(made)]
+        return made
+
+    def numbered(self, payload: JSON, number: int) -> JSON:
+        """An event of the Responses API with its number, or without what makes it long."""
+        if not self.terse:
+            return {**payload, "sequence_number": number}
+        told = {
+            key: value
+            for key, value in payload.items()
+            if key != "sequence_number" and (key, value) != ("logprobs", [])
+        }
+        if isinstance(told.get("response"), dict):
+            told["response"] = {k: v for k, v in told["response"].items() if k not in WORDLESS}
+        return told
+
+    def detailed(self, event: e.ItemFinished, told: list[JSON]) -> list[JSON]:
+        """The end of an item, with what the encoder says at once and servers in pieces."""
+        deltas = self.deltas.get(event.output_index)
+        if deltas:
+            at = told[-1]["index"]
+            pieces = [{"type": "content_block_delta", "index": at, "delta": delta} for delta in deltas]
+            return [*told[:-1], *pieces, told[-1]]
+        if self.dialect == "gemini" and len(self.cuts.get(event.output_index, ())) > 1:
+            return [piece for payload in told for piece in streamed_call(payload)]
+        return told
 
 
-def rest(event: JSON) -> JSON:
-    """A delta without its type."""
-    return {key: value for key, value in event.items() if key != "type"}
+SPOKEN = (e.TextDelta, e.RefusalDelta, e.ReasoningDelta, e.AnnotationAdded)
 
 
-def is_json(text: str) -> bool:
-    """Whether a text is an object as JSON has it."""
-    try:
-        return isinstance(json.loads(text or "{}"), dict)
-    except ValueError:
-        return False
+class Run:
+    """Texts that a client joins."""
+
+    def __init__(self, choice: int, kind: str) -> None:
+        self.choice = choice
+        self.kind = kind
+        self.texts: list[str] = []
+        self.refusals: list[str] = []
+        self.annotations: list[JSON] = []
+
+    def take(self, event: e.Event) -> None:
+        """One more of its events."""
+        if isinstance(event, e.AnnotationAdded):
+            self.annotations.append(event.annotation)
+        elif isinstance(event, e.RefusalDelta):
+            self.refusals.append(event.text)
+        elif isinstance(event, (e.TextDelta, e.ReasoningDelta)):
+            self.texts.append(event.text)
+
+    def item(self) -> Item:
+        """The item that it makes."""
+        text = joined(self.texts)
+        if self.kind == "reasoning":
+            return reasoning((), (thought_part(text),), choice=self.choice)
+        content = (text_part(text, tuple(self.annotations)),) if text or self.annotations else ()
+        refused = (refusal_part(joined(self.refusals)),) if self.refusals else ()
+        return message((*content, *refused), whole=True, choice=self.choice)
 
 
-# -------------------------------------------------------------------------------------------------- Gemini
-
-GEMINI_REASONS = {"max_output_tokens": "MAX_TOKENS", "content_filter": "SAFETY"}
-"""Reasons of the Responses API in Gemini's words."""
-
-
-def compact(arguments: str) -> str:
-    """The JSON text of arguments that came as a value."""
-    return json.dumps(json.loads(arguments), ensure_ascii=False, separators=(",", ":"))
-
-
-def gemini_stream(said: Sequence[Said], ending: Ending, order: Sequence[int], terse: bool) -> Told:
-    """The response in the words of Gemini. What is woven are its candidates."""
-    indexes = sorted({one.choice for one in said if one.kind != "event"} | {0})
-    rows: dict[int, list[tuple[int, JSON]]] = {}
-    for one in said:
-        row = rows.setdefault(one.choice, [])
-        row += [(NO_CHOICE, one.whole)] if one.kind == "event" else gemini_parts(one)
-    made: list[JSON] = []
-    runs: list[tuple[int, str, list[str]]] = []
-    documents: dict[int, list[JSON]] = {index: [] for index in indexes}
-    last: dict[int, int] = {}
-    for choice, part in woven(rows.values(), order):
-        if choice == NO_CHOICE:
-            made.append(part)  # an event as it stands
-            continue
-        made.append(gemini_chunk(terse, [g.candidate(part, index=choice)]))
-        gemini_merge(documents[choice], part)
-        if "text" in part:
-            kind = "thought" if part.get("thought") else "text"
-            if choice not in last or runs[last[choice]][1] != kind:
-                last[choice] = len(runs)
-                runs.append((choice, kind, []))
-            runs[last[choice]][2].append(part["text"])
-        else:
-            last.pop(choice, None)
-    if not made:
-        made.append(gemini_chunk(terse, [{"content": {"role": "model"}, "index": 0}]))
-    if ending.error is not None:
-        made.append({"error": {"code": 500, "message": ending.error["message"], "status": "INTERNAL"}})
-    texts = {
-        kind: "".join(joined(pieces) for _, found, pieces in runs if found == kind)
-        for kind in ("text", "thought")
-    }
-    document: JSON | None = None
-    if ending.error is None and ending.outcome is not Outcome.TRUNCATED:
-        word = GEMINI_REASONS.get(ending.reason or "", ending.reason or "STOP")
-        usage = {} if ending.usage is None else {"usageMetadata": g.usage(*ending.usage)}
-        ends = [g.candidate(index=index, finishReason=word) for index in indexes]
-        made.append(gemini_chunk(terse, ends, **usage))
-        whole: list[JSON] = []
-        for index in indexes:
-            parts = [
-                {**part, "text": joined([part["text"]])} if "text" in part else part
-                for part in documents[index]
-            ]
-            content = {"role": "model", "parts": parts}
-            whole.append({"content": content, "finishReason": word, "index": index})
-        document = gemini_chunk(terse, whole, **usage)
-    return Told(made, document, text=texts["text"], reasoning=texts["thought"], arguments=compact)
-
-
-def gemini_chunk(terse: bool, told: list[JSON], **fields: Any) -> JSON:
-    """A chunk with what stands in each."""
-    return {"candidates": told, **fields} if terse else g.candidates(*told, **fields)
-
-
-def gemini_parts(said: Said) -> list[tuple[int, JSON]]:
-    """The parts of an item, each in a chunk of its own. A call that is told in fragments is streamed."""
-    if said.kind == "item":
-        return [(said.choice, said.whole)]
-    if said.kind != "call":
-        tell = g.thought if said.kind == "reasoning" else g.text
-        return [(said.choice, tell(fragment)) for part in said.parts for fragment in part.fragments]
-    args = json.loads(joined(said.fragments) or "{}")
-    if len(said.fragments) < 2 or not args:
-        return [(said.choice, g.call(said.name, id=said.call_id, args=args))]
-    pieces = [g.call(None, partialArgs=[piece], willContinue=True) for piece in g.pieces_of(args)]
-    parts = [g.call(said.name, id=said.call_id, willContinue=True), *pieces, g.call(None)]
-    return [(said.choice, {**part, ARGS: args} if at == 0 else part) for at, part in enumerate(parts)]
-
-
-NO_CHOICE = -1
-"""Stands for the candidate of what belongs to none."""
-ARGS = ""
-"""Under which key a streamed call keeps its arguments for the document. It is taken out before it is sent."""
-
-
-def gemini_merge(parts: list[JSON], part: JSON) -> None:
-    """Adds a part to those of an unstreamed response: text goes on with text, thought with thought."""
-    args = part.pop(ARGS, None)
-    call = part.get("functionCall")
-    if call is not None:
-        if "name" in call:
-            told = {key: value for key, value in call.items() if key != "willContinue"}
-            parts.append({**part, "functionCall": {**told, "args": call.get("args", args)}})
-        return
-    before = parts[-1] if parts else {}
-    if "text" in part and "text" in before and before.get("thought") == part.get("thought"):
-        parts[-1] = {**before, "text": before["text"] + part["text"]}
-    else:
-        parts.append(part)
-
-
-TELLERS: dict[str, Callable[[Sequence[Said], Ending, Sequence[int], bool], Told]] = {
-    "responses": responses_stream,
-    "chat": chat_stream,
-    "anthropic": anthropic_stream,
-    "gemini": gemini_stream,
-}
-"""What tells a response in the words of each dialect."""
+def streamed_call(payload: JSON) -> list[JSON]:
+    """A chunk with a call, as Vertex streams it: its name, its arguments leaf by leaf, its end."""
+    (candidate,) = payload["candidates"]
+    (part,) = candidate["content"]["parts"]
+    call = dict(part["functionCall"])
+    args = call.pop("args")
+    if not args:
+        return [payload]
+    pieces = [{"partialArgs": [piece], "willContinue": True} for piece in g.pieces_of(args)]
+    return [
+        {
+            **payload,
+            "candidates": [{**candidate, "content": {"parts": [{"functionCall": told}], "role": "model"}}],
+        }
+        for told in ({**call, "willContinue": True}, *pieces, {})
+    ]

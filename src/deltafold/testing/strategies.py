@@ -27,7 +27,8 @@ except ImportError as error:
 
 from deltafold.model.errors import UsageError
 from deltafold.model.response import Outcome
-from deltafold.testing.builder import TELLERS, Stream, StreamBuilder, json_bytes, value_events
+from deltafold.registry import DIALECTS
+from deltafold.testing.builder import Stream, StreamBuilder, joined, json_bytes
 from deltafold.testing.damage import (
     HEARTBEATS,
     NO_STREAMS,
@@ -197,7 +198,9 @@ def hosted(draw: st.DrawFn, values: Values) -> list[Step]:
     said = draw(argument_texts() if kind == "mcp_call" else values.texts)
 
     def value(base: str, told: str, **key: int) -> list[dict[str, Any]]:
-        return value_events(base, key, draw(values.fragments(said)), told)
+        pieces = draw(values.fragments(said))
+        deltas = [{"type": f"response.{base}.delta", **key, "delta": piece} for piece in pieces]
+        return [*deltas, {"type": f"response.{base}.done", **key, told: joined(pieces)}]
 
     match kind:
         case "web_search_call":
@@ -305,12 +308,12 @@ def streams(
 
     Raises `UsageError` for another dialect, or for `Outcome.CANCELLED`: that is for the caller to do.
     """
-    if dialect is not None and dialect not in TELLERS:
-        names = ", ".join(map(repr, TELLERS))
+    if dialect is not None and dialect not in DIALECTS:
+        names = ", ".join(map(repr, DIALECTS))
         raise UsageError(f"there is no dialect {dialect!r} to draw: use {names} or None")
     if outcome is Outcome.CANCELLED:
         raise UsageError("no server cancels a stream: call ResponseParser.cancel()")
-    dialects = st.sampled_from([*TELLERS]) if dialect is None else st.just(dialect)
+    dialects = st.sampled_from(DIALECTS) if dialect is None else st.just(dialect)
     outcomes = st.sampled_from(TOLD) if outcome is None else st.just(outcome)
     sizes = min_items, max_items
     values = Values(texts() if text is None else text, max_cuts)

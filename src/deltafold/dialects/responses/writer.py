@@ -16,8 +16,6 @@ from deltafold.dialects.writing import (
     Writer,
     WrittenItem,
     WrittenPart,
-    blank_message,
-    blank_part,
     dumps,
     error_of,
     quoted,
@@ -348,8 +346,7 @@ class ResponsesWriter(Writer):
         index = self.lifts.get((item.index, "text"))
         if index is None:
             index = self.lifts[item.index, "text"] = -1 - len(self.lifts)
-            self._take(e.ItemStarted(index, blank_message(item.item.choice_index)))
-            self._take(e.PartStarted(index, 0, "content", blank_part("text")))
+            self._begin_text(index, item.item.choice_index)
         self.items[index].pieces.append(text)
         self._take(e.TextDelta(index, 0, text))
 
