@@ -51,7 +51,7 @@ class Answer:
     largest: int = 200
     """Bytes of a piece."""
     gone: threading.Event = attrs.field(factory=threading.Event)
-    """Set once the client has closed the connection of an answer that stalls."""
+    """Set at the end of the connection: of an answer that stalls, once the client has closed it."""
 
     def pieces(self) -> Iterator[bytes]:
         """The body, cut at random."""
@@ -75,11 +75,12 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answer = None
         try:
             asked = await read_request(reader)
             self.asked.append(asked)
             answer = self.answer(asked)
-            if "sec-websocket-key" in asked.headers:
+            if "sec-websocket-key" in asked.headers and answer.status == 200:
                 await speak(reader, writer, asked, answer)
             else:
                 await write(reader, writer, answer)
@@ -87,6 +88,8 @@ class Server:
             pass
         finally:
             writer.close()
+            if answer is not None:
+                answer.gone.set()
 
 
 async def read_request(reader: asyncio.StreamReader) -> Asked:
@@ -105,36 +108,35 @@ async def read_request(reader: asyncio.StreamReader) -> Asked:
 
 
 async def write(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: Answer) -> None:
-    """Sends an answer in chunks, so that a body that was cut off can be told from one that ended."""
+    """Sends an answer in chunks, so that a body that was cut off can be told from one that ended; or, with an
+    empty header `transfer-encoding`, as bytes up to the end of the connection."""
     headers = {"transfer-encoding": "chunked", "connection": "close", **answer.headers}
-    lines = [f"HTTP/1.1 {answer.status} Told", *(f"{name}: {value}" for name, value in headers.items())]
-    writer.write("\r\n".join([*lines, "", ""]).encode())
+    told = [f"{name}: {value}" for name, value in headers.items() if value]
+    writer.write("\r\n".join([f"HTTP/1.1 {answer.status} Told", *told, "", ""]).encode())
+    chunked = headers["transfer-encoding"] == "chunked"
     for piece in answer.pieces():
         if answer.pause:
             await asyncio.sleep(answer.pause)
-        writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        writer.write(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
         await writer.drain()
-    await end(reader, writer, answer, b"0\r\n\r\n")
+    await end(reader, writer, answer, b"0\r\n\r\n" if chunked else b"")
 
 
 async def end(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: Answer, whole: bytes
 ) -> None:
     """Ends a connection as the answer says."""
+    if answer.end in ("lost", "reset"):
+        await writer.drain()
+        await asyncio.sleep(0.03)  # what was written before has to arrive
     if answer.end == "whole":
         writer.write(whole)
     elif answer.end == "reset":
-        await writer.drain()
-        await asyncio.sleep(0.05)  # what was written before has to arrive
         raw = writer.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.transport.abort()
     elif answer.end == "stall":
-        try:
-            while await reader.read(4096):
-                pass
-        finally:
-            answer.gone.set()
+        await reader.read(4096)  # nothing, or that a WebSocket is closed
     if not writer.is_closing():
         await writer.drain()
 
@@ -191,6 +193,22 @@ def running() -> Iterator[Server]:
     with in_thread(main):
         assert ready.wait(10)
         yield server
+
+
+@contextmanager
+def serving_wsgi(app: Any) -> Iterator[str]:
+    """The address of a WSGI app that runs under the standard library's server."""
+    from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+    class Quiet(WSGIRequestHandler):
+        def log_message(self, *_: Any) -> None: ...
+
+    with make_server("127.0.0.1", 0, app, WSGIServer, Quiet) as server:
+        thread = threading.Thread(target=server.serve_forever, args=[0.02], daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join(10)
 
 
 @contextmanager
