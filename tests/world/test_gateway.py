@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -24,6 +21,7 @@ from deltafold import (
     encode_response,
     parse,
 )
+from world.examples import load
 from world.said import ARGUMENTS, TEXT, WIRES, cut, pieces, request, stream
 from world.server import Answer, Asked, Server, serving
 
@@ -38,17 +36,6 @@ PATHS = {
     "gemini array": "/v1beta/models/model-1:streamGenerateContent",
 }
 BASES = {"responses": "/v1", "chat": "/v1", "anthropic": "/v1", "gemini": "/v1beta"}
-
-
-def load(name: str) -> ModuleType:
-    """An example of the documentation, as a module."""
-    path = Path(__file__).parents[2] / "docs" / "examples" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 gateway = load("gateway")
