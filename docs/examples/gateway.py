@@ -555,7 +555,7 @@ class Plain:
         wire = wire_of(came)
         if wire != self.upstream.settings.upstream_wire:
             raise Refused(ResponseError(ErrorKind.NOT_FOUND, "This upstream does not count tokens."))
-        path = came.url.path.partition("/v1beta" if wire == "gemini" else "/v1")[2]
+        path = re.sub("^/v1(beta)?", "", came.url.path)
         body = json.loads(await came.body())
         if self.upstream.settings.upstream_model and wire != "gemini":
             body["model"] = self.upstream.settings.upstream_model
@@ -576,7 +576,7 @@ def model_card(name: str) -> dict[str, Any]:
 def wire_of(came: Request) -> str:
     """The API that a client speaks, where the path does not settle it."""
     path = came.url.path
-    if path.startswith("/v1beta"):
+    if path.startswith("/v1beta") or re.search(r":\w+$", path):
         return "gemini"
     if "anthropic-version" in came.headers or path.startswith("/v1/messages"):
         return "anthropic"
@@ -620,6 +620,8 @@ def make_app(settings: Settings) -> Starlette:
         Route("/v1/messages", Generation(upstream, "anthropic"), methods=post),
         Route("/v1beta/models/{name}:countTokens", plain.count, methods=post),
         Route("/v1beta/models/{call:path}", Generation(upstream, "gemini"), methods=post),
+        Route("/v1/models/{name}:countTokens", plain.count, methods=post),
+        Route("/v1/models/{call:path}", Generation(upstream, "gemini"), methods=post),
         Route("/v1/responses/input_tokens", plain.count, methods=post),
         Route("/v1/messages/count_tokens", plain.count, methods=post),
         Route("/v1/models", plain.models),
