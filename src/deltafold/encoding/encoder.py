@@ -173,6 +173,9 @@ class StreamEncoder:
             raise UsageError(f"the snapshot is damaged: {error!r}") from error
         return encoder
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StreamEncoder.resume, (self.snapshot(),)
+
 
 def encode_response(response: Response, dialect: str) -> dict[str, Any]:
     """The body that an API would have sent for a response, unstreamed, and valid for its clients.
