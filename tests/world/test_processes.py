@@ -78,7 +78,7 @@ def test_exceptions_come_from_other_processes(pool: ProcessPoolExecutor, what: s
 
 @pytest.mark.parametrize("wire", WIRES)
 def test_a_pickled_encoder_has_a_life_of_its_own(wire: str) -> None:
-    """What is made of an encoder or a writer by pickle goes on from there, and touches the first one no more."""
+    """What pickle makes of an encoder or a writer goes on from there, and touches the first one no more."""
     plain, moved = writer_frames(wire, pickled=False), writer_frames(wire, pickled=True)
     assert b"".join(plain) == b"".join(moved)
     encoder = StreamEncoder(wire)
