@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from world.server import Server, running
+from world.server import Server, Stage, running, stage
 
 
 @pytest.fixture
@@ -14,3 +14,11 @@ def server() -> Iterator[Server]:
     """A server that answers as it is told."""
     with running() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def play() -> Iterator[Stage]:
+    """Where ASGI apps are run."""
+    pytest.importorskip("uvicorn")
+    with stage() as play:
+        yield play

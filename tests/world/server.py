@@ -160,14 +160,14 @@ async def speak(
 
 
 @contextmanager
-def in_thread(main: Callable[[asyncio.Event], Any]) -> Iterator[None]:
+def in_thread(main: Callable[[asyncio.Event], Any]) -> Iterator[asyncio.AbstractEventLoop]:
     """Runs an event loop beside the test: `main` until the event that it gets is set."""
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
     thread = threading.Thread(target=loop.run_until_complete, args=[main(stop)], daemon=True)
     thread.start()
     try:
-        yield
+        yield loop
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(10)
@@ -211,12 +211,40 @@ def serving_wsgi(app: Any) -> Iterator[str]:
         thread.join(10)
 
 
+class Stage:
+    """A server under uvicorn whose ASGI app can be changed: to start one takes longer than most tests."""
+
+    def __init__(self) -> None:
+        self.app: Any = None
+        self.url = ""
+        self.loop: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
+
+    def run(self, coroutine: Any) -> Any:
+        """Runs a coroutine in the server's own loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)
+
+    @contextmanager
+    def playing(self, app: Any) -> Iterator[str]:
+        """The address of a Starlette app, from its start to its shutdown."""
+        lifespan = app.router.lifespan_context(app)
+        self.run(lifespan.__aenter__())
+        self.app = app
+        yield self.url
+        self.run(lifespan.__aexit__(None, None, None))
+
+
 @contextmanager
-def serving(app: Any) -> Iterator[str]:
-    """The address of an ASGI app that runs under uvicorn."""
+def stage() -> Iterator[Stage]:
+    """A stage that is open."""
     import uvicorn
 
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=1)
+    set_up = Stage()
+    config = uvicorn.Config(
+        set_up, host="127.0.0.1", port=0, log_config=None, lifespan="off", timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     ready = threading.Event()
 
@@ -224,11 +252,19 @@ def serving(app: Any) -> Iterator[str]:
         serve = asyncio.ensure_future(server.serve())
         while not server.started:
             await asyncio.sleep(0.01)
+        set_up.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
         ready.set()
         await stop.wait()
         server.should_exit = True
         await serve
 
-    with in_thread(main):
+    with in_thread(main) as set_up.loop:
         assert ready.wait(10)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield set_up
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """The address of a Starlette app on a stage of its own."""
+    with stage() as alone, alone.playing(app) as url:
+        yield url

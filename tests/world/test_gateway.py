@@ -23,7 +23,7 @@ from deltafold import (
 )
 from world.examples import load
 from world.said import ARGUMENTS, TEXT, WIRES, cut, pieces, request, stream
-from world.server import Answer, Asked, Server, serving
+from world.server import Answer, Asked, Server, Stage
 
 httpx, *_ = [pytest.importorskip(package) for package in ("httpx", "starlette", "uvicorn")]
 
@@ -35,19 +35,36 @@ PATHS = {
     "gemini sse": "/v1beta/models/model-1:streamGenerateContent?alt=sse",
     "gemini array": "/v1beta/models/model-1:streamGenerateContent",
 }
+CLIENT = {"timeout": 20, "trust_env": False, "verify": False}
 BASES = {"responses": "/v1", "chat": "/v1", "anthropic": "/v1", "gemini": "/v1beta"}
 
 
 gateway = load("gateway")
 
 
-@contextmanager
-def gateway_to(server: Server, wire: str, **settings: Any) -> Iterator[httpx.Client]:
-    """A client of a gateway with that server behind it."""
-    told = {"upstream_url": server.url + BASES[wire], "upstream_key": "key", "stall": 20.0, **settings}
-    app = gateway.make_app(gateway.Settings(upstream_wire=wire, **told))
-    with serving(app) as url, httpx.Client(base_url=url, timeout=20, trust_env=False) as client:
-        yield client
+class Behind:
+    """A gateway with the server behind it."""
+
+    def __init__(self, server: Server, play: Stage) -> None:
+        self.server, self.play = server, play
+
+    @contextmanager
+    def __call__(self, wire: str, **settings: Any) -> Iterator[httpx.Client]:
+        """A client of it."""
+        told = {
+            "upstream_url": self.server.url + BASES[wire],
+            "upstream_key": "key",
+            "stall": 20.0,
+            **settings,
+        }
+        app = gateway.make_app(gateway.Settings(upstream_wire=wire, **told))
+        with self.play.playing(app) as url, httpx.Client(base_url=url, **CLIENT) as client:
+            yield client
+
+
+@pytest.fixture
+def gateway_to(server: Server, play: Stage) -> Behind:
+    return Behind(server, play)
 
 
 def front_of(front: str) -> str:
@@ -95,10 +112,12 @@ def check(response: Response) -> None:
 
 
 @pytest.mark.parametrize("behind", WIRES)
-def test_any_api_in_front_of_any_other(server: Server, behind: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_any_api_in_front_of_any_other(
+    gateway_to: Behind, server: Server, behind: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """What a client reads on its own wire, streamed or not, is what the upstream said."""
     seen = 0
-    with gateway_to(server, behind) as client:
+    with gateway_to(behind) as client:
         for front in (*WIRES, "gemini array"):
             server.answer = lambda asked, at=seen: Answer(stream(behind), seed=at)
             more = {"stream_options": {"include_usage": True}} if front == "chat" else {}
@@ -136,7 +155,7 @@ def test_any_api_in_front_of_any_other(server: Server, behind: str, caplog: pyte
         ({}, PATHS["chat"] + "?key=mine"),
     ],
 )
-def test_keys_pass_through(server: Server, headers: dict[str, str], path: str) -> None:
+def test_keys_pass_through(gateway_to: Behind, server: Server, headers: dict[str, str], path: str) -> None:
     """Where the gateway has no key, the client's goes upstream in the words of its API."""
     for behind, name, value in (
         ("chat", "authorization", "Bearer mine"),
@@ -144,35 +163,35 @@ def test_keys_pass_through(server: Server, headers: dict[str, str], path: str) -
         ("gemini", "x-goog-api-key", "mine"),
     ):
         server.answer = lambda asked, behind=behind: Answer(stream(behind))
-        with gateway_to(server, behind, upstream_key="") as client:
+        with gateway_to(behind, upstream_key="") as client:
             assert client.post(path, json=ask("chat")[1], headers=headers).status_code == 200, behind
         assert server.asked[-1].headers[name] == value
 
 
-def test_the_model_can_be_set(server: Server) -> None:
+def test_the_model_can_be_set(gateway_to: Behind, server: Server) -> None:
     """The upstream is asked for the model of the settings."""
     server.answer = lambda asked: Answer(stream("chat"))
-    with gateway_to(server, "chat", upstream_model="other") as client:
+    with gateway_to("chat", upstream_model="other") as client:
         assert post(client, "anthropic").status_code == 200
         assert server.asked[-1].json["model"] == "other"
         assert client.get("/v1/models").json()["data"][0]["id"] == "other"
 
 
-def test_a_client_that_asks_for_no_usage_gets_none(server: Server) -> None:
+def test_a_client_that_asks_for_no_usage_gets_none(gateway_to: Behind, server: Server) -> None:
     """Chat's chunk with the usage is written where it was asked for."""
     server.answer = lambda asked: Answer(stream("anthropic"))
-    with gateway_to(server, "anthropic") as client:
+    with gateway_to("anthropic") as client:
         assert b'"choices":[]' not in post(client, "chat").content
 
 
 @pytest.mark.parametrize("front", [*WIRES, "gemini array"])
-def test_a_response_without_an_id_gets_one(server: Server, front: str) -> None:
+def test_a_response_without_an_id_gets_one(gateway_to: Behind, server: Server, front: str) -> None:
     """Two answers never have the same made id."""
     body = (
         b'data: {"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
     )
     server.answer = lambda asked: Answer(body)
-    with gateway_to(server, "chat") as client:
+    with gateway_to("chat") as client:
         for streamed in (True, False):
             ids = {
                 parse(post(client, front, streamed=streamed).content, front_of(front)).id for _ in range(2)
@@ -180,19 +199,19 @@ def test_a_response_without_an_id_gets_one(server: Server, front: str) -> None:
             assert len(ids - {None}) == 2
 
 
-def test_what_is_lost_is_told(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_lost_is_told(gateway_to: Behind, server: Server, caplog: pytest.LogCaptureFixture) -> None:
     """Losses of the request are in a header, and all of them in the log."""
     server.answer = lambda asked: Answer(stream("anthropic"))
-    with gateway_to(server, "anthropic") as client:
+    with gateway_to("anthropic") as client:
         answer = post(client, "chat", logit_bias={"1": 2})
     assert "field_not_supported logit_bias" in answer.headers["x-losses"]
     assert "'field_not_supported': 1" in lines(caplog)[0]
 
 
-def test_heartbeats(server: Server) -> None:
+def test_heartbeats(gateway_to: Behind, server: Server) -> None:
     """A client that waits gets signs of life, where its wire has some; they change nothing."""
     server.answer = lambda asked: Answer(stream("responses"), pause=0.1, largest=5000)
-    with gateway_to(server, "responses", heartbeat=0.04) as client:
+    with gateway_to("responses", heartbeat=0.04) as client:
         for front in ("chat", "gemini array", "gemini sse"):
             answer = post(client, front)
             check_text(answer, front)
@@ -220,9 +239,11 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("front", [*WIRES, "gemini array"])
-def test_a_refused_request(server: Server, front: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refused_request(
+    gateway_to: Behind, server: Server, front: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """The status fits the kind, the body is an error of the client's own API, and the log has one line."""
-    with gateway_to(server, "chat") as client:
+    with gateway_to("chat") as client:
         for status, body, kind, told in REFUSALS:
             headers = {"content-type": "application/json", "retry-after": "7"}
             server.answer = lambda asked, status=status, body=body, headers=headers: Answer(
@@ -255,7 +276,7 @@ def error_of(data: bytes, status: int) -> ErrorKind:
 @pytest.mark.parametrize("front", [*WIRES, "gemini array"])
 @pytest.mark.parametrize("streamed", [True, False])
 def test_nothing_but_trouble(
-    server: Server, front: str, streamed: bool, caplog: pytest.LogCaptureFixture
+    gateway_to: Behind, server: Server, front: str, streamed: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """HTML, a connection that is reset at once, one that ends with nothing, a stall: each has its status."""
     html = {"content-type": "text/html"}
@@ -270,7 +291,7 @@ def test_nothing_but_trouble(
         (Answer(b": ping\n\n" * 100, largest=9, pause=0.05), 504),
         (Answer(b'data: {"error":{"message":"x","code":429}}\n\n'), 429),
     ]
-    with gateway_to(server, "chat", stall=0.2) as client:
+    with gateway_to("chat", stall=0.2) as client:
         for answer, status in answers:
             caplog.clear()
             server.answer = lambda asked, answer=answer: answer
@@ -284,9 +305,9 @@ def test_nothing_but_trouble(
                 assert answer.gone.wait(5)
 
 
-def test_nobody_listens(server: Server) -> None:
+def test_nobody_listens(gateway_to: Behind, server: Server) -> None:
     """An upstream that cannot be reached is a failure of the gateway's side."""
-    with gateway_to(server, "chat", upstream_url="http://127.0.0.1:9/v1") as client:
+    with gateway_to("chat", upstream_url="http://127.0.0.1:9/v1") as client:
         answer = post(client, "anthropic")
     assert answer.status_code == 500
     assert "ConnectError" in answer.json()["error"]["message"]
@@ -294,13 +315,15 @@ def test_nobody_listens(server: Server) -> None:
 
 @pytest.mark.parametrize("front", [*WIRES, "gemini array"])
 @pytest.mark.parametrize("end", ["reset", "lost", "stall", "whole"])
-def test_a_stream_that_breaks(server: Server, front: str, end: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stream_that_breaks(
+    gateway_to: Behind, server: Server, front: str, end: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """What had come is there, and then an error on the client's wire: no end that looks like success."""
     for behind in ("anthropic", "gemini"):
         caplog.clear()
         answer = Answer(cut(behind), end=end)
         server.answer = lambda asked, answer=answer: answer
-        with gateway_to(server, behind, stall=0.3) as client:
+        with gateway_to(behind, stall=0.3) as client:
             got = post(client, front)
         assert got.status_code == 200
         response = parse(got.content, front_of(front))
@@ -313,11 +336,11 @@ def test_a_stream_that_breaks(server: Server, front: str, end: str, caplog: pyte
         assert "outcome=truncated" in line if end == "whole" else "outcome=failed" in line
 
 
-def test_an_error_in_the_middle(server: Server) -> None:
+def test_an_error_in_the_middle(gateway_to: Behind, server: Server) -> None:
     """An error of the upstream's stream is one of the client's."""
     error = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"busy"}}\n\n'
     server.answer = lambda asked: Answer(b"".join(pieces("anthropic")[:4]) + error)
-    with gateway_to(server, "anthropic") as client:
+    with gateway_to("anthropic") as client:
         for front in WIRES:
             response = parse(post(client, front).content, front)
             assert response.error is not None
@@ -329,7 +352,7 @@ def test_an_error_in_the_middle(server: Server) -> None:
 
 @pytest.mark.parametrize("end", ["reset", "lost", "whole"])
 def test_a_lost_connection_is_taken_up_again(
-    server: Server, end: str, caplog: pytest.LogCaptureFixture
+    gateway_to: Behind, server: Server, end: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The client of another API does not notice that the upstream's connection broke."""
     whole = pieces("responses")
@@ -347,7 +370,7 @@ def test_a_lost_connection_is_taken_up_again(
 
     whole[0] = b"retry: 20\n\n" + whole[0]
     server.answer = answer
-    with gateway_to(server, "responses") as client:
+    with gateway_to("responses") as client:
         check(parse(post(client, "anthropic").content, "anthropic"))
     assert [asked.method for asked in server.asked] == ["POST", "GET", "GET"]
     assert server.asked[-1].headers["authorization"] == "Bearer key"
@@ -359,7 +382,7 @@ def sequence_number(frame: bytes) -> int:
     return int(json.loads(said)["sequence_number"]) if said else -1
 
 
-def test_a_response_that_cannot_be_taken_up(server: Server) -> None:
+def test_a_response_that_cannot_be_taken_up(gateway_to: Behind, server: Server) -> None:
     """Where the upstream does not have it any more, the response was cut off; nobody asks for ever."""
     for status in (404, 200):
         server.asked.clear()
@@ -367,7 +390,7 @@ def test_a_response_that_cannot_be_taken_up(server: Server) -> None:
             *((b"retry: 20\n\n" + cut("responses"), 200) if asked.method == "POST" else (b"", status)),
             end="lost",
         )
-        with gateway_to(server, "responses", resumptions=2) as client:
+        with gateway_to("responses", resumptions=2) as client:
             response = parse(post(client, "chat").content, "chat")
         assert response.outcome is Outcome.FAILED
         assert len(server.asked) == (2 if status == 404 else 3)
@@ -379,12 +402,12 @@ def test_a_response_that_cannot_be_taken_up(server: Server) -> None:
 @pytest.mark.parametrize("streamed", [True, False])
 @pytest.mark.parametrize("body", [b"", cut("anthropic")])
 def test_a_client_that_vanishes(
-    server: Server, streamed: bool, body: bytes, caplog: pytest.LogCaptureFixture
+    gateway_to: Behind, server: Server, streamed: bool, body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The upstream's connection is closed at once, though it is silent; and the log says why."""
     answer = Answer(body, end="stall")
     server.answer = lambda asked: answer
-    with gateway_to(server, "anthropic") as client:
+    with gateway_to("anthropic") as client:
         path, told = ask("chat", streamed=streamed)
         raw = json.dumps(told).encode()
         head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(raw)}\r\n\r\n".encode()
@@ -399,9 +422,11 @@ def test_a_client_that_vanishes(
         assert "outcome=client_gone" in line
 
 
-def test_a_client_that_vanishes_while_it_asks(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_client_that_vanishes_while_it_asks(
+    gateway_to: Behind, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
     """Half a request asks nothing of the upstream."""
-    with gateway_to(server, "chat") as client:
+    with gateway_to("chat") as client:
         with socket.create_connection(("127.0.0.1", client.base_url.port or 0)) as connection:
             connection.sendall(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
         assert "outcome=client_gone" in lines(caplog)[0]
@@ -419,9 +444,11 @@ def test_a_client_that_vanishes_while_it_asks(server: Server, caplog: pytest.Log
         b'{"model":"m","messages":[{"role":"user"}],"background":true}',
     ],
 )
-def test_a_bad_request(server: Server, body: bytes, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bad_request(
+    gateway_to: Behind, server: Server, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     """What is no request of the API is refused in its words, and does not go upstream."""
-    with gateway_to(server, "anthropic") as client:
+    with gateway_to("anthropic") as client:
         for front in ("chat", "responses", "gemini"):
             if front == "gemini" and (body == b"{}" or body.startswith(b'{"model"')):
                 continue
@@ -433,19 +460,19 @@ def test_a_bad_request(server: Server, body: bytes, caplog: pytest.LogCaptureFix
     assert not server.asked
 
 
-def test_lone_surrogates(server: Server) -> None:
+def test_lone_surrogates(gateway_to: Behind, server: Server) -> None:
     """Half a character, which JSON may hold, goes on as it came."""
     server.answer = lambda asked: Answer(stream("chat"))
-    with gateway_to(server, "chat") as client:
+    with gateway_to("chat") as client:
         body = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"\\ud800"}]}'
         assert client.post(PATHS["chat"], content=body).status_code == 200
     assert server.asked[0].json["messages"][0]["content"] == "\ud800"
 
 
-def test_sizes(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_sizes(gateway_to: Behind, server: Server, caplog: pytest.LogCaptureFixture) -> None:
     """A request and a response may be so large, and no larger."""
     server.answer = lambda asked: Answer(stream("chat"))
-    with gateway_to(server, "chat", request_bytes=200, response_bytes=30) as client:
+    with gateway_to("chat", request_bytes=200, response_bytes=30) as client:
         assert post(client, "chat", user="x" * 200).status_code == 400
         assert "more than 200 bytes" in lines(caplog)[0]
         caplog.clear()
@@ -457,11 +484,11 @@ def test_sizes(server: Server, caplog: pytest.LogCaptureFixture) -> None:
 # --------------------------------------------------------------------------------------- models and counts
 
 
-def test_models(server: Server) -> None:
+def test_models(gateway_to: Behind, server: Server) -> None:
     """Every client finds the models in the place and the words of its API."""
     told = {"object": "list", "data": [{"id": "a"}, {"id": "b"}]}
     server.answer = lambda asked: Answer(json.dumps(told).encode())
-    with gateway_to(server, "chat") as client:
+    with gateway_to("chat") as client:
         assert [model["id"] for model in client.get("/v1/models").json()["data"]] == ["a", "b"]
         assert client.get("/v1beta/models").json()["models"][1]["name"] == "models/b"
         assert client.get("/v1/models/a").json()["id"] == "a"
@@ -476,7 +503,7 @@ def test_models(server: Server) -> None:
         assert (answer.status_code, answer.json()["type"]) == (401, "error")
 
 
-def test_counts(server: Server) -> None:
+def test_counts(gateway_to: Behind, server: Server) -> None:
     """Tokens are counted by the upstream, where it has the client's API, or by nobody."""
     server.answer = lambda asked: Answer(b'{"input_tokens":7}')
     paths = {
@@ -485,7 +512,7 @@ def test_counts(server: Server) -> None:
         "gemini": "/v1beta/models/model-1:countTokens",
     }
     for behind in paths:
-        with gateway_to(server, behind) as client:
+        with gateway_to(behind) as client:
             for front, path in paths.items():
                 answer = client.post(path, json=request(front))
                 assert answer.status_code == (200 if front == behind else 404)

@@ -14,7 +14,7 @@ import pytest
 import test_docs
 from deltafold import Event, Outcome, ResponseFinished, ResponseParser, TextDelta, parse
 from world.said import TEXT, cut, request, stream
-from world.server import Answer, Server, serving, serving_wsgi
+from world.server import Answer, Server, Stage, serving_wsgi
 
 httpx, *_ = [pytest.importorskip(package) for package in ("httpx", "starlette", "uvicorn")]
 
@@ -31,7 +31,9 @@ def app_of(framework: str, endpoint: Any) -> Any:
 
 
 def answer_from(url: str, **options: Any) -> Any:
-    return httpx.post(url + "/answer", json=request("chat"), timeout=20, trust_env=False, **options)
+    return httpx.post(
+        url + "/answer", json=request("chat"), timeout=20, trust_env=False, verify=False, **options
+    )
 
 
 def text_of(events: list[Event]) -> str:
@@ -51,14 +53,14 @@ def wait_for_the_end(seen: list[Event]) -> Outcome:
 
 
 @frameworks
-def test_a_server_that_speaks(framework: str) -> None:
+def test_a_server_that_speaks(framework: str, play: Stage) -> None:
     """What a client reads is what the server says."""
 
     async def words(asked: Any) -> AsyncIterator[str]:
         for word in WORDS:
             yield word
 
-    with serving(app_of(framework, test_docs.example("speaking")(words))) as url:
+    with play.playing(app_of(framework, test_docs.example("speaking")(words))) as url:
         response = parse(answer_from(url).content, "chat", strict=True)
     assert (response.output_text, response.model, response.outcome) == (TEXT, "model-1", "completed")
 
@@ -108,21 +110,24 @@ def test_a_wsgi_client_that_vanishes() -> None:
 
 
 @contextlib.contextmanager
-def relay(framework: str, server: Server, seen: list[Event], silence: float = 20.0) -> Iterator[str]:
+def relay(
+    framework: str, play: Stage, server: Server, seen: list[Event], silence: float = 20.0
+) -> Iterator[str]:
     """The address of a relay in front of the server."""
-    client = httpx.AsyncClient(timeout=silence, trust_env=False)
+    client = httpx.AsyncClient(timeout=silence, trust_env=False, verify=False)
     endpoint = test_docs.example("relaying")(client, server.url, seen.append)
-    with serving(app_of(framework, endpoint)) as url:
+    with play.playing(app_of(framework, endpoint)) as url:
         yield url
+    play.run(client.aclose())
 
 
 @frameworks
-def test_a_relay(framework: str, server: Server) -> None:
+def test_a_relay(framework: str, server: Server, play: Stage) -> None:
     """The client gets what the server sent, to the byte, and the reader along sees every event."""
     for wire in ("chat", "anthropic"):
         seen: list[Event] = []
         server.answer = lambda asked, wire=wire: Answer(stream(wire), seed=3)
-        with relay(framework, server, seen) as url:
+        with relay(framework, play, server, seen) as url:
             assert answer_from(url, headers={"authorization": "Bearer mine"}).content == stream(wire)
         parser = ResponseParser(wire)
         parser.feed(stream(wire))
@@ -132,23 +137,23 @@ def test_a_relay(framework: str, server: Server) -> None:
         assert server.asked[-1].json == request("chat")
 
 
-def test_a_relay_of_an_error(server: Server) -> None:
+def test_a_relay_of_an_error(server: Server, play: Stage) -> None:
     """A request that was refused is passed on as well, and is no stream."""
     body = b'{"error":{"message":"slow down","code":"rate_limit_exceeded"}}'
     server.answer = lambda asked: Answer(body, 429, {"content-type": "application/json"})
     seen: list[Event] = []
-    with relay("starlette.applications", server, seen) as url:
+    with relay("starlette.applications", play, server, seen) as url:
         answer = answer_from(url)
     assert (answer.status_code, answer.content) == (429, body)
     assert not seen
 
 
 @pytest.mark.parametrize("end", ["lost", "reset", "stall"])
-def test_a_relay_whose_upstream_breaks(end: str, server: Server) -> None:
+def test_a_relay_whose_upstream_breaks(end: str, server: Server, play: Stage) -> None:
     """The client gets what had come and sees that it is not whole; so does who reads along."""
     server.answer = lambda asked: Answer(cut("anthropic"), end=end)
     seen: list[Event] = []
-    with relay("starlette.applications", server, seen, silence=0.2) as url:
+    with relay("starlette.applications", play, server, seen, silence=0.2) as url:
         with httpx.stream("POST", url + "/answer", json={}, trust_env=False) as answer:
             got = until_it_breaks(answer.iter_bytes())
         assert got == cut("anthropic")
@@ -165,12 +170,12 @@ def until_it_breaks(chunks: Iterator[bytes]) -> bytes:
 
 
 @frameworks
-def test_a_relay_whose_client_vanishes(framework: str, server: Server) -> None:
+def test_a_relay_whose_client_vanishes(framework: str, server: Server, play: Stage) -> None:
     """The upstream's connection is closed, and the response was cancelled."""
     answer = Answer(cut("anthropic"), end="stall")
     server.answer = lambda asked: answer
     seen: list[Event] = []
-    with relay(framework, server, seen) as url:
+    with relay(framework, play, server, seen) as url:
         with httpx.stream("POST", url + "/answer", json={}, trust_env=False) as got:
             next(got.iter_raw())
         assert answer.gone.wait(5)
