@@ -153,7 +153,7 @@ def test_a_relay_whose_upstream_breaks(end: str, server: Server, play: Stage) ->
     """The client gets what had come and sees that it is not whole; so does who reads along."""
     server.answer = lambda asked: Answer(cut("anthropic"), end=end)
     seen: list[Event] = []
-    with relay("starlette.applications", play, server, seen, silence=0.2) as url:
+    with relay("starlette.applications", play, server, seen, silence=0.4 if end == "stall" else 20.0) as url:
         with httpx.stream("POST", url + "/answer", json={}, trust_env=False) as answer:
             got = until_it_breaks(answer.iter_bytes())
         assert got == cut("anthropic")
