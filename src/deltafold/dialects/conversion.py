@@ -445,6 +445,7 @@ def declared(tool: Tool, losses: Losses) -> tuple[JSON, JSON | None] | None:
     losses.members(tool.path, tool.more)
     if tool.kind != "custom":
         return described(tool), tool.schema
+    losses.custom(tool.path)
     if tool.format is not None and tool.format.get("type") != "text":
         why = f"the {losses.api} has no {tool.format.get('type')} for the input of a tool"
         losses.lose(LossCode.FIELD_NOT_SUPPORTED, f"{tool.path}.{tool.inside}format", why)
@@ -466,6 +467,7 @@ def allowed_names(choice: ToolChoice, losses: Losses) -> list[tuple[str, str]]:
 def arguments_of(block: Block, losses: Losses) -> JSON:
     """The arguments of a call for an API where they are an object."""
     if block.custom:
+        losses.custom(block.path)
         return {"input": block.text}
     given = json_object(block.text)
     if given is None:
@@ -646,6 +648,11 @@ class Losses:
         """Notes the loss of a tool."""
         self.lose(LossCode.TOOL_NOT_SUPPORTED, tool.path, f"the {self.api} has no tool {tool.type}")
 
+    def custom(self, path: str) -> None:
+        """Notes that a custom tool, or a call of it, becomes a function."""
+        why = f"the {self.api} has no custom tools; it is a function of one text, input"
+        self.lose(LossCode.CUSTOM_TOOL_AS_FUNCTION, path, why)
+
     def choice(self, choice: ToolChoice, name: str) -> None:
         """Notes the loss of a choice of tools."""
         self.lose(LossCode.VALUE_CHANGED, choice.path, f"the {self.api} has no choice {name}")
@@ -658,7 +665,8 @@ class Losses:
         """Notes what is lost of a result. `errors` says whether the API marks those of tools that failed."""
         self.members(block.path, block.more)
         if block.is_error and not errors:
-            self.lose(LossCode.ERROR_FLAG_NOT_SUPPORTED, f"{block.path}.is_error")
+            key = "functionResponse.response.error" if block.dialect == "gemini" else "is_error"
+            self.lose(LossCode.ERROR_FLAG_NOT_SUPPORTED, f"{block.path}.{key}")
 
     def settings(self, settings: dict[str, Setting]) -> None:
         """Notes the loss of the parameters that are left."""
@@ -722,7 +730,7 @@ def results_behind_calls(messages: list[InputMessage]) -> list[InputMessage]:
     for message in joined:
         if message.role == "tool":
             left = [block for block in message.blocks if results.get(block.id) is block]
-            if left:
+            if left or message.more:
                 settled.append(InputMessage("tool", left, message.path, message.more))
             continue
         settled.append(message)

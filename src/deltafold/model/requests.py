@@ -167,6 +167,7 @@ class ToolChoice(Shown):
     """Of the allowed tools: kind and name."""
     required: bool = False
     """Whether one of the allowed tools has to be called."""
+    more: JSON = attrs.field(factory=dict)
 
 
 @attrs.define(repr=False)

@@ -223,10 +223,11 @@ def read_tool(tool: JSON, path: str) -> Tool:
 def read_choice(choice: JSON) -> ToolChoice:
     path = "tool_choice"
     kind = string_at(choice, "type", path)
+    more = rest(choice, "type", "name", "disable_parallel_tool_use")
     if kind in CHOICES:
-        return ToolChoice(CHOICES[kind], path)
+        return ToolChoice(CHOICES[kind], path, more=more)
     if kind == "tool":
-        return ToolChoice("function", path, string_at(choice, "name", path))
+        return ToolChoice("function", path, string_at(choice, "name", path), more=more)
     return ToolChoice("other", path, kind)
 
 
@@ -304,6 +305,7 @@ def write_tools(request: Request, made: JSON, losses: Losses, parallel: Setting 
 def write_choice(choice: ToolChoice | None, losses: Losses) -> JSON | None:
     if choice is None:
         return None
+    losses.members(choice.path, choice.more)
     if choice.kind in ("function", "custom"):
         return {"type": "tool", "name": choice.name}
     for word, kind in CHOICES.items():

@@ -249,20 +249,23 @@ def read_choice(choice: Any, path: str) -> ToolChoice:
         return read_word_of_choice(choice, path)
     choice = object_at(choice, path)
     if path == "function_call":
-        return ToolChoice("function", path, string_at(choice, "name", path))
+        return ToolChoice("function", path, string_at(choice, "name", path), more=rest(choice, "name"))
     kind = string_at(choice, "type", path)
-    if kind in ("function", "custom"):
-        inside = object_at(choice.get(kind), f"{path}.{kind}")
-        return ToolChoice(kind, path, string_at(inside, "name", f"{path}.{kind}"))
-    if kind == "allowed_tools":
-        inside = object_at(choice.get(kind), f"{path}.{kind}")
-        names = []
-        for tool, where in objects_in(inside.get("tools"), f"{path}.{kind}.tools"):
-            word = string_at(tool, "type", where)
-            named = object_at(tool.get(word), f"{where}.{word}")
-            names.append((word, string_at(named, "name", f"{where}.{word}")))
-        return ToolChoice("allowed", path, names=names, required=inside.get("mode") == "required")
-    return ToolChoice("other", path, kind)
+    if kind not in ("function", "custom", "allowed_tools"):
+        return ToolChoice("other", path, kind)
+    where = f"{path}.{kind}"
+    inside = object_at(choice.get(kind), where)
+    more = rest(choice, "type", kind) | below(kind, rest(inside, "name", "tools", "mode"))
+    if kind != "allowed_tools":
+        return ToolChoice(kind, path, string_at(inside, "name", where), more=more)
+    read = ToolChoice("allowed", path, required=inside.get("mode") == "required", more=more)
+    for tool, place in objects_in(inside.get("tools"), f"{where}.tools"):
+        word = string_at(tool, "type", place)
+        named = object_at(tool.get(word), f"{place}.{word}")
+        read.names.append((word, string_at(named, "name", f"{place}.{word}")))
+        left = rest(tool, "type", word) | below(word, rest(named, "name"))
+        read.more |= below(place.removeprefix(f"{path}."), left)
+    return read
 
 
 # ------------------------------------------------------------------------------------------------ writing
@@ -337,6 +340,7 @@ def search_options(tool: Tool, losses: Losses) -> JSON:
 def write_choice(choice: ToolChoice | None, made: JSON, losses: Losses) -> None:
     if choice is None:
         return
+    losses.members(choice.path, choice.more)
     if choice.kind in ("auto", "none", "required"):
         made["tool_choice"] = choice.kind
     elif choice.kind in ("function", "custom"):

@@ -196,6 +196,7 @@ def read_result(inside: JSON, path: str, where: str) -> Block:
         name=string_at(inside, "name", where),
         content=[*content, *parts_in(inside, where, read_part)],
         is_error=is_error,
+        dialect="gemini",
         more=rest(inside, "id", "name", "response", "parts"),
     )
 
@@ -402,6 +403,7 @@ def write_tools(request: Request, made: JSON, losses: Losses) -> None:
 def write_choice(choice: ToolChoice | None, losses: Losses) -> JSON:
     if choice is None:
         return {}
+    losses.members(choice.path, choice.more)
     if choice.kind in ("function", "custom"):
         return {"mode": "ANY", "allowedFunctionNames": [choice.name]}
     if choice.kind == "allowed":

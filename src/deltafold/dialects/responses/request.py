@@ -232,14 +232,16 @@ def read_choice(choice: Any, path: str) -> ToolChoice:
     choice = object_at(choice, path)
     kind = string_at(choice, "type", path)
     if kind in ("function", "custom"):
-        return ToolChoice(kind, path, string_at(choice, "name", path))
-    if kind == "allowed_tools":
-        names = []
-        for tool, where in objects_in(choice.get("tools"), f"{path}.tools"):
-            word = string_at(tool, "type", where)
-            names.append((word, str(tool.get("name") or tool.get("server_label") or word)))
-        return ToolChoice("allowed", path, names=names, required=choice.get("mode") == "required")
-    return ToolChoice("other", path, kind)
+        return ToolChoice(kind, path, string_at(choice, "name", path), more=rest(choice, "type", "name"))
+    if kind != "allowed_tools":
+        return ToolChoice("other", path, kind)
+    read = ToolChoice("allowed", path, more=rest(choice, "type", "mode", "tools"))
+    read.required = choice.get("mode") == "required"
+    for tool, where in objects_in(choice.get("tools"), f"{path}.tools"):
+        word = string_at(tool, "type", where)
+        read.names.append((word, str(tool.get("name") or tool.get("server_label") or word)))
+        read.more |= below(where.removeprefix(f"{path}."), rest(tool, "type", "name", "server_label"))
+    return read
 
 
 # ------------------------------------------------------------------------------------------------ writing
@@ -328,6 +330,7 @@ def search_options(options: JSON) -> JSON:
 def write_choice(choice: ToolChoice | None, made: JSON, losses: Losses) -> None:
     if choice is None:
         return
+    losses.members(choice.path, choice.more)
     if choice.kind in ("auto", "none", "required"):
         made["tool_choice"] = choice.kind
     elif choice.kind in ("function", "custom"):
@@ -345,12 +348,11 @@ def write_turn(messages: list[InputMessage], losses: Losses) -> list[JSON]:
     """Items in the words of this API. None has an id: those that another server made are refused."""
     items: list[JSON] = []
     for message in messages:
-        if message.role == "tool":
-            items += [write_result(block, losses) for block in message.blocks]
-            continue
         phase = message.more.pop("phase", None) if message.role == "assistant" else None
         losses.message(message)
-        if message.role == "assistant":
+        if message.role == "tool":
+            items += [write_result(block, losses) for block in message.blocks]
+        elif message.role == "assistant":
             items += write_assistant(message, {} if phase is None else {"phase": phase}, losses)
         else:
             content = write_content(message.blocks, losses)
