@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import deltafold.parsing.reader
-from deltafold.__main__ import main
+from deltafold.inspector.command import main
 
 ITEM = {"type": "message", "id": "msg_1", "role": "assistant", "status": "in_progress", "content": []}
 ADDED = {"type": "response.output_item.added", "output_index": 0, "item": ITEM}
@@ -90,6 +90,7 @@ def command(*options: str, **more: Any) -> subprocess.Popen[bytes]:
     """The inspector as a process of its own."""
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
     line = [sys.executable, "-m", "deltafold", "--dialect", "responses", *options]
+    environment.setdefault("PYTHONPATH", str(Path(deltafold.__file__).parents[1]))
     return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, **more)
 
 
@@ -98,7 +99,7 @@ def command(*options: str, **more: Any) -> subprocess.Popen[bytes]:
 
 def test_one_line_for_each_event_and_a_summary(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Events come in order, each with its place; the summary tells the outcome, items and counts."""
-    assert run(capture, HELLO) == 0
+    assert run(capture, HELLO, "-v") == 0
     events, summary = capsys.readouterr().out.split("\n\n")
     once = "ResponseStarted ItemStarted PartStarted ValueFinished PartFinished ItemFinished"
     counts = ", ".join(["2 TextDelta", *(f"1 {name}" for name in once.split()), "1 ResponseFinished"])
@@ -146,9 +147,11 @@ def test_anomalies_that_were_only_counted(capture: Path, capsys: pytest.CaptureF
 def test_an_anomaly_outside_the_bytes_has_no_place(capsys: pytest.CaptureFixture[str]) -> None:
     """Where a parser is fed with payloads, an anomaly has no offset to show."""
     from deltafold import Anomaly, AnomalyCode
-    from deltafold.__main__ import Lines
+    from deltafold.inspector.listing import Lines
+    from deltafold.inspector.playing import Moment
+    from deltafold.inspector.words import Words
 
-    Lines(colour=False).anomaly(Anomaly(AnomalyCode.SEQUENCE_GAP, "3 is followed with 5"))
+    Lines(Words()).anomaly(Anomaly(AnomalyCode.SEQUENCE_GAP, "3 is followed with 5"), Moment(None, 0))
     assert capsys.readouterr().out == "! sequence_gap: 3 is followed with 5\n"
 
 
@@ -461,7 +464,7 @@ def test_output_that_is_no_file(capture: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_output_comes_as_bytes_arrive() -> None:
     """Each chunk is shown when it arrives, long before the end of the input."""
-    with command(stdin=subprocess.PIPE) as process:
+    with command("-v", stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(stream(delta("Hel")))
@@ -479,7 +482,7 @@ def test_interrupted_as_a_process() -> None:
     """Ctrl-C on a process leaves the summary and no traceback."""
     # A shell starts what runs in the background deaf to Ctrl-C, and its children inherit that.
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    with command(stdin=subprocess.PIPE, preexec_fn=heard) as process:
+    with command("-v", stdin=subprocess.PIPE, preexec_fn=heard) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
@@ -511,7 +514,7 @@ def test_as_a_module(
     """`python -m deltafold` exits with the status of `main()`."""
     capture.write_bytes(b"")
     monkeypatch.setattr(sys, "argv", ["deltafold", "--dialect", "responses", str(capture)])
-    monkeypatch.delitem(sys.modules, "deltafold.__main__")
+    monkeypatch.delitem(sys.modules, "deltafold.__main__", raising=False)
     with pytest.raises(SystemExit) as raised:
         runpy.run_module("deltafold", run_name="__main__")
     assert raised.value.code == 1
