@@ -253,7 +253,7 @@ def test_damaged_compression() -> None:
     whole = gzip.compress(stream())
     for data, note in (
         (whole[:-30], "the gzip data break off"),
-        (whole[:150] + b"\xff" * 50, "the gzip data are damaged"),
+        (whole[:10] + b"\xff" * 50, "the gzip data are damaged"),
     ):
         (capture,) = found_in(data)
         assert capture.form == "gzip"
@@ -278,7 +278,7 @@ class Codec:
     def decompress(self, data: bytes) -> bytes:
         before = len(self.seen.removeprefix(self.mark)) if len(self.seen) >= len(self.mark) else 0
         self.seen += data
-        self.eof = self.seen.endswith(b"\n\n")
+        self.eof = self.seen.endswith(stream()[-40:])
         if not self.seen.startswith(self.mark[: len(self.seen)]):
             raise ValueError("no such data")
         return self.seen.removeprefix(self.mark)[before:] if len(self.seen) >= len(self.mark) else b""
