@@ -200,21 +200,21 @@ def liveness() -> str:
     told = member_docs(Sign)
     rows = []
     for sign in Sign:
-        names = ", ".join(code(kind.__name__) for kind, found in signs.SIGNS.items() if found is sign)
+        names = ", ".join(code(kind.__name__) for kind, found in signs.STREAM_EVENTS.items() if found is sign)
         rows.append((code(f"Sign.{sign.name}"), told[sign.name], names))
     return table(("sign", "meaning", "events"), rows)
 
 
 # ----------------------------------------------------------------------------------------- the diagrams
 
-MORE_OF_THE_ITEM = set(state.ITEM[state.ItemState.OPEN]) - {deltafold.ItemFinished}
-MORE_OF_THE_PART = set(state.PART[state.PartState.OPEN]) - {deltafold.PartFinished}
+MORE_OF_THE_ITEM = set(state.ITEM_TRANSITIONS[state.ItemState.OPEN]) - {deltafold.ItemFinished}
+MORE_OF_THE_PART = set(state.PART_TRANSITIONS[state.PartState.OPEN]) - {deltafold.PartFinished}
 GROUPS: dict[str, tuple[type, ...]] = {
-    "items": state.OF_ITEMS,
-    "response": state.OF_RESPONSES,
-    "signs": state.SIGNS,
-    "more of the item": tuple(cls for cls in state.OF_ITEMS if cls in MORE_OF_THE_ITEM),
-    "more of the part": tuple(cls for cls in state.OF_ITEMS if cls in MORE_OF_THE_PART),
+    "items": state.ITEM_EVENTS,
+    "response": state.RESPONSE_EVENTS,
+    "signs": state.STREAM_EVENTS,
+    "more of the item": tuple(cls for cls in state.ITEM_EVENTS if cls in MORE_OF_THE_ITEM),
+    "more of the part": tuple(cls for cls in state.ITEM_EVENTS if cls in MORE_OF_THE_PART),
 }
 
 
@@ -243,7 +243,7 @@ def diagram(rows: dict[Any, dict[type, Any]]) -> str:
 
 def legend(members: tuple[type, ...]) -> str:
     """What a group's name stands for: all but a few of the items' events, or its own list."""
-    left_out = [cls for cls in state.OF_ITEMS if cls not in members]
+    left_out = [cls for cls in state.ITEM_EVENTS if cls not in members]
     few = 0 < len(left_out) <= 3
     listed = ", ".join(code(cls.__name__) for cls in (left_out if few else members))
     return f"*items* but {listed}" if few else listed
@@ -252,8 +252,9 @@ def legend(members: tuple[type, ...]) -> str:
 def states() -> str:
     told = "".join(f"- *{name}*: {legend(members)}\n" for name, members in GROUPS.items())
     return (
-        f"A response:\n\n{diagram(state.RESPONSE)}\nAn item:\n\n{diagram(state.ITEM)}\n"
-        f"A part of an item:\n\n{diagram(state.PART)}\n{told}"
+        f"A response:\n\n{diagram(state.RESPONSE_TRANSITIONS)}\n"
+        f"An item:\n\n{diagram(state.ITEM_TRANSITIONS)}\n"
+        f"A part of an item:\n\n{diagram(state.PART_TRANSITIONS)}\n{told}"
     )
 
 

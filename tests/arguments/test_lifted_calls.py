@@ -823,7 +823,7 @@ def test_who_does_not_ask_pays_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(_value: Any) -> None:
         raise AssertionError("arguments were read")
 
-    monkeypatch.setattr(watch_module, "Watched", never)
+    monkeypatch.setattr(watch_module, "PartialArguments", never)
     run = runs.run(runs.created(), *runs.streamed_call(0, '{"a":', "1}"), runs.completed())
     with pytest.raises(AssertionError):
         run.parser.partial_arguments(0)

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from deltafold.arguments.reader import (
     ArgumentsError,
     ArgumentsReader,
+    JSONKind,
+    JSONValueFinished,
+    JSONValueStarted,
     PathEvent,
     StringDelta,
-    ValueFinished,
-    ValueKind,
-    ValueStarted,
 )
 from deltafold.model.errors import UsageError
 
@@ -164,7 +164,7 @@ def test_events_rebuild_the_value(case: tuple[str, list[str]]) -> None:
     open_paths: list[Any] = []
     texts: dict[Any, str] = {}
     for event in events:
-        if isinstance(event, ValueStarted):
+        if isinstance(event, JSONValueStarted):
             open_paths.append((event.path, event.kind))
             texts[event.path] = ""
         elif isinstance(event, StringDelta):
@@ -174,14 +174,14 @@ def test_events_rebuild_the_value(case: tuple[str, list[str]]) -> None:
             value = reader.value()
             for step in event.path:
                 value = value[step]
-            if event.kind not in (ValueKind.OBJECT, ValueKind.ARRAY):
+            if event.kind not in (JSONKind.OBJECT, JSONKind.ARRAY):
                 assert same(event.value, value)
-            if event.kind is ValueKind.STRING:
+            if event.kind is JSONKind.STRING:
                 assert texts[event.path] == value
     assert open_paths == []
     first, last = events[0], events[-1]
-    assert isinstance(first, ValueStarted)
-    assert isinstance(last, ValueFinished)
+    assert isinstance(first, JSONValueStarted)
+    assert isinstance(last, JSONValueFinished)
     assert (first.path, last.path) == ((), ())
     assert same(strict(text[first.position : last.position])[1], reader.value())
 
@@ -452,8 +452,8 @@ def test_infinite_number_goes_through_a_state() -> None:
     assert resumed.value() == [float("inf")]
     events = resumed.take_events()
     assert events == reader.take_events()
-    assert isinstance(events[0], ValueStarted)
-    assert events[0].kind is ValueKind.ARRAY
+    assert isinstance(events[0], JSONValueStarted)
+    assert events[0].kind is JSONKind.ARRAY
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
@@ -505,9 +505,9 @@ def test_path_events() -> None:
     reader = ArgumentsReader(events=True)
     reader.feed('{"a":["x')
     assert reader.take_events() == [
-        ValueStarted((), ValueKind.OBJECT, 0),
-        ValueStarted(("a",), ValueKind.ARRAY, 5),
-        ValueStarted(("a", 0), ValueKind.STRING, 6),
+        JSONValueStarted((), JSONKind.OBJECT, 0),
+        JSONValueStarted(("a",), JSONKind.ARRAY, 5),
+        JSONValueStarted(("a", 0), JSONKind.STRING, 6),
         StringDelta(("a", 0), "x"),
     ]
     reader.value()
@@ -518,13 +518,13 @@ def test_path_events() -> None:
     assert reader.take_events() == [
         StringDelta(("a", 0), "\n"),
         StringDelta(("a", 0), "yéz"),
-        ValueFinished(("a", 0), ValueKind.STRING, "x\nyéz", 19),
-        ValueStarted(("a", 1), ValueKind.NUMBER, 21),
-        ValueFinished(("a", 1), ValueKind.NUMBER, 15, 23),
-        ValueStarted(("a", 2), ValueKind.NULL, 24),
-        ValueFinished(("a", 2), ValueKind.NULL, None, 28),
-        ValueFinished(("a",), ValueKind.ARRAY, None, 29),
-        ValueFinished((), ValueKind.OBJECT, None, 30),
+        JSONValueFinished(("a", 0), JSONKind.STRING, "x\nyéz", 19),
+        JSONValueStarted(("a", 1), JSONKind.NUMBER, 21),
+        JSONValueFinished(("a", 1), JSONKind.NUMBER, 15, 23),
+        JSONValueStarted(("a", 2), JSONKind.NULL, 24),
+        JSONValueFinished(("a", 2), JSONKind.NULL, None, 28),
+        JSONValueFinished(("a",), JSONKind.ARRAY, None, 29),
+        JSONValueFinished((), JSONKind.OBJECT, None, 30),
     ]
     assert reader.take_events() == []
 

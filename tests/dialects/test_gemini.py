@@ -645,7 +645,7 @@ def test_what_comes_after_the_end() -> None:
         Fold(Limits()), lambda code, message: None, CallLifts((), lambda code, message: None)
     )
     assert dialect.translate(chat, "")
-    assert dialect.fail(ResponseError(ErrorKind.UNKNOWN, None)) == []
+    assert dialect.reject_body(ResponseError(ErrorKind.UNKNOWN, None)) == []
     assert dialect.end(Outcome.TRUNCATED) == []
 
 

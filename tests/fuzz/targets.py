@@ -33,7 +33,14 @@ from deltafold.dialects.chat.reader import ChatDialect
 from deltafold.dialects.responses.reader import ResponsesDialect
 from deltafold.machine.fold import Fold
 from deltafold.model.anomalies import AnomalyCode
-from deltafold.wire.json_text import DONE, Unread, join_halves, join_surrogates, mend, read_payloads
+from deltafold.wire.json_text import (
+    DONE,
+    NotJSON,
+    join_halves,
+    join_surrogates,
+    read_payloads,
+    replace_lone_surrogates,
+)
 from deltafold.wire.sse import COMMENT, ERROR_FIELD, EVENT, text_of
 from oracle import Oracle
 from runs import Run, check_laws, drain, whole
@@ -193,7 +200,7 @@ def read(text: str, *, strict: bool) -> tuple[list[Any], set[AnomalyCode]] | Non
 
 def said(values: list[Any]) -> list[Any]:
     """Values, with what could not be read as text."""
-    return [value.text if isinstance(value, Unread) else value for value in values]
+    return [value.text if isinstance(value, NotJSON) else value for value in values]
 
 
 def not_json(word: str) -> Any:
@@ -221,7 +228,7 @@ def check_values(text: str, values: list[Any], codes: set[AnomalyCode]) -> None:
     at = 0
     for value in values:
         json.dumps(said([value]), allow_nan=False)
-        if isinstance(value, Unread):
+        if isinstance(value, NotJSON):
             at = text.find(value.text, at)
             assert at >= 0, "unread text that never stood there"
             at += len(value.text)
@@ -264,7 +271,7 @@ def silent(code: AnomalyCode, message: str) -> None:
 def fragment(text: str) -> str:
     """A fragment as the reader gives it: halves of pairs at its edges alone."""
     text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-    mended: str = mend(text, silent, frozenset({()}))
+    mended: str = replace_lone_surrogates(text, silent, frozenset({()}))
     return mended
 
 

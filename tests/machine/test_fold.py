@@ -11,7 +11,7 @@ from deltafold.arguments.lift import Lift
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.dialects.chat.think_tags import ThinkTags
 from deltafold.machine.build import item_from
-from deltafold.machine.evidence import close_item, settle_item, settle_value
+from deltafold.machine.evidence import close_item, reconcile_item, reconcile_value
 from deltafold.machine.fold import Fold
 from deltafold.machine.lifecycle import IllegalEvent, ItemState, ResponseState
 from deltafold.machine.records import ItemRecord, PartRecord, key_of, merge_fields
@@ -52,7 +52,7 @@ def unheard(code: C, words: str) -> None:
 def record_of(item: JSON) -> ItemRecord:
     """The record of an item as it was announced."""
     record = ItemRecord(0, "", None)
-    record.load(item)
+    record.merge(item)
     return record
 
 
@@ -94,7 +94,7 @@ def test_what_was_streamed_of_an_item_that_was_told() -> None:
     record = record_of({"type": "message", "content": [{"text": "a"}]})
     record.values["custom",] = value_of("output", "b")
     told = {"type": "hologram", "content": [{"text": "a"}], "custom": "bc"}
-    record.finish(item_from(told))
+    record.set_complete(item_from(told))
     assert {key: known.text for key, known in record.values.items()} == {("custom",): "bc"}
     assert record.to_dict() == told
 
@@ -170,7 +170,7 @@ def test_what_is_told_wins_but_for_what_is_empty() -> None:
 
 def settled(known: JSON, told: JSON, report: Any = unheard) -> JSON:
     """An item as it is after it was told again."""
-    return settle_item(record_of(known), told, report, whole=False)[0]
+    return reconcile_item(record_of(known), told, report, whole=False)[0]
 
 
 def test_an_item_that_never_had_a_type_gets_none() -> None:
@@ -215,12 +215,12 @@ def test_an_empty_telling_ends_nothing_that_holds_text() -> None:
     """A value told as nothing neither erases nor ends what was streamed; told again it ends once."""
     key = ("content", 0, "text")
     streamed = value_of("text", "a")
-    assert settle_value(0, "text", key, streamed, "", unheard, whole=True) == []
-    assert settle_value(0, "text", key, None, "", unheard, whole=True) == [
+    assert reconcile_value(0, "text", key, streamed, "", unheard, whole=True) == []
+    assert reconcile_value(0, "text", key, None, "", unheard, whole=True) == [
         e.ValueFinished(0, "text", "", content_index=0)
     ]
-    streamed.whole = True
-    assert settle_value(0, "text", key, streamed, "a", unheard, whole=True) == []
+    streamed.is_complete = True
+    assert reconcile_value(0, "text", key, streamed, "a", unheard, whole=True) == []
 
 
 def test_an_item_left_open_keeps_its_status() -> None:
@@ -434,12 +434,12 @@ def test_a_wrong_content_is_told_once() -> None:
 def test_a_plain_delta_is_told_from_others() -> None:
     """The short cut is for a delta that is the payload's own text, while no half of a pair waits."""
     dialect = ResponseParser()._reader.dialect
-    dialect.places[0] = 0
+    dialect.index_by_wire_index[0] = 0
     payload = {"output_index": 0, "delta": "a"}
-    assert dialect.plain_text(payload, e.TextDelta(0, 0, "a")) == (("delta",), None)
-    assert dialect.plain_text(payload, e.TextDelta(0, 0, "b")) is None
-    dialect.halves[0, ("content", 0, "text")] = 0xD83D
-    assert dialect.plain_text(payload, e.TextDelta(0, 0, "a")) is None
+    assert dialect.text_path(payload, e.TextDelta(0, 0, "a")) == (("delta",), None)
+    assert dialect.text_path(payload, e.TextDelta(0, 0, "b")) is None
+    dialect.pending_surrogates[0, ("content", 0, "text")] = 0xD83D
+    assert dialect.text_path(payload, e.TextDelta(0, 0, "a")) is None
 
 
 @pytest.mark.parametrize(
@@ -461,9 +461,9 @@ def test_a_plain_delta_is_told_from_others() -> None:
 def test_a_plain_delta_names_its_item_for_good(named: dict[str, Any], plain: bool) -> None:
     """The short cut is for deltas all of whose names are those of the item that they went to."""
     dialect = ResponseParser()._reader.dialect
-    dialect.places.update({5: 2, 6: 3})
-    dialect.ids.update({"a": 2, "b": 2, "another's": 3})
-    found = dialect.plain_text({"delta": "x", **named}, e.TextDelta(2, 0, "x"))
+    dialect.index_by_wire_index.update({5: 2, 6: 3})
+    dialect.index_by_id.update({"a": 2, "b": 2, "another's": 3})
+    found = dialect.text_path({"delta": "x", **named}, e.TextDelta(2, 0, "x"))
     assert (found is not None) is plain
 
 

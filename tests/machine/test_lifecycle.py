@@ -10,14 +10,14 @@ import pytest
 from deltafold import DeltafoldError, Event, Outcome, ResponseParser, ResponseState
 from deltafold.dialects.responses.reader import HANDLERS, HEARTBEATS, NOTICES, PROGRESS
 from deltafold.machine.lifecycle import (
-    ITEM,
     ITEM_STATUS_AT_END,
-    PART,
-    RESPONSE,
+    ITEM_TRANSITIONS,
+    PART_TRANSITIONS,
+    RESPONSE_TRANSITIONS,
     IllegalEvent,
     ItemState,
     PartState,
-    step,
+    next_state,
 )
 from deltafold.model import events as e
 from deltafold.testing import Stream
@@ -25,7 +25,7 @@ from deltafold.testing.payloads import completed, created, response
 from runs import Run, check_laws, play
 
 CLASSES: tuple[type, ...] = get_args(Event)
-TABLES = [(RESPONSE, ResponseState), (ITEM, ItemState), (PART, PartState)]
+TABLES = [(RESPONSE_TRANSITIONS, ResponseState), (ITEM_TRANSITIONS, ItemState), (PART_TRANSITIONS, PartState)]
 
 # ---------------------------------------------------------------------------------------------- the tables
 
@@ -45,10 +45,10 @@ def test_every_state_with_every_event(table: Any, states: Any, event: type) -> N
     """Every pair leads to a state, or is an `IllegalEvent` that names both, and nothing else happens."""
     for state in states:
         if event in table[state]:
-            assert step(table, state, event) is table[state][event]
+            assert next_state(table, state, event) is table[state][event]
         else:
             with pytest.raises(IllegalEvent, match=f"{event.__name__} cannot come while .* is {state}"):
-                step(table, state, event)
+                next_state(table, state, event)
 
 
 def test_an_illegal_event_is_one_of_ours() -> None:
@@ -58,19 +58,21 @@ def test_an_illegal_event_is_one_of_ours() -> None:
 
 def test_every_event_class_has_its_place() -> None:
     """Each class of event is possible somewhere in the life of a response, and is in the public union."""
-    assert {kind for row in RESPONSE.values() for kind in row} == set(CLASSES)
+    assert {kind for row in RESPONSE_TRANSITIONS.values() for kind in row} == set(CLASSES)
     assert {kind.__name__ for kind in CLASSES} == set(e.__all__) - {"Event", "event_from_dict"}
 
 
 def test_the_end_is_the_end() -> None:
     """Nothing follows the end of a response, and the end can come at any time before."""
-    assert RESPONSE[ResponseState.FINISHED] == {}
+    assert RESPONSE_TRANSITIONS[ResponseState.FINISHED] == {}
     for state in ResponseState:
         if state is not ResponseState.FINISHED:
-            assert RESPONSE[state][e.ResponseFinished] is ResponseState.FINISHED
+            assert RESPONSE_TRANSITIONS[state][e.ResponseFinished] is ResponseState.FINISHED
 
 
-@pytest.mark.parametrize(("table", "started"), [(ITEM, e.ItemStarted), (PART, e.PartStarted)])
+@pytest.mark.parametrize(
+    ("table", "started"), [(ITEM_TRANSITIONS, e.ItemStarted), (PART_TRANSITIONS, e.PartStarted)]
+)
 def test_nothing_before_the_beginning(table: Any, started: type) -> None:
     """An item or part begins once, and nothing comes for it before that."""
     absent, *others = table
@@ -93,12 +95,12 @@ def test_every_outcome_says_what_becomes_of_open_items() -> None:
     assert list(ITEM_STATUS_AT_END) == list(Outcome)
 
 
-SIGNS = {e.Heartbeat, e.Notice, e.UnknownEvent, e.RateLimitsReported}
-OF_RESPONSES = {e.StatusChanged, e.ChoiceUpdated, e.UsageReported, e.AudioDelta, e.TranscriptDelta}
+STREAM_EVENTS = {e.Heartbeat, e.Notice, e.UnknownEvent, e.RateLimitsReported}
+RESPONSE_EVENTS = {e.StatusChanged, e.ChoiceUpdated, e.UsageReported, e.AudioDelta, e.TranscriptDelta}
 OF_PARTS = {
     *(e.TextDelta, e.RefusalDelta, e.ReasoningDelta, e.ValueReplaced, e.ValueFinished, e.AnnotationAdded),
 }
-OF_ITEMS = {
+ITEM_EVENTS = {
     *(e.ItemUpdated, e.ItemProgress, e.PartStarted, e.PartFinished, e.PartialImage),
     *(e.ArgumentsDelta, e.LiftedDelta, e.CodeDelta, e.DiffDelta),
     *(e.CommandDelta, e.CommandOutputDelta, e.OutputDelta),
@@ -109,15 +111,15 @@ OF_ITEMS = {
 def test_the_grammar_of_a_response() -> None:
     """The table of the response once more, in words: what may come, and where it leads."""
     idle, going, failing, finished = ResponseState
-    more = SIGNS | OF_RESPONSES | OF_ITEMS | {e.ItemStarted, e.ItemFinished}
+    more = STREAM_EVENTS | RESPONSE_EVENTS | ITEM_EVENTS | {e.ItemStarted, e.ItemFinished}
     end = {e.ErrorReported: failing, e.ResponseFinished: finished}
     grammar = {
-        idle: {**dict.fromkeys(SIGNS, idle), e.ResponseStarted: going, **end},
+        idle: {**dict.fromkeys(STREAM_EVENTS, idle), e.ResponseStarted: going, **end},
         going: {**dict.fromkeys(more, going), **end},
         failing: {**dict.fromkeys(more | {e.ResponseStarted}, failing), **end},
         finished: {},
     }
-    assert grammar == RESPONSE
+    assert grammar == RESPONSE_TRANSITIONS
 
 
 def test_the_grammar_of_items_and_parts() -> None:
@@ -125,8 +127,8 @@ def test_the_grammar_of_items_and_parts() -> None:
     absent, opened, done = ItemState
     items = {
         absent: {e.ItemStarted: opened},
-        opened: {**dict.fromkeys(OF_ITEMS, opened), e.ItemFinished: done},
-        done: dict.fromkeys(OF_ITEMS, done),
+        opened: {**dict.fromkeys(ITEM_EVENTS, opened), e.ItemFinished: done},
+        done: dict.fromkeys(ITEM_EVENTS, done),
     }
     nothing, begun, told = PartState
     parts = {
@@ -134,7 +136,7 @@ def test_the_grammar_of_items_and_parts() -> None:
         begun: {**dict.fromkeys(OF_PARTS, begun), e.PartFinished: told},
         told: dict.fromkeys(OF_PARTS, told),
     }
-    assert (items, parts) == (ITEM, PART)
+    assert (items, parts) == (ITEM_TRANSITIONS, PART_TRANSITIONS)
 
 
 def test_the_words_of_the_states() -> None:

@@ -24,7 +24,7 @@ from deltafold import (
 )
 from deltafold.model import events as e
 from deltafold.parsing import fast_path as hot_path
-from deltafold.parsing.fast_path import MOST_OPENINGS, MOST_TEMPLATES, MOST_UNUSED
+from deltafold.parsing.fast_path import MOST_GROUPS, MOST_TEMPLATES, MOST_UNUSED
 from deltafold.testing.builder import json_bytes as dumps
 from deltafold.wire.sse import Signal, SSEDecoder
 from runs import needs_python_code
@@ -59,7 +59,7 @@ def told(
         said.append((parser.last_sequence_number, parser.state, parser.anomaly_count))
         if number in moves:
             parser = runs.resumed(parser)
-    assert short or parser._reader.hot.openings == []
+    assert short or parser._reader.hot.groups == []
     return [*said, parser.needs_input, parser.anomalies, parser.response, parser.response.to_dict()]
 
 
@@ -120,7 +120,7 @@ VALUES = [
 ]
 """JSON values of members that mean nothing."""
 NAMES = ["text", "obfuscation", "type", "note", "a b", "é", 'q"', ",", "index", "summary"]
-COUNTED = ["{n}", "{n}", "{n}", "{n}", "0{n}", "{n}.0", "-{n}", '"{n}"', "null", "1" * 20]
+REPLAYED_BY_COUNT = ["{n}", "{n}", "{n}", "{n}", "0{n}", "{n}.0", "-{n}", '"{n}"', "null", "1" * 20]
 
 
 @attrs.frozen
@@ -176,7 +176,7 @@ def forms(draw: st.DrawFn, dialect: str) -> Form:
         kinds = ["text", "text", "reasoning", "other reasoning", "call", "other call", "two", "named call"]
         members = chat_members(draw(st.sampled_from(kinds)), draw(st.sampled_from([0, 0, 0, 1])))
         name = b""
-    number = draw(st.sampled_from(COUNTED))
+    number = draw(st.sampled_from(REPLAYED_BY_COUNT))
     if draw(st.integers(0, 3)):
         members.append(("sequence_number", number.format(n="@N@")))
     if draw(st.booleans()):
@@ -353,7 +353,7 @@ def test_arbitrary_payloads(dialect: str, data: st.DataObject) -> None:
     check_same(data.draw(chunkings(body)), dialect)
 
 
-HOT = {
+FAST_EVENTS = {
     "responses": [
         PRELUDE,
         Form(event({**runs.text(0, "@T@", item_id="msg_0"), "note": 1})),
@@ -372,7 +372,7 @@ HOT = {
 @pytest.mark.parametrize("dialect", ["responses", "chat"])
 def test_every_text(dialect: str) -> None:
     """Any text, valid or not, between hot deltas."""
-    begin, *spelled = HOT[dialect]
+    begin, *spelled = FAST_EVENTS[dialect]
     for form in spelled:
         hot = form.block(b"a", 0, b"")
         for text in RAW:
@@ -384,7 +384,7 @@ def test_every_text(dialect: str) -> None:
 @pytest.mark.parametrize("dialect", ["responses", "chat"])
 def test_everything_else(dialect: str) -> None:
     """Any other block between hot deltas."""
-    begin, *spelled = HOT[dialect]
+    begin, *spelled = FAST_EVENTS[dialect]
     for form in spelled:
         hot = form.block(b"a", 0, b"")
         for other in OTHERS if dialect == "responses" else CHAT_OTHERS:
@@ -638,9 +638,9 @@ def test_arguments_in_any_pieces(said: list[tuple[int, str | None]]) -> None:
 def test_rotating_ids(frames_read: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:
     """Where each delta has another id, nothing more is learned after a while."""
     learned: list[Any] = []
-    learn = hot_path.HotPath.learn
+    learn = hot_path.FastPath.add_template
     monkeypatch.setattr(
-        hot_path.HotPath, "learn", lambda path, *told: (learned.append(told), learn(path, *told))[1]
+        hot_path.FastPath, "add_template", lambda path, *told: (learned.append(told), learn(path, *told))[1]
     )
     blocks = [event({**chunk({"content": "a"}), "id": f"c{number}"}) for number in range(200)]
     assert long_blocks(frames_read, blocks, "chat") == 200
@@ -962,9 +962,9 @@ def test_a_large_event_is_not_held_twice() -> None:
 
 def templates(parser: ResponseParser) -> int:
     """How many are remembered."""
-    openings = parser._reader.hot.openings
-    assert len(openings) <= MOST_OPENINGS
-    return sum(len(opening.templates) for opening in openings)
+    groups = parser._reader.hot.groups
+    assert len(groups) <= MOST_GROUPS
+    return sum(len(opening.templates) for opening in groups)
 
 
 def test_memory_is_bounded(frames_read: list[bool]) -> None:
@@ -983,13 +983,13 @@ def test_memory_is_bounded(frames_read: list[bool]) -> None:
 def test_keys_of_many_lengths(frames_read: list[bool]) -> None:
     """Of what stands before the text, too, only so much is remembered."""
     parser = ResponseParser("chat")
-    for number in range(4 * MOST_OPENINGS):
+    for number in range(4 * MOST_GROUPS):
         parser.feed(event({**chunk({"content": "x"}), "id": "c" * number}) * 3)
         for _ in parser.events():
             pass
-        assert templates(parser) <= MOST_OPENINGS
+        assert templates(parser) <= MOST_GROUPS
     # One more for the first delta, which begins the response, and one for the first id that is another.
-    assert len(frames_read) == 4 * MOST_OPENINGS + 2
+    assert len(frames_read) == 4 * MOST_GROUPS + 2
 
 
 def test_many_at_once(frames_read: list[bool]) -> None:

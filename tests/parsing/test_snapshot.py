@@ -31,7 +31,17 @@ from deltafold.dialects.chat.reader import ChatDialect
 from deltafold.dialects.emitter import Emitter
 from deltafold.dialects.responses.reader import ResponsesDialect
 from deltafold.parsing import snapshot
-from deltafold.parsing.snapshot import CLASSES, MARK, MEMORIES, VERSION, freeze, learn, seal, thaw, unseal
+from deltafold.parsing.snapshot import (
+    CLASSES,
+    MARK,
+    STATE_CLASSES,
+    VERSION,
+    from_json,
+    learn,
+    to_json,
+    unwrap,
+    wrap,
+)
 from deltafold.registry import DIALECTS
 from deltafold.testing import Stream
 from deltafold.testing.strategies import streams
@@ -74,7 +84,7 @@ def same(one: Any, other: Any) -> bool:
 @given(values)
 def test_thaw_is_the_inverse(value: Any) -> None:
     """What was frozen comes back with its types, through JSON."""
-    assert same(thaw(json.loads(json.dumps(freeze(value)))), value)
+    assert same(from_json(json.loads(json.dumps(to_json(value)))), value)
 
 
 @pytest.mark.parametrize(
@@ -100,12 +110,12 @@ def test_thaw_is_the_inverse(value: Any) -> None:
 )
 def test_freeze_of_each_kind(value: Any) -> None:
     """Each kind of value that a state is made of survives."""
-    assert same(thaw(json.loads(json.dumps(freeze(value)))), value)
+    assert same(from_json(json.loads(json.dumps(to_json(value)))), value)
 
 
 def test_sets_freeze_in_one_order() -> None:
     """A set's order does not depend on how it was filled."""
-    assert freeze({3, 1, 2}) == freeze({2, 3, 1})
+    assert to_json({3, 1, 2}) == to_json({2, 3, 1})
 
 
 CHECKED = {"Lift": Lift(("a", 0), "text", "tool", remove=True), "Limits": Limits(items=7)}
@@ -122,7 +132,7 @@ OF_PAYLOAD = ("begun", "cited", "ended_items", "new_parts", "restarted", "texts"
 PASSING = {
     Emitter: {"fold", "lifts", "out", "report", *OF_PAYLOAD},
     Dialect: {"think_tags"},
-    ResponsesDialect: {"fresh", "listed"},
+    ResponsesDialect: {"listed", "new_records"},
     ChatDialect: {"calls"},
 }
 """What is the parser's, of no use after the present payload, or made anew where it is not there."""
@@ -132,7 +142,7 @@ for dialect in DIALECTS:
     learn(dialect)
 
 
-@pytest.mark.parametrize("kind", [*MEMORIES, *PASSING])
+@pytest.mark.parametrize("kind", [*STATE_CLASSES, *PASSING])
 def test_every_memory_is_whole(kind: Any) -> None:
     """All that an object of the machine holds from payload to payload is part of its memory."""
     source = Path(deltafold.__file__).parent.joinpath(*kind.__module__.split(".")[1:]).with_suffix(".py")
@@ -149,13 +159,13 @@ def test_every_memory_is_whole(kind: Any) -> None:
         and isinstance(node.value, ast.Name)
         and node.value.id == "self"
     }
-    inherited = {name for base in kind.__mro__[1:] for name in getattr(base, "MEMORY", ())}
-    assert held | inherited == set(kind.MEMORY) | PASSING.get(kind, set()) | (
+    inherited = {name for base in kind.__mro__[1:] for name in getattr(base, "SNAPSHOT_FIELDS", ())}
+    assert held | inherited == set(kind.SNAPSHOT_FIELDS) | PASSING.get(kind, set()) | (
         {"out"} & held  # every dialect empties it
     )
 
 
-@pytest.mark.parametrize("name", sorted(set(CLASSES) - {kind.__name__ for kind in MEMORIES}))
+@pytest.mark.parametrize("name", sorted(set(CLASSES) - {kind.__name__ for kind in STATE_CLASSES}))
 def test_every_class_of_the_state(name: str) -> None:
     """Every class that a state may hold comes back equal, field by field."""
     kind = CLASSES[name]
@@ -164,7 +174,7 @@ def test_every_class_of_the_state(name: str) -> None:
     else:
         examples = list(kind) if issubclass(kind, StrEnum) else [kind("x")]
     for value in examples:
-        back = thaw(json.loads(json.dumps(freeze(value))))
+        back = from_json(json.loads(json.dumps(to_json(value))))
         assert type(back) is kind
         assert back == value
 
@@ -195,9 +205,9 @@ def test_class_names_are_unambiguous() -> None:
     ],
 )
 def test_thaw_refuses_what_was_never_frozen(value: Any, error: type[Exception]) -> None:
-    """What `freeze()` never gave raises what is said, and nothing is made up."""
+    """What `to_json()` never gave raises what is said, and nothing is made up."""
     with pytest.raises(error):
-        thaw(value)
+        from_json(value)
 
 
 # ------------------------------------------------------------------------------------------- the envelope
@@ -206,9 +216,9 @@ def test_thaw_refuses_what_was_never_frozen(value: Any, error: type[Exception]) 
 def test_seal_and_unseal() -> None:
     """The content comes back out of its envelope, through JSON."""
     content = {"a": [1, {"b": "é日🙂"}], "c": 1.5}
-    sealed = json.loads(json.dumps(seal(content)))
+    sealed = json.loads(json.dumps(wrap(content)))
     assert sealed["deltafold"] == VERSION
-    assert unseal(sealed) == content
+    assert unwrap(sealed) == content
 
 
 STREAM = Stream(
@@ -287,14 +297,14 @@ def test_a_forged_snapshot(wrong: Any) -> None:
     content = {key: value for key, value in told.items() if key not in ("deltafold", "crc32")}
     for name in ("decoder", "fold", "dialect", "reader"):
         with pytest.raises(UsageError, match="damaged"):
-            ResponseParser.resume(seal({**content, name: wrong}))
+            ResponseParser.resume(wrap({**content, name: wrong}))
 
 
 @pytest.mark.parametrize("wrong", [{"a": object()}, {"a": {1: 2, "b": 3}}, {"a": {1, 2}}])
 def test_what_is_no_json(wrong: Any) -> None:
     """A snapshot that holds what JSON does not is refused."""
     with pytest.raises(UsageError, match="damaged"):
-        unseal({"deltafold": VERSION, "crc32": 0, **wrong})
+        unwrap({"deltafold": VERSION, "crc32": 0, **wrong})
 
 
 def test_what_is_too_deep() -> None:
@@ -303,7 +313,7 @@ def test_what_is_too_deep() -> None:
     for _ in range(100_000):
         deep = [deep]
     with pytest.raises(UsageError, match="damaged"):
-        unseal({"deltafold": VERSION, "crc32": 0, "a": deep})
+        unwrap({"deltafold": VERSION, "crc32": 0, "a": deep})
     while deep:  # the interpreter would take it apart by recursion
         deep = deep[0]
 

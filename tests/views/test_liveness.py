@@ -8,22 +8,22 @@ import pytest
 from hypothesis import given
 
 from deltafold import Event, Heartbeat, ItemProgress, Notice, Sign, TextDelta, UnknownEvent, sign_of
-from deltafold.machine.lifecycle import SIGNS as BESIDE
+from deltafold.machine.lifecycle import STREAM_EVENTS as BESIDE
 from deltafold.testing import Stream
 from deltafold.testing.payloads import created, value
 from deltafold.testing.strategies import streams
-from deltafold.views.liveness import SIGNS
+from deltafold.views.liveness import STREAM_EVENTS
 from runs import frames, play
 
 
 def test_every_event_is_a_sign() -> None:
     """Each class of event is a sign of just one kind, and no other class is."""
-    assert set(SIGNS) == set(get_args(Event))
+    assert set(STREAM_EVENTS) == set(get_args(Event))
 
 
 def test_what_is_of_the_stream_is_a_sign_of_life() -> None:
     """Events that belong to the stream, not to the response, are signs of life and nothing more."""
-    assert {kind for kind, sign in SIGNS.items() if sign is Sign.LIFE} == set(BESIDE)
+    assert {kind for kind, sign in STREAM_EVENTS.items() if sign is Sign.LIFE} == set(BESIDE)
 
 
 @pytest.mark.parametrize(

@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from deltafold.model.anomalies import AnomalyCode as A
 from deltafold.model.errors import LimitExceeded, WireError
 from deltafold.wire.json_text import (
-    LONG,
+    CACHE_UP_TO,
     MOST_JOINTS,
-    Announcement,
-    Unread,
+    NotJSON,
+    RepeatedResponseReader,
     check_depth,
     escape_surrogates,
     is_strict_json,
     join_halves,
     join_surrogates,
-    mend,
     read_object,
     read_payloads,
+    replace_lone_surrogates,
 )
 from runs import count_calls, strings_in
 
@@ -35,7 +35,7 @@ def read(text: str, *, depth: int = 64, strict: bool = False) -> tuple[list[Any]
     """The payloads, and the codes of what was reported."""
     codes: list[A] = []
     values = read_payloads(text, depth, FRAGMENTS, lambda code, message: codes.append(code), strict=strict)
-    return [value.text if isinstance(value, Unread) else value for value in values], codes
+    return [value.text if isinstance(value, NotJSON) else value for value in values], codes
 
 
 # ------------------------------------------------------------------------------------------------ the policy
@@ -252,7 +252,7 @@ def test_escape_surrogates() -> None:
 def test_mend_leaves_the_rest_alone() -> None:
     """Values without surrogates are given as they are, of any type."""
     for value in (None, True, 5, 1.5, "x", ["x", 1], {"a": ["x"]}):
-        assert mend(value, lambda code, message: pytest.fail(message), FRAGMENTS) == value
+        assert replace_lone_surrogates(value, lambda code, message: pytest.fail(message), FRAGMENTS) == value
 
 
 @pytest.mark.parametrize(
@@ -456,11 +456,11 @@ def test_mend_knows_every_half(half: int) -> None:
     codes: list[A] = []
     edge, leads = chr(half), half < 0xDC00
     fragment = {"delta": f"a{edge}" if leads else f"{edge}a"}
-    assert mend(fragment, lambda code, message: codes.append(code), FRAGMENTS) == fragment
+    assert replace_lone_surrogates(fragment, lambda code, message: codes.append(code), FRAGMENTS) == fragment
     assert codes == []
     wrong = {"delta": f"{edge}a" if leads else f"a{edge}", "other": edge}
     mended = {"delta": "\ufffda" if leads else "a\ufffd", "other": "\ufffd"}
-    assert mend(wrong, lambda code, message: codes.append(code), FRAGMENTS) == mended
+    assert replace_lone_surrogates(wrong, lambda code, message: codes.append(code), FRAGMENTS) == mended
     assert codes == [A.LONE_SURROGATE] * 2
 
 
@@ -478,7 +478,7 @@ def test_neighbours_of_surrogates_are_letters(plain: str) -> None:
     """What stands before and behind the surrogates is left as it is, at every edge."""
     codes: list[A] = []
     value = {"delta": f"{plain}a{plain}", plain: [plain]}
-    assert mend(value, lambda code, message: codes.append(code), FRAGMENTS) == value
+    assert replace_lone_surrogates(value, lambda code, message: codes.append(code), FRAGMENTS) == value
     assert codes == []
 
 
@@ -496,7 +496,7 @@ TREES = st.recursive(
 )
 
 
-@pytest.mark.parametrize("padding", [0, LONG])
+@pytest.mark.parametrize("padding", [0, CACHE_UP_TO])
 @given(tree=st.dictionaries(st.sampled_from("abc"), TREES, max_size=3), depth=st.integers(1, 8))
 def test_the_depth_of_an_object_is_that_of_its_text(padding: int, tree: Any, depth: int) -> None:
     """An object is refused where its text would be, whatever its strings hold, and however long it is."""
@@ -550,7 +550,7 @@ def test_what_was_announced_is_read_as_if_it_had_not_been(
             return fault.limit
         return value
 
-    announcement = Announcement()
+    announcement = RepeatedResponseReader()
     for before, response, end in told:
         text = f'{{{before},"response":{response}{end}'
         found, wanted = outcome(announcement.read, text), outcome(read_object, text)
@@ -561,13 +561,13 @@ def test_what_was_announced_is_read_as_if_it_had_not_been(
 
 def test_the_second_announcement_is_the_same_object() -> None:
     """What was told again in the same words is not parsed again; what is long is not kept."""
-    announcement = Announcement()
+    announcement = RepeatedResponseReader()
     first = announcement.read('{"type":"a","response":{"id":"r"}}', 64, strict=True)
     second = announcement.read('{"type":"b","response":{"id":"r"}}', 64, strict=True)
     assert first is not None
     assert second == {"type": "b", "response": {"id": "r"}}
     assert second["response"] is first["response"]
-    long = '{"type":"b","response":"' + "x" * LONG + '"}'
+    long = '{"type":"b","response":"' + "x" * CACHE_UP_TO + '"}'
     once, twice = (announcement.read(long, 64, strict=False) for _ in range(2))
     assert once == twice == json.loads(long)
     assert once["response"] is not twice["response"]

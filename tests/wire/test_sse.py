@@ -412,7 +412,7 @@ def test_a_cr_inside_a_block_in_the_usual_spelling() -> None:
     for body in (b"data: a\rdata: b\n\n", b"event: e\rdata: a\ndata: b\n\n"):
         decoder = SSEDecoder()
         decoder.feed(body)
-        assert not decoder.waits()
+        assert not decoder.is_waiting_for_block_end()
         assert list(decoder.frames()) == Oracle().read(body).frames
 
 
@@ -681,7 +681,7 @@ def test_signals() -> None:
         heard.append((signal, text))
     assert heard == [
         (Signal.COMMENT, "c"),
-        (Signal.BARE, "ping"),
+        (Signal.NAMED_BLOCK_WITHOUT_DATA, "ping"),
         (Signal.ERROR_FIELD, "{}"),
         (Signal.EVENT, "e"),
     ]
@@ -690,25 +690,25 @@ def test_signals() -> None:
 def test_a_short_beginning_of_a_block_waits() -> None:
     """The beginning of a plain block is left alone until the block is whole, to be read in one step."""
     decoder = SSEDecoder()
-    assert decoder.waits()
+    assert decoder.is_waiting_for_block_end()
     decoder.feed(b"data: 1\n\nevent: e\ndata: 2\n")
-    assert not decoder.waits()
-    assert decoder.complete == len(b"data: 1\n\n")
+    assert not decoder.is_waiting_for_block_end()
+    assert decoder.blocks_end == len(b"data: 1\n\n")
     assert decoder.next_frame() == frame("1")
     assert decoder.block() == "data: 1\n\n"
-    assert decoder.position == decoder.complete
-    assert decoder.waits()
-    assert (decoder.clean, decoder.plain, decoder.event_count) == (True, True, 1)
+    assert decoder.position == decoder.blocks_end
+    assert decoder.is_waiting_for_block_end()
+    assert (decoder.between_blocks, decoder.plain, decoder.event_count) == (True, True, 1)
     decoder.feed(b"\ndata: 3\n\n: c")
-    assert not decoder.waits()
+    assert not decoder.is_waiting_for_block_end()
     assert decoder.advance() is Signal.EVENT
     assert decoder.block() == "event: e\ndata: 2\n\n"
     assert decoder.event_offset == len(b"data: 1\n\n")
-    assert not decoder.waits()
+    assert not decoder.is_waiting_for_block_end()
     assert decoder.next_frame() == frame("3")
-    assert decoder.waits(), "half a line is nothing to be read"
+    assert decoder.is_waiting_for_block_end(), "half a line is nothing to be read"
     decoder.feed(b"\n")
-    assert not decoder.waits()
+    assert not decoder.is_waiting_for_block_end()
     assert decoder.advance() is Signal.COMMENT
 
 
@@ -736,8 +736,8 @@ def test_what_waits(rest: bytes, waits: bool) -> None:
     for one in (decoder, other):
         one.feed(b"data: 1\n\n" + rest)
         assert one.next_frame() == frame("1")
-    assert decoder.waits() is waits
-    assert decoder.waits() is waits
+    assert decoder.is_waiting_for_block_end() is waits
+    assert decoder.is_waiting_for_block_end() is waits
     for one in (decoder, other):
         one.feed(b"\ndata: 9\n\n")
     assert list(decoder.frames()) == list(other.frames())
@@ -754,9 +754,9 @@ def test_lines_that_come_alone_wait(start: bytes) -> None:
             pass
         for chunk in chunks:
             decoder.feed(chunk)
-            assert decoder.waits() is (start != b": c\n")
+            assert decoder.is_waiting_for_block_end() is (start != b": c\n")
         decoder.feed(b"\n")
-        assert not decoder.waits()
+        assert not decoder.is_waiting_for_block_end()
         assert decoder.next_frame() == frame("2", "e")
 
 
@@ -791,9 +791,9 @@ def test_a_blank_line_does_not_wait() -> None:
     """A blank line alone is read, though it is the beginning of a block as much as its end."""
     decoder = SSEDecoder()
     decoder.feed(b"\n")
-    assert not decoder.waits()
+    assert not decoder.is_waiting_for_block_end()
     decoder.feed(b"\r")
-    assert not decoder.waits()
+    assert not decoder.is_waiting_for_block_end()
 
 
 def test_a_short_limit_shortens_the_wait() -> None:
@@ -802,9 +802,9 @@ def test_a_short_limit_shortens_the_wait() -> None:
         decoder = SSEDecoder(limits=limits)
         decoder.feed(b"data: 0\n\ndata: 1\n")
         assert decoder.next_frame() == frame("0")
-        assert decoder.waits()
+        assert decoder.is_waiting_for_block_end()
         decoder.feed(b"data: 2\n")
-        assert not decoder.waits()
+        assert not decoder.is_waiting_for_block_end()
         assert decoder.next_frame() is None
         decoder.feed(b"\n")
         assert list(decoder.frames()) == [frame("1\n2")]
@@ -815,12 +815,12 @@ def test_a_block_that_was_begun_does_not_wait() -> None:
     decoder = SSEDecoder()
     decoder.feed(b"data: 1\n")
     assert decoder.advance() is Signal.NOTHING
-    assert not decoder.clean
-    assert not decoder.waits()
+    assert not decoder.between_blocks
+    assert not decoder.is_waiting_for_block_end()
     decoder.feed(b"\n")
     assert decoder.next_frame() == frame("1")
     assert decoder.block() is None
-    assert decoder.waits()
+    assert decoder.is_waiting_for_block_end()
 
 
 @pytest.mark.parametrize(

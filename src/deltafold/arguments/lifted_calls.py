@@ -8,7 +8,7 @@ from deltafold.arguments.lift import Lift
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.events import LiftedDelta
 from deltafold.model.json_values import joined
-from deltafold.wire.json_text import Report
+from deltafold.wire.json_text import ReportAnomaly
 
 if TYPE_CHECKING:
     from deltafold.arguments.lifter import Lifted
@@ -53,7 +53,7 @@ class CallLifts:
 
     __slots__ = ("_calls", "_lifts", "_report", "declared")
 
-    def __init__(self, lifts: tuple[Lift, ...], report: Report) -> None:
+    def __init__(self, lifts: tuple[Lift, ...], report: ReportAnomaly) -> None:
         self._lifts = lifts
         self._report = report
         self._calls: dict[int, LiftedCall] = {}

@@ -20,12 +20,12 @@ from deltafold.arguments.lift import Lift
 from deltafold.arguments.reader import (
     ArgumentsError,
     ArgumentsReader,
+    JSONKind,
+    JSONValueFinished,
+    JSONValueStarted,
     Path,
     PathEvent,
     StringDelta,
-    ValueFinished,
-    ValueKind,
-    ValueStarted,
 )
 from deltafold.model.errors import UsageError
 
@@ -34,7 +34,7 @@ __all__ = ["Lift", "Lifted", "Lifter"]
 Lifted: TypeAlias = list[tuple[Lift, str]]
 """Decoded text with the lift that it belongs to, in order."""
 
-_CONTAINERS = (ValueKind.OBJECT, ValueKind.ARRAY)
+_CONTAINERS = (JSONKind.OBJECT, JSONKind.ARRAY)
 _WHITESPACE = " \t\n\r"
 
 
@@ -158,7 +158,7 @@ class Lifter:
                 continue
             here = event.position - base
             watched = event.kind in _CONTAINERS and event.path in self._watched
-            if isinstance(event, ValueStarted):
+            if isinstance(event, JSONValueStarted):
                 if self._between:
                     kept.append(self._gap(text[at:here], removed=self._removing))
                     at = here
@@ -199,11 +199,11 @@ class Lifter:
         if isinstance(event, StringDelta):
             for lift in self._open:
                 lifted.append((lift, event.text))
-        elif isinstance(event, ValueFinished):
+        elif isinstance(event, JSONValueFinished):
             self._open, self._removing = (), False
         elif event.path in self._at:
             lifts = self._at[event.path]
-            if event.kind is ValueKind.STRING and event.path not in self._lifted:
+            if event.kind is JSONKind.STRING and event.path not in self._lifted:
                 self._lifted.add(event.path)
                 self._open, self._removing = lifts, event.path in self._removable
             else:

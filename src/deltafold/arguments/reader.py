@@ -26,19 +26,19 @@ from deltafold.model.errors import UsageError
 __all__ = [
     "ArgumentsError",
     "ArgumentsReader",
+    "JSONKind",
+    "JSONValueFinished",
+    "JSONValueStarted",
     "Path",
     "PathEvent",
     "StringDelta",
-    "ValueFinished",
-    "ValueKind",
-    "ValueStarted",
 ]
 
 Path: TypeAlias = tuple[str | int, ...]
 """Where a value stands: the object keys and array positions that lead to it. The whole value is at `()`."""
 
 
-class ValueKind(StrEnum):
+class JSONKind(StrEnum):
     """The seven kinds of JSON values, `true` and `false` being one."""
 
     OBJECT = "object"
@@ -59,11 +59,11 @@ class ArgumentsError:
 
 
 @attrs.frozen
-class ValueStarted:
+class JSONValueStarted:
     """A value has begun. A literal (`true`, `false`, `null`) begins once it is whole."""
 
     path: Path
-    kind: ValueKind
+    kind: JSONKind
     position: int
     """Characters before its first one."""
 
@@ -78,18 +78,18 @@ class StringDelta:
 
 
 @attrs.frozen
-class ValueFinished:
+class JSONValueFinished:
     """A value is whole."""
 
     path: Path
-    kind: ValueKind
+    kind: JSONKind
     value: str | int | float | bool | None
     """The value; None for arrays and objects, whose values have been told one by one."""
     position: int
     """Characters up to and including its last one."""
 
 
-PathEvent: TypeAlias = ValueStarted | StringDelta | ValueFinished
+PathEvent: TypeAlias = JSONValueStarted | StringDelta | JSONValueFinished
 
 
 def _event_from(name: str, path: list[str | int], *fields: Any) -> PathEvent:
@@ -97,10 +97,10 @@ def _event_from(name: str, path: list[str | int], *fields: Any) -> PathEvent:
     if name == "StringDelta":
         return StringDelta(tuple(path), *fields)
     kind, *rest = fields
-    if name == "ValueStarted":
-        return ValueStarted(tuple(path), ValueKind(kind), *rest)
-    if name == "ValueFinished":
-        return ValueFinished(tuple(path), ValueKind(kind), *rest)
+    if name == "JSONValueStarted":
+        return JSONValueStarted(tuple(path), JSONKind(kind), *rest)
+    if name == "JSONValueFinished":
+        return JSONValueFinished(tuple(path), JSONKind(kind), *rest)
     raise ValueError(f"no path event is called {name!r}")
 
 
@@ -164,9 +164,9 @@ _NUMBER_STARTS = "-0123456789"
 
 # Section 3: "The literal names MUST be lowercase. No other literal names are allowed."
 _LITERALS = {
-    "t": ("true", True, ValueKind.BOOLEAN),
-    "f": ("false", False, ValueKind.BOOLEAN),
-    "n": ("null", None, ValueKind.NULL),
+    "t": ("true", True, JSONKind.BOOLEAN),
+    "f": ("false", False, JSONKind.BOOLEAN),
+    "n": ("null", None, JSONKind.NULL),
 }
 
 _LITERAL_BEGUN = re.compile(r"t(?:r(?:ue?)?)?|f(?:a(?:l(?:se?)?)?)?|n(?:u(?:ll?)?)?")
@@ -491,15 +491,15 @@ class ArgumentsReader:
         Returns where what was read of it ends, None if it is an unfinished literal or wrong.
         """
         if char == '"':
-            self._begin_token(_STRING, ValueKind.STRING, at)
+            self._begin_token(_STRING, JSONKind.STRING, at)
             return at + 1
         if char in _NUMBER_STARTS:
-            self._begin_token(_NUMBER, ValueKind.NUMBER, at)
+            self._begin_token(_NUMBER, JSONKind.NUMBER, at)
             return at
         if char == "{":
-            return self._open_container({}, _FIRST_KEY, ValueKind.OBJECT, at)
+            return self._open_container({}, _FIRST_KEY, JSONKind.OBJECT, at)
         if char == "[":
-            return self._open_container([], _FIRST_VALUE, ValueKind.ARRAY, at)
+            return self._open_container([], _FIRST_VALUE, JSONKind.ARRAY, at)
         if char not in _LITERALS:
             self._fail(_EXPECTED[self._state], at)
             return None
@@ -508,8 +508,8 @@ class ArgumentsReader:
             after = at + len(word)
             if self._events is not None and len(self._keys) <= self._events_depth:
                 path = self._value_path()
-                self._events.append(ValueStarted(path, kind, self._position + at))
-                self._events.append(ValueFinished(path, kind, value, self._position + after))
+                self._events.append(JSONValueStarted(path, kind, self._position + at))
+                self._events.append(JSONValueFinished(path, kind, value, self._position + after))
             self._place(value)
             return after
         begun = text[at : at + len(word)]
@@ -517,14 +517,14 @@ class ArgumentsReader:
             self._fail(f"expected {word!r}", at + _viable(_LITERAL_BEGUN, begun))
         return None
 
-    def _begin_token(self, state: _State, kind: ValueKind, at: int) -> None:
+    def _begin_token(self, state: _State, kind: JSONKind, at: int) -> None:
         self._state = state
         self._start = self._position + at
         if self._events is not None and len(self._keys) <= self._events_depth:
             self._path = self._value_path()
-            self._events.append(ValueStarted(self._path, kind, self._start))
+            self._events.append(JSONValueStarted(self._path, kind, self._start))
 
-    def _open_container(self, container: _Container, state: _State, kind: ValueKind, at: int) -> int | None:
+    def _open_container(self, container: _Container, state: _State, kind: JSONKind, at: int) -> int | None:
         stack = self._stack
         if len(stack) > self._max_depth:
             self._fail(f"more than {self._max_depth} arrays and objects inside one another", at)
@@ -535,14 +535,14 @@ class ArgumentsReader:
         stack.append(container)
         self._state = state
         if self._events is not None and len(self._keys) <= self._events_depth + 1:
-            self._events.append(ValueStarted(tuple(self._keys[1:]), kind, self._position + at))
+            self._events.append(JSONValueStarted(tuple(self._keys[1:]), kind, self._position + at))
         return at + 1
 
     def _close_container(self, after: int) -> None:
         container = self._stack.pop()
         if self._events is not None and len(self._keys) <= self._events_depth + 1:
-            kind = ValueKind.OBJECT if isinstance(container, dict) else ValueKind.ARRAY
-            self._events.append(ValueFinished(tuple(self._keys[1:]), kind, None, self._position + after))
+            kind = JSONKind.OBJECT if isinstance(container, dict) else JSONKind.ARRAY
+            self._events.append(JSONValueFinished(tuple(self._keys[1:]), kind, None, self._position + after))
         self._keys.pop()
         self._state = _AFTER if self._keys else _END
 
@@ -559,7 +559,7 @@ class ArgumentsReader:
             self._place(text)
         self._told = 0
         if self._events is not None and len(self._keys) <= self._events_depth:
-            self._events.append(ValueFinished(self._path, ValueKind.STRING, text, self._position + after))
+            self._events.append(JSONValueFinished(self._path, JSONKind.STRING, text, self._position + after))
 
     def _finish_number(self, after: int) -> None:
         digits = "".join(self._pieces)
@@ -575,7 +575,9 @@ class ArgumentsReader:
             self._fail("an integer of more digits than Python reads", start)
             return
         if self._events is not None and len(self._keys) <= self._events_depth:
-            self._events.append(ValueFinished(self._path, ValueKind.NUMBER, number, self._position + after))
+            self._events.append(
+                JSONValueFinished(self._path, JSONKind.NUMBER, number, self._position + after)
+            )
         self._place(number)
 
     def _place(self, value: Any) -> None:

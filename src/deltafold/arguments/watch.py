@@ -6,34 +6,34 @@ from typing import Any
 
 from deltafold.arguments.reader import ArgumentsReader
 from deltafold.machine.fold import Fold
-from deltafold.machine.records import Value, arguments_key
+from deltafold.machine.records import StreamedValue, arguments_key
 
-__all__ = ["ArgumentsWatch", "Watched"]
+__all__ = ["ArgumentsWatch", "PartialArguments"]
 
 
-class Watched:
+class PartialArguments:
     """Arguments in JSON: how far they have been read."""
 
     __slots__ = ("_joins", "_pieces", "_reader", "_size", "value")
 
-    def __init__(self, value: Value) -> None:
+    def __init__(self, value: StreamedValue) -> None:
         self.value = value
         self._reader = ArgumentsReader()
-        self._joins = value.joins
+        self._joins = value.join_count
         self._pieces = 0
         self._size = 0
 
     def read(self) -> Any:
         """Reads what has come since, and gives the best present value."""
         value = self.value
-        if value.joins == self._joins:
+        if value.join_count == self._joins:
             new = value.fragments[self._pieces :]
         else:
             new = [value.text[self._size :]]
         for text in new:
             self._reader.feed(text)
             self._size += len(text)
-        self._joins = value.joins
+        self._joins = value.join_count
         self._pieces = len(value.fragments)
         return self._reader.value()
 
@@ -44,7 +44,7 @@ class ArgumentsWatch:
     __slots__ = ("_watched",)
 
     def __init__(self) -> None:
-        self._watched: dict[int, Watched] = {}
+        self._watched: dict[int, PartialArguments] = {}
 
     def read(self, fold: Fold, output_index: int) -> Any:
         """The arguments of a call as far as they are known; None where there are none."""
@@ -59,5 +59,5 @@ class ArgumentsWatch:
             return value.text  # of a custom tool, which takes any text
         watched = self._watched.get(output_index)
         if watched is None or watched.value is not value:
-            watched = self._watched[output_index] = Watched(value)
+            watched = self._watched[output_index] = PartialArguments(value)
         return watched.read()

@@ -594,7 +594,7 @@ def google_quotas(layers: list[Mapping[str, Any]]) -> Iterator[str]:
 
 
 @attrs.frozen
-class Report:
+class ErrorEvidence:
     """An error as told: its fields, and all that may be evidence of what it means."""
 
     layers: list[Mapping[str, Any]]
@@ -656,9 +656,9 @@ class Report:
         return next((moment for moment in moments if moment is not None), None)
 
 
-def report_of(
+def gather_evidence(
     value: Any, text: str | None, status: int | None, headers: list[dict[str, str]], *, in_stream: bool
-) -> Report:
+) -> ErrorEvidence:
     """The report of a JSON value, or of a text where there is none."""
     layers = layers_of(value)
     hidden = json_of(decoded_base64(headers[0].get("x-error-json"))) if headers else None
@@ -669,7 +669,7 @@ def report_of(
     word = first_text(known, ("status",))
     metadata = list(metadata_of(known))
     wrapped = (source.get("headers") for source in (*known, *metadata))
-    return Report(
+    return ErrorEvidence(
         layers=known,
         metadata=metadata,
         message=first_message(known) or text,
@@ -702,7 +702,7 @@ def read_from(text: str, wordings: Iterable[tuple[re.Pattern[str], ErrorKind]]) 
     return next((kind for pattern, kind in wordings if pattern.search(text)), None)
 
 
-def exact_kind(report: Report, words: list[str]) -> ErrorKind | None:
+def exact_kind(report: ErrorEvidence, words: list[str]) -> ErrorKind | None:
     """What the words, the metadata or the message alone make certain."""
     kind = looked_up(words, KIND_BY_WORD, KIND_BY_PREFIX)
     if kind is None or kind is K.RATE_LIMITED:
@@ -723,7 +723,7 @@ def exact_kind(report: Report, words: list[str]) -> ErrorKind | None:
     return read_from(report.text, STRONG_WORDINGS)
 
 
-def likely_kind(report: Report, words: list[str]) -> ErrorKind:
+def likely_kind(report: ErrorEvidence, words: list[str]) -> ErrorKind:
     """What the status makes of it, or the vaguer words where the status is none or says as little."""
     status = report.status or 0
     if status in KIND_BY_STATUS:
@@ -792,7 +792,7 @@ def header_delay(headers: Mapping[str, str]) -> float | None:
     return decimal_of(headers.get("retry-after")) if milliseconds is None else milliseconds / 1000
 
 
-def delay_of(report: Report, kind: ErrorKind, now: float | None) -> tuple[float | None, float | None]:
+def delay_of(report: ErrorEvidence, kind: ErrorKind, now: float | None) -> tuple[float | None, float | None]:
     """The seconds to wait, and the moment when the limit is lifted: each None where it is not told.
 
     The first source that parses wins. `x-ratelimit-reset-*` comes after the message: it tells when the
@@ -949,7 +949,9 @@ def read_body(body: bytes | str, headers: Mapping[str, str]) -> tuple[Any, str |
 # ------------------------------------------------------------------------------------------- the public
 
 
-def judged(report: Report, raw: Any, now: float | None, *, fallback: ErrorKind = K.UNKNOWN) -> ResponseError:
+def judged(
+    report: ErrorEvidence, raw: Any, now: float | None, *, fallback: ErrorKind = K.UNKNOWN
+) -> ResponseError:
     """The error that a report amounts to; `fallback` is its kind where nothing tells one."""
     words = report.words
     exact = exact_kind(report, words)
@@ -1020,7 +1022,7 @@ def classify_http_error(
         value = body
     elif body is not None:
         raise TypeError(f"body must be bytes, str, JSON or None, not {type(body).__name__}")
-    report = report_of(value, text, status, [by_name], in_stream=False)
+    report = gather_evidence(value, text, status, [by_name], in_stream=False)
     # A success whose body is a page, a text or still compressed is the server's failure.
     is_foreign = 200 <= status < 300 and value is None and bool(raw)
     return judged(report, raw, decimal_of(now), fallback=K.SERVER_ERROR if is_foreign else K.UNKNOWN)
@@ -1047,7 +1049,7 @@ def error_from_payload(
     text: str | None = None
     if isinstance(payload, str):
         value, text, _ = read_body(payload, {})
-    return judged(report_of(value, text, status, outer, in_stream=True), payload, None)
+    return judged(gather_evidence(value, text, status, outer, in_stream=True), payload, None)
 
 
 def is_bare_error(payload: Mapping[str, Any]) -> bool:

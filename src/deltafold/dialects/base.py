@@ -12,9 +12,9 @@ from deltafold.machine.fold import Fold
 from deltafold.model.errors import ResponseError
 from deltafold.model.json_values import copied
 from deltafold.model.response import Outcome, Usage
-from deltafold.wire.json_text import Paths, Report
+from deltafold.wire.json_text import Paths, ReportAnomaly
 
-__all__ = ["Dialect", "Translator", "cause_of", "usage_from"]
+__all__ = ["Dialect", "Translator", "error_field_of", "usage_from"]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -45,15 +45,15 @@ class Translator(Protocol):
         """The events of one payload. `name` is the SSE event name, "" where there is none."""
 
     @abstractmethod
-    def done_sentinel(self) -> list[Any]:
+    def handle_done(self) -> list[Any]:
         """`[DONE]` came."""
 
     @abstractmethod
-    def body(self, payload: JSON) -> list[Any]:
+    def translate_body(self, payload: JSON) -> list[Any]:
         """A whole body that is one JSON object."""
 
     @abstractmethod
-    def fail(self, error: ResponseError) -> list[Any]:
+    def reject_body(self, error: ResponseError) -> list[Any]:
         """The stream is none of this dialect."""
 
     @abstractmethod
@@ -65,7 +65,7 @@ class Dialect(Emitter):
     """Translates the payloads of one stream. This is all that the parser asks of a dialect.
 
     A reader sees the fold, which does not change while a payload is translated, and gives events. Whatever it
-    remembers from payload to payload is named in its `MEMORY`, for snapshots.
+    remembers from payload to payload is named in its `SNAPSHOT_FIELDS`, for snapshots.
     """
 
     name: ClassVar[str] = ""
@@ -77,14 +77,19 @@ class Dialect(Emitter):
     resets: ClassVar[frozenset[str]] = frozenset()
     """Values of `type` with which a connection may begin that goes on after a number."""
     state_classes: ClassVar[tuple[tuple[type, int], ...]] = ()
-    """Classes of what it remembers that say what their `MEMORY` is, each with how many names of it their
-    constructor takes."""
+    """Classes of its state that have `SNAPSHOT_FIELDS`, each with how many of them its constructor takes."""
 
-    MEMORY: ClassVar[tuple[str, ...]] = (*Emitter.MEMORY, "last_sequence_number", "told_before")
+    SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
+        *Emitter.SNAPSHOT_FIELDS,
+        "last_sequence_number",
+        "last_number_before_reconnect",
+    )
     """What it remembers from payload to payload."""
-    __slots__ = ("last_sequence_number", "think_tags", "told_before")
+    __slots__ = ("last_number_before_reconnect", "last_sequence_number", "think_tags")
 
-    def __init__(self, fold: Fold, report: Report, lifts: CallLifts, *, think_tags: bool = False) -> None:
+    def __init__(
+        self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
+    ) -> None:
         """
         :param think_tags: whether text between `<think>` and `</think>` is reasoning; on Chat Completions.
         """
@@ -92,7 +97,7 @@ class Dialect(Emitter):
         fold.dialect = self.name
         self.think_tags = think_tags
         self.last_sequence_number: int | None = None
-        self.told_before: int | None = None
+        self.last_number_before_reconnect: int | None = None
         """The last one that came over an earlier connection."""
 
     # ------------------------------------------------------------------------------- what each one provides
@@ -107,15 +112,15 @@ class Dialect(Emitter):
         """The events of one payload. `name` is the SSE event name, "" where there is none."""
 
     @abstractmethod
-    def done_sentinel(self) -> list[Any]:
+    def handle_done(self) -> list[Any]:
         """`[DONE]` came."""
 
     @abstractmethod
-    def body(self, payload: JSON) -> list[Any]:
+    def translate_body(self, payload: JSON) -> list[Any]:
         """A whole body that is one JSON object."""
 
     @abstractmethod
-    def fail(self, error: ResponseError) -> list[Any]:
+    def reject_body(self, error: ResponseError) -> list[Any]:
         """The stream is none of this dialect."""
 
     @abstractmethod
@@ -123,7 +128,7 @@ class Dialect(Emitter):
         """The transport ended, or the caller gave up. Nothing where the end had been told."""
 
     @abstractmethod
-    def plain_text(
+    def text_path(
         self, payload: JSON, event: Any
     ) -> tuple[tuple[str | int, ...], tuple[str, Callable[[str], bool]] | None] | None:
         """Where the text of an event stands in the payload that made it.
@@ -140,10 +145,10 @@ class Dialect(Emitter):
         """A payload like that one came, by the short cut, with these numbers in it."""
 
     @abstractmethod
-    def begins(self, payload: JSON, name: str) -> bool | None:
+    def can_begin(self, payload: JSON, name: str) -> bool | None:
         """Whether a response may begin with a payload; None where that belongs to no response."""
 
-    def seen(self, payload: JSON, name: str) -> bool | None:
+    def was_seen(self, payload: JSON, name: str) -> bool | None:
         """Whether a payload that comes over another connection had come before, by its number.
 
         None where numbers do not tell, as on a wire that has none.
@@ -166,16 +171,19 @@ class Dialect(Emitter):
 
     def getstate(self) -> dict[str, Any]:
         """All that the translator remembers, by name."""
-        return {"lifts": self.lifts.getstate(), **{name: getattr(self, name) for name in self.MEMORY}}
+        return {
+            "lifts": self.lifts.getstate(),
+            **{name: getattr(self, name) for name in self.SNAPSHOT_FIELDS},
+        }
 
     def setstate(self, state: dict[str, Any]) -> None:
         """Makes a new translator remember what another one did."""
-        for name in self.MEMORY:
+        for name in self.SNAPSHOT_FIELDS:
             setattr(self, name, state[name])
         self.lifts.setstate(state["lifts"])
 
 
-def cause_of(payload: JSON, error: ResponseError) -> JSON:
+def error_field_of(payload: JSON, error: ResponseError) -> JSON:
     """What the response's own `error` is, once an event has told of one."""
     told = payload.get("error")
     return dict(copied(told)) if isinstance(told, dict) else {"code": error.code, "message": error.message}

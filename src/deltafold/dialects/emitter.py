@@ -15,16 +15,16 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.machine.build import item_from, part_from
-from deltafold.machine.evidence import close_item, settle_value
-from deltafold.machine.fold import Ending, Fold
+from deltafold.machine.evidence import close_item, reconcile_value
+from deltafold.machine.fold import Fold, PendingFinish
 from deltafold.machine.lifecycle import ITEM_OPEN, ITEM_STATUS_AT_END
-from deltafold.machine.records import ItemRecord, PartRecord, Value, arguments_key
-from deltafold.machine.values import PART_FIELDS, ValueKey, delta_of
+from deltafold.machine.records import ItemRecord, PartRecord, StreamedValue, arguments_key
+from deltafold.machine.values import PART_FIELDS, ValuePath, delta_of
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
 from deltafold.model.json_values import string
-from deltafold.wire.json_text import Report, join_halves
+from deltafold.wire.json_text import ReportAnomaly, join_halves
 
 __all__ = ["Emitter"]
 
@@ -36,11 +36,11 @@ LIFTABLE: Final = ("function_call", "mcp_call")
 class Emitter:
     """Makes the events of one payload after another."""
 
-    MEMORY: ClassVar[tuple[str, ...]] = (
+    SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
         "started",
         "ended",
         "reported",
-        "halves",
+        "pending_surrogates",
         "held_items",
         "held_text",
     )
@@ -57,17 +57,17 @@ class Emitter:
         "restarted",
         "texts",
         "whole",
-        *MEMORY,
+        *SNAPSHOT_FIELDS,
     )
 
-    def __init__(self, fold: Fold, report: Report, lifts: CallLifts) -> None:
+    def __init__(self, fold: Fold, report: ReportAnomaly, lifts: CallLifts) -> None:
         self.fold = fold
         self.report = report
         self.lifts = lifts
         self.started = False
         self.ended = False
         self.reported: set[tuple[str, str | int | None]] = set()
-        self.halves: dict[tuple[int, ValueKey], int] = {}
+        self.pending_surrogates: dict[tuple[int, ValuePath], int] = {}
         """High surrogates at the end of a fragment, which wait for their other half: code points."""
         self.held_items = 0
         """Items of which something came, and which have not begun yet."""
@@ -79,11 +79,11 @@ class Emitter:
         """The records of items that begin with the present payload."""
         self.new_parts: dict[int, list[e.PartStarted]] = {}
         """The parts that begin with it, by item."""
-        self.texts: dict[int, dict[ValueKey, list[str]]] = {}
+        self.texts: dict[int, dict[ValuePath, list[str]]] = {}
         """What it adds to streamed values, by item, beside what the fold holds."""
-        self.restarted: set[tuple[int, ValueKey]] = set()
+        self.restarted: set[tuple[int, ValuePath]] = set()
         """Values that it replaced: `texts` holds all of them."""
-        self.whole: set[tuple[int, ValueKey]] = set()
+        self.whole: set[tuple[int, ValuePath]] = set()
         """Values that it ended."""
         self.cited: dict[int, list[e.AnnotationAdded]] = {}
         """The annotations that it adds, by item."""
@@ -117,7 +117,7 @@ class Emitter:
         """Hands out that the response begins."""
         self.out.append(e.ResponseStarted(string(data, "id"), string(data, "model"), data, self.fold.dialect))
 
-    def end_response(self, ending: Ending) -> None:
+    def end_response(self, ending: PendingFinish) -> None:
         """The response ends, and what is still open in it."""
         self.finish_open(ITEM_STATUS_AT_END[ending.outcome])
         self.ended = True
@@ -155,8 +155,8 @@ class Emitter:
         if index is None:
             index = free
         record = ItemRecord(index, string(told, "type") or "", choice_index)
-        record.load(told)
-        self.begun[index] = self.fold.prepared[index] = record
+        record.merge(told)
+        self.begun[index] = self.fold.announced_records[index] = record
         item = item_from(told, choice_index=choice_index, approval_required=self.fold.approval_required)
         self.out.append(e.ItemStarted(index, item, member))
         return index
@@ -206,14 +206,14 @@ class Emitter:
     def finish_item(self, index: int, status: str | None, late: JSON | None = None) -> None:
         """An item ends: as `status`, or as it stands if None. `late` is what became known since it began."""
         record = self.present(index)
-        held: dict[ValueKey, str] = {}
+        held: dict[ValuePath, str] = {}
         if self.lifts.declared and record.type in LIFTABLE:
             rest = self.lifts.close(index, self.out)
             if rest:
                 held[arguments_key(record)] = rest
-        if self.halves and status is not None:
+        if self.pending_surrogates and status is not None:
             for key in keys_of(record):
-                if self.halves.pop((index, key), None) is not None:
+                if self.pending_surrogates.pop((index, key), None) is not None:
                     self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
                     held[key] = held.get(key, "") + "\ufffd"
         self.out += close_item(self.fold, record, status, held, late or {}, self.report)
@@ -235,12 +235,12 @@ class Emitter:
         if not touched and not parts and not cited:
             return record
         found = ItemRecord(index, record.type, record.choice_index)
-        found.load(record.to_dict())
+        found.merge(record.to_dict())
         for key, value in record.values.items():
             if key in found.values:
-                found.values[key].whole = value.whole
+                found.values[key].is_complete = value.is_complete
             else:
-                found.values[key] = Value(value.kind, [value.text], value.whole)
+                found.values[key] = StreamedValue(value.kind, [value.text], value.is_complete)
         for event in parts:
             fields = found.take_values(event.group, event.part_index, event.part.data, whole=False)
             found.parts[event.group][event.part_index] = PartRecord(fields)
@@ -253,17 +253,17 @@ class Emitter:
             text = "".join(pieces)
             if known is None or (index, key) in self.restarted:
                 kind: e.ValueKind = known.kind if known is not None else kind_at(found, key)
-                known = found.values[key] = Value(kind, [text])
+                known = found.values[key] = StreamedValue(kind, [text])
             else:
                 known.fragments.append(text)
-            known.whole = known.whole or (index, key) in self.whole
+            known.is_complete = known.is_complete or (index, key) in self.whole
         return found
 
     # -------------------------------------------------------------------------------------------- values
 
-    def emit_text(self, index: int, kind: e.ValueKind, key: ValueKey, text: str, logprobs: Any = ()) -> None:
+    def emit_text(self, index: int, kind: e.ValueKind, key: ValuePath, text: str, logprobs: Any = ()) -> None:
         """A fragment of a streamed value: in whole characters, without what is lifted out of it."""
-        text = join_halves(self.halves, (index, key), text, self.report)
+        text = join_halves(self.pending_surrogates, (index, key), text, self.report)
         if self.lifts.declared and kind == "arguments":
             record = self.record(index)
             if record.type in LIFTABLE:
@@ -272,7 +272,7 @@ class Emitter:
             self._added(index, key).append(text)
             self.out.append(delta_of(index, kind, key, text, logprobs))
 
-    def _added(self, index: int, key: ValueKey) -> list[str]:
+    def _added(self, index: int, key: ValuePath) -> list[str]:
         """What the present payload adds to a value."""
         added = self.texts.get(index)
         if added is None:
@@ -282,7 +282,7 @@ class Emitter:
             pieces = added[key] = []
         return pieces
 
-    def so_far(self, index: int, key: ValueKey) -> str:
+    def so_far(self, index: int, key: ValuePath) -> str:
         """A streamed value as it was handed on, the present payload included."""
         new = "".join(self._added(index, key)) if index in self.texts else ""
         if (index, key) in self.restarted:
@@ -290,13 +290,13 @@ class Emitter:
         value = self.record(index).values.get(key)
         return new if value is None else value.text + new
 
-    def pieces_back(self, index: int, key: ValueKey) -> Iterator[str]:
+    def pieces_back(self, index: int, key: ValuePath) -> Iterator[str]:
         """The pieces of a streamed value as it was handed on, the last one first, without joining them."""
         new = self.texts.get(index, {}).get(key, [])
         value = None if (index, key) in self.restarted else self.record(index).values.get(key)
         return chain(reversed(new), reversed([] if value is None else value.fragments))
 
-    def first_piece(self, index: int, key: ValueKey) -> str:
+    def first_piece(self, index: int, key: ValuePath) -> str:
         """The piece with which a streamed value began."""
         value = None if (index, key) in self.restarted else self.record(index).values.get(key)
         for pieces in ([] if value is None else value.fragments, self.texts.get(index, {}).get(key, [])):
@@ -305,18 +305,18 @@ class Emitter:
                     return piece
         return ""
 
-    def tell_value(self, index: int, kind: e.ValueKind, key: ValueKey, text: str, *, whole: bool) -> None:
+    def tell_value(self, index: int, kind: e.ValueKind, key: ValuePath, text: str, *, whole: bool) -> None:
         """A value was told whole: what of it is new is handed out, and a contradiction is said."""
         if text:
-            self.halves.pop((index, key), None)  # the other half is told with it
+            self.pending_surrogates.pop((index, key), None)  # the other half is told with it
             record = self.record(index)
             if self.lifts.declared and kind == "arguments" and record.type in LIFTABLE:
                 tool = string(record.data, "name") or ""
                 text = self.lifts.told(index, tool, text, self.out, whole=whole)
         known = self.record(index).values.get(key)
-        ended = (known is not None and known.whole) or (index, key) in self.whole
-        so_far = Value(kind, [self.so_far(index, key)], ended)
-        for event in settle_value(index, kind, key, so_far, text, self.report, whole=whole):
+        ended = (known is not None and known.is_complete) or (index, key) in self.whole
+        so_far = StreamedValue(kind, [self.so_far(index, key)], ended)
+        for event in reconcile_value(index, kind, key, so_far, text, self.report, whole=whole):
             self.out.append(event)
             if isinstance(event, e.ValueReplaced):
                 self.restarted.add((index, key))
@@ -330,13 +330,13 @@ class Emitter:
 
     # -------------------------------------------------------------------------------------------- faults
 
-    def once(self, code: AnomalyCode, key: str | int | None, message: str) -> None:
+    def report_once(self, code: AnomalyCode, key: str | int | None, message: str) -> None:
         """Reports what would otherwise come with every fragment."""
         if (code, key) not in self.reported:
             self.reported.add((code, key))
             self.report(code, message)
 
-    def bounded(self, index: int) -> int:
+    def check_index_limit(self, index: int) -> int:
         """An index. Raises `LimitExceeded`."""
         if index > self.fold.limits.index:
             raise LimitExceeded("index", self.fold.limits.index)
@@ -346,23 +346,23 @@ class Emitter:
         """An index that the wire tells. Raises `LimitExceeded`."""
         index = told.get(name)
         if type(index) is int and index >= 0:
-            return self.bounded(index)
+            return self.check_index_limit(index)
         if index is not None:
             called = called or name
-            self.once(AnomalyCode.INVALID_FIELD, called, f"{called} is {index!r:.40}")
+            self.report_once(AnomalyCode.INVALID_FIELD, called, f"{called} is {index!r:.40}")
         return None
 
 
-def keys_of(record: ItemRecord) -> list[ValueKey]:
+def keys_of(record: ItemRecord) -> list[ValuePath]:
     """Where streamed values of an item may stand."""
-    keys: list[ValueKey] = [key for key in record.values if len(key) != 3]
+    keys: list[ValuePath] = [key for key in record.values if len(key) != 3]
     for group, parts in record.parts.items():
         keys += [(group, at, field) for at in parts for field in PART_FIELDS]
     arguments = arguments_key(record)
     return keys if arguments in keys else [*keys, arguments]
 
 
-def kind_at(record: ItemRecord, key: ValueKey) -> e.ValueKind:
+def kind_at(record: ItemRecord, key: ValuePath) -> e.ValueKind:
     """What a streamed value is, by where it stands in its item."""
     if key[0] == "summary":
         return "summary"

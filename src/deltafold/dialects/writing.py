@@ -19,13 +19,13 @@ from deltafold.machine.lifecycle import (
     COMPLETED,
     FAILED,
     INCOMPLETE,
-    ITEM,
     ITEM_ABSENT,
     ITEM_DONE,
     ITEM_OPEN,
-    PART,
+    ITEM_TRANSITIONS,
     PART_ABSENT,
-    RESPONSE,
+    PART_TRANSITIONS,
+    RESPONSE_TRANSITIONS,
     TRUNCATED,
     ItemState,
     PartState,
@@ -115,7 +115,7 @@ MESSAGES: Final[dict[LossCode, str]] = {
 class Options:
     """What the caller of an encoder asked for."""
 
-    MEMORY: Final = (
+    SNAPSHOT_FIELDS: Final = (
         "response_id",
         "model",
         "created",
@@ -125,7 +125,7 @@ class Options:
         "foreign_signatures",
         "lifted",
     )
-    __slots__ = MEMORY
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(
         self,
@@ -218,8 +218,8 @@ class ObjectScan:
     Each piece is looked at once.
     """
 
-    MEMORY: Final = ("depth", "in_string", "escaped", "begun", "whole", "other")
-    __slots__ = MEMORY
+    SNAPSHOT_FIELDS: Final = ("depth", "in_string", "escaped", "begun", "whole", "other")
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self) -> None:
         self.depth = 0
@@ -276,7 +276,7 @@ class ObjectScan:
 class WrittenPart:
     """A part of an item, as it stands on the wire."""
 
-    MEMORY: Final = (
+    SNAPSHOT_FIELDS: Final = (
         "place",
         "state",
         "kind",
@@ -288,7 +288,7 @@ class WrittenPart:
         "logprobs",
         "data",
     )
-    __slots__ = MEMORY
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, place: int, kind: str) -> None:
         self.place = place
@@ -312,7 +312,7 @@ class WrittenPart:
 class WrittenItem:
     """An item, as it stands on the wire."""
 
-    MEMORY: Final = (
+    SNAPSHOT_FIELDS: Final = (
         "index",
         "item",
         "choice",
@@ -334,7 +334,7 @@ class WrittenItem:
         "counts",
         "called",
     )
-    __slots__ = MEMORY
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, index: int, item: Item) -> None:
         self.index = index
@@ -447,7 +447,7 @@ class Writer:
     """Events in, frames out."""
 
     name: ClassVar[str] = ""
-    MEMORY: ClassVar[tuple[str, ...]] = (
+    SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
         "options",
         "state",
         "items",
@@ -512,9 +512,9 @@ class Writer:
         kind = type(event)
         if self.hot and kind not in HOT:
             self.hot.clear()
-        if kind in OF_ITEMS and event.output_index < 0:
+        if kind in ITEM_EVENTS and event.output_index < 0:
             raise UsageError(f"output_index is {event.output_index}")
-        if kind is e.LiftedDelta and self.options.lifted and self.state in RESPONSE:
+        if kind is e.LiftedDelta and self.options.lifted and self.state in RESPONSE_TRANSITIONS:
             self._lifted(event)
         else:
             self._take(event)
@@ -568,10 +568,14 @@ class Writer:
 
     def _take(self, event: Any) -> None:
         kind = type(event)
-        row = RESPONSE[self.state]
+        row = RESPONSE_TRANSITIONS[self.state]
         after = row.get(kind)
         if after is None:
-            known = kind.__name__ if kind in RESPONSE[ResponseState.IN_PROGRESS] or kind in KNOWN else None
+            known = (
+                kind.__name__
+                if kind in RESPONSE_TRANSITIONS[ResponseState.IN_PROGRESS] or kind in KNOWN
+                else None
+            )
             if known is None:
                 raise UsageError(f"{kind.__name__!r} is no event")
             raise UsageError(f"{known} cannot come while the response is {self.state}")
@@ -641,12 +645,12 @@ class Writer:
 
     def _checked(self, event: Any, kind: type) -> WrittenItem | None:
         """The item that an event is about, if its life cycle and that of its part allow the event."""
-        if kind not in OF_ITEMS:
+        if kind not in ITEM_EVENTS:
             return None
         index = event.output_index
         item = self.items.get(index)
         state = ITEM_ABSENT if item is None else item.state
-        if kind not in ITEM[state]:
+        if kind not in ITEM_TRANSITIONS[state]:
             raise UsageError(f"{kind.__name__} cannot come while item {index} is {state}")
         if item is None:
             return None
@@ -654,7 +658,7 @@ class Writer:
         if key is not None:
             part = item.parts.get(key)
             part_state = PART_ABSENT if part is None else part.state
-            if kind not in PART[part_state]:
+            if kind not in PART_TRANSITIONS[part_state]:
                 raise UsageError(
                     f"{kind.__name__} cannot come while part {key[1]} of item {index} is {part_state}"
                 )
@@ -1023,8 +1027,10 @@ class Writer:
 
 
 KNOWN: Final = frozenset((e.ResponseStarted,))
-OF_ITEMS: Final = frozenset(
-    kind for kinds in (ITEM[ITEM_ABSENT], ITEM[ITEM_OPEN], ITEM[ITEM_DONE]) for kind in kinds
+ITEM_EVENTS: Final = frozenset(
+    kind
+    for kinds in (ITEM_TRANSITIONS[ITEM_ABSENT], ITEM_TRANSITIONS[ITEM_OPEN], ITEM_TRANSITIONS[ITEM_DONE])
+    for kind in kinds
 )
 HOSTED_DELTAS: Final = (e.CodeDelta, e.DiffDelta, e.CommandDelta, e.CommandOutputDelta, e.OutputDelta)
 

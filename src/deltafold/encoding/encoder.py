@@ -29,12 +29,12 @@ from deltafold.model.items import (
 from deltafold.model.losses import Loss, LossCode
 from deltafold.model.response import Outcome, Response
 from deltafold.parsing.parser import ResponseParser
-from deltafold.parsing.snapshot import CLASSES, MEMORIES, freeze, seal, thaw, unseal
+from deltafold.parsing.snapshot import CLASSES, STATE_CLASSES, from_json, to_json, unwrap, wrap
 from deltafold.registry import DIALECTS, part_of
 
 __all__ = ["StreamEncoder", "encode_response"]
 
-MEMORIES.update({ObjectScan: 0, WrittenItem: 2, WrittenPart: 2, Options: 8})
+STATE_CLASSES.update({ObjectScan: 0, WrittenItem: 2, WrittenPart: 2, Options: 8})
 CLASSES.update(
     {found.__name__: found for found in (ObjectScan, WrittenItem, WrittenPart, Options, Loss, LossCode)}
 )
@@ -150,8 +150,8 @@ class StreamEncoder:
     def snapshot(self) -> dict[str, Any]:
         """The whole state as a JSON-safe dict, with a version and a checksum."""
         writer = self._writer
-        state = {name: freeze(getattr(writer, name)) for name in writer.MEMORY}
-        return seal({"encoder": self._dialect, "framed": self._framed, "state": state})
+        state = {name: to_json(getattr(writer, name)) for name in writer.SNAPSHOT_FIELDS}
+        return wrap({"encoder": self._dialect, "framed": self._framed, "state": state})
 
     @classmethod
     def resume(cls, snapshot: dict[str, Any]) -> StreamEncoder:
@@ -160,15 +160,15 @@ class StreamEncoder:
         Raises:
             UsageError: This is no snapshot of an encoder, one of another version, or it is damaged.
         """
-        content = unseal(snapshot)
+        content = unwrap(snapshot)
         dialect = content.get("encoder")
         if dialect not in DIALECTS:
             raise UsageError("this is no snapshot of a StreamEncoder")
         encoder = cls(dialect)
         try:
             encoder._framed = content["framed"]
-            for name in encoder._writer.MEMORY:
-                setattr(encoder._writer, name, thaw(content["state"][name]))
+            for name in encoder._writer.SNAPSHOT_FIELDS:
+                setattr(encoder._writer, name, from_json(content["state"][name]))
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"the snapshot is damaged: {error!r}") from error
         return encoder

@@ -18,12 +18,12 @@ from typing import Any, Final, TypeAlias, cast
 from deltafold.machine.build import NO_ARGUMENTS, has_no_arguments, part_from
 from deltafold.machine.fold import Fold
 from deltafold.machine.lifecycle import ITEM_DONE
-from deltafold.machine.records import ItemRecord, PartRecord, Value, align, empty, merge_fields
+from deltafold.machine.records import ItemRecord, PartRecord, StreamedValue, empty, merge_fields, part_indexes
 from deltafold.machine.values import (
     GROUPS,
     ITEM_VALUES,
     PART_FIELDS,
-    ValueKey,
+    ValuePath,
     delta_of,
     find,
     indexes_of,
@@ -33,17 +33,17 @@ from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.items import Part
 from deltafold.model.json_values import string
-from deltafold.wire.json_text import Report
+from deltafold.wire.json_text import ReportAnomaly
 
 __all__ = [
     "as_part",
     "close_item",
     "is_refusal",
-    "settle_as_streamed",
-    "settle_item",
-    "settle_no_arguments",
-    "settle_part",
-    "settle_value",
+    "reconcile_as_streamed",
+    "reconcile_item",
+    "reconcile_no_arguments",
+    "reconcile_part",
+    "reconcile_value",
 ]
 
 JSON: TypeAlias = dict[str, Any]
@@ -52,13 +52,13 @@ EMPTY_ARGUMENTS: Final = ("{}", "[]")
 BLANK_ARGUMENTS: Final = ("", "{}", "[]")
 
 
-def settle_value(
+def reconcile_value(
     index: int,
     kind: e.ValueKind,
-    key: ValueKey,
-    value: Value | None,
+    key: ValuePath,
+    value: StreamedValue | None,
     told: str,
-    report: Report,
+    report: ReportAnomaly,
     *,
     whole: bool,
 ) -> list[e.Event]:
@@ -67,7 +67,7 @@ def settle_value(
     if not told and kind == "arguments":
         return []  # the end of the call says whether it has none
     if told == so_far:
-        if not whole or (value is not None and value.whole):
+        if not whole or (value is not None and value.is_complete):
             return []
         return [e.ValueFinished(index, kind, told, **indexes_of(kind, key))]
     if keeps(kind, value, so_far, told):
@@ -78,30 +78,31 @@ def settle_value(
             events.append(e.ValueFinished(index, kind, told, **indexes_of(kind, key)))
         return events
     report(
-        AnomalyCode.VALUE_CONTRADICTED, f"{kind} was streamed as {brief(so_far)}, then told as {brief(told)}"
+        AnomalyCode.VALUE_CONTRADICTED,
+        f"{kind} was streamed as {excerpt(so_far)}, then told as {excerpt(told)}",
     )
     return [e.ValueReplaced(index, kind, told, **indexes_of(kind, key))]
 
 
-def keeps(kind: e.ValueKind, value: Value | None, so_far: str, told: str) -> bool:
+def keeps(kind: e.ValueKind, value: StreamedValue | None, so_far: str, told: str) -> bool:
     """Whether a value stays as it is whatever was told: that says nothing, or nothing new."""
     if not told:
         return True
     if kind == "arguments":
         empties = told.strip() in EMPTY_ARGUMENTS and so_far.strip() not in BLANK_ARGUMENTS
         return empties and not told.startswith(so_far)
-    went_on = value is not None and value.whole and value.told == len(told) < len(so_far)
+    went_on = value is not None and value.is_complete and value.told == len(told) < len(so_far)
     return went_on and so_far.startswith(told)
 
 
-def brief(text: str) -> str:
+def excerpt(text: str) -> str:
     return repr(text if len(text) <= 40 else f"{text[:20]}…{text[-20:]}")
 
 
-def settle_as_streamed(record: ItemRecord, told: JSON) -> list[e.Event] | None:
+def reconcile_as_streamed(record: ItemRecord, told: JSON) -> list[e.Event] | None:
     """The usual end of an item: nothing is told but what had been streamed, and its new status.
 
-    Gives None where that is not so: then `settle_item()` has to find out what is new.
+    Gives None where that is not so: then `reconcile_item()` has to find out what is new.
     """
     if record.to_dict() | {"status": told.get("status")} != told:
         return None
@@ -109,13 +110,13 @@ def settle_as_streamed(record: ItemRecord, told: JSON) -> list[e.Event] | None:
         *(
             e.ValueFinished(record.index, value.kind, value.text, **indexes_of(value.kind, key))
             for key, value in record.values.items()
-            if not value.whole and (value.kind != "arguments" or value.text)
+            if not value.is_complete and (value.kind != "arguments" or value.text)
         ),
-        *settle_no_arguments(record, told),
+        *reconcile_no_arguments(record, told),
     ]
 
 
-def settle_no_arguments(record: ItemRecord, told: JSON) -> list[e.Event]:
+def reconcile_no_arguments(record: ItemRecord, told: JSON) -> list[e.Event]:
     """A function call ends: where it has no argument text at all, its arguments are `{}`."""
     if not has_no_arguments(told):
         return []
@@ -123,7 +124,9 @@ def settle_no_arguments(record: ItemRecord, told: JSON) -> list[e.Event]:
     return [] if value is not None and value.text else [e.ArgumentsDelta(record.index, NO_ARGUMENTS)]
 
 
-def settle_item(record: ItemRecord, told: JSON, report: Report, *, whole: bool) -> tuple[JSON, list[e.Event]]:
+def reconcile_item(
+    record: ItemRecord, told: JSON, report: ReportAnomaly, *, whole: bool
+) -> tuple[JSON, list[e.Event]]:
     """An item was told: the item as it then is, and the events that lead there."""
     record.type = record.type or (string(told, "type") or "")
     before = record.to_dict()
@@ -146,8 +149,8 @@ def settle_item(record: ItemRecord, told: JSON, report: Report, *, whole: bool) 
             report(AnomalyCode.INVALID_FIELD, f"{group} is {entries!r:.40}")
             merged[group] = before[group]
         elif isinstance(entries, list) and entries:
-            merged[group] = settle_parts(record, group, entries, report, events, whole=whole)
-    places: list[ValueKey] = [key for key in record.values if key[0] not in GROUPS]
+            merged[group] = reconcile_parts(record, group, entries, report, events, whole=whole)
+    places: list[ValuePath] = [key for key in record.values if key[0] not in GROUPS]
     field = ITEM_VALUES.get(record.type)
     if field is not None and (field,) not in places:
         places.append((field,))
@@ -157,7 +160,7 @@ def settle_item(record: ItemRecord, told: JSON, report: Report, *, whole: bool) 
         if text is not None:
             kind: e.ValueKind = "code" if place_ == ("code",) else "arguments"
             kind = kind if value is None else value.kind
-            events += settle_value(record.index, kind, place_, value, text, report, whole=whole)
+            events += reconcile_value(record.index, kind, place_, value, text, report, whole=whole)
         if value is not None and value.text and keeps(value.kind, value, value.text, text or ""):
             place(merged, place_, value.text)
     return merged, events
@@ -167,9 +170,9 @@ def close_item(
     fold: Fold,
     record: ItemRecord,
     status: str | None,
-    more: Mapping[ValueKey, str],
+    more: Mapping[ValuePath, str],
     late: JSON,
-    report: Report,
+    report: ReportAnomaly,
 ) -> list[e.Event]:
     """An item that was never told whole ends with its response: as `status`, or as it stands if None.
 
@@ -178,9 +181,9 @@ def close_item(
     told = {**record.to_dict(more), **late}
     if status is not None and told.get("status") == "in_progress":
         told["status"] = status
-    merged, events = settle_item(record, told, report, whole=status is not None)
+    merged, events = reconcile_item(record, told, report, whole=status is not None)
     if status is not None:
-        if status == "completed" and (none := settle_no_arguments(record, merged)):
+        if status == "completed" and (none := reconcile_no_arguments(record, merged)):
             events += none
             merged["arguments"] = NO_ARGUMENTS  # the server told no end of its own, whose "" would stay
         events.append(e.ItemFinished(record.index, fold.item(record, merged, whole=status == "completed")))
@@ -189,19 +192,19 @@ def close_item(
     return events
 
 
-def settle_parts(
+def reconcile_parts(
     record: ItemRecord,
     group: e.Group,
     entries: list[Any],
-    report: Report,
+    report: ReportAnomaly,
     events: list[e.Event],
     *,
     whole: bool,
 ) -> list[Any]:
     """The parts of an item were told: the parts as they then are, and the events that lead there."""
     merged: dict[int, Any] = {}
-    for index, entry in zip(align(record.keys(group), len(entries)), entries, strict=True):
-        merged[index], more = settle_part(record, group, index, entry, report, whole=whole)
+    for index, entry in zip(part_indexes(record.keys(group), len(entries)), entries, strict=True):
+        merged[index], more = reconcile_part(record, group, index, entry, report, whole=whole)
         events += more
     if len(merged) < len(record.parts[group]):
         # Parts that the list does not have stay where they hold something.
@@ -211,8 +214,8 @@ def settle_parts(
     return [merged[index] for index in sorted(merged)]
 
 
-def settle_part(
-    record: ItemRecord, group: e.Group, index: int, entry: Any, report: Report, *, whole: bool
+def reconcile_part(
+    record: ItemRecord, group: e.Group, index: int, entry: Any, report: ReportAnomaly, *, whole: bool
 ) -> tuple[Any, list[e.Event]]:
     """A part was told: the part as it then is, and the events that lead there."""
     events: list[e.Event] = []
@@ -220,7 +223,7 @@ def settle_part(
     values = record.part_values(group, entry)
     if known is not None and record.part_data(group, index) == entry:
         held = [record.values.get((group, index, field)) for field, _ in values]
-        if all(value is not None and value.whole for value in held):
+        if all(value is not None and value.is_complete for value in held):
             return entry, events  # the usual end: nothing is told but what had been streamed
         merged = entry
     elif known is None or not isinstance(known.data, dict):
@@ -239,14 +242,14 @@ def settle_part(
         values = record.part_values(group, merged)
     becomes_refusal = known is not None and not is_refusal(known) and ("text", "text") in values
     if becomes_refusal and merged.get("type") == "refusal" and merged["text"]:
-        report(AnomalyCode.TEXT_IN_REFUSAL, f"{brief(merged['text'])} stands in a refusal")
+        report(AnomalyCode.TEXT_IN_REFUSAL, f"{excerpt(merged['text'])} stands in a refusal")
     if known is None and isinstance(merged, dict):
         blank = {**merged, **{field: "" for field, _ in values}}
         events.append(e.PartStarted(record.index, index, group, as_part(record, group, blank)))
     for field, kind in values:
-        key: ValueKey = (group, index, field)
+        key: ValuePath = (group, index, field)
         value = record.values.get(key)
-        events += settle_value(record.index, kind, key, value, merged[field], report, whole=whole)
+        events += reconcile_value(record.index, kind, key, value, merged[field], report, whole=whole)
         if value is not None and merged[field] and keeps(kind, value, value.text, merged[field]):
             merged = {**merged, field: value.text}
     return merged, events

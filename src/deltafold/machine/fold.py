@@ -15,28 +15,28 @@ from deltafold.machine.lifecycle import (
     FAILED,
     IDLE,
     INCOMPLETE,
-    ITEM,
     ITEM_ABSENT,
     ITEM_DONE,
+    ITEM_EVENTS,
+    ITEM_TRANSITIONS,
     ITEM_VALUES,
-    OF_ITEMS,
-    PART,
     PART_ABSENT,
+    PART_TRANSITIONS,
     PART_VALUES,
-    RESPONSE,
-    step,
+    RESPONSE_TRANSITIONS,
+    next_state,
 )
 from deltafold.machine.records import (
     ChoiceRecord,
     ItemRecord,
     PartRecord,
-    Value,
+    StreamedValue,
     arguments_key,
     empty,
     key_of,
-    place_of,
+    key_of_delta,
 )
-from deltafold.machine.values import GROUPS, ValueKey, index_of, kind_of, path_of
+from deltafold.machine.values import GROUPS, ValuePath, index_of, kind_of, path_of
 from deltafold.model import events as e
 from deltafold.model.anomalies import Anomaly
 from deltafold.model.errors import LimitExceeded, ResponseError
@@ -52,18 +52,18 @@ from deltafold.model.response import (
     usage_of_responses,
 )
 
-__all__ = ["Ending", "Fold", "item_of", "tally_key"]
+__all__ = ["Fold", "PendingFinish", "item_of", "replay_key"]
 
 JSON: TypeAlias = dict[str, Any]
 PART_KINDS: Final = ("text", "refusal", "summary", "reasoning")
 """Kinds of values that stand in a part."""
 
 
-class Ending:
+class PendingFinish:
     """How a response ended, before the final response is made. Never handed out: `ResponseFinished` is."""
 
-    MEMORY: Final = ("outcome", "data", "order", "finish_reason", "by_server")
-    __slots__ = MEMORY
+    SNAPSHOT_FIELDS: Final = ("outcome", "data", "order", "finish_reason", "by_server")
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Ending:
 class Fold:
     """The response so far."""
 
-    MEMORY: Final = (
+    SNAPSHOT_FIELDS: Final = (
         "limits",
         "approval_required",
         "state",
@@ -104,12 +104,12 @@ class Fold:
         "lifted",
         "had_whole_call",
         "ended_by_server",
-        "tally",
-        "prepared",
+        "replay_counts",
+        "announced_records",
         "dialect",
         "noted",
     )
-    __slots__ = MEMORY
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, limits: Limits, approval_required: frozenset[str] = frozenset()) -> None:
         self.limits = limits
@@ -131,18 +131,18 @@ class Fold:
         self.had_whole_call = False
         """Whether a call that can be run was handed out."""
         self.ended_by_server = False
-        self.tally: dict[tuple[str, int | None], int] = {}
+        self.replay_counts: dict[tuple[str, int | None], int] = {}
         """How often events came by which, counted, a replay is known: by their class and output index."""
-        self.prepared: dict[int, ItemRecord] = {}
+        self.announced_records: dict[int, ItemRecord] = {}
         """Records that a dialect has made already for items that are about to start."""
         self.dialect: str | None = None
         """The wire that tells the response, by its name."""
         self.noted = 0
         """The weight of what was told of the response and its choices beside items."""
 
-    def become(self, other: Fold) -> None:
+    def replace_with(self, other: Fold) -> None:
         """All that another fold holds takes the place of what this one does."""
-        for name in self.MEMORY:
+        for name in self.SNAPSHOT_FIELDS:
             setattr(self, name, getattr(other, name))
 
     # ------------------------------------------------------------------------------------------ apply
@@ -150,14 +150,16 @@ class Fold:
     def apply(self, event: e.Event) -> None:
         """One event is handed out."""
         kind = type(event)
-        self.state = RESPONSE[self.state].get(kind) or step(RESPONSE, self.state, kind)
+        self.state = RESPONSE_TRANSITIONS[self.state].get(kind) or next_state(
+            RESPONSE_TRANSITIONS, self.state, kind
+        )
         handler = HANDLERS.get(kind)
         if handler is not None:
             handler(self, event)
 
-    def end(self, ending: Ending, anomalies: tuple[Anomaly, ...] = ()) -> e.ResponseFinished:
+    def end(self, ending: PendingFinish, anomalies: tuple[Anomaly, ...] = ()) -> e.ResponseFinished:
         """The last event is handed out. `anomalies` is what the response is to say was out of order."""
-        self.state = step(RESPONSE, self.state, e.ResponseFinished)
+        self.state = next_state(RESPONSE_TRANSITIONS, self.state, e.ResponseFinished)
         self.data = self.data | ending.data
         self.outcome = ending.outcome
         self.ended_by_server = ending.by_server
@@ -200,25 +202,25 @@ class Fold:
             raise LimitExceeded("items", self.limits.items)
         index = event.output_index
         assert index not in self.items
-        record = self.prepared.pop(index, None)
+        record = self.announced_records.pop(index, None)
         if record is None:
             record = ItemRecord(index, event.item.type, event.item.choice_index)
-            record.load(event.item.data)
-        record.state = step(ITEM, ITEM_ABSENT, e.ItemStarted)
+            record.merge(event.item.data)
+        record.state = next_state(ITEM_TRANSITIONS, ITEM_ABSENT, e.ItemStarted)
         self.items[index] = record
 
     def _item(self, event: Any) -> ItemRecord:
         kind = type(event)
         record = self.items.get(event.output_index)
         state = ITEM_ABSENT if record is None else record.state
-        state = step(ITEM, state, kind)
+        state = next_state(ITEM_TRANSITIONS, state, kind)
         assert record is not None
         record.state = state
         record.finished = None
         return record
 
     def _item_updated(self, event: e.ItemUpdated) -> None:
-        self._item(event).load(event.item.data)
+        self._item(event).merge(event.item.data)
         self.had_whole_call = self.had_whole_call or is_whole(event.item)
 
     def _item_progress(self, event: e.ItemProgress) -> None:
@@ -226,13 +228,13 @@ class Fold:
         record.change("status", event.status)
 
     def _item_finished(self, event: e.ItemFinished) -> None:
-        self._item(event).finish(event.item)
+        self._item(event).set_complete(event.item)
         self.had_whole_call = self.had_whole_call or is_whole(event.item)
 
     def _part(self, event: Any, item: ItemRecord, group: e.Group, index: int) -> PartRecord:
         part = item.parts[group].get(index)
         state = PART_ABSENT if part is None else part.state
-        state = step(PART, state, type(event))
+        state = next_state(PART_TRANSITIONS, state, type(event))
         assert part is not None
         part.state = state
         return part
@@ -243,7 +245,7 @@ class Fold:
         if len(parts) >= self.limits.parts:
             raise LimitExceeded("parts", self.limits.parts)
         index = event.part_index
-        step(PART, PART_ABSENT if index not in parts else parts[index].state, e.PartStarted)
+        next_state(PART_TRANSITIONS, PART_ABSENT if index not in parts else parts[index].state, e.PartStarted)
         parts[index] = PartRecord(item.take_values(event.group, index, event.part.data, whole=False))
 
     def _part_finished(self, event: e.PartFinished) -> None:
@@ -256,12 +258,12 @@ class Fold:
         if self.size + size > self.limits.text_size:
             raise LimitExceeded("text_size", self.limits.text_size)
 
-    def _grow(self, item: ItemRecord, key: ValueKey, kind: e.ValueKind, text: str) -> None:
+    def _grow(self, item: ItemRecord, key: ValuePath, kind: e.ValueKind, text: str) -> None:
         if self.size + len(text) > self.limits.text_size:
             raise LimitExceeded("text_size", self.limits.text_size)
         value = item.values.get(key)
         if value is None:
-            value = item.values[key] = Value(kind, [])
+            value = item.values[key] = StreamedValue(kind, [])
         value.fragments.append(text)
         self.size += len(text)
 
@@ -284,20 +286,20 @@ class Fold:
         self.size += len(event.text)
         self.lifted.setdefault((event.output_index, event.path, event.into), []).append(event.text)
 
-    def _told(self, event: e.ValueReplaced | e.ValueFinished) -> None:
+    def _unparsed(self, event: e.ValueReplaced | e.ValueFinished) -> None:
         item = self._item(event)
         key = key_of(item, event)
         if key[0] in GROUPS:
             self._part(event, item, "summary" if key[0] == "summary" else "content", cast(int, key[1]))
         value = item.values.get(key)
         if value is not None and type(event) is e.ValueFinished:
-            value.whole = True
+            value.is_complete = True
             value.told = value.size()
         else:
             more = len(event.text) - (0 if value is None else value.size())
             self.hold(more)
             self.size += more
-            item.values[key] = Value(event.kind, [event.text], True)
+            item.values[key] = StreamedValue(event.kind, [event.text], True)
 
     def _annotation(self, event: e.AnnotationAdded) -> None:
         part = self._part(event, self._item(event), "content", event.content_index)
@@ -313,17 +315,17 @@ class Fold:
         self.size += len(event.text)
         self.audio.setdefault("transcript", []).append(event.text)
 
-    def _counted(self, event: Any) -> None:
-        key = tally_key(event)
-        self.tally[key] = self.tally.get(key, 0) + 1
-        handler = COUNTED[type(event)]
+    def _count_for_replay(self, event: Any) -> None:
+        key = replay_key(event)
+        self.replay_counts[key] = self.replay_counts.get(key, 0) + 1
+        handler = REPLAYED_BY_COUNT[type(event)]
         if handler is not None:
             handler(self, event)
 
     def fragments(self, event: e.TextDelta | e.ReasoningDelta | e.ArgumentsDelta) -> list[str]:
         """Where the text of a delta went that was handed out."""
         item = self.items[event.output_index]
-        return item.values[place_of(event, item)].fragments
+        return item.values[key_of_delta(event, item)].fragments
 
     # --------------------------------------------------------------------------------------- response
 
@@ -331,7 +333,7 @@ class Fold:
         """An item as it stands, or as `data` would have it."""
         if whole is None:
             value = record.values.get(arguments_key(record))
-            whole = record.state is ITEM_DONE or (value is not None and value.whole)
+            whole = record.state is ITEM_DONE or (value is not None and value.is_complete)
         return item_from(
             record.to_dict() if data is None else data,
             whole=whole,
@@ -408,7 +410,7 @@ BLANK_RESPONSE: Final[JSON] = {
 }
 
 
-COUNTED: Final[dict[type, Callable[[Fold, Any], None] | None]] = {
+REPLAYED_BY_COUNT: Final[dict[type, Callable[[Fold, Any], None] | None]] = {
     e.AnnotationAdded: Fold._annotation,
     e.ChoiceUpdated: Fold._choice,
     e.ErrorReported: Fold._error,
@@ -430,15 +432,15 @@ HANDLERS: Final[dict[type, Callable[[Fold, Any], None]]] = {
     e.PartFinished: Fold._part_finished,
     **dict.fromkeys((*PART_VALUES, *ITEM_VALUES), Fold._delta),
     e.LiftedDelta: Fold._lifted,
-    e.ValueReplaced: Fold._told,
-    e.ValueFinished: Fold._told,
+    e.ValueReplaced: Fold._unparsed,
+    e.ValueFinished: Fold._unparsed,
     e.AudioDelta: Fold._audio,
     e.TranscriptDelta: Fold._transcript,
-    **dict.fromkeys(COUNTED, Fold._counted),
+    **dict.fromkeys(REPLAYED_BY_COUNT, Fold._count_for_replay),
 }
 
 
-ABOUT_ITEMS: Final = frozenset(OF_ITEMS)
+ABOUT_ITEMS: Final = frozenset(ITEM_EVENTS)
 
 
 def item_of(event: Any) -> int | None:
@@ -446,6 +448,6 @@ def item_of(event: Any) -> int | None:
     return event.output_index if type(event) in ABOUT_ITEMS else None
 
 
-def tally_key(event: Any) -> tuple[str, int | None]:
+def replay_key(event: Any) -> tuple[str, int | None]:
     """Under what an event is counted."""
     return type(event).__name__, item_of(event)

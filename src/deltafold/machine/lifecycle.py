@@ -22,7 +22,16 @@ from deltafold.model import events as e
 from deltafold.model.errors import DeltafoldError
 from deltafold.model.response import Outcome
 
-__all__ = ["ITEM", "PART", "RESPONSE", "IllegalEvent", "ItemState", "PartState", "ResponseState", "step"]
+__all__ = [
+    "ITEM_TRANSITIONS",
+    "PART_TRANSITIONS",
+    "RESPONSE_TRANSITIONS",
+    "IllegalEvent",
+    "ItemState",
+    "PartState",
+    "ResponseState",
+    "next_state",
+]
 
 
 class ResponseState(StrEnum):
@@ -80,7 +89,7 @@ PART_ABSENT: Final = PartState.ABSENT
 PART_OPEN: Final = PartState.OPEN
 PART_DONE: Final = PartState.DONE
 
-SIGNS: Final = (e.Heartbeat, e.Notice, e.UnknownEvent, e.RateLimitsReported)
+STREAM_EVENTS: Final = (e.Heartbeat, e.Notice, e.UnknownEvent, e.RateLimitsReported)
 """Events that belong to the stream, not to the response."""
 
 ITEM_VALUES: Final = (
@@ -93,8 +102,8 @@ ITEM_VALUES: Final = (
     e.OutputDelta,
 )
 PART_VALUES: Final = (e.TextDelta, e.RefusalDelta, e.ReasoningDelta)
-CORRECTIONS: Final = (e.ValueReplaced, e.ValueFinished)
-STEPS: Final = (
+VALUE_EVENTS: Final = (e.ValueReplaced, e.ValueFinished)
+BOUNDARY_EVENTS: Final = (
     e.ItemStarted,
     e.ItemUpdated,
     e.ItemProgress,
@@ -110,28 +119,28 @@ GROWTH: Final = (
     e.PartFinished,
     *ITEM_VALUES,
     *PART_VALUES,
-    *CORRECTIONS,
+    *VALUE_EVENTS,
     e.AnnotationAdded,
     e.PartialImage,
 )
 """What may come for an item that has begun, be it done: its parts, its values, and what corrects them."""
-OF_ITEMS: Final = (e.ItemStarted, e.ItemFinished, *GROWTH)
-OF_RESPONSES: Final = (e.StatusChanged, e.ChoiceUpdated, e.UsageReported, e.AudioDelta, e.TranscriptDelta)
+ITEM_EVENTS: Final = (e.ItemStarted, e.ItemFinished, *GROWTH)
+RESPONSE_EVENTS: Final = (e.StatusChanged, e.ChoiceUpdated, e.UsageReported, e.AudioDelta, e.TranscriptDelta)
 
-RESPONSE: Final[dict[ResponseState, dict[type, ResponseState]]] = {
+RESPONSE_TRANSITIONS: Final[dict[ResponseState, dict[type, ResponseState]]] = {
     IDLE: {
-        **dict.fromkeys(SIGNS, IDLE),
+        **dict.fromkeys(STREAM_EVENTS, IDLE),
         e.ResponseStarted: IN_PROGRESS,
         e.ErrorReported: FAILING,
         e.ResponseFinished: FINISHED,
     },
     IN_PROGRESS: {
-        **dict.fromkeys(SIGNS + OF_RESPONSES + OF_ITEMS, IN_PROGRESS),
+        **dict.fromkeys(STREAM_EVENTS + RESPONSE_EVENTS + ITEM_EVENTS, IN_PROGRESS),
         e.ErrorReported: FAILING,
         e.ResponseFinished: FINISHED,
     },
     FAILING: {
-        **dict.fromkeys(SIGNS + OF_RESPONSES + OF_ITEMS, FAILING),
+        **dict.fromkeys(STREAM_EVENTS + RESPONSE_EVENTS + ITEM_EVENTS, FAILING),
         e.ResponseStarted: FAILING,
         e.ErrorReported: FAILING,
         e.ResponseFinished: FINISHED,
@@ -139,7 +148,7 @@ RESPONSE: Final[dict[ResponseState, dict[type, ResponseState]]] = {
     FINISHED: {},
 }
 
-ITEM: Final[dict[ItemState, dict[type, ItemState]]] = {
+ITEM_TRANSITIONS: Final[dict[ItemState, dict[type, ItemState]]] = {
     ITEM_ABSENT: {e.ItemStarted: ITEM_OPEN},
     ITEM_OPEN: {
         **dict.fromkeys(GROWTH, ITEM_OPEN),
@@ -148,17 +157,17 @@ ITEM: Final[dict[ItemState, dict[type, ItemState]]] = {
     ITEM_DONE: dict.fromkeys(GROWTH, ITEM_DONE),
 }
 
-PART: Final[dict[PartState, dict[type, PartState]]] = {
+PART_TRANSITIONS: Final[dict[PartState, dict[type, PartState]]] = {
     PART_ABSENT: {e.PartStarted: PART_OPEN},
     PART_OPEN: {
-        **dict.fromkeys((*PART_VALUES, *CORRECTIONS, e.AnnotationAdded), PART_OPEN),
+        **dict.fromkeys((*PART_VALUES, *VALUE_EVENTS, e.AnnotationAdded), PART_OPEN),
         e.PartFinished: PART_DONE,
     },
-    PART_DONE: dict.fromkeys((*PART_VALUES, *CORRECTIONS, e.AnnotationAdded), PART_DONE),
+    PART_DONE: dict.fromkeys((*PART_VALUES, *VALUE_EVENTS, e.AnnotationAdded), PART_DONE),
 }
 
 
-def step(table: dict[Any, dict[type, Any]], state: Any, event: type) -> Any:
+def next_state(table: dict[Any, dict[type, Any]], state: Any, event: type) -> Any:
     """The state after an event. Raises `IllegalEvent`, here and nowhere else."""
     try:
         return table[state][event]

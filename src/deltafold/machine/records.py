@@ -15,7 +15,7 @@ from deltafold.machine.values import (
     GROUPS,
     ITEM_VALUES,
     PART_FIELDS,
-    ValueKey,
+    ValuePath,
     arguments_path,
     find,
     index_of,
@@ -34,13 +34,13 @@ __all__ = [
     "ChoiceRecord",
     "ItemRecord",
     "PartRecord",
-    "Value",
-    "align",
+    "StreamedValue",
     "arguments_key",
     "empty",
     "key_of",
+    "key_of_delta",
     "merge_fields",
-    "place_of",
+    "part_indexes",
 ]
 
 JSON: TypeAlias = dict[str, Any]
@@ -57,25 +57,25 @@ def empty(value: Any) -> bool:
     return value is None or value == "" or value == [] or value == {}
 
 
-class Value:
+class StreamedValue:
     """One streamed string."""
 
-    MEMORY: Final = ("kind", "fragments", "whole", "told", "joins")
-    __slots__ = MEMORY
+    SNAPSHOT_FIELDS: Final = ("kind", "fragments", "is_complete", "told", "join_count")
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, kind: e.ValueKind, fragments: list[str], whole: bool = False) -> None:
         self.kind: e.ValueKind = kind
         self.fragments = fragments
-        self.whole = whole
+        self.is_complete = whole
         """The server told it whole."""
         self.told = self.size() if whole else 0
         """How many characters it had then: some servers go on after that."""
-        self.joins = 0
+        self.join_count = 0
         """How often the fragments were joined into one."""
 
     @property
     def text(self) -> str:
-        self.joins += len(self.fragments) > 1
+        self.join_count += len(self.fragments) > 1
         return joined(self.fragments)
 
     def size(self) -> int:
@@ -86,8 +86,8 @@ class Value:
 class PartRecord:
     """One part of an item, without its streamed values."""
 
-    MEMORY: Final = ("data", "state", "logprobs", "annotations")
-    __slots__ = MEMORY
+    SNAPSHOT_FIELDS: Final = ("data", "state", "logprobs", "annotations")
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class PartRecord:
 class ItemRecord:
     """One item, without its parts and streamed values."""
 
-    MEMORY: Final = (
+    SNAPSHOT_FIELDS: Final = (
         "index",
         "type",
         "choice_index",
@@ -130,11 +130,11 @@ class ItemRecord:
         "_parts",
         "_values",
         "finished",
-        "_told",
-        "_streamed",
+        "_unparsed",
+        "_streamed_kinds",
         "_longer",
     )
-    __slots__ = MEMORY
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, index: int, kind: str, choice_index: int | None) -> None:
         self.index = index
@@ -143,35 +143,35 @@ class ItemRecord:
         self._data: JSON = {}
         self.state = ITEM_OPEN
         self._parts: dict[e.Group, dict[int, PartRecord]] = {"content": {}, "summary": {}}
-        self._values: dict[ValueKey, Value] = {}
+        self._values: dict[ValuePath, StreamedValue] = {}
         self.finished: Item | None = None
         """The item as it was handed out when it was finished, unless something came since."""
         # The item as it was told whole, not yet taken apart: for most items nothing more comes. And those of
         # its values outside of parts that had been streamed by then.
-        self._told: JSON | None = None
-        self._streamed: dict[ValueKey, e.ValueKind] = {}
+        self._unparsed: JSON | None = None
+        self._streamed_kinds: dict[ValuePath, e.ValueKind] = {}
         # How long those values were told that went on after that.
-        self._longer: dict[ValueKey, int] = {}
+        self._longer: dict[ValuePath, int] = {}
 
     @property
     def data(self) -> JSON:
         """The item's own fields."""
-        if self._told is not None:
-            self._take_apart()
+        if self._unparsed is not None:
+            self._parse()
         return self._data
 
     @property
     def parts(self) -> dict[e.Group, dict[int, PartRecord]]:
         """Its parts, by their group and index."""
-        if self._told is not None:
-            self._take_apart()
+        if self._unparsed is not None:
+            self._parse()
         return self._parts
 
     @property
-    def values(self) -> dict[ValueKey, Value]:
+    def values(self) -> dict[ValuePath, StreamedValue]:
         """Its streamed values, by where they stand."""
-        if self._told is not None:
-            self._take_apart()
+        if self._unparsed is not None:
+            self._parse()
         return self._values
 
     def keys(self, group: e.Group) -> list[int]:
@@ -179,7 +179,7 @@ class ItemRecord:
         return sorted(self.parts[group])
 
     def part_data(
-        self, group: e.Group, index: int, more: Mapping[ValueKey, str] = MappingProxyType({})
+        self, group: e.Group, index: int, more: Mapping[ValuePath, str] = MappingProxyType({})
     ) -> Any:
         """A part as JSON, with its streamed values."""
         data = self.parts[group][index].to_dict()
@@ -190,13 +190,13 @@ class ItemRecord:
                 data[field] = value.text + more.get((group, index, field), "")
         return data
 
-    def to_dict(self, more: Mapping[ValueKey, str] = MappingProxyType({})) -> JSON:
+    def to_dict(self, more: Mapping[ValuePath, str] = MappingProxyType({})) -> JSON:
         """The item as JSON, with its parts and streamed values, and what `more` adds to those.
 
         What it holds is shared with the record: JSON values are never changed in place here.
         """
-        if self._told is not None and not more:
-            return dict(self._told)
+        if self._unparsed is not None and not more:
+            return dict(self._unparsed)
         data = dict(self.data)
         for group, parts in self._parts.items():
             if parts:
@@ -206,7 +206,7 @@ class ItemRecord:
                 place(data, key, value.text + more.get(key, ""))
         return data
 
-    def load(self, data: JSON) -> None:
+    def merge(self, data: JSON) -> None:
         """More was told of the item: its fields, and parts that are new. Values go on as they are."""
         known = dict(self.values)
         self._load(data, whole=False)
@@ -217,16 +217,16 @@ class ItemRecord:
         """One of its own fields has another value."""
         self.data[name] = value
 
-    def finish(self, item: Item) -> None:
+    def set_complete(self, item: Item) -> None:
         """The item was told whole."""
-        self._streamed = {key: value.kind for key, value in self.values.items() if key[0] not in GROUPS}
+        self._streamed_kinds = {key: value.kind for key, value in self.values.items() if key[0] not in GROUPS}
         self._longer = {
             key: value.told
             for key, value in self._values.items()
-            if value.whole and value.told < value.size()
+            if value.is_complete and value.told < value.size()
         }
         self.type = item.type
-        self._told = item.data
+        self._unparsed = item.data
         self.finished = item
         # What is known is in that JSON now, and would be read from it again.
         self._values = {}
@@ -235,14 +235,14 @@ class ItemRecord:
             if isinstance(entries, list) and sorted(parts) == list(range(len(entries))):
                 self._parts[group] = {}
 
-    def _take_apart(self) -> None:
-        assert self._told is not None
-        told, self._told = self._told, None
+    def _parse(self) -> None:
+        assert self._unparsed is not None
+        told, self._unparsed = self._unparsed, None
         self._values = {}
         self._load(told, whole=True)
-        for key, kind in self._streamed.items():
+        for key, kind in self._streamed_kinds.items():
             if key not in self._values and (text := find(told, key)) is not None:
-                self._values[key] = Value(kind, [text], True)
+                self._values[key] = StreamedValue(kind, [text], True)
         for key, size in self._longer.items():
             if key in self._values:
                 self._values[key].told = min(size, self._values[key].told)
@@ -256,7 +256,7 @@ class ItemRecord:
             if not isinstance(entries, list) or (not entries and not parts):
                 continue
             told[group] = []
-            indexes = align(sorted(parts), len(entries))
+            indexes = part_indexes(sorted(parts), len(entries))
             before = dict(parts)
             parts.clear()
             for index, entry in zip(indexes, entries, strict=True):
@@ -266,7 +266,7 @@ class ItemRecord:
         field = ITEM_VALUES.get(self.type)
         text = NO_ARGUMENTS if whole and has_no_arguments(data) else told.get(field or "")
         if field is not None and isinstance(text, str):
-            self._values[field,] = Value("code" if field == "code" else "arguments", [text], whole)
+            self._values[field,] = StreamedValue("code" if field == "code" else "arguments", [text], whole)
         self._data = told
 
     def take_values(self, group: e.Group, index: int, part: Any, *, whole: bool) -> Any:
@@ -277,8 +277,8 @@ class ItemRecord:
         rest, values = dict(part), self.values
         for field, kind in told:
             known = values.get((group, index, field))
-            value = values[group, index, field] = Value(kind, [rest.pop(field)], whole)
-            if whole and known is not None and known.whole:
+            value = values[group, index, field] = StreamedValue(kind, [rest.pop(field)], whole)
+            if whole and known is not None and known.is_complete:
                 value.told = min(known.told, value.told)
         return rest
 
@@ -304,8 +304,8 @@ class ItemRecord:
 class ChoiceRecord:
     """What was told of one of several choices beside its items. It grows in place."""
 
-    MEMORY: Final = ("index", "finish_reason", "data", "reasoning_field", "legacy_call_id")
-    __slots__ = MEMORY
+    SNAPSHOT_FIELDS: Final = ("index", "finish_reason", "data", "reasoning_field", "legacy_call_id")
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -347,7 +347,7 @@ class ChoiceRecord:
         return Choice(self.index, self.finish_reason, data, self.reasoning_field, self.legacy_call_id)
 
 
-def align(keys: list[int], count: int) -> list[int]:
+def part_indexes(keys: list[int], count: int) -> list[int]:
     """Under which part indexes the entries of a told list stand.
 
     Normally those are their positions. Some servers count their parts from 1, or leave one out: where a
@@ -358,18 +358,18 @@ def align(keys: list[int], count: int) -> list[int]:
     return keys[:count] + [keys[-1] + 1 + more for more in range(count - len(keys))]
 
 
-def arguments_key(item: ItemRecord) -> ValueKey:
+def arguments_key(item: ItemRecord) -> ValuePath:
     """Where the text of `ArgumentsDelta` stands in an item."""
     return arguments_path(item.type, item.data)
 
 
-def place_of(event: Any, record: ItemRecord) -> ValueKey:
+def key_of_delta(event: Any, record: ItemRecord) -> ValuePath:
     """Which value of its item a delta goes on with."""
     kind = kind_of(event)
     return arguments_key(record) if kind == "arguments" else path_of(kind, index_of(event, kind))
 
 
-def key_of(item: ItemRecord, event: e.ValueReplaced | e.ValueFinished) -> ValueKey:
+def key_of(item: ItemRecord, event: e.ValueReplaced | e.ValueFinished) -> ValuePath:
     """Which value an event is about."""
     at = event.part_index if event.content_index is None else event.content_index
     return arguments_key(item) if event.kind == "arguments" else path_of(event.kind, at or 0)

@@ -17,7 +17,7 @@ __all__ = [
     "ITEM_VALUES",
     "KINDS",
     "PART_FIELDS",
-    "ValueKey",
+    "ValuePath",
     "ValueRow",
     "arguments_path",
     "delta_of",
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 JSON: TypeAlias = dict[str, Any]
-ValueKey: TypeAlias = tuple[str | int, ...]
+ValuePath: TypeAlias = tuple[str | int, ...]
 """Where a streamed value stands in its item: ("content", 0, "text"), ("arguments",), ("output", 0, "x")."""
 
 GROUPS: Final[tuple[e.Group, e.Group]] = ("content", "summary")
@@ -50,7 +50,7 @@ class ValueRow:
     __slots__ = ("before", "behind", "delta", "field", "index")
 
     def __init__(
-        self, delta: type, before: ValueKey, behind: ValueKey = (), index: str = "", field: str = ""
+        self, delta: type, before: ValuePath, behind: ValuePath = (), index: str = "", field: str = ""
     ) -> None:
         self.delta = delta
         """The class of its deltas."""
@@ -108,7 +108,7 @@ def index_of(event: Any, kind: e.ValueKind) -> int:
     return at
 
 
-def path_of(kind: e.ValueKind, at: int, arguments: ValueKey = ("arguments",)) -> ValueKey:
+def path_of(kind: e.ValueKind, at: int, arguments: ValuePath = ("arguments",)) -> ValuePath:
     """Where a value stands in its item. `arguments` is where those of this item do."""
     row = KINDS[kind]
     if row.index:
@@ -116,7 +116,7 @@ def path_of(kind: e.ValueKind, at: int, arguments: ValueKey = ("arguments",)) ->
     return arguments if kind == "arguments" else row.before
 
 
-def arguments_path(item_type: str, data: JSON) -> ValueKey:
+def arguments_path(item_type: str, data: JSON) -> ValuePath:
     """Where the text of `ArgumentsDelta` stands in an item: custom tools and unknown ones have an `input`.
 
     Where there are `arguments` beside it, the text is those, and the `input` a value that they are JSON of.
@@ -127,7 +127,7 @@ def arguments_path(item_type: str, data: JSON) -> ValueKey:
     return ("input",) if custom else ("arguments",)
 
 
-def delta_of(index: int, kind: e.ValueKind, key: ValueKey, text: str, logprobs: Any = ()) -> e.Event:
+def delta_of(index: int, kind: e.ValueKind, key: ValuePath, text: str, logprobs: Any = ()) -> e.Event:
     """The delta that hands out a fragment of a value. `logprobs` are those of a text."""
     at: Any = key[1] if len(key) > 1 and isinstance(key[1], int) else key[len(key) - 1]
     match kind:
@@ -146,14 +146,14 @@ def delta_of(index: int, kind: e.ValueKind, key: ValueKey, text: str, logprobs: 
     return delta
 
 
-def indexes_of(kind: e.ValueKind, key: ValueKey) -> dict[str, int]:
+def indexes_of(kind: e.ValueKind, key: ValuePath) -> dict[str, int]:
     """The index fields of an event about a value as a whole."""
     row = KINDS[kind]
     at = key[len(row.before)] if row.field else 0
     return {row.field: at} if row.field and isinstance(at, int) else {}
 
 
-def place(data: Any, key: ValueKey, text: str) -> None:
+def place(data: Any, key: ValuePath, text: str) -> None:
     """Puts a value where it stands in its item, making what is missing on the way.
 
     Only the outermost object is changed in place; what lies inside is replaced by changed copies.
@@ -173,7 +173,7 @@ def place(data: Any, key: ValueKey, text: str) -> None:
     data[last] = text
 
 
-def find(data: Any, key: ValueKey) -> str | None:
+def find(data: Any, key: ValuePath) -> str | None:
     """The value that stands at a place in an item as it was told, if it is a string."""
     for step_ in key:
         try:

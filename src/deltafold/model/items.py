@@ -48,7 +48,7 @@ def data_field() -> Any:
     return attrs.field(repr=False, hash=False)
 
 
-class Told(Shown):
+class WireObject(Shown):
     """What an item or part keeps of the wire."""
 
     __slots__ = ()
@@ -61,7 +61,7 @@ class Told(Shown):
 
 
 @attrs.frozen(repr=False)
-class OutputText(Told):
+class OutputText(WireObject):
     """A part of a message: text."""
 
     text: str = attrs.field(repr=shorten)
@@ -74,7 +74,7 @@ class OutputText(Told):
 
 
 @attrs.frozen(repr=False)
-class Refusal(Told):
+class Refusal(WireObject):
     """A part of a message: why the model will not answer."""
 
     refusal: str = text_field()
@@ -83,7 +83,7 @@ class Refusal(Told):
 
 
 @attrs.frozen(repr=False)
-class ReasoningText(Told):
+class ReasoningText(WireObject):
     """A part of the content of a reasoning item: raw reasoning."""
 
     text: str = text_field()
@@ -92,7 +92,7 @@ class ReasoningText(Told):
 
 
 @attrs.frozen(repr=False)
-class SummaryText(Told):
+class SummaryText(WireObject):
     """A part of the summary of a reasoning item."""
 
     text: str = text_field()
@@ -101,7 +101,7 @@ class SummaryText(Told):
 
 
 @attrs.frozen(repr=False)
-class OtherPart(Told):
+class OtherPart(WireObject):
     """A part of a type that this library does not know."""
 
     type: str
@@ -112,7 +112,7 @@ Part: TypeAlias = OutputText | Refusal | ReasoningText | SummaryText | OtherPart
 
 
 @attrs.frozen(repr=False)
-class Message(Told):
+class Message(WireObject):
     """Text or a refusal, addressed to the user."""
 
     id: str | None
@@ -128,7 +128,7 @@ class Message(Told):
 
 
 @attrs.frozen(repr=False)
-class Reasoning(Told):
+class Reasoning(WireObject):
     """What the model thought, as far as the server shows it."""
 
     id: str | None
@@ -151,7 +151,7 @@ class Reasoning(Told):
 
 
 @attrs.frozen(repr=False)
-class FunctionCall(Told):
+class FunctionCall(WireObject):
     """A call of a function that the caller is asked to run."""
 
     id: str | None
@@ -171,7 +171,7 @@ class FunctionCall(Told):
 
 
 @attrs.frozen(repr=False)
-class CustomToolCall(Told):
+class CustomToolCall(WireObject):
     """A call of a custom tool, whose input is free text."""
 
     id: str | None
@@ -190,7 +190,7 @@ class CustomToolCall(Told):
 
 
 @attrs.frozen(repr=False)
-class OtherItem(Told):
+class OtherItem(WireObject):
     """An item of any other type: hosted tools and their results, compaction, and what is yet unknown."""
 
     type: str

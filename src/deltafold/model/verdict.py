@@ -32,9 +32,9 @@ no text, an image, a field that is not known, or fragments that are no part of w
 # Items of the Responses API that ask the caller to act, beside function and custom tool calls. (A shell call
 # may be either: its environment says so.)
 CLIENT_CALLS = frozenset({"apply_patch_call", "computer_call", "local_shell_call", "shell_call"})
-CLIENT_ASKED = CLIENT_CALLS | {"mcp_approval_request"}
+CALLER_ACTS_ON = CLIENT_CALLS | {"mcp_approval_request"}
 # Items that have done nothing: what the model was told or asked, and what the server only noted.
-INERT = frozenset(
+HARMLESS_TYPES = frozenset(
     {
         "additional_tools",
         "compaction",
@@ -120,7 +120,7 @@ def visible_of(item: Item) -> set[VisibleKind]:
         return kinds
     if isinstance(item, Reasoning):
         return {"reasoning"} if item.text else set()
-    if isinstance(item, (FunctionCall, CustomToolCall)) or item.type in CLIENT_ASKED:
+    if isinstance(item, (FunctionCall, CustomToolCall)) or item.type in CALLER_ACTS_ON:
         return {"tool_call"}
     if item.type in CONTENT:
         return {"other"}
@@ -140,4 +140,4 @@ def is_hosted(item: Item) -> bool:
         return not (isinstance(environment, dict) and environment.get("type") == "local")
     if not isinstance(item, OtherItem) or item.type in CONTENT:
         return False
-    return item.type not in CLIENT_CALLS and item.type not in INERT
+    return item.type not in CLIENT_CALLS and item.type not in HARMLESS_TYPES

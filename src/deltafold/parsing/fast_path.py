@@ -22,9 +22,9 @@ from deltafold.machine.fold import Fold, item_of
 from deltafold.model import events as e
 from deltafold.wire.sse import SSEDecoder
 
-__all__ = ["HOT", "HotEvent", "HotPath"]
+__all__ = ["FAST_EVENTS", "FastEvent", "FastPath"]
 
-HotEvent: TypeAlias = e.TextDelta | e.ReasoningDelta | e.ArgumentsDelta
+FastEvent: TypeAlias = e.TextDelta | e.ReasoningDelta | e.ArgumentsDelta
 Path: TypeAlias = tuple[str | int, ...]
 Special: TypeAlias = tuple[str, Callable[[str], bool]]
 """First characters of texts that may have to go the long way, and what knows whether such a text has to."""
@@ -45,7 +45,7 @@ CONTROLS: Final = re.compile(r"[\x00-\x1f]")
 NEVER: Final[Special] = "", bool
 NOWHERE: Final = 0, ""
 NOBODY: Final = None, 0, ""
-MOST_OPENINGS: Final = 8
+MOST_GROUPS: Final = 8
 MOST_TEMPLATES: Final = 64
 MOST_UNUSED: Final = 32
 # Longer blocks are not worth comparing.
@@ -57,9 +57,9 @@ class PlainDialect(Protocol):
     """What has to be known of a dialect."""
 
     last_sequence_number: int | None
-    halves: dict[Any, int]
+    pending_surrogates: dict[Any, int]
 
-    def plain_text(self, payload: dict[str, Any], event: Any) -> tuple[Path, Special | None] | None:
+    def text_path(self, payload: dict[str, Any], event: Any) -> tuple[Path, Special | None] | None:
         """Where the text of an event stands in the payload that made it.
 
         Only if payloads that differ in nothing else make events that differ in nothing else; with what
@@ -79,37 +79,37 @@ DRAFTS: Final = {
     e.ReasoningDelta: e.ReasoningDraft,
     e.ArgumentsDelta: e.ArgumentsDraft,
 }
-HOT: Final = tuple(DRAFTS)
+FAST_EVENTS: Final = tuple(DRAFTS)
 
 
 class Template:
     """Blocks that differ in nothing but a text, a number and padding, and where the text goes."""
 
     __slots__ = (
+        "after_first",
         "append",
-        "counts",
         "draft",
+        "has_sequence_number",
         "index",
         "is_special",
         "key",
         "kind",
         "names",
         "numbers",
-        "opens",
         "part",
         "payload",
         "place",
         "reasoning",
-        "rest",
+        "remaining",
+        "special_first_chars",
         "start",
-        "tail",
     )
 
     def __init__(
         self,
         start: str,
         rest: list[tuple[str, str]],
-        event: HotEvent,
+        event: FastEvent,
         append: Callable[[str], None],
         special: Special | None,
         names: list[str],
@@ -121,7 +121,7 @@ class Template:
         """The payload that showed what they look like, where they have such numbers."""
         self.numbers: list[str] = []
         """The numbers of the block that was found last."""
-        self.counts = COUNT in [place for place, _ in rest]
+        self.has_sequence_number = COUNT in [place for place, _ in rest]
         """Whether there is a number in them."""
         # A number that comes first is the same for all templates: they are told apart by what follows it.
         first = rest[0][0] == COUNT
@@ -129,9 +129,9 @@ class Template:
         """What stands before a number that comes first."""
         self.key = rest[0][1] if first else start
         """What stands next, …"""
-        self.place, self.tail = rest[1 if first else 0]
+        self.place, self.after_first = rest[1 if first else 0]
         """… what may differ behind it, and what is the same behind that."""
-        self.rest = rest[2 if first else 1 :]
+        self.remaining = rest[2 if first else 1 :]
         """What else may differ, each with what is the same behind it."""
         self.kind = type(event)
         self.draft = DRAFTS[self.kind]
@@ -144,28 +144,28 @@ class Template:
             self.part, self.reasoning = event.part_index, event.kind
         self.append = append
         opens, is_special = NEVER if special is None else special
-        self.opens = opens
+        self.special_first_chars = opens
         self.is_special = is_special
 
-    def match(self, octets: str, begin: int, number: str) -> tuple[int, str]:
-        """Where a block ends that is this one up to its `tail`, and a text behind that; else `NOWHERE`."""
-        at, text = begin + len(self.tail), ""
-        if octets[begin:at] != self.tail:
+    def match(self, latin1: str, begin: int, number: str) -> tuple[int, str]:
+        """The end of the block at `begin` and the text of its first variable field, else `NOWHERE`."""
+        at, text = begin + len(self.after_first), ""
+        if latin1[begin:at] != self.after_first:
             return NOWHERE
         if self.names:
             self.numbers = []
-        for place, piece in self.rest:
-            begin, found = free(octets, at, place, number)
+        for place, piece in self.remaining:
+            begin, found = match_variable(latin1, at, place, number)
             if place == TEXT:
                 text = found
             elif place == TALLY:
                 self.numbers.append(found)
             at = begin + len(piece)
-            if not begin or octets[begin:at] != piece:
+            if not begin or latin1[begin:at] != piece:
                 return NOWHERE
         return at, text
 
-    def event(self, text: str) -> HotEvent:
+    def event(self, text: str) -> FastEvent:
         """The event that hands out a text."""
         draft: Any = self.draft()
         draft.output_index = self.index
@@ -177,26 +177,26 @@ class Template:
             draft.content_index = self.part
             draft.logprobs = ()
         draft.__class__ = self.kind
-        event: HotEvent = draft
+        event: FastEvent = draft
         return event
 
 
-def free(octets: str, begin: int, place: str, number: str) -> tuple[int, str]:
+def match_variable(latin1: str, begin: int, place: str, number: str) -> tuple[int, str]:
     """Where what may differ ends that begins here, and, where it is a text, the text; else `NOWHERE`."""
     if place == COUNT:
         at = begin + len(number)
-        return (at, "") if number and octets[begin:at] == number else NOWHERE
+        return (at, "") if number and latin1[begin:at] == number else NOWHERE
     if place == TALLY:
-        written = NUMBER.match(octets, begin)
+        written = NUMBER.match(latin1, begin)
         return NOWHERE if written is None else (written.end(), written[0])
-    at = octets.find('"', begin)
+    at = latin1.find('"', begin)
     if at < 0:
         return NOWHERE
-    found = octets[begin:at]
+    found = latin1[begin:at]
     if place == PADDING:
         return (at, "") if not found or (found.isascii() and found.isalnum()) else NOWHERE
     if BACKSLASH in found:
-        escaped = ESCAPED.match(octets, begin)
+        escaped = ESCAPED.match(latin1, begin)
         if escaped is None:
             return NOWHERE
         found = escaped[0]
@@ -204,7 +204,7 @@ def free(octets: str, begin: int, place: str, number: str) -> tuple[int, str]:
     return (at, found) if found else NOWHERE
 
 
-class Opening:
+class TemplateGroup:
     """Templates that begin alike, but for their keys, which are of one length."""
 
     __slots__ = ("length", "place", "start", "templates")
@@ -221,32 +221,32 @@ class Opening:
         alike = self.place == template.place and self.start == template.start
         return alike and self.length == len(template.key)
 
-    def find(self, octets: str, at: int, number: str) -> tuple[Template | None, int, str]:
+    def find(self, latin1: str, at: int, number: str) -> tuple[Template | None, int, str]:
         """Whose the block at a position is, where it ends, and its text."""
         start = self.start
         if start:
             begin = at + len(start)
-            if octets[at:begin] != start:
+            if latin1[at:begin] != start:
                 return NOBODY
-            at, _ = free(octets, begin, COUNT, number)
+            at, _ = match_variable(latin1, begin, COUNT, number)
             if not at:
                 return NOBODY
         begin = at + self.length
-        key, text = octets[at:begin], ""
+        key, text = latin1[at:begin], ""
         at = 0
         for template in self.templates:
             if template.key == key:
                 if not at:
-                    at, text = free(octets, begin, self.place, number)
+                    at, text = match_variable(latin1, begin, self.place, number)
                     if not at:
                         return NOBODY
-                end, other = template.match(octets, at, number)
+                end, other = template.match(latin1, at, number)
                 if end:
                     return template, end, text or other
         return NOBODY
 
 
-class HotPath:
+class FastPath:
     """What the hot deltas of one stream look like, and where they go."""
 
     __slots__ = (
@@ -257,7 +257,7 @@ class HotPath:
         "_unused",
         "candidate",
         "dialect",
-        "openings",
+        "groups",
     )
 
     dialect: PlainDialect
@@ -268,32 +268,32 @@ class HotPath:
         self._fold = fold
         self._pending = pending
         self._most_text = fold.limits.text_size
-        self.openings: list[Opening] = []
+        self.groups: list[TemplateGroup] = []
         self.candidate: tuple[dict[str, Any], str] | None = None
         """A payload that may show what hot deltas look like, and its block."""
         self._unused = 0
         """How often in a row that was of no use."""
 
-    def speak(self, dialect: PlainDialect) -> None:
+    def set_dialect(self, dialect: PlainDialect) -> None:
         """Another dialect takes over: nothing is known of its deltas."""
         self.dialect = dialect
-        self.forget(None)
+        self.invalidate(None)
         self._unused = 0
 
-    def take(self) -> HotEvent | None:
+    def take(self) -> FastEvent | None:
         """The next event, if that is a plain delta; else None, and nothing has changed."""
-        decoder, openings = self._decoder, self.openings
-        if not openings or self._pending:
+        decoder, groups = self._decoder, self.groups
+        if not groups or self._pending:
             return None
         position = decoder.position
-        if decoder.fresh and decoder.plain and position >= decoder.complete:
+        if decoder.has_unjoined_line and decoder.only_lf and position >= decoder.blocks_end:
             decoder.join()
             position = 0
-        if not decoder.plain or position >= decoder.complete:
+        if not decoder.only_lf or position >= decoder.blocks_end:
             return None
         last = self.dialect.last_sequence_number
         number = "" if last is None else digits(last + 1)
-        for opening in openings:
+        for opening in groups:
             template, end, text = opening.find(decoder.buffer, position, number)
             if template is None:
                 continue
@@ -312,10 +312,14 @@ class HotPath:
             size = fold.size + len(text)
             if size > self._most_text or end - position > decoder.longest_block:
                 return None
-            if template.opens and text[0] in template.opens and template.is_special(text):
+            if (
+                template.special_first_chars
+                and text[0] in template.special_first_chars
+                and template.is_special(text)
+            ):
                 return None
             # From here on it is as if the event had gone the long way.
-            if last is not None and template.counts:
+            if last is not None and template.has_sequence_number:
                 self.dialect.last_sequence_number = last + 1
             if template.names:
                 self.dialect.tally(template.payload, template.names, template.numbers)
@@ -327,49 +331,49 @@ class HotPath:
             return template.event(text)
         return None
 
-    def consider(self, payload: dict[str, Any]) -> None:
+    def set_candidate(self, payload: dict[str, Any]) -> None:
         """A block went the long way and gave just one hot delta, which is about to be handed out."""
         if self._unused < MOST_UNUSED and (block := self._decoder.block()) is not None:
             self.candidate = payload, block
-        elif self.openings:
-            self.cool()
+        elif self.groups:
+            self.invalidate_for_pending()
 
-    def handed_out(self, event: Any) -> None:
+    def learn_from_candidate(self, event: Any) -> None:
         """The event of the candidate was handed out: does it show how the next ones look?"""
         assert self.candidate is not None
         payload, block = self.candidate
         self.candidate = None
         self._unused += 1
-        found = self.dialect.plain_text(payload, event)
+        found = self.dialect.text_path(payload, event)
         if found is None:
-            self.forget(None)
+            self.invalidate(None)
         else:
             path, special = found
-            self.learn(block, payload, path, event, self._fold.fragments(event), special)
+            self.add_template(block, payload, path, event, self._fold.fragments(event), special)
 
-    def cool(self) -> None:
+    def invalidate_for_pending(self) -> None:
         """What goes the long way may change what hot deltas rely on."""
-        if not self._pending or self.dialect.halves:
-            self.forget(None)
+        if not self._pending or self.dialect.pending_surrogates:
+            self.invalidate(None)
         for event in self._pending:
             # A new item may be the one that the next fragment means.
-            self.forget(None if type(event) is e.ItemStarted else item_of(event))
+            self.invalidate(None if type(event) is e.ItemStarted else item_of(event))
 
-    def forget(self, index: int | None) -> None:
+    def invalidate(self, index: int | None) -> None:
         """Something else came for an item, or for the response as a whole if None."""
         if index is None:
-            self.openings.clear()
-        elif self.openings:
-            for opening in self.openings:
+            self.groups.clear()
+        elif self.groups:
+            for opening in self.groups:
                 opening.templates = [known for known in opening.templates if known.index != index]
-            self.openings = [opening for opening in self.openings if opening.templates]
+            self.groups = [opening for opening in self.groups if opening.templates]
 
-    def learn(
+    def add_template(
         self,
         block: str,
         payload: dict[str, Any],
         path: Path,
-        event: HotEvent,
+        event: FastEvent,
         fragments: list[str],
         special: Special | None,
     ) -> None:
@@ -377,19 +381,19 @@ class HotPath:
         if len(block) > LONGEST or (isinstance(event, e.TextDelta) and event.logprobs):
             return
         tallies = self.dialect.tallies(payload)
-        found = cut(block, payload, path, tallies)
+        found = make_template(block, payload, path, tallies)
         if found is None:
             return
         start, rest, names = found
         new = Template(start, rest, event, fragments.append, special, names, payload)
-        if sum([len(opening.templates) for opening in self.openings]) >= MOST_TEMPLATES:
-            self.openings.clear()
-        for opening in self.openings:
+        if sum([len(opening.templates) for opening in self.groups]) >= MOST_TEMPLATES:
+            self.groups.clear()
+        for opening in self.groups:
             if opening.begins(new):
                 opening.templates.insert(0, new)
                 return
-        del self.openings[MOST_OPENINGS - 1 :]
-        self.openings.insert(0, Opening(new))
+        del self.groups[MOST_GROUPS - 1 :]
+        self.groups.insert(0, TemplateGroup(new))
 
 
 def digits(number: Any) -> str:
@@ -397,8 +401,8 @@ def digits(number: Any) -> str:
     return str(number) if type(number) is int and 0 <= number < HIGHEST else ""
 
 
-def cut(
-    octets: str, payload: dict[str, Any], path: Path, tallies: tuple[str, ...] = ()
+def make_template(
+    latin1: str, payload: dict[str, Any], path: Path, tallies: tuple[str, ...] = ()
 ) -> tuple[str, list[tuple[str, str]], list[str]] | None:
     """A block as it begins, and what may differ in others like it, each with what is the same behind it.
 
@@ -408,46 +412,46 @@ def cut(
     told for certain what stands where. That can be told of a key that is there, occurs but once, and cannot
     be spelled in another way, because there are no escapes.
     """
-    begin = octets.find("\n") + 1 if octets.startswith("event: ") else 0
-    if octets[begin : begin + 6] != "data: " or octets.find("\n", begin) != len(octets) - 2:
+    begin = latin1.find("\n") + 1 if latin1.startswith("event: ") else 0
+    if latin1[begin : begin + 6] != "data: " or latin1.find("\n", begin) != len(latin1) - 2:
         return None
-    name, octets = octets[:begin], octets[begin:]
-    colon = '": ' if '": ' in octets else '":'
-    places = [(place_of(octets, f'"{path[-1]}', colon + '"'), TEXT, "")]
+    name, latin1 = latin1[:begin], latin1[begin:]
+    colon = '": ' if '": ' in latin1 else '":'
+    places = [(position_of(latin1, f'"{path[-1]}', colon + '"'), TEXT, "")]
     number, written = payload.get("sequence_number"), ""
     if type(number) is int:
         written = digits(number)
-        behind = place_of(octets, '"sequence_number', colon + written) if written else 0
+        behind = position_of(latin1, '"sequence_number', colon + written) if written else 0
         places.append((behind - len(written), COUNT, ""))
     if isinstance(payload.get("obfuscation"), str):
-        places.append((place_of(octets, '"obfuscation', colon + '"'), PADDING, ""))
-    places += [(place_of(octets, f'"{name}', colon), TALLY, name) for name in tallies]
+        places.append((position_of(latin1, '"obfuscation', colon + '"'), PADDING, ""))
+    places += [(position_of(latin1, f'"{name}', colon), TALLY, name) for name in tallies]
     places.sort()
     if places[0][1] == TALLY:
         return None  # what comes first tells templates apart
-    end = len(octets)
+    end = len(latin1)
     rest: list[tuple[str, str]] = []
     for begin, place, _ in reversed(places):
         if begin <= 0:
             return None
         if place == TALLY:
-            number_ = NUMBER.match(octets, begin)
+            number_ = NUMBER.match(latin1, begin)
             if number_ is None:
                 return None
             stop = number_.end()
         else:
-            stop = begin + len(written) if place == COUNT else scanstring(octets, begin)[1] - 1
-        rest.insert(0, (place, octets[stop:end]))
-        if BACKSLASH in octets[stop:end]:
+            stop = begin + len(written) if place == COUNT else scanstring(latin1, begin)[1] - 1
+        rest.insert(0, (place, latin1[stop:end]))
+        if BACKSLASH in latin1[stop:end]:
             return None
         end = begin
     names = [named for _, place, named in places if place == TALLY]
-    return None if BACKSLASH in octets[:end] else (name + octets[:end], rest, names)
+    return None if BACKSLASH in latin1[:end] else (name + latin1[:end], rest, names)
 
 
-def place_of(octets: str, key: str, colon: str) -> int:
+def position_of(latin1: str, key: str, colon: str) -> int:
     """Where the value of a key begins that occurs once, else 0."""
-    at = octets.find(key + '"')
+    at = latin1.find(key + '"')
     begin = at + len(key) + len(colon)
-    once = at >= 0 and octets.find(key + '"', begin) < 0
-    return begin if once and octets[begin - len(colon) : begin] == colon else 0
+    once = at >= 0 and latin1.find(key + '"', begin) < 0
+    return begin if once and latin1[begin - len(colon) : begin] == colon else 0

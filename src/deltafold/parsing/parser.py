@@ -271,9 +271,9 @@ class ResponseParser:
 
         Raises `UsageError` once a `WireError` has been met: there is nothing to go on from.
         """
-        from deltafold.parsing.snapshot import seal
+        from deltafold.parsing.snapshot import wrap
 
-        return seal(self._reader.getstate())
+        return wrap(self._reader.getstate())
 
     @classmethod
     def resume(cls, snapshot: Mapping[str, Any]) -> ResponseParser:
@@ -281,17 +281,17 @@ class ResponseParser:
 
         Raises `UsageError` where the snapshot is none, of another version, or damaged.
         """
-        from deltafold.parsing.snapshot import thaw, unseal
+        from deltafold.parsing.snapshot import from_json, unwrap
 
-        content = unseal(snapshot)
+        content = unwrap(snapshot)
         try:
             if content["dialect_name"] not in DIALECTS:
                 raise ValueError(f"there is no dialect {content['dialect_name']!r}")
             parser = cls(
                 framing=content["framing"],
                 strict=content["strict"],
-                limits=thaw(content["fold"]["limits"]),
-                lifts=thaw(content["lifts"]),
+                limits=from_json(content["fold"]["limits"]),
+                lifts=from_json(content["lifts"]),
                 think_tags=content["think_tags"],
             )
             parser._reader.setstate(content)

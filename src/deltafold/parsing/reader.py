@@ -19,7 +19,7 @@ from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
 from deltafold.dialects.base import Dialect, Translator
 from deltafold.dialects.claims import dialect_of, unwrapped, wire_of
-from deltafold.machine.fold import Ending, Fold
+from deltafold.machine.fold import Fold, PendingFinish
 from deltafold.machine.lifecycle import CANCELLED, FAILED, FINISHED, IDLE, TRUNCATED
 from deltafold.model.anomalies import ANOMALIES, AnomalyCode
 from deltafold.model.errors import (
@@ -34,26 +34,37 @@ from deltafold.model.events import ErrorReported, Event, Heartbeat, UnknownEvent
 from deltafold.model.faults import StickyFault
 from deltafold.model.limits import Limits
 from deltafold.model.response import Outcome, Response
-from deltafold.parsing.fast_path import HOT, HotPath
-from deltafold.parsing.reporter import EXCERPT, Reporter, Stage
+from deltafold.parsing.fast_path import FAST_EVENTS, FastPath
+from deltafold.parsing.reporter import EXCERPT, ReadingStage, Reporter
 from deltafold.registry import DIALECTS, part_of
 from deltafold.wire.body_kind import BOM, EVENT_STREAM, MOST_BLANKS, Body, Opening, is_binary, sniff
 from deltafold.wire.frame_decoder import FrameDecoder, Step
 from deltafold.wire.json_text import (
     DONE,
     EVERYWHERE,
-    Announcement,
+    NotJSON,
     Paths,
-    Report,
-    Unread,
+    RepeatedResponseReader,
+    ReportAnomaly,
     has_surrogates,
     is_strict_json,
-    mend,
     read_object,
     read_payloads,
+    replace_lone_surrogates,
     whole_objects,
 )
-from deltafold.wire.sse import BARE, COMMENT, CR, EVENT, LF, STRAY_LINE, Frame, Signal, SSEDecoder, text_of
+from deltafold.wire.sse import (
+    COMMENT,
+    CR,
+    EVENT,
+    LF,
+    NAMED_BLOCK_WITHOUT_DATA,
+    STRAY_LINE,
+    Frame,
+    Signal,
+    SSEDecoder,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from deltafold.parsing.replay import Replay
@@ -73,21 +84,21 @@ UNKNOWN: Final[Paths] = frozenset({EVERYWHERE})
 class Reader:
     """Reads one response stream, for the `ResponseParser` that owns it."""
 
-    MEMORY: Final = (
+    SNAPSHOT_FIELDS: Final = (
         "_body",
         "_bytes_before",
         "_closed",
         "_cursor",
-        "_deaf",
+        "_ignore_input",
         "_foreign",
-        "_held",
-        "_open",
+        "_body_size",
+        "_direct_to_decoder",
         "_payloads",
         "_pending",
         "_stage",
         "_stray",
         "_stray_after",
-        "_undecided",
+        "_dialect_unknown",
         "_values",
     )
     """What a snapshot keeps of the reader itself."""
@@ -97,16 +108,16 @@ class Reader:
         "_fault",
         "_fragments",
         "_framing",
-        "_head",
+        "_body_chunks",
         "_later_size",
-        "_later",
+        "_queued_connections",
         "_joined",
         "_joins_at",
         "_lifts",
         "_limits",
         "_looked",
         "_opening",
-        "_own",
+        "_dialect",
         "_raised",
         "_replay",
         "_response",
@@ -118,7 +129,7 @@ class Reader:
         "fold",
         "hot",
         "report",
-        *MEMORY,
+        *SNAPSHOT_FIELDS,
     )
 
     def __init__(
@@ -140,12 +151,12 @@ class Reader:
         self._think_tags = think_tags
         self.fold = Fold(limits, approval_required)
         self.decoder = SSEDecoder(limits=limits)
-        self.report = Reporter(self.decoder, self.fold, strict=strict, most=limits.anomalies)
-        self._undecided = dialect == "auto"
+        self.report = Reporter(self.decoder, self.fold, strict=strict, limit=limits.anomalies)
+        self._dialect_unknown = dialect == "auto"
         # What kind of body this is, None while its first bytes do not tell, and those that were held for it.
         self._body: Body | None = None
-        self._head: list[bytes] = []
-        self._held = 0
+        self._body_chunks: list[bytes] = []
+        self._body_size = 0
         # The first pieces of it were joined already, and at so many the rest is.
         self._joined = 0
         self._joins_at = MOST_PIECES
@@ -153,16 +164,16 @@ class Reader:
         self._opening: Opening | None = None
         self._looked = 0
         # Whether bytes go straight to the decoder: it is an event stream, and nothing has ended it.
-        self._open = False
-        self._announcement = Announcement()
+        self._direct_to_decoder = False
+        self._announcement = RepeatedResponseReader()
         self._payloads: deque[str] = deque()
         # Values read from the present frame, and events that are to be handed out.
         self._values: deque[tuple[Any, str]] = deque()
-        self._pending: deque[Event | Ending] = deque()
-        self.hot = HotPath(self.decoder, self.fold, self._pending)
+        self._pending: deque[Event | PendingFinish] = deque()
+        self.hot = FastPath(self.decoder, self.fold, self._pending)
         # The last sequence number before the present step.
         self._cursor: int | None = None
-        self._use(DIALECTS[0] if self._undecided else dialect)
+        self._select_dialect(DIALECTS[0] if self._dialect_unknown else dialect)
         # The response as it was built last, and how much text it held.
         self._response: Response | None = None
         self._response_size = 0
@@ -170,10 +181,10 @@ class Reader:
         self._fault: StickyFault | None = None
         self._raised = False
         self._closed: Outcome | None = None
-        self._stage = Stage.READING
+        self._stage = ReadingStage.READING
         # What came over each later connection, while an earlier one is being read: bytes, or payloads. And
         # what tells old from new on the present one, where that is not the first.
-        self._later: list[list[Any]] = []
+        self._queued_connections: list[list[Any]] = []
         # Bytes of all of them.
         self._later_size = 0
         self._replay: Replay | None = None
@@ -186,69 +197,69 @@ class Reader:
         self._bytes_before = 0
         # What comes after the end can pass limits as well. No exception may follow ResponseFinished, so that
         # from there on nothing is read.
-        self._deaf = False
+        self._ignore_input = False
 
-    def _dialect_of(self, name: str, fold: Fold, report: Report) -> Dialect:
+    def _dialect_of(self, name: str, fold: Fold, report: ReportAnomaly) -> Dialect:
         lifts = CallLifts(self._lifts, report)
         made: Dialect = part_of(name, "reader").DIALECT(fold, report, lifts, think_tags=self._think_tags)
         return made
 
-    def _speak(self, dialect: Any) -> None:
+    def _set_active_dialect(self, dialect: Any) -> None:
         self.dialect: Translator = dialect
-        self.hot.speak(dialect)
+        self.hot.set_dialect(dialect)
 
-    def _use(self, name: str) -> Dialect:
-        dialect = self._own = self._dialect_of(name, self.fold, self.report)
-        self._speak(dialect)
-        self._fragments: Paths = UNKNOWN if self._undecided else dialect.fragments
+    def _select_dialect(self, name: str) -> Dialect:
+        dialect = self._dialect = self._dialect_of(name, self.fold, self.report)
+        self._set_active_dialect(dialect)
+        self._fragments: Paths = UNKNOWN if self._dialect_unknown else dialect.fragments
         return dialect
 
     # ------------------------------------------------------------------------------------------- input
 
     def feed(self, data: bytes) -> None:
         """Bytes as the transport gave them. Raises `UsageError`."""
-        if data and self._open:
+        if data and self._direct_to_decoder:
             # The decoder's push(), written out: for chunks of few bytes its call would cost as much again.
             decoder = self.decoder
             decoder.chunks.append(data)
-            decoder.held = held = decoder.held + len(data)
+            decoder.unjoined_size = held = decoder.unjoined_size + len(data)
             if LF in data or CR in data:
-                decoder.fresh = True
-                decoder.idle = False
-            elif held > decoder.watermark:
-                decoder.overflow()
-                if decoder.fresh:
-                    decoder.idle = False
+                decoder.has_unjoined_line = True
+                decoder.drained = False
+            elif held > decoder.join_at:
+                decoder.join_long_line()
+                if decoder.has_unjoined_line:
+                    decoder.drained = False
             return
-        if self._later and self._closed is None and not self._raised:
-            self._keep(data, "feed()")
+        if self._queued_connections and self._closed is None and not self._raised:
+            self._queue_for_connection(data, "feed()")
             return
-        if self._closed is not None or self._raised or self.report.by_payload is not None:
+        if self._closed is not None or self._raised or self.report.payload_count is not None:
             self._refuse_input("feed()")
-        if self._body is EVENT_STREAM and not self._deaf:
+        if self._body is EVENT_STREAM and not self._ignore_input:
             self.decoder.push(data)
-            self.decoder.idle = False
-        elif data and self.report.framed is not None and not self._deaf:
+            self.decoder.drained = False
+        elif data and self.report.framed is not None and not self._ignore_input:
             self.report.framed.push(data)
-            self.decoder.idle = False
+            self.decoder.drained = False
         elif data:
-            self._hold(data)
-            self.decoder.idle = False
+            self._buffer_body(data)
+            self.decoder.drained = False
 
     def check_payload(self) -> None:
         """Raises `UsageError` where no payload may be fed."""
-        ready = self._later or (self._body is None and not self._head)
+        ready = self._queued_connections or (self._body is None and not self._body_chunks)
         if self._closed is not None or self._raised or not ready:
             self._refuse_input("feed_payload()")
 
     def feed_payload(self, text: str) -> None:
         """The JSON text of one event. Raises `UsageError`."""
-        if self._later:
-            self._keep(text, "feed_payload()")
+        if self._queued_connections:
+            self._queue_for_connection(text, "feed_payload()")
             return
-        if self.report.by_payload is None:
-            self.report.by_payload = 0
-        self.decoder.idle = False
+        if self.report.payload_count is None:
+            self.report.payload_count = 0
+        self.decoder.drained = False
         self._payloads.append(text)
 
     def reconnect(self) -> None:
@@ -256,14 +267,14 @@ class Reader:
         ended = self.fold.state is FINISHED
         if self._closed is not None or self._raised or ended:
             self._refuse_input("reconnect()")
-        self._later.append([])
-        self._open = self.decoder.idle = False
+        self._queued_connections.append([])
+        self._direct_to_decoder = self.decoder.drained = False
 
     def stop(self, outcome: Outcome) -> None:
         """Nothing more will be fed."""
         if self._closed is None:
             self._closed = outcome
-            self._open = self.decoder.idle = False
+            self._direct_to_decoder = self.decoder.drained = False
 
     def _refuse_input(self, call: str) -> None:
         if self._closed is not None:
@@ -284,7 +295,7 @@ class Reader:
         Between two events anything may happen to the parser, so all is asked anew for each.
         """
         hot, decoder = self.hot, self.decoder
-        while not decoder.idle:
+        while not decoder.drained:
             event: Event | None = hot.take()
             if event is None:
                 event = self.next()
@@ -297,8 +308,8 @@ class Reader:
         pending = self._pending
         if not pending:
             decoder = self.decoder
-            if self._open and not self._values and decoder.waits():
-                decoder.idle = True
+            if self._direct_to_decoder and not self._values and decoder.is_waiting_for_block_end():
+                decoder.drained = True
                 return None
             if not self._fill():
                 if self._fault is not None:
@@ -309,7 +320,7 @@ class Reader:
         self._response = None
         event: Event
         try:
-            if isinstance(waiting, Ending):
+            if isinstance(waiting, PendingFinish):
                 event = finished = self.fold.end(waiting, self.report.kept())
                 self._response, self._response_size = finished.response, self.fold.size
             else:
@@ -319,7 +330,7 @@ class Reader:
             self._fail(fault)
         else:
             if self.hot.candidate is not None:
-                self.hot.handed_out(event)
+                self.hot.learn_from_candidate(event)
             if type(event) is UnknownEvent and not self._foreign and self.fold.state is IDLE:
                 self._note_foreign(event)
             return event
@@ -363,7 +374,7 @@ class Reader:
     @property
     def dialect_name(self) -> str:
         """The name of the dialect, "auto" while nothing has decided it."""
-        return "auto" if self._undecided else self._own.name
+        return "auto" if self._dialect_unknown else self._dialect.name
 
     def last_sequence_number(self) -> int | None:
         """That of the last event all of which has been handed out."""
@@ -379,13 +390,13 @@ class Reader:
             return self.decoder.bytes_pending + self._bytes_of_later()
         if self.report.framed is not None:
             return self.report.framed.bytes_pending + self._bytes_of_later()
-        return (self._held if self._stage is Stage.READING else 0) + self._bytes_of_later()
+        return (self._body_size if self._stage is ReadingStage.READING else 0) + self._bytes_of_later()
 
     def _bytes_of_connection(self) -> int:
         framed = self.report.framed
         if framed is not None:
             return framed.bytes_fed
-        return self.decoder.bytes_fed if self._body is EVENT_STREAM else self._held
+        return self.decoder.bytes_fed if self._body is EVENT_STREAM else self._body_size
 
     def _bytes_of_later(self) -> int:
         return self._later_size
@@ -396,50 +407,52 @@ class Reader:
         """All that was read, and what is still to be read, as JSON values. Raises `UsageError`."""
         if self._fault is not None:
             raise UsageError("snapshot() after a failed parse")
-        from deltafold.parsing.snapshot import freeze, learn
+        from deltafold.parsing.snapshot import learn, to_json
 
-        dialect = self._own
+        dialect = self._dialect
         learn(dialect.name)
         return {
             "strict": self._strict,
             "framing": self._framing,
-            "lifts": freeze(self._lifts),
+            "lifts": to_json(self._lifts),
             "think_tags": self._think_tags,
             "decoder": self.decoder.getstate(),
             "framed": None if self.report.framed is None else self.report.framed.getstate(),
-            "fold": freeze(self.fold),
-            "report": freeze(self.report.getstate()),
+            "fold": to_json(self.fold),
+            "report": to_json(self.report.getstate()),
             "dialect_name": dialect.name,
-            "dialect": freeze(dialect.getstate()),
-            "replay": None if self._replay is None else freeze(self._replay.getstate()),
+            "dialect": to_json(dialect.getstate()),
+            "replay": None if self._replay is None else to_json(self._replay.getstate()),
             "later": [
                 b64encode(b"".join(pieces)).decode() if is_bytes(pieces) else [*pieces]
-                for pieces in self._later
+                for pieces in self._queued_connections
             ],
-            "reader": {name: freeze(getattr(self, name)) for name in self.MEMORY},
-            "head": b64encode(b"".join(self._head)).decode(),
+            "reader": {name: to_json(getattr(self, name)) for name in self.SNAPSHOT_FIELDS},
+            "head": b64encode(b"".join(self._body_chunks)).decode(),
         }
 
     def setstate(self, content: Mapping[str, Any]) -> None:
         """Makes a new reader, of the same options, go on where another one stood."""
-        from deltafold.parsing.snapshot import learn, thaw
+        from deltafold.parsing.snapshot import from_json, learn
 
         learn(content["dialect_name"])
-        fold = self.fold = thaw(content["fold"])
-        self.report = Reporter(self.decoder, fold, strict=self._strict, most=self._limits.anomalies)
-        self.report.setstate(thaw(content["report"]))
-        for name in self.MEMORY:
-            setattr(self, name, thaw(content["reader"][name]))
-        self.hot = HotPath(self.decoder, fold, self._pending)
+        fold = self.fold = from_json(content["fold"])
+        self.report = Reporter(self.decoder, fold, strict=self._strict, limit=self._limits.anomalies)
+        self.report.setstate(from_json(content["report"]))
+        for name in self.SNAPSHOT_FIELDS:
+            setattr(self, name, from_json(content["reader"][name]))
+        self.hot = FastPath(self.decoder, fold, self._pending)
         self.decoder.setstate(content["decoder"])
-        self._use(content["dialect_name"]).setstate(thaw(content["dialect"]))
+        self._select_dialect(content["dialect_name"]).setstate(from_json(content["dialect"]))
         if content["replay"] is not None:
-            self._expect_replay().setstate(thaw(content["replay"]))
+            self._expect_replay().setstate(from_json(content["replay"]))
         for pieces in content["later"]:
-            self._later.append([b64decode(pieces)] if isinstance(pieces, str) else [*pieces])
-        self._later_size = sum([len(piece) for pieces in self._later if is_bytes(pieces) for piece in pieces])
+            self._queued_connections.append([b64decode(pieces)] if isinstance(pieces, str) else [*pieces])
+        self._later_size = sum(
+            [len(piece) for pieces in self._queued_connections if is_bytes(pieces) for piece in pieces]
+        )
         head = b64decode(content["head"])
-        self._head = [head] if head else []
+        self._body_chunks = [head] if head else []
         if content["framed"] is not None:
             self._begin_frames(self._body).setstate(content["framed"])
         self._opening = Opening() if self._body is Body.JSON else None
@@ -448,20 +461,20 @@ class Reader:
 
     def _fill(self) -> bool:
         """Reads on until an event is waiting. False where nothing more can be had."""
-        if self._fault is not None or self._deaf:
+        if self._fault is not None or self._ignore_input:
             return False
         pending = self._pending
         try:
             while not pending:
                 if not self._read():
-                    self.decoder.idle = self._closed is None
+                    self.decoder.drained = self._closed is None
                     return False
             return True
         except WireError as fault:
             if self.fold.state is FINISHED:
                 pending.clear()
-                self._deaf = True
-                self._open = False
+                self._ignore_input = True
+                self._direct_to_decoder = False
             else:
                 self._fail(fault)
         return False
@@ -470,21 +483,21 @@ class Reader:
         if fault.event_index is None:
             fault.offset, fault.event_index = self.report.position()
         self._fault = StickyFault(fault)
-        self._open = self.decoder.idle = False
-        self.hot.forget(None)
+        self._direct_to_decoder = self.decoder.drained = False
+        self.hot.invalidate(None)
         # What made it is let go: nothing is read any more.
         self._pending.clear()
         self._values.clear()
         self._payloads.clear()
-        self._later.clear()
+        self._queued_connections.clear()
         self._later_size = 0
-        self._head = []
+        self._body_chunks = []
         self._opening = None
         if self.report.framed is not None:
             self.report.framed.drop()
-        self._announcement = Announcement()
-        self._own.begin_payload()
-        self.fold.prepared.clear()
+        self._announcement = RepeatedResponseReader()
+        self._dialect.begin_payload()
+        self.fold.announced_records.clear()
 
     def _read(self) -> bool:
         """One step: a value, a frame, the end. False where there is none."""
@@ -494,10 +507,10 @@ class Reader:
             return True
         if self._values:
             value, name = self._values.popleft()
-            self._take(value, name)
+            self._dispatch_value(value, name)
             return True
         report = self.report
-        if report.by_payload is not None and self.dialect.is_failing:
+        if report.payload_count is not None and self.dialect.is_failing:
             if self._replay is not None:
                 self._end_replay(self._replay)
             self._pending.extend(self.dialect.end(TRUNCATED))
@@ -508,19 +521,19 @@ class Reader:
                 self._read_event()
                 return True
             if signal:
-                self._read_sign(signal)
+                self._read_non_event(signal)
                 return True
-        elif report.by_payload is not None:
+        elif report.payload_count is not None:
             if self._payloads:
                 text = self._payloads.popleft()
-                report.by_payload += 1
+                report.payload_count += 1
                 if exceeds(text, self._limits.event_bytes):
                     raise LimitExceeded("event_bytes", self._limits.event_bytes)
-                report.text = text
+                report.current_payload = text
                 self._read_values(text, "")
                 return True
         elif report.framed is not None:
-            if self._closed is not None and not self._later:
+            if self._closed is not None and not self._queued_connections:
                 report.framed.close()
             step = report.framed.advance()
             if step:
@@ -528,18 +541,18 @@ class Reader:
                 return True
         elif self._sniffed():
             return True
-        if self._later:
+        if self._queued_connections:
             self._next_connection()
             return True
-        if self._closed is None or self._stage is Stage.ENDED:
+        if self._closed is None or self._stage is ReadingStage.ENDED:
             return False
-        report.text = ""
-        if self._stage is Stage.READING:
-            self._stage = Stage.READ
+        report.current_payload = ""
+        if self._stage is ReadingStage.READING:
+            self._stage = ReadingStage.READ
             report.at_end = True
             self._read_rest()
         else:
-            self._stage = Stage.ENDED
+            self._stage = ReadingStage.ENDED
             if self._replay is not None:
                 self._end_replay(self._replay)
             self._pending.extend(self._end(self._closed))
@@ -547,20 +560,20 @@ class Reader:
 
     def _end(self, outcome: Outcome) -> list[Any]:
         """The events of the end, where nothing told it."""
-        own = self._own
+        own = self._dialect
         if outcome is not TRUNCATED:
             return self.dialect.end(outcome)
         if self._foreign and not own.ended and not own.has_begun() and self.fold.error is None:
             self.report(AnomalyCode.NOTHING_UNDERSTOOD, f"the events look like {self._foreign}"[:200])
             message = f"Not one event is known to dialect={own.name!r}. What came looks like {self._foreign}."
-            return self.dialect.fail(
+            return self.dialect.reject_body(
                 ResponseError(ErrorKind.INVALID_REQUEST, message, "nothing_understood", retryable=False)
             )
         events = self.dialect.end(outcome)
         last = events[-1] if events else None
         stray = self._stray if self._stray_after == self.decoder.event_count else ""
-        if stray and isinstance(last, Ending) and last.outcome is TRUNCATED:
-            self.report.text = stray
+        if stray and isinstance(last, PendingFinish) and last.outcome is TRUNCATED:
+            self.report.current_payload = stray
             self.report(AnomalyCode.TEXT_AT_END, "the stream broke off with text")
             last.outcome = FAILED
             last.data = {**last.data, "status": "failed"}
@@ -580,11 +593,13 @@ class Reader:
             try:
                 text = data.decode()
             except UnicodeDecodeError as error:
-                report.text = text = data.decode("utf-8", "replace")
+                report.current_payload = text = data.decode("utf-8", "replace")
                 report(AnomalyCode.INVALID_UTF8, f"byte {error.start} of the data: {error.reason}")
             del data
-        report.text = text
-        payload = None if self._undecided else self._announcement.read(text, self._depth, strict=self._strict)
+        report.current_payload = text
+        payload = (
+            None if self._dialect_unknown else self._announcement.read(text, self._depth, strict=self._strict)
+        )
         if payload is None:
             payload = self._read_values(text, kind)
         else:
@@ -594,19 +609,19 @@ class Reader:
         # A fault that one delta has, the next one has as well: both have to go the long way.
         if (
             len(pending) == 1
-            and type(pending[0]) in HOT
+            and type(pending[0]) in FAST_EVENTS
             and report.count == anomalies
             and payload is not None
         ):
-            self.hot.consider(payload)
-        elif self.hot.openings:
-            self.hot.cool()
+            self.hot.set_candidate(payload)
+        elif self.hot.groups:
+            self.hot.invalidate_for_pending()
 
     def _read_frame(self, framed: FrameDecoder[Any], step: Step) -> None:
         """What the decoder of another framing came upon."""
         report = self.report
         if step is Step.FLAW:
-            report.text = text = framed.data.decode("utf-8", "replace")
+            report.current_payload = text = framed.data.decode("utf-8", "replace")
             report(framed.flaw_code, framed.flaw)
             if text:
                 self._unknown("", text)
@@ -615,45 +630,45 @@ class Reader:
         if self._body is Body.AWS_EVENT_STREAM:
             from deltafold.wire.aws_eventstream import unwrapped
 
-            report.text = data[:EXCERPT].decode("utf-8", "replace")
+            report.current_payload = data[:EXCERPT].decode("utf-8", "replace")
             told, name = unwrapped(framed.headers, data, self._depth)
             if isinstance(told, dict):
-                self._take(told, name)
+                self._dispatch_value(told, name)
                 return
             data = told
         try:
             text = data.decode()
         except UnicodeDecodeError as error:
-            report.text = text = data.decode("utf-8", "replace")
+            report.current_payload = text = data.decode("utf-8", "replace")
             report(AnomalyCode.INVALID_UTF8, f"byte {error.start} of the data: {error.reason}")
-        report.text = text
-        payload = None if self._undecided else read_object(text, self._depth, strict=self._strict)
+        report.current_payload = text
+        payload = None if self._dialect_unknown else read_object(text, self._depth, strict=self._strict)
         if payload is None:
             self._read_values(text, name)
         else:
             self._pending.extend(self.dialect.translate(payload, name))
 
-    def _read_sign(self, signal: Signal) -> None:
+    def _read_non_event(self, signal: Signal) -> None:
         """Something else that the decoder came upon."""
         decoder = self.decoder
         if signal is COMMENT:
-            self._alive(Heartbeat("comment", text_of(decoder.text)))
-        elif signal is BARE:
-            self._alive(Heartbeat(text_of(decoder.event_name)))
+            self._emit_heartbeat(Heartbeat("comment", text_of(decoder.text)))
+        elif signal is NAMED_BLOCK_WITHOUT_DATA:
+            self._emit_heartbeat(Heartbeat(text_of(decoder.event_name)))
         elif signal is STRAY_LINE:
             self._read_stray(text_of(decoder.text))
         else:  # ERROR_FIELD
-            self.report.text = text = text_of(decoder.text)
+            self.report.current_payload = text = text_of(decoder.text)
             self.report(AnomalyCode.ERROR_FIELD, "an error came as an SSE field")
             for value in self._payloads_of(text):
-                told = value.text if isinstance(value, Unread) else value
+                told = value.text if isinstance(value, NotJSON) else value
                 self._values.append(({"type": "error", "error": told}, ""))
 
     def _read_stray(self, text: str) -> None:
         """A line that is no field: "The field is ignored", unless a server has written an error there."""
         start = text.strip()
         if start.startswith(("{", "[")) and is_strict_json(start):
-            self.report.text = start
+            self.report.current_payload = start
             values = self._payloads_of(start)
             if all(is_payload(value) for value in values):
                 self.report(AnomalyCode.PAYLOAD_IN_NO_FIELD, "a line of the stream is a payload, no field")
@@ -667,7 +682,7 @@ class Reader:
             self.report(AnomalyCode.PAYLOAD_WRAPPED, "a payload is wrapped in a member `data`")
         return inner
 
-    def _alive(self, event: Heartbeat) -> None:
+    def _emit_heartbeat(self, event: Heartbeat) -> None:
         if not self.dialect.ended:
             self._pending.append(event)
 
@@ -682,10 +697,10 @@ class Reader:
         """Whatever the data of an event hold. Gives the object where they are just one."""
         values = self._payloads_of(text)
         if len(values) == 1:
-            self._take(values[0], name)
+            self._dispatch_value(values[0], name)
             return values[0] if type(values[0]) is dict else None
         if not text or text.isspace():
-            self._alive(Heartbeat(name or "empty"))
+            self._emit_heartbeat(Heartbeat(name or "empty"))
         else:
             # Where events are parted by one line end only, the name is that of the last one.
             self._values.extend(
@@ -694,60 +709,64 @@ class Reader:
             )
         return None
 
-    def _take(self, value: Any, name: str) -> None:
+    def _dispatch_value(self, value: Any, name: str) -> None:
         """One value out of the data of an event."""
         if type(value) is dict:
             if "data" in value:
                 value = self._unwrapped(value)
-            if self._undecided:
-                value = self._decide(value, name)
+            if self._dialect_unknown:
+                value = self._detect_dialect(value, name)
             self._pending.extend(self.dialect.translate(value, name))
-        elif not isinstance(value, Unread):
+        elif not isinstance(value, NotJSON):
             kind = "null" if value is None else type(value).__name__
             self.report(AnomalyCode.PAYLOAD_IS_NO_OBJECT, f"the payload is {kind}, no object")
             self._unknown(name, value)
         elif value.text == DONE:
-            self._pending.extend(self.dialect.done_sentinel())
+            self._pending.extend(self.dialect.handle_done())
         elif value.text.startswith(":"):
-            self._alive(Heartbeat("comment", value.text[1:].strip()))
+            self._emit_heartbeat(Heartbeat("comment", value.text[1:].strip()))
         else:
             self._unknown(name, value.text)
 
     def _unknown(self, name: str, value: Any) -> None:
         if not self.dialect.ended:
             event = UnknownEvent(name, value)
-            self._pending.extend([event] if self._replay is None else self._replay.beside(event))
+            self._pending.extend([event] if self._replay is None else self._replay.filter_event(event))
 
-    def _decide(self, payload: dict[str, Any], name: str = "") -> dict[str, Any]:
+    def _detect_dialect(self, payload: dict[str, Any], name: str = "") -> dict[str, Any]:
         """The first payload tells the dialect; signs of life and bare errors have none. Gives the payload."""
-        found = self._own.name if self._own.has_begun() else dialect_of(payload, name)
+        found = self._dialect.name if self._dialect.has_begun() else dialect_of(payload, name)
         fragments: Paths = frozenset()
         if found is not None:
-            self._undecided = False
-            if found != self._own.name:
-                self._use(found)
-            fragments = self._fragments = self._own.fragments
+            self._dialect_unknown = False
+            if found != self._dialect.name:
+                self._select_dialect(found)
+            fragments = self._fragments = self._dialect.fragments
         # So far, pieces of a text were left as they are, wherever they stand.
-        return mend(payload, self.report, fragments) if has_surrogates(self.report.text) else payload
+        return (
+            replace_lone_surrogates(payload, self.report, fragments)
+            if has_surrogates(self.report.current_payload)
+            else payload
+        )
 
     # ----------------------------------------------------------------------------------- reconnection
 
-    def _keep(self, piece: Any, call: str) -> None:
+    def _queue_for_connection(self, piece: Any, call: str) -> None:
         """What comes over a later connection waits until the earlier ones have been read."""
-        pieces: list[Any] = self._later[-1]
+        pieces: list[Any] = self._queued_connections[-1]
         if pieces and type(pieces[0]) is not type(piece):
             self._refuse_input(call)
         if piece or isinstance(piece, str):
             pieces.append(piece)
             if not isinstance(piece, str):
                 self._later_size += len(piece)
-            self.decoder.idle = False
+            self.decoder.drained = False
 
     def _next_connection(self) -> None:
         """The old connection has been read as far as it is whole: the next one begins."""
-        if self._body is Body.JSON and self._head:
-            text = b"".join(self._head).decode("utf-8", "replace")
-            self._head = []
+        if self._body is Body.JSON and self._body_chunks:
+            text = b"".join(self._body_chunks).decode("utf-8", "replace")
+            self._body_chunks = []
             if is_strict_json(text):
                 self._read_body(text)
                 return
@@ -756,58 +775,60 @@ class Reader:
             self._end_replay(self._replay)
         self._bytes_before += self._bytes_of_connection()
         self.decoder.reconnect()
-        self.report.by_payload = None
-        pieces = self._later.pop(0)
-        self._body, self._open = None, False
-        self._head, self._held = [], 0
+        self.report.payload_count = None
+        pieces = self._queued_connections.pop(0)
+        self._body, self._direct_to_decoder = None, False
+        self._body_chunks, self._body_size = [], 0
         self._loosen()
         self._opening, self.report.framed = None, None
         if is_bytes(pieces):
-            self._head, self._held = [b"".join(pieces)], sum(map(len, pieces))
-            self._later_size -= self._held
+            self._body_chunks, self._body_size = [b"".join(pieces)], sum(map(len, pieces))
+            self._later_size -= self._body_size
         elif pieces:
             self._payloads.extend(pieces)
-            self.report.by_payload = 0
-        self.hot.forget(None)
-        if not self._undecided and not self.dialect.ended:
+            self.report.payload_count = 0
+        self.hot.invalidate(None)
+        if not self._dialect_unknown and not self.dialect.ended:
             self._expect_replay()
 
     def _expect_replay(self) -> Replay:
         """From here on a replay stands in for the dialect."""
-        from deltafold.parsing.replay import Held, Replay
+        from deltafold.parsing.replay import DeferredAnomalies, Replay
 
-        dialect, held = self._own, Held()
+        dialect, held = self._dialect, DeferredAnomalies()
         shadow = self._dialect_of(dialect.name, Fold(self._limits, self.fold.approval_required), held)
         self._replay = replay = Replay(dialect, shadow, held, self.report)
-        self._speak(replay)
+        self._set_active_dialect(replay)
         return replay
 
     def _end_replay(self, replay: Replay) -> None:
         """Nothing old can come any more: from here on the connection is read as the first one was."""
         self._replay = self._response = None
         successor = replay.successor
-        if replay.has_waiting and self._closed is TRUNCATED and not self._later:
+        if replay.has_waiting and self._closed is TRUNCATED and not self._queued_connections:
             self.report(AnomalyCode.REPLAY_REFUSED, "it broke off before all that had come had come again")
-        if successor is replay.own:
-            self._speak(successor)
+        if successor is replay.live:
+            self._set_active_dialect(successor)
         else:
             data, usage = self.fold.data, self.fold.usage
-            self.fold.become(successor.fold)
+            self.fold.replace_with(successor.fold)
             self.fold.data, self.fold.usage = data, usage  # as the events had it that were handed out
-            self._use(successor.name).setstate(successor.getstate())
+            self._select_dialect(successor.name).setstate(successor.getstate())
         if replay.ending is not None:
             self._pending.append(replay.ending)
-        self._open = self._body is EVENT_STREAM and self._closed is None and not self._later
+        self._direct_to_decoder = (
+            self._body is EVENT_STREAM and self._closed is None and not self._queued_connections
+        )
 
     # -------------------------------------------------------------------------------- bodies and the end
 
-    def _hold(self, data: bytes) -> None:
+    def _buffer_body(self, data: bytes) -> None:
         """Bytes of a body whose kind is not known, or that is no event stream."""
-        if self._deaf:
+        if self._ignore_input:
             return
-        head = self._head
-        room = MOST_SHOWN - self._held
-        self._held += len(data)
+        head = self._body_chunks
+        room = MOST_SHOWN - self._body_size
+        self._body_size += len(data)
         if self._body is Body.HTML or self._body is Body.COMPRESSED:
             data = data[: max(room, 0)]  # its beginning is all that is shown of it
             if not data:
@@ -824,27 +845,27 @@ class Reader:
 
     def _sniffed(self) -> bool:
         """Finds out what kind of body this is. True where there is something in it to be read now."""
-        if self._body is None and self._head:
-            new = self._head[self._looked :]
+        if self._body is None and self._body_chunks:
+            new = self._body_chunks[self._looked :]
             if (
                 self._looked
-                and self._held <= MOST_BLANKS
+                and self._body_size <= MOST_BLANKS
                 and self._closed is None
                 and not b"".join(new).strip()
             ):
-                self._looked = len(self._head)  # blanks behind blanks: nothing has become clear
+                self._looked = len(self._body_chunks)  # blanks behind blanks: nothing has become clear
                 return False
-            head = b"".join(self._head)
-            self._head = [head]
+            head = b"".join(self._body_chunks)
+            self._body_chunks = [head]
             self._loosen()
             start = head.removeprefix(BOM).strip()
             self._looked = int(not start or (start == b"[" and self._framing == "auto"))
             self._become(sniff(head, closed=self._closed is not None, framing=self._framing), head)
-            if not self._head:
+            if not self._body_chunks:
                 return True
         if self._opening is not None and self._look_behind():
             return True
-        if self._body is Body.JSON and self._held > self._limits.body_bytes:
+        if self._body is Body.JSON and self._body_size > self._limits.body_bytes:
             raise LimitExceeded("body_bytes", self._limits.body_bytes)
         return False
 
@@ -858,11 +879,13 @@ class Reader:
         self._body = body
         self._opening = None
         if body is EVENT_STREAM:
-            self._head = []
+            self._body_chunks = []
             self.decoder.push(head)
-            self._open = self._closed is None and self._replay is None and not self._later
+            self._direct_to_decoder = (
+                self._closed is None and self._replay is None and not self._queued_connections
+            )
         elif body is Body.JSON_ARRAY or body is Body.NDJSON or body is Body.AWS_EVENT_STREAM:
-            self._head = []
+            self._body_chunks = []
             self._begin_frames(body).push(head)
         elif body is Body.JSON:
             self._opening, self._looked = Opening(), 0
@@ -889,19 +912,19 @@ class Reader:
         """Whether a body that begins with a JSON object turns out to be a stream."""
         opening = self._opening
         assert opening is not None
-        for piece in self._head[self._looked :]:
+        for piece in self._body_chunks[self._looked :]:
             opening.read(piece)
-        self._looked = len(self._head)
+        self._looked = len(self._body_chunks)
         kind = opening.kind()
         if kind is None:
             return False
         self._opening = None
         if kind is Body.JSON or self._framing == "aws_eventstream":
             return False
-        head = b"".join(self._head)
+        head = b"".join(self._body_chunks)
         first = head[: opening.end].decode("utf-8", "replace").strip()
         if kind is EVENT_STREAM:
-            self.report.text = first
+            self.report.current_payload = first
             self.report(AnomalyCode.VALUE_BEFORE_EVENTS, "a JSON value stands before the events")
             self._become(kind, head)
             self._read_values(first.removeprefix("\ufeff"), "")
@@ -927,10 +950,10 @@ class Reader:
         if framed is not None:
             flaw = None if cancelled else framed.unfinished()
             if flaw is not None:
-                self.report.text = framed.pending[:EXCERPT].decode("utf-8", "replace")
+                self.report.current_payload = framed.pending[:EXCERPT].decode("utf-8", "replace")
                 self.report(*flaw)
             return
-        text = b"".join(self._head).decode("utf-8", "replace")
+        text = b"".join(self._body_chunks).decode("utf-8", "replace")
         if self._body is Body.JSON:
             if not cancelled or is_strict_json(text):
                 self._read_body(text)
@@ -940,7 +963,7 @@ class Reader:
             self._refuse_body(AnomalyCode.BODY_IS_COMPRESSED, "")
 
     def _read_unfinished(self, frame: Frame, cancelled: bool) -> None:
-        self.report.text = text = frame.data
+        self.report.current_payload = text = frame.data
         name = "" if frame.event == "message" else frame.event
         end = whole_objects(text)
         if not cancelled:
@@ -955,7 +978,7 @@ class Reader:
         if text.lstrip("\ufeff \t\r\n").startswith("[") and not is_strict_json(text.removeprefix("\ufeff")):
             self._refuse_body(AnomalyCode.BODY_IS_TEXT, text)
             return
-        self.report.text = text
+        self.report.current_payload = text
         self.report(AnomalyCode.BODY_IS_JSON, "the body is a JSON document, not an event stream")
         values = self._payloads_of(text)
         if len(values) == 1:
@@ -963,16 +986,16 @@ class Reader:
             if isinstance(value, dict):
                 if "data" in value:
                     value = self._unwrapped(value)
-                if self._undecided:
-                    value = self._decide(value)
-                self._pending.extend(self.dialect.body(value))
+                if self._dialect_unknown:
+                    value = self._detect_dialect(value)
+                self._pending.extend(self.dialect.translate_body(value))
                 return
         self._values.extend((value, "") for value in values)
 
     def _refuse_body(self, code: AnomalyCode, text: str) -> None:
         if code is AnomalyCode.BODY_IS_TEXT and is_binary(text):
             code, text = AnomalyCode.BODY_IS_COMPRESSED, ""
-        self.report.text = text
+        self.report.current_payload = text
         rule = ANOMALIES[code]
         self.report(code, rule.meaning)
         kind = ErrorKind.INVALID_REQUEST if code is AnomalyCode.BODY_IS_COMPRESSED else ErrorKind.SERVER_ERROR
@@ -980,7 +1003,7 @@ class Reader:
         error = ResponseError(
             kind, message, str(code), retryable=kind is ErrorKind.SERVER_ERROR, raw=text[:4096]
         )
-        self._pending.extend(self.dialect.fail(error))
+        self._pending.extend(self.dialect.reject_body(error))
 
 
 def is_payload(value: Any) -> bool:

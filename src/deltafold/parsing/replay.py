@@ -21,18 +21,25 @@ import attrs
 
 from deltafold.diagnosis.error_payloads import is_error_payload
 from deltafold.dialects.base import Dialect
-from deltafold.machine.fold import Ending, tally_key
-from deltafold.machine.lifecycle import ITEM_DONE, ITEM_OPEN, ITEM_VALUES, PART_DONE, PART_VALUES, SIGNS
-from deltafold.machine.records import GROWING, MERGED, ItemRecord, key_of, place_of
+from deltafold.machine.fold import PendingFinish, replay_key
+from deltafold.machine.lifecycle import (
+    ITEM_DONE,
+    ITEM_OPEN,
+    ITEM_VALUES,
+    PART_DONE,
+    PART_VALUES,
+    STREAM_EVENTS,
+)
+from deltafold.machine.records import GROWING, MERGED, ItemRecord, key_of, key_of_delta
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ResponseError
 from deltafold.model.items import Item
 from deltafold.model.json_values import joined, string
 from deltafold.model.response import Usage
-from deltafold.wire.json_text import Report
+from deltafold.wire.json_text import ReportAnomaly
 
-__all__ = ["Held", "Replay", "Way"]
+__all__ = ["DeferredAnomalies", "Replay", "ReplayMode"]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -41,7 +48,7 @@ MOST_WAITING = 4096
 """Events that wait until all that had been handed out has come again."""
 
 
-class Way(StrEnum):
+class ReplayMode(StrEnum):
     """How a replay is told from what is new."""
 
     UNDECIDED = "undecided"
@@ -51,7 +58,7 @@ class Way(StrEnum):
     REFUSED = "refused"
 
 
-class Held:
+class DeferredAnomalies:
     """Anomalies that a shadow meets. Most were reported when they were met first."""
 
     __slots__ = ("met",)
@@ -64,7 +71,7 @@ class Held:
         self.met.append((code, message))
 
 
-class Differs(Exception):
+class ReplayMismatch(Exception):
     """The replay is not one of this response. Never leaves this file."""
 
 
@@ -75,34 +82,34 @@ class Replay:
         "_first",
         "_held",
         "_number",
-        "_owed",
+        "_outstanding",
+        "_outstanding_counts",
+        "_outstanding_counts_before",
+        "_replica",
         "_report",
-        "_shadow",
-        "_tally",
-        "_tally_before",
         "_waiting",
         "_way",
         "ending",
+        "live",
         "over",
-        "own",
     )
 
-    def __init__(self, own: Dialect, shadow: Dialect, held: Held, report: Report) -> None:
+    def __init__(self, own: Dialect, shadow: Dialect, held: DeferredAnomalies, report: ReportAnomaly) -> None:
         """
         :param own: the dialect that has read the response so far; its fold is what was handed out.
         :param shadow: a new dialect with a new fold, which reports to `held`.
         :param report: where anomalies go that had not been met.
         """
-        self.own = own
-        self._shadow = shadow
+        self.live = own
+        self._replica = shadow
         self._held = held
         self._report = report
-        self._way = Way.UNDECIDED
-        self._tally_before = dict(own.fold.tally)
+        self._way = ReplayMode.UNDECIDED
+        self._outstanding_counts_before = dict(own.fold.replay_counts)
         # What was handed out and has not come again. By item, else under None: the places that have to come,
         # and, by the place of each streamed value, how much of it has come again.
-        self._owed: dict[int | None, dict[Hashable, int]] | None = None
-        self._tally = dict(self._tally_before)
+        self._outstanding: dict[int | None, dict[Hashable, int]] | None = None
+        self._outstanding_counts = dict(self._outstanding_counts_before)
         # What goes beyond, until all that was handed out has come again: a connection that breaks off or is
         # refused before that must leave nothing that the old dialect does not know of.
         self._waiting: list[Any] = []
@@ -111,7 +118,7 @@ class Replay:
         self._number: int | None = None
         self.over = False
         """Whether nothing old can come any more."""
-        self.ending: Ending | None = None
+        self.ending: PendingFinish | None = None
         """The end of the response, where the replay came to it."""
 
     # ------------------------------------------------------------------------------------ as a dialect
@@ -119,41 +126,41 @@ class Replay:
     @property
     def ended(self) -> bool:
         """Whether the response has ended."""
-        return self.own.ended
+        return self.live.ended
 
     @property
     def last_sequence_number(self) -> int | None:
         """The last number that is known."""
-        return self.own.last_sequence_number
+        return self.live.last_sequence_number
 
     @property
     def is_failing(self) -> bool:
         """Whether the response failed as it was told again."""
-        return self._way is Way.BY_CONTENT and self._shadow.is_failing
+        return self._way is ReplayMode.BY_CONTENT and self._replica.is_failing
 
     def translate(self, payload: JSON, name: str) -> list[Any]:
         """What is new in one payload."""
-        own = self.own
-        if self._way is Way.REFUSED:
-            return foreign(own, payload, name)
-        if self._way is not Way.BY_CONTENT:
-            seen = own.seen(payload, name)
+        own = self.live
+        if self._way is ReplayMode.REFUSED:
+            return as_unknown_event(own, payload, name)
+        if self._way is not ReplayMode.BY_CONTENT:
+            seen = own.was_seen(payload, name)
             number = own.number_of(payload)
             if seen is not None:
                 told = own.response_of(payload)
                 if told is not None and self._is_another(told):
                     return self._refuse(payload, name, "another response came")
-                if self._way is Way.UNDECIDED:
-                    self._way = Way.BY_NUMBER
-                    own.told_before = own.last_sequence_number
+                if self._way is ReplayMode.UNDECIDED:
+                    self._way = ReplayMode.BY_NUMBER
+                    own.last_number_before_reconnect = own.last_sequence_number
                 if seen:
                     self._number = number
                     self._first = number if self._first is None else self._first
                     return []
                 self.over = True
                 return own.translate(payload, name)
-            begins = own.begins(payload, name)
-            if self._way is Way.BY_NUMBER and begins is not None:
+            begins = own.can_begin(payload, name)
+            if self._way is ReplayMode.BY_NUMBER and begins is not None:
                 return self._refuse(payload, name, "an event has no number among such that have")
             if own.last_sequence_number is not None:
                 if begins is None:
@@ -164,49 +171,49 @@ class Replay:
             if begins is False and own.started and number != 0:  # which only a replay from the start has
                 return self._refuse(payload, name, "it does not begin as a response does, and has no numbers")
             if begins is not None:
-                self._way = Way.BY_CONTENT
+                self._way = ReplayMode.BY_CONTENT
         self._held.met.clear()
-        return self._sift(self._shadow.translate(payload, name), payload, name)
+        return self._filter(self._replica.translate(payload, name), payload, name)
 
-    def beside(self, event: e.Event) -> list[Any]:
+    def filter_event(self, event: e.Event) -> list[Any]:
         """What is new in an event that was made without the dialect."""
-        if self._way is Way.BY_CONTENT or self.own.last_sequence_number is None:
-            return self._sift([event], None, "")
+        if self._way is ReplayMode.BY_CONTENT or self.live.last_sequence_number is None:
+            return self._filter([event], None, "")
         return self._new_signs([event])
 
-    def plain_text(self, payload: JSON, event: Any) -> None:
+    def text_path(self, payload: JSON, event: Any) -> None:
         """Nothing here goes by the short cut."""
 
-    def done_sentinel(self) -> list[Any]:
+    def handle_done(self) -> list[Any]:
         """`[DONE]` came. It ends nothing before something of the response has come again."""
-        if self._way is Way.BY_NUMBER:
-            return self.own.done_sentinel()
-        if self._way is not Way.BY_CONTENT:
+        if self._way is ReplayMode.BY_NUMBER:
+            return self.live.handle_done()
+        if self._way is not ReplayMode.BY_CONTENT:
             return []
         self._held.met.clear()
-        return self._sift(self._shadow.done_sentinel(), None, "")
+        return self._filter(self._replica.handle_done(), None, "")
 
-    def fail(self, error: ResponseError) -> list[Any]:
+    def reject_body(self, error: ResponseError) -> list[Any]:
         """The body is no event stream: the response fails with what it has."""
         self.over = True
-        return self.own.fail(error)
+        return self.live.reject_body(error)
 
-    def body(self, payload: JSON) -> list[Any]:
+    def translate_body(self, payload: JSON) -> list[Any]:
         """A whole body that is one JSON object: the response as it is now, or an error."""
-        if self._is_another(self.own.response_of(payload) or payload):
+        if self._is_another(self.live.response_of(payload) or payload):
             return self._refuse(payload, "", "another response came")
-        tells = self.own.begins(payload, "") and payload.get("choices", True)
-        if self.own.started and not tells and not is_error_payload(payload):
+        tells = self.live.can_begin(payload, "") and payload.get("choices", True)
+        if self.live.started and not tells and not is_error_payload(payload):
             return self._refuse(payload, "", "the body is no response")
         self.over = True
-        return self.own.body(payload)
+        return self.live.translate_body(payload)
 
     # ----------------------------------------------------------------------------------- for the parser
 
     @property
     def successor(self) -> Dialect:
         """The dialect that reads on: the shadow, once it holds all that was handed out; else the old one."""
-        return self._shadow if self._way is Way.BY_CONTENT and self._is_level else self.own
+        return self._replica if self._way is ReplayMode.BY_CONTENT and self._content_caught_up else self.live
 
     @property
     def has_waiting(self) -> bool:
@@ -215,35 +222,35 @@ class Replay:
 
     def abandon(self) -> None:
         """This connection is over. What a refused one brought does not count for the next."""
-        if self._way is Way.REFUSED:
-            self.own.fold.tally = self._tally_before
+        if self._way is ReplayMode.REFUSED:
+            self.live.fold.replay_counts = self._outstanding_counts_before
 
     def getstate(self) -> dict[str, Any]:
         """All that it remembers beside the dialect, whose place it takes."""
-        told = {name: getattr(self, name) for name in MEMORY}
-        return {**told, "fold": self._shadow.fold, "shadow": self._shadow.getstate()}
+        told = {name: getattr(self, name) for name in SNAPSHOT_FIELDS}
+        return {**told, "fold": self._replica.fold, "shadow": self._replica.getstate()}
 
     def setstate(self, state: dict[str, Any]) -> None:
         """Goes on where another one stood."""
-        for name in MEMORY:
+        for name in SNAPSHOT_FIELDS:
             setattr(self, name, state[name])
-        self._shadow.fold = state["fold"]
-        self._shadow.setstate(state["shadow"])
+        self._replica.fold = state["fold"]
+        self._replica.setstate(state["shadow"])
 
     # -------------------------------------------------------------------------------------- refusing
 
     def _is_another(self, response: JSON) -> bool:
-        if (AnomalyCode.RESPONSE_ID_CHANGED, None) in self.own.reported | self._shadow.reported:
+        if (AnomalyCode.RESPONSE_ID_CHANGED, None) in self.live.reported | self._replica.reported:
             return False  # it changes all the time
-        known, told = string(self.own.fold.data, "id"), string(response, "id")
+        known, told = string(self.live.fold.data, "id"), string(response, "id")
         return known is not None and told is not None and told not in ("", known)
 
     def _refuse(self, payload: JSON | None, name: str, why: str) -> list[Any]:
-        self._way = Way.REFUSED
-        self._owed = None
+        self._way = ReplayMode.REFUSED
+        self._outstanding = None
         self._waiting = []
         self._report(AnomalyCode.REPLAY_REFUSED, why)
-        return [] if payload is None else foreign(self.own, payload, name)
+        return [] if payload is None else as_unknown_event(self.live, payload, name)
 
     # --------------------------------------------------------------------------------------- weighing
 
@@ -253,44 +260,44 @@ class Replay:
         Where the replay goes back to the beginning, their count tells. Else those between old numbers are
         old, and of the rest nobody can say: then they come, for a sign that comes twice does no harm.
         """
-        last = self.own.last_sequence_number
+        last = self.live.last_sequence_number
         between = self._number is not None and last is not None and self._number < last
         news = []
         for event in events:
             counted = self._uncount(event)
-            old = counted if self._first in (0, 1) else between and isinstance(event, SIGNS)
+            old = counted if self._first in (0, 1) else between and isinstance(event, STREAM_EVENTS)
             if not old or isinstance(event, e.Heartbeat):
                 news.append(event)
-                if self._way is Way.UNDECIDED and isinstance(event, SIGNS):
-                    self._shadow.fold.apply(event)  # which is to count what it did not read
-        self.over = self.own.ended
+                if self._way is ReplayMode.UNDECIDED and isinstance(event, STREAM_EVENTS):
+                    self._replica.fold.apply(event)  # which is to count what it did not read
+        self.over = self.live.ended
         return news
 
     def _uncount(self, event: Any) -> bool:
         """Whether as many events of this kind had come before."""
-        if not self._tally:
+        if not self._outstanding_counts:
             return False
-        key = tally_key(event)
-        left = self._tally.pop(key, 0)
+        key = replay_key(event)
+        left = self._outstanding_counts.pop(key, 0)
         if left > 1:
-            self._tally[key] = left - 1
+            self._outstanding_counts[key] = left - 1
         return left > 0
 
     @property
-    def _is_level(self) -> bool:
+    def _content_caught_up(self) -> bool:
         """Whether all that was handed out has come again, but for what is only counted."""
-        return self._owed is not None and not self._owed
+        return self._outstanding is not None and not self._outstanding
 
     @property
-    def _is_even(self) -> bool:
+    def _caught_up(self) -> bool:
         """Whether what is counted has come again as well."""
-        known, told = self.own.fold.usage, self._shadow.fold.usage
+        known, told = self.live.fold.usage, self._replica.fold.usage
         used = known in (None, told) or tokens(told) > tokens(known)
-        return self._is_level and not self._tally and used
+        return self._content_caught_up and not self._outstanding_counts and used
 
     def _remember(self) -> dict[int | None, dict[Hashable, int]]:
         """What was handed out, place by place."""
-        fold = self.own.fold
+        fold = self.live.fold
         owed: dict[int | None, dict[Hashable, int]] = {}
         for index, record in fold.items.items():
             places: dict[Hashable, int] = {ITEM: 0}
@@ -302,7 +309,7 @@ class Replay:
             for key, value in record.values.items():
                 if value.text:
                     places[key] = 0
-                if value.whole:
+                if value.is_complete:
                     places[WHOLE, *key] = 0
             if record.state is ITEM_DONE:
                 places[ITEM_END] = 0
@@ -310,7 +317,7 @@ class Replay:
         for index, path, into in fold.lifted:
             owed[index][LIFTED, path, into] = 0
         rest: dict[Hashable, int] = {(AUDIO, name): 0 for name in fold.audio}
-        if self.own.started:
+        if self.live.started:
             rest[STARTED] = 0
         if fold.error is not None:
             rest[ERROR] = 0
@@ -324,159 +331,167 @@ class Replay:
             owed[None] = rest
         return owed
 
-    def _sift(self, events: list[Any], payload: JSON | None, name: str) -> list[Any]:
+    def _filter(self, events: list[Any], payload: JSON | None, name: str) -> list[Any]:
         """What is new among the events of the shadow."""
-        if self._owed is None:
-            self._owed = self._remember()
-        fold, was_level = self._shadow.fold, self._is_level
+        if self._outstanding is None:
+            self._outstanding = self._remember()
+        fold, was_level = self._replica.fold, self._content_caught_up
         news: list[Any] = []
         try:
             for event in events:
-                if isinstance(event, Ending):
-                    if not self._is_level:
-                        raise Differs("it ends before all that had come has come again")
+                if isinstance(event, PendingFinish):
+                    if not self._content_caught_up:
+                        raise ReplayMismatch("it ends before all that had come has come again")
                     self.ending = event
                     self.over = True
-                    self._way = Way.BY_CONTENT
+                    self._way = ReplayMode.BY_CONTENT
                     break
-                if isinstance(event, e.ErrorReported) and self.own.fold.error is None:
-                    if not self._is_level:
+                if isinstance(event, e.ErrorReported) and self.live.fold.error is None:
+                    if not self._content_caught_up:
                         # The other connection failed before it was of use: the response ends with that.
-                        self._way = Way.UNDECIDED
-                        return self.fail(event.error)
-                    self._way = Way.BY_CONTENT
-                new = self._weigh(event)
+                        self._way = ReplayMode.UNDECIDED
+                        return self.reject_body(event.error)
+                    self._way = ReplayMode.BY_CONTENT
+                new = self._diff(event)
                 fold.apply(event)
                 if new is not None:
                     news.append(new)
-        except Differs as difference:
+        except ReplayMismatch as difference:
             return self._refuse(payload, name, str(difference))
         if news or was_level:
             for code, message in self._held.met:
-                if code is not AnomalyCode.RESPONSE_NOT_ANNOUNCED or not self.own.started:
+                if code is not AnomalyCode.RESPONSE_NOT_ANNOUNCED or not self.live.started:
                     self._report(code, message)
-        if self._way is Way.BY_CONTENT and self._is_even:
+        if self._way is ReplayMode.BY_CONTENT and self._caught_up:
             self.over = True
-        if self._is_level:
+        if self._content_caught_up:
             news, self._waiting = [*self._waiting, *news], []
             return news
-        self._waiting += [event for event in news if not isinstance(event, SIGNS)]
+        self._waiting += [event for event in news if not isinstance(event, STREAM_EVENTS)]
         if len(self._waiting) > MOST_WAITING:
             return self._refuse(payload, name, "too much is new before all that had come has come again")
-        return [event for event in news if isinstance(event, SIGNS)]
+        return [event for event in news if isinstance(event, STREAM_EVENTS)]
 
-    def _weigh(self, event: Any) -> Any:
-        """What of an event is new; None where all of it is old. Raises `Differs`."""
+    def _diff(self, event: Any) -> Any:
+        """What of an event is new; None where all of it is old. Raises `ReplayMismatch`."""
         counted = self._uncount(event)
         if isinstance(event, (e.ResponseStarted, e.StatusChanged)):
-            if not self._is_level and self._is_another(event.data):
-                raise Differs("another response came")
+            if not self._content_caught_up and self._is_another(event.data):
+                raise ReplayMismatch("another response came")
         elif isinstance(event, e.ErrorReported):
-            self._take(None, ERROR)
-        elif isinstance(event, e.ItemUpdated) and not self._is_level and self._record(event) is not None:
+            self._check_off(None, ERROR)
+        elif (
+            isinstance(event, e.ItemUpdated)
+            and not self._content_caught_up
+            and self._record(event) is not None
+        ):
             return None  # it tells the item as the shadow has it, which may be less than was handed out
         if isinstance(event, e.ChoiceUpdated):
             return self._choice(event, counted=counted)
-        weigh = WEIGHTS.get(type(event))
+        weigh = DIFFS.get(type(event))
         if weigh is not None:
             return weigh(self, event)
         return None if counted else event
 
-    def _take(self, index: int | None, place: Hashable) -> bool:
+    def _check_off(self, index: int | None, place: Hashable) -> bool:
         """Something came for a place: whether it had come before, and now has come again."""
-        assert self._owed is not None
-        places = self._owed.get(index)
+        assert self._outstanding is not None
+        places = self._outstanding.get(index)
         if places is None or places.pop(place, None) is None:
             return False
         if not places:
-            del self._owed[index]
+            del self._outstanding[index]
         return True
 
-    def _rest(self, index: int | None, place: Hashable, came: Sequence[Any], known: Callable[[], Any]) -> Any:
+    def _new_suffix(
+        self, index: int | None, place: Hashable, came: Sequence[Any], known: Callable[[], Any]
+    ) -> Any:
         """What of a value's piece is new: all of it, once what is known of the value has come again."""
-        assert self._owed is not None
-        places = self._owed.get(index, {})
+        assert self._outstanding is not None
+        places = self._outstanding.get(index, {})
         at = places.get(place)
         if at is None:
             return came
         whole = known()
         old = whole[at : at + len(came)]
         if came[: len(old)] != old:
-            raise Differs(f"item {index} is told otherwise than before: {came!r:.60}")
+            raise ReplayMismatch(f"item {index} is told otherwise than before: {came!r:.60}")
         if at + len(came) >= len(whole):
-            self._take(index, place)
+            self._check_off(index, place)
         else:
             places[place] = at + len(came)
         return came[len(old) :]
 
     def _record(self, event: Any) -> ItemRecord | None:
-        return self.own.fold.items.get(event.output_index)
+        return self.live.fold.items.get(event.output_index)
 
     def _is_replayed(self, index: int, place: Hashable) -> bool:
         """Whether something had been handed out that has not come again."""
-        return self._owed is not None and place in self._owed.get(index, {})
+        return self._outstanding is not None and place in self._outstanding.get(index, {})
 
     def _goes_on(self, index: int, place: Any) -> bool:
         """Whether a value went on after it had been told whole: then it may end before all has come again."""
-        record = self.own.fold.items.get(index)
+        record = self.live.fold.items.get(index)
         value = None if record is None else record.values.get(place)
-        return value is not None and value.whole and value.told < value.size()
+        return value is not None and value.is_complete and value.told < value.size()
 
     # ------------------------------------------------------------------------------- kinds of events
 
     def _started(self, event: e.ResponseStarted) -> Any:
-        self._take(None, STARTED)
-        return None if self.own.started else event
+        self._check_off(None, STARTED)
+        return None if self.live.started else event
 
     def _delta(self, event: Any) -> Any:
         record = self._record(event)
         if record is None:
             return event
-        key = place_of(event, record)
-        text = self._rest(event.output_index, key, event.text, lambda: record.values[key].text)
+        key = key_of_delta(event, record)
+        text = self._new_suffix(event.output_index, key, event.text, lambda: record.values[key].text)
         return remainder(event, text)
 
     def _lifted(self, event: e.LiftedDelta) -> Any:
         at = event.output_index, event.path, event.into
-        lifted = self.own.fold.lifted
-        text = self._rest(
+        lifted = self.live.fold.lifted
+        text = self._new_suffix(
             event.output_index, (LIFTED, event.path, event.into), event.text, lambda: joined(lifted[at])
         )
         return remainder(event, text)
 
     def _audio(self, event: e.AudioDelta) -> Any:
-        pieces = self.own.fold.audio
-        data = self._rest(None, (AUDIO, "data"), event.data, lambda: joined(pieces["data"]))
+        pieces = self.live.fold.audio
+        data = self._new_suffix(None, (AUDIO, "data"), event.data, lambda: joined(pieces["data"]))
         return attrs.evolve(event, data=data) if data else None
 
     def _transcript(self, event: e.TranscriptDelta) -> Any:
-        pieces = self.own.fold.audio
+        pieces = self.live.fold.audio
         place = (AUDIO, "transcript")
-        return remainder(event, self._rest(None, place, event.text, lambda: joined(pieces["transcript"])))
+        return remainder(
+            event, self._new_suffix(None, place, event.text, lambda: joined(pieces["transcript"]))
+        )
 
     def _item_started(self, event: e.ItemStarted) -> Any:
         record = self._record(event)
         if record is None:
             return event
         self._check_identity(record, event.item, begins=True)
-        self._take(event.output_index, ITEM)
+        self._check_off(event.output_index, ITEM)
         return None
 
     def _item_finished(self, event: e.ItemFinished) -> Any:
-        assert self._owed is not None
+        assert self._outstanding is not None
         index, record = event.output_index, self._record(event)
         if record is None:
             return event
         kept: dict[Hashable, int] = {}
-        for place, came in self._owed.get(index, {}).items():
+        for place, came in self._outstanding.get(index, {}).items():
             if is_value(place):
                 if not self._goes_on(index, place):
-                    raise Differs(f"item {index} ends before all of it has come again")
+                    raise ReplayMismatch(f"item {index} ends before all of it has come again")
                 kept[place] = came
         if kept:
-            self._owed[index] = kept
+            self._outstanding[index] = kept
         else:
-            self._owed.pop(index, None)
+            self._outstanding.pop(index, None)
         if record.state is not ITEM_DONE:
             return event
         self._check_identity(record, event.item, begins=False)
@@ -489,22 +504,22 @@ class Replay:
                 continue
             grows = record.state is not ITEM_OPEN or known.startswith(told)
             if not begins or name == "type" or not grows:
-                raise Differs(f"the {name} of item {record.index} was {known:.40}, and is {told:.40}")
+                raise ReplayMismatch(f"the {name} of item {record.index} was {known:.40}, and is {told:.40}")
 
     def _part_started(self, event: e.PartStarted) -> Any:
         record = self._record(event)
         if record is None or event.part_index not in record.parts[event.group]:
             return event
-        self._take(event.output_index, (PART, event.group, event.part_index))
+        self._check_off(event.output_index, (PART, event.group, event.part_index))
         return None
 
     def _part_finished(self, event: e.PartFinished) -> Any:
         index, group, at = event.output_index, event.group, event.part_index
         for field in ("text", "refusal"):
             if self._is_replayed(index, (group, at, field)) and not self._goes_on(index, (group, at, field)):
-                raise Differs(f"part {at} of item {index} ends before all of it has come again")
-            self._take(index, (WHOLE, group, at, field))
-        return None if self._take(index, (PART_END, group, at)) else event
+                raise ReplayMismatch(f"part {at} of item {index} ends before all of it has come again")
+            self._check_off(index, (WHOLE, group, at, field))
+        return None if self._check_off(index, (PART_END, group, at)) else event
 
     def _value_finished(self, event: e.ValueFinished) -> Any:
         record = self._record(event)
@@ -512,8 +527,8 @@ class Replay:
             return event
         key = key_of(record, event)
         if self._is_replayed(event.output_index, key) and not self._goes_on(event.output_index, key):
-            raise Differs(f"a value of item {event.output_index} ends before all of it has come again")
-        again = self._take(event.output_index, (WHOLE, *key))
+            raise ReplayMismatch(f"a value of item {event.output_index} ends before all of it has come again")
+        again = self._check_off(event.output_index, (WHOLE, *key))
         return None if again or self._is_replayed(event.output_index, ITEM_END) else event
 
     def _value_replaced(self, event: e.ValueReplaced) -> Any:
@@ -521,12 +536,14 @@ class Replay:
         if record is None:
             return event
         key = key_of(record, event)
-        behind = self._take(event.output_index, key)
-        if not self._take(event.output_index, (WHOLE, *key)) and not behind:
+        behind = self._check_off(event.output_index, key)
+        if not self._check_off(event.output_index, (WHOLE, *key)) and not behind:
             return event
         if record.values[key].text != event.text:
-            raise Differs(f"item {event.output_index} is told otherwise than before: {event.text!r:.60}")
-        beyond = self._shadow.fold.items[event.output_index].values[key].text != event.text
+            raise ReplayMismatch(
+                f"item {event.output_index} is told otherwise than before: {event.text!r:.60}"
+            )
+        beyond = self._replica.fold.items[event.output_index].values[key].text != event.text
         return event if beyond and not behind else None  # more than this had come, and is corrected
 
     def _annotation(self, event: e.AnnotationAdded) -> Any:
@@ -542,11 +559,11 @@ class Replay:
 
     def _usage(self, event: e.UsageReported) -> Any:
         # A replay that is cut otherwise tells it more or less often, but never more than was used.
-        known = self.own.fold.usage
+        known = self.live.fold.usage
         return event if known is None or tokens(event.usage) > tokens(known) else None
 
     def _choice(self, event: e.ChoiceUpdated, *, counted: bool) -> Any:
-        known = self.own.fold.choices.get(event.choice_index)
+        known = self.live.fold.choices.get(event.choice_index)
         if known is None:
             return event
         new = {}
@@ -573,7 +590,7 @@ class Replay:
             before = known.get(name)
             if member in GROWING and isinstance(value, list) and isinstance(before, list):
                 place = PIECES, index, member, name
-                value = self._rest(None, place, value, lambda before=before: before)  # type: ignore[misc]
+                value = self._new_suffix(None, place, value, lambda before=before: before)  # type: ignore[misc]
             elif value == before:
                 continue
             if value:
@@ -581,12 +598,22 @@ class Replay:
         return new
 
 
-MEMORY = ("_first", "_number", "_owed", "_tally", "_tally_before", "_waiting", "_way", "ending", "over")
+SNAPSHOT_FIELDS = (
+    "_first",
+    "_number",
+    "_outstanding",
+    "_outstanding_counts",
+    "_outstanding_counts_before",
+    "_waiting",
+    "_way",
+    "ending",
+    "over",
+)
 
 ITEM, ITEM_END, PART, PART_END, WHOLE = "item", "item end", "part", "part end", "whole"
 LIFTED, AUDIO, PIECES, STARTED, ERROR = "lifted", "audio", "pieces", "started", "error"
 IDENTITY = ("type", "id", "call_id", "name")
-WEIGHTS: dict[type, Callable[[Replay, Any], Any]] = {
+DIFFS: dict[type, Callable[[Replay, Any], Any]] = {
     **dict.fromkeys((*PART_VALUES, *ITEM_VALUES), Replay._delta),
     e.ResponseStarted: Replay._started,
     e.LiftedDelta: Replay._lifted,
@@ -603,7 +630,7 @@ WEIGHTS: dict[type, Callable[[Replay, Any], Any]] = {
 }
 
 
-def foreign(dialect: Dialect, payload: JSON, name: str) -> list[Any]:
+def as_unknown_event(dialect: Dialect, payload: JSON, name: str) -> list[Any]:
     """What a payload is that belongs to no response of ours."""
     kind = payload.get("type")
     if isinstance(kind, str) and kind in dialect.heartbeats:

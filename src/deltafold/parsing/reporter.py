@@ -12,12 +12,12 @@ from deltafold.model.errors import WireError
 from deltafold.wire.frame_decoder import FrameDecoder
 from deltafold.wire.sse import SSEDecoder
 
-__all__ = ["Reporter", "Stage"]
+__all__ = ["ReadingStage", "Reporter"]
 
 EXCERPT: Final = 120
 
 
-class Stage(StrEnum):
+class ReadingStage(StrEnum):
     """How far the reading is."""
 
     READING = "reading"
@@ -37,44 +37,44 @@ class Reporter:
     __slots__ = (
         "_decoder",
         "_fold",
-        "_most",
+        "_limit",
         "_strict",
         "anomalies",
         "at_end",
-        "by_payload",
         "count",
+        "current_payload",
         "framed",
-        "text",
+        "payload_count",
     )
 
-    def __init__(self, decoder: SSEDecoder, fold: Fold, *, strict: bool, most: int) -> None:
+    def __init__(self, decoder: SSEDecoder, fold: Fold, *, strict: bool, limit: int) -> None:
         self._decoder = decoder
         self._fold = fold
         self._strict = strict
-        self._most = most
+        self._limit = limit
         self.framed: FrameDecoder[Any] | None = None
         """What decodes the frames, where these are no server-sent events."""
         self.anomalies: list[Anomaly] = []
         self.count = 0
         """Anomalies met, those included that were not kept."""
-        self.text = ""
+        self.current_payload = ""
         """What is being read."""
         self.at_end = False
         """Whether all that was fed has been read."""
-        self.by_payload: int | None = None
+        self.payload_count: int | None = None
         """Payloads taken so far, where payloads are fed, not bytes."""
 
     def position(self) -> tuple[int | None, int]:
         """Where the reading is: bytes from the start, and events before this one."""
-        if self.by_payload is not None:
-            return None, max(self.by_payload - 1, 0)
+        if self.payload_count is not None:
+            return None, max(self.payload_count - 1, 0)
         framed = self.framed
         if framed is not None:
             if self.at_end:
                 return framed.offset, framed.event_count
             return framed.event_offset, framed.event_index
         decoder = self._decoder
-        if not self.at_end and not decoder.clean:
+        if not self.at_end and not decoder.between_blocks:
             return decoder.event_offset, decoder.event_count  # in the middle of a block
         if not self.at_end and decoder.event_count:
             return decoder.event_offset, decoder.event_count - 1
@@ -83,11 +83,11 @@ class Reporter:
     def __call__(self, code: AnomalyCode, message: str) -> None:
         """Something is out of order. Raises `WireError` in strict mode, unless the response has ended."""
         offset, event_index = self.position()
-        excerpt = self.text[:EXCERPT]
+        excerpt = self.current_payload[:EXCERPT]
         self.count += 1
         if self._strict and ANOMALIES[code].strict and self._fold.state is not FINISHED:
             raise WireError(message, code=code, offset=offset, event_index=event_index, excerpt=excerpt)
-        if len(self.anomalies) < self._most:
+        if len(self.anomalies) < self._limit:
             self.anomalies.append(Anomaly(code, message, offset, event_index, excerpt))
 
     def kept(self) -> tuple[Anomaly, ...]:
@@ -96,12 +96,14 @@ class Reporter:
 
     def getstate(self) -> dict[str, Any]:
         """All that it remembers."""
-        return {name: getattr(self, name) for name in MEMORY} | {"text": self.text[:EXCERPT]}
+        return {name: getattr(self, name) for name in SNAPSHOT_FIELDS} | {
+            "current_payload": self.current_payload[:EXCERPT]
+        }
 
     def setstate(self, state: dict[str, Any]) -> None:
         """Goes on where another one stood."""
-        for name in MEMORY:
+        for name in SNAPSHOT_FIELDS:
             setattr(self, name, state[name])
 
 
-MEMORY: Final = ("anomalies", "at_end", "by_payload", "count", "text")
+SNAPSHOT_FIELDS: Final = ("anomalies", "at_end", "payload_count", "count", "current_payload")

@@ -1,7 +1,7 @@
 """A parser's state as JSON values, and back.
 
-The state is made of attrs classes, classes that say what their `MEMORY` is, enumerations and the usual
-containers; each is written with its name, and read by it. What JSON has itself stays as it is.
+The state is made of attrs classes, classes with `SNAPSHOT_FIELDS`, enumerations and the usual containers;
+each is written with its name, and read by it. What JSON has itself stays as it is.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import attrs
 
 from deltafold.arguments.lift import Lift
 from deltafold.machine import lifecycle as state
-from deltafold.machine.fold import Ending, Fold
-from deltafold.machine.records import ChoiceRecord, ItemRecord, PartRecord, Value
+from deltafold.machine.fold import Fold, PendingFinish
+from deltafold.machine.records import ChoiceRecord, ItemRecord, PartRecord, StreamedValue
 from deltafold.model import anomalies, errors, events, items, limits, rate_limits, response
 from deltafold.model.errors import UsageError
-from deltafold.parsing.replay import Way
-from deltafold.parsing.reporter import Stage
+from deltafold.parsing.replay import ReplayMode
+from deltafold.parsing.reporter import ReadingStage
 from deltafold.registry import part_of
 from deltafold.wire.body_kind import Body
-from deltafold.wire.json_text import Unread
+from deltafold.wire.json_text import NotJSON
 
-__all__ = ["freeze", "learn", "seal", "thaw", "unseal"]
+__all__ = ["from_json", "learn", "to_json", "unwrap", "wrap"]
 
 VERSION = 5
 MARK = "$"
@@ -37,43 +37,43 @@ CLASSES: dict[str, type] = {
     for name, found in vars(module).items()
     if isinstance(found, type) and (attrs.has(found) or issubclass(found, StrEnum))
 }
-CLASSES |= {found.__name__: found for found in (Body, Lift, Stage, Way)}
-MEMORIES: dict[type, int] = {
+CLASSES |= {found.__name__: found for found in (Body, Lift, ReadingStage, ReplayMode)}
+STATE_CLASSES: dict[type, int] = {
     ChoiceRecord: 1,
-    Ending: 1,
+    PendingFinish: 1,
     Fold: 1,
     ItemRecord: 3,
     PartRecord: 1,
-    Unread: 1,
-    Value: 2,
+    NotJSON: 1,
+    StreamedValue: 2,
 }
-"""Classes that say what their `MEMORY` is, and how many names of it their constructor takes. Those of the
-dialects are found when they are first met."""
-CLASSES |= {found.__name__: found for found in MEMORIES}
+"""Classes with `SNAPSHOT_FIELDS`, and how many of these their constructor takes. Those of the dialects are
+found when they are first met."""
+CLASSES |= {found.__name__: found for found in STATE_CLASSES}
 
 
 def learn(dialect: str) -> None:
     """Makes the classes known that a dialect remembers."""
     for found, count in part_of(dialect, "reader").DIALECT.state_classes:
-        MEMORIES[found] = count
+        STATE_CLASSES[found] = count
         CLASSES[found.__name__] = found
 
 
-def freeze(value: Any) -> Any:
+def to_json(value: Any) -> Any:
     """A value as JSON values."""
     kind = type(value)
     if kind in (str, int, float, bool, type(None)):
         return value
     if kind is list:
-        return [freeze(entry) for entry in value]
+        return [to_json(entry) for entry in value]
     if kind is dict:
         if all(type(key) is str for key in value) and MARK not in value:
-            return {key: freeze(member) for key, member in value.items()}
-        return {MARK: "dict", "items": [[freeze(key), freeze(member)] for key, member in value.items()]}
+            return {key: to_json(member) for key, member in value.items()}
+        return {MARK: "dict", "items": [[to_json(key), to_json(member)] for key, member in value.items()]}
     if kind in (set, frozenset):
-        return {MARK: kind.__name__, "items": [freeze(entry) for entry in sorted(value, key=repr)]}
+        return {MARK: kind.__name__, "items": [to_json(entry) for entry in sorted(value, key=repr)]}
     if kind in (tuple, deque):
-        return {MARK: kind.__name__, "items": [freeze(entry) for entry in value]}
+        return {MARK: kind.__name__, "items": [to_json(entry) for entry in value]}
     if isinstance(value, str):
         return {MARK: kind.__name__, "value": str(value)}
     return {MARK: kind.__name__, **fields(value)}
@@ -82,42 +82,42 @@ def freeze(value: Any) -> Any:
 def fields(value: Any) -> dict[str, Any]:
     """What an object is made of, as JSON values."""
     kind: Any = type(value)
-    names = kind.MEMORY if kind in MEMORIES else [field.name for field in attrs.fields(kind)]
-    return {name: freeze(getattr(value, name)) for name in names}
+    names = kind.SNAPSHOT_FIELDS if kind in STATE_CLASSES else [field.name for field in attrs.fields(kind)]
+    return {name: to_json(getattr(value, name)) for name in names}
 
 
-def thaw(value: Any) -> Any:
-    """What `freeze()` was given. Raises `KeyError`, `TypeError` or `ValueError` for what it never gave."""
+def from_json(value: Any) -> Any:
+    """What `to_json()` was given. Raises `KeyError`, `TypeError` or `ValueError` for what it never gave."""
     if type(value) is list:
-        return [thaw(entry) for entry in value]
+        return [from_json(entry) for entry in value]
     if type(value) is not dict:
         return value
     if MARK not in value:
-        return {key: thaw(member) for key, member in value.items()}
+        return {key: from_json(member) for key, member in value.items()}
     name = value[MARK]
     if name == "dict":
-        return {thaw(key): thaw(member) for key, member in value["items"]}
+        return {from_json(key): from_json(member) for key, member in value["items"]}
     if name in CONTAINERS:
-        return CONTAINERS[name](thaw(entry) for entry in value["items"])
+        return CONTAINERS[name](from_json(entry) for entry in value["items"])
     found = CLASSES[name]
     if issubclass(found, str):
         return found(value["value"])
-    told = {key: thaw(member) for key, member in value.items() if key != MARK}
+    told = {key: from_json(member) for key, member in value.items() if key != MARK}
     made: Any = found
-    if made not in MEMORIES:
+    if made not in STATE_CLASSES:
         return made(**{field.alias: told[field.name] for field in attrs.fields(made)})
-    held = made(*[told[name] for name in made.MEMORY[: MEMORIES[made]]])
-    for name in made.MEMORY:
+    held = made(*[told[name] for name in made.SNAPSHOT_FIELDS[: STATE_CLASSES[made]]])
+    for name in made.SNAPSHOT_FIELDS:
         setattr(held, name, told[name])
     return held
 
 
-def seal(content: dict[str, Any]) -> dict[str, Any]:
+def wrap(content: dict[str, Any]) -> dict[str, Any]:
     """A snapshot with what is needed to tell whether it is whole, and of our kind."""
     return {"deltafold": VERSION, "crc32": checksum(content), **content}
 
 
-def unseal(snapshot: Any) -> dict[str, Any]:
+def unwrap(snapshot: Any) -> dict[str, Any]:
     """The content of a snapshot. Raises `UsageError` where it is none, of another version, or damaged."""
     if not isinstance(snapshot, dict) or "deltafold" not in snapshot:
         raise UsageError("this is no snapshot of a ResponseParser")

@@ -160,7 +160,7 @@ SEPARATORS = {"summary": "\n\n", "lifted text": "\n\n", "lifted reasoning": "\n\
 
 
 @attrs.define
-class Origin:
+class MessageSource:
     """The item that messages belong to, as far as they show it; or the response as a whole."""
 
     choice_index: int | None = None
@@ -173,7 +173,7 @@ class Origin:
 
 
 @attrs.define
-class Piece:
+class MessagePart:
     """A value, or a piece of one, in a message."""
 
     kind: str
@@ -187,16 +187,16 @@ class Piece:
 
 
 @attrs.define
-class Growing:
+class OpenMessage:
     """A message while it grows."""
 
     id: str
     kind: DisplayKind
-    voice: str
+    channel: str
     output_index: int | None
-    pieces: list[Piece] = attrs.field(factory=list)
+    pieces: list[MessagePart] = attrs.field(factory=list)
 
-    def lead(self, part: int) -> str:
+    def separator(self, part: int) -> str:
         """What separates a part from the one before it."""
         return SEPARATORS.get(self.pieces[part].kind, "") if part else ""
 
@@ -209,8 +209,8 @@ class DisplayView:
         :param base_id: what the ids of the messages begin with. The same one gives the same ids.
         """
         self._base_id = base_id
-        self._messages: list[Growing] = []
-        self._origins: dict[int | None, Origin] = {None: Origin()}
+        self._messages: list[OpenMessage] = []
+        self._origins: dict[int | None, MessageSource] = {None: MessageSource()}
         # Where each value is: its message and part. In Chat Completions it may have pieces in several.
         self._values: dict[tuple[int | None, str, Place], list[tuple[int, int]]] = {}
         # The message of each choice that began last.
@@ -235,7 +235,7 @@ class DisplayView:
             message.id,
             index,
             message.kind,
-            tuple(message.lead(part) + piece.text for part, piece in enumerate(message.pieces)),
+            tuple(message.separator(part) + piece.text for part, piece in enumerate(message.pieces)),
             message.output_index,
             origin.choice_index,
             origin.name,
@@ -255,7 +255,7 @@ class DisplayView:
             ],
             "messages": [
                 [
-                    message.voice,
+                    message.channel,
                     message.output_index,
                     [
                         [piece.kind, list(at) if isinstance(at := piece.place, tuple) else at, piece.text]
@@ -273,9 +273,9 @@ class DisplayView:
             if state["version"] != VERSION:
                 raise ValueError(f"version {state['version']!r}, this library reads {VERSION}")
             view = cls(state["base_id"])
-            view._origins.update({index: Origin(**fields) for index, fields in state["origins"]})
-            for voice, index, pieces in state["messages"]:
-                at = view._begin(index, voice)
+            view._origins.update({index: MessageSource(**fields) for index, fields in state["origins"]})
+            for channel, index, pieces in state["messages"]:
+                at = view._begin(index, channel)
                 for kind, place, text in pieces:
                     if not isinstance(text, str):
                         raise TypeError(f"{text!r:.40} is no text")
@@ -286,39 +286,39 @@ class DisplayView:
 
     # ---------------------------------------------------------------------------------------- messages
 
-    def _begin(self, index: int | None, voice: str) -> int:
+    def _begin(self, index: int | None, channel: str) -> int:
         """A message begins. Gives its index."""
         origin = self._origins[index]
-        kind = DISPLAY_KINDS[voice]
-        if voice == "call" and origin.needs_approval:
+        kind = DISPLAY_KINDS[channel]
+        if channel == "call" and origin.needs_approval:
             kind = DisplayKind.APPROVAL_REQUEST
         at = len(self._messages)
-        self._messages.append(Growing(f"{self._base_id}-{at}", kind, voice, index))
+        self._messages.append(OpenMessage(f"{self._base_id}-{at}", kind, channel, index))
         origin.messages.append(at)
         if origin.choice_index is not None:
             self._newest[origin.choice_index] = at
         return at
 
-    def _message_of(self, index: int | None, voice: str) -> int:
+    def _message_of(self, index: int | None, channel: str) -> int:
         """The message that something new of a voice goes into; it begins where there is none."""
-        origin = self._origins.setdefault(index, Origin())
-        if voice not in PROSE:
+        origin = self._origins.setdefault(index, MessageSource())
+        if channel not in PROSE:
             for at in origin.messages:
-                if self._messages[at].voice == voice:
+                if self._messages[at].channel == channel:
                     return at
-            return self._begin(index, voice)
+            return self._begin(index, channel)
         if origin.choice_index is not None:
             newest = self._newest.get(origin.choice_index)
         else:
             newest = origin.messages[-1] if origin.messages else None
         if newest is not None:
             message = self._messages[newest]
-            if message.voice == "hidden" and message.output_index == index and voice in REASONED:
+            if message.channel == "hidden" and message.output_index == index and channel in REASONED:
                 # The end of the response shows what its item had not.
-                message.voice, message.kind = voice, DISPLAY_KINDS[voice]
-            if message.voice == voice and message.output_index == index:
+                message.channel, message.kind = channel, DISPLAY_KINDS[channel]
+            if message.channel == channel and message.output_index == index:
                 return newest
-        return self._begin(index, voice)
+        return self._begin(index, channel)
 
     def _changed(self, at: int) -> DisplayUpdate:
         """Something beside its text changed, or it began without any."""
@@ -340,12 +340,12 @@ class DisplayView:
         at = self._message_of(index, VOICES.get(kind, kind))
         part = self._add(at, kind, place, text)
         message = self._messages[at]
-        return (DisplayUpdate(message.id, at, message.kind, message.lead(part) + text, part),)
+        return (DisplayUpdate(message.id, at, message.kind, message.separator(part) + text, part),)
 
     def _add(self, at: int, kind: str, place: Place, text: str) -> int:
         """A value, or a piece of one, begins in a message. Gives its part."""
         message = self._messages[at]
-        message.pieces.append(Piece(kind, place, [text]))
+        message.pieces.append(MessagePart(kind, place, [text]))
         part = len(message.pieces) - 1
         if text:
             self._values.setdefault((message.output_index, kind, place), []).append((at, part))
@@ -364,7 +364,7 @@ class DisplayView:
             if number == len(places) or not text.startswith(stays, done):
                 stays = text[done:]
                 piece.fragments = [stays]
-                whole = message.lead(part) + stays
+                whole = message.separator(part) + stays
                 updates.append(DisplayUpdate(message.id, at, message.kind, whole, part, replaced=True))
             done += len(stays)
             if stays:
@@ -386,7 +386,7 @@ class DisplayView:
 
     def _item(self, event: e.ItemStarted | e.ItemUpdated | e.ItemFinished) -> Updates:
         index, item = event.output_index, event.item
-        origin = self._origins.setdefault(index, Origin())
+        origin = self._origins.setdefault(index, MessageSource())
         before, count = attrs.evolve(origin), len(origin.messages)
         origin.choice_index = item.choice_index
         origin.status = item.status
@@ -409,17 +409,17 @@ class DisplayView:
             return told
         return (*(self._changed(at) for at in origin.messages), *told)
 
-    def _call(self, index: int, origin: Origin) -> None:
+    def _call(self, index: int, origin: MessageSource) -> None:
         """An item is a call, which may need approval; that may become known late, with its name."""
         message = self._messages[self._message_of(index, "call")]
         message.kind = DisplayKind.APPROVAL_REQUEST if origin.needs_approval else DisplayKind.TOOL_CALL
 
-    def _spoken(self, origin: Origin, voices: tuple[str, ...]) -> bool:
+    def _spoken(self, origin: MessageSource, voices: tuple[str, ...]) -> bool:
         """Whether any of these voices has a message."""
-        return any(self._messages[at].voice in voices for at in origin.messages)
+        return any(self._messages[at].channel in voices for at in origin.messages)
 
     def _progress(self, event: e.ItemProgress) -> Updates:
-        origin = self._origins.setdefault(event.output_index, Origin())
+        origin = self._origins.setdefault(event.output_index, MessageSource())
         if origin.status == event.status:
             return ()
         origin.status = event.status
@@ -449,7 +449,7 @@ class DisplayView:
         response, origin = event.response, self._origins[None]
         origin.finished = True
         updates = [self._changed(at) for at in origin.messages]
-        if response.hidden_reasoning and all(message.voice != "hidden" for message in self._messages):
+        if response.hidden_reasoning and all(message.channel != "hidden" for message in self._messages):
             updates.append(self._changed(self._begin(None, "hidden")))
         if event.outcome is not Outcome.COMPLETED and not self._spoken(origin, ("error",)):
             updates += self._append(None, "stopped", None, response.incomplete_reason or str(event.outcome))

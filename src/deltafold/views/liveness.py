@@ -40,11 +40,11 @@ PROGRESS = (
     e.StatusChanged,
     e.ChoiceUpdated,
     e.UsageReported,
-    *state.STEPS,
+    *state.BOUNDARY_EVENTS,
     e.ValueFinished,
 )
-SIGNS: dict[type, Sign] = {
-    **dict.fromkeys(state.SIGNS, Sign.LIFE),
+STREAM_EVENTS: dict[type, Sign] = {
+    **dict.fromkeys(state.STREAM_EVENTS, Sign.LIFE),
     **dict.fromkeys(PROGRESS, Sign.PROGRESS),
     **dict.fromkeys(CONTENT, Sign.CONTENT),
 }
@@ -52,4 +52,4 @@ SIGNS: dict[type, Sign] = {
 
 def sign_of(event: e.Event) -> Sign:
     """What an event is a sign of. It depends on the event's class alone."""
-    return SIGNS[type(event)]
+    return STREAM_EVENTS[type(event)]

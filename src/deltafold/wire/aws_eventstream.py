@@ -104,7 +104,7 @@ class AWSEventStreamDecoder(FrameDecoder[AWSMessage]):
     come from `next_frame()`, after all messages before it, and again at every later call.
     """
 
-    MEMORY = (*FrameDecoder.MEMORY, "_lost")
+    SNAPSHOT_FIELDS = (*FrameDecoder.SNAPSHOT_FIELDS, "_lost")
     __slots__ = ("_lost",)
 
     def __init__(self, **options: Any) -> None:

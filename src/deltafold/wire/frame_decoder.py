@@ -35,7 +35,13 @@ class Step(IntEnum):
 class FrameDecoder(Generic[FrameType]):
     """Decodes one stream of frames. `feed()` stores, `next_frame()` decodes as much as one frame needs."""
 
-    MEMORY: ClassVar[tuple[str, ...]] = ("_closed", "_start", "event_count", "event_index", "event_offset")
+    SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
+        "_closed",
+        "_start",
+        "event_count",
+        "event_index",
+        "event_offset",
+    )
     """What a snapshot keeps, beside the bytes that have not been read."""
     __slots__ = (
         "_buffer",
@@ -190,11 +196,11 @@ class FrameDecoder(Generic[FrameType]):
 
     def getstate(self) -> dict[str, Any]:
         """All that the decoder is, as JSON values."""
-        state = {name: getattr(self, name) for name in self.MEMORY}
+        state = {name: getattr(self, name) for name in self.SNAPSHOT_FIELDS}
         return {**state, "rest": b64encode(self._buffer).decode()}
 
     def setstate(self, state: dict[str, Any]) -> None:
         """Makes a new decoder go on where another one stood."""
-        for name in self.MEMORY:
+        for name in self.SNAPSHOT_FIELDS:
             setattr(self, name, state[name])
         self._buffer += b64decode(state["rest"])

@@ -53,7 +53,7 @@ class JSONArrayDecoder(FrameDecoder[str]):
     `next_frame()`, after all elements before it, and again at every later call.
     """
 
-    MEMORY = (*FrameDecoder.MEMORY, "_inside", "_place")
+    SNAPSHOT_FIELDS = (*FrameDecoder.SNAPSHOT_FIELDS, "_inside", "_place")
     __slots__ = ("_end", "_inside", "_place")
 
     def __init__(self, **options: Any) -> None:
@@ -156,12 +156,12 @@ class JSONArrayDecoder(FrameDecoder[str]):
 
     def getstate(self) -> dict[str, Any]:
         """All that the decoder is, as JSON values."""
-        end = {name: getattr(self._end, name) for name in ValueEnd.MEMORY}
+        end = {name: getattr(self._end, name) for name in ValueEnd.SNAPSHOT_FIELDS}
         return {**super().getstate(), "end": end, "position": self._position}
 
     def setstate(self, state: dict[str, Any]) -> None:
         """Makes a new decoder go on where another one stood."""
         super().setstate(state)
         self._position = state["position"]
-        for name in ValueEnd.MEMORY:
+        for name in ValueEnd.SNAPSHOT_FIELDS:
             setattr(self._end, name, state["end"][name])

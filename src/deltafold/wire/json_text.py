@@ -16,9 +16,16 @@ from typing import Any, Final, NoReturn
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import LimitExceeded
 
-__all__ = ["Paths", "Report", "is_strict_json", "join_surrogates", "mend", "read_payloads"]
+__all__ = [
+    "Paths",
+    "ReportAnomaly",
+    "is_strict_json",
+    "join_surrogates",
+    "read_payloads",
+    "replace_lone_surrogates",
+]
 
-Report = Callable[[AnomalyCode, str], None]
+ReportAnomaly = Callable[[AnomalyCode, str], None]
 """Called with what was out of order, and in which words."""
 Scan = Callable[[str, int], tuple[Any, int]]
 Paths = frozenset[tuple[str, ...]]
@@ -30,10 +37,10 @@ WHITESPACE: Final = " \t\n\r"
 STRINGS: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 BRACKETS: Final = re.compile(r"[\[\]{}]")
 # What is longer is not kept for the sake of a second one like it.
-LONG: Final = 65_536
+CACHE_UP_TO: Final = 65_536
 RESPONSE: Final = ',"response":'
 # So far into a payload the response is looked for, which is near its beginning or not there.
-FURTHEST: Final = 200
+RESPONSE_KEY_WITHIN: Final = 200
 CONTROLS: Final = re.compile(r"[\x00-\x1f]")
 SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 # The first halves of surrogate pairs are those from HIGH on, the second ones those from LOW to LAST.
@@ -42,16 +49,16 @@ LOW: Final = chr(0xDC00)
 LAST: Final = chr(0xDFFF)
 DOUBLED_PREFIX: Final = re.compile(r"(?:data:[ \t\r\n]*+)++")
 # Where a new frame may be glued onto one that a broken server or proxy had not finished.
-JOINT: Final = re.compile(r"(?:data: ?|\n)(?=\{)")
+GLUE_POINT: Final = re.compile(r"(?:data: ?|\n)(?=\{)")
 # A joint costs one attempt to read what follows, so a payload made of joints must not get one for each.
 MOST_JOINTS: Final = 8
 
 
-class Unread:
+class NotJSON:
     """Data that are no JSON: `[DONE]`, a comment, or what could not be read."""
 
-    MEMORY: Final = ("text",)
-    __slots__ = MEMORY
+    SNAPSHOT_FIELDS: Final = ("text",)
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -127,7 +134,7 @@ def join_surrogates(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def join_halves(waiting: dict[Any, int], place: Any, text: str, report: Report) -> str:
+def join_halves(waiting: dict[Any, int], place: Any, text: str, report: ReportAnomaly) -> str:
     """A fragment in whole characters. A high surrogate at its end waits for the next one of its place."""
     if place in waiting:
         half = chr(waiting.pop(place))
@@ -150,7 +157,9 @@ def escape_surrogates(text: str) -> str:
     return SURROGATES.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
-def mend(value: Any, report: Report, fragments: Paths, path: tuple[str, ...] = ()) -> Any:
+def replace_lone_surrogates(
+    value: Any, report: ReportAnomaly, fragments: Paths, path: tuple[str, ...] = ()
+) -> Any:
     """A JSON value without lone surrogates.
 
     What stands at `fragments` (paths of keys; lists count for nothing) are pieces of a longer text. Half a
@@ -167,11 +176,13 @@ def mend(value: Any, report: Report, fragments: Paths, path: tuple[str, ...] = (
         report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair stands alone")
         return value[:start] + join_surrogates(inner) + value[stop:]
     if isinstance(value, list):
-        return [mend(entry, report, fragments, path) for entry in value]
+        return [replace_lone_surrogates(entry, report, fragments, path) for entry in value]
     if isinstance(value, dict):
         none: Paths = frozenset()
         return {
-            mend(key, report, none): mend(member, report, fragments, (*path, key))
+            replace_lone_surrogates(key, report, none): replace_lone_surrogates(
+                member, report, fragments, (*path, key)
+            )
             for key, member in value.items()
         }
     return value
@@ -217,7 +228,7 @@ def has_many(text: str, depth: int) -> bool:
     return False
 
 
-class Announcement:
+class RepeatedResponseReader:
     """What a payload told of the response.
 
     A stream begins with `response.created` and `response.in_progress`, which tell the same in the same words.
@@ -233,8 +244,8 @@ class Announcement:
     def read(self, text: str, depth: int, *, strict: bool) -> dict[str, Any] | None:
         """`read_object()`."""
         # In the text of an object this is a key, for quotes inside of strings are escaped.
-        at = text[:FURTHEST].find(RESPONSE)
-        if at > 1 and len(text) <= LONG:
+        at = text[:RESPONSE_KEY_WITHIN].find(RESPONSE)
+        if at > 1 and len(text) <= CACHE_UP_TO:
             # If it is a key of the outermost object and its last, then what stands before it and what begins
             # with it are objects too, but for a brace.
             payload = read_object(text[:at] + "}", depth, strict=strict)
@@ -270,24 +281,26 @@ def has_surrogates(text: str) -> bool:
     return "\\ud" in text or "\\uD" in text
 
 
-def read_payloads(text: str, depth: int, fragments: Paths, report: Report, *, strict: bool) -> list[Any]:
+def read_payloads(
+    text: str, depth: int, fragments: Paths, report: ReportAnomaly, *, strict: bool
+) -> list[Any]:
     """The payloads of one event, whatever its data are.
 
-    What is no JSON comes as `Unread`, JSON that is no object as the value it is: nothing is ever dropped.
+    What is no JSON comes as `NotJSON`, JSON that is no object as the value it is: nothing is ever dropped.
     Raises `LimitExceeded`.
     """
     if text == DONE:
-        return [Unread(DONE)]
+        return [NotJSON(DONE)]
     check_depth(text, depth)
     values, end = scan_all(text, 0, report, strict)
     if not text.strip(WHITESPACE):
         return []
     if end < len(text):
-        values = rescue(text, values, end, depth, report, strict)
+        values = recover(text, values, end, depth, report, strict)
     elif len(values) > 1:
         report(AnomalyCode.SEVERAL_PAYLOADS, f"{len(values)} JSON values in one event")
     if has_surrogates(text):
-        values = [mend(value, report, fragments) for value in values]
+        values = [replace_lone_surrogates(value, report, fragments) for value in values]
     return values
 
 
@@ -308,7 +321,7 @@ def whole_objects(text: str) -> int:
     return end
 
 
-def scan_all(text: str, position: int, report: Report, strict: bool) -> tuple[list[Any], int]:
+def scan_all(text: str, position: int, report: ReportAnomaly, strict: bool) -> tuple[list[Any], int]:
     """The values that follow one another from a position, and where that ends."""
     values: list[Any] = []
     position = skip_whitespace(text, position)
@@ -318,7 +331,7 @@ def scan_all(text: str, position: int, report: Report, strict: bool) -> tuple[li
             value, position = scan_value(text, position, report, strict)
         except ValueError:
             if text.startswith(DONE, position):
-                value, position = Unread(DONE), position + len(DONE)
+                value, position = NotJSON(DONE), position + len(DONE)
             elif prefix := DOUBLED_PREFIX.match(text, position):
                 if not prefixed:
                     report(AnomalyCode.DOUBLED_PREFIX, "the data hold another `data:`")
@@ -338,7 +351,7 @@ def skip_whitespace(text: str, position: int) -> int:
     return position
 
 
-def scan_value(text: str, position: int, report: Report, strict: bool) -> tuple[Any, int]:
+def scan_value(text: str, position: int, report: ReportAnomaly, strict: bool) -> tuple[Any, int]:
     """One JSON value and its end. Raises `ValueError` where there is none."""
     try:
         try:
@@ -353,7 +366,7 @@ def scan_value(text: str, position: int, report: Report, strict: bool) -> tuple[
         raise ValueError("no JSON value") from error
 
 
-def scan_flawed(text: str, position: int, report: Report) -> tuple[Any, int]:
+def scan_flawed(text: str, position: int, report: ReportAnomaly) -> tuple[Any, int]:
     """One value that is JSON but for its numbers, or for control characters in its strings.
 
     RFC 8259, 7: "All Unicode characters may be placed within the quotation marks, except for the characters
@@ -375,18 +388,20 @@ def has_control(text: str, position: int, end: int) -> bool:
     return any(CONTROLS.search(found[0]) is not None for found in STRINGS.finditer(text, position, end))
 
 
-def rescue(text: str, values: list[Any], end: int, depth: int, report: Report, strict: bool) -> list[Any]:
+def recover(
+    text: str, values: list[Any], end: int, depth: int, report: ReportAnomaly, strict: bool
+) -> list[Any]:
     """What can be read of data that are not JSON throughout. What cannot comes as text, in its place."""
     rest = text[end:]
     if not values and rest.startswith(":"):
         report(AnomalyCode.COMMENT_AS_DATA, "the data are a comment")
-        return [Unread(rest)]
-    joints = [joint.span() for joint in JOINT.finditer(rest)][-MOST_JOINTS:]
+        return [NotJSON(rest)]
+    joints = [joint.span() for joint in GLUE_POINT.finditer(rest)][-MOST_JOINTS:]
     for start, stop in joints:
         check_depth(rest[stop:], depth)  # for what stands before may have hidden it
         found, last = scan_all(rest, stop, report, strict)
         if last == len(rest):
             report(AnomalyCode.GLUED_FRAME, "a whole payload is glued onto a broken one")
-            return [*values, Unread(rest[:start]), *found]
+            return [*values, NotJSON(rest[:start]), *found]
     report(AnomalyCode.MALFORMED_JSON, "the data are not JSON")
-    return [*values, Unread(rest)]
+    return [*values, NotJSON(rest)]

@@ -23,7 +23,7 @@ class NDJSONDecoder(FrameDecoder[str]):
     `close()` a last line without an end is handed out if it is one whole JSON value.
     """
 
-    MEMORY = (*FrameDecoder.MEMORY, "_judged")
+    SNAPSHOT_FIELDS = (*FrameDecoder.SNAPSHOT_FIELDS, "_judged")
     __slots__ = ("_judged",)
 
     def __init__(self, **options: Any) -> None:

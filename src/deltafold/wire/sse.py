@@ -64,7 +64,7 @@ class Signal(IntEnum):
     NOTHING = 0
     EVENT = 1
     COMMENT = 2
-    BARE = 3
+    NAMED_BLOCK_WITHOUT_DATA = 3
     """A named block without data: no event, but a sign of life."""
     ERROR_FIELD = 4
     STRAY = 5
@@ -75,7 +75,7 @@ class Signal(IntEnum):
 NOTHING: Final = Signal.NOTHING
 EVENT: Final = Signal.EVENT
 COMMENT: Final = Signal.COMMENT
-BARE: Final = Signal.BARE
+NAMED_BLOCK_WITHOUT_DATA: Final = Signal.NAMED_BLOCK_WITHOUT_DATA
 ERROR_FIELD: Final = Signal.ERROR_FIELD
 STRAY_LINE: Final = Signal.STRAY
 
@@ -98,9 +98,9 @@ def depth_of(line: str) -> int:
     return depth
 
 
-def text_of(octets: str) -> str:
+def text_of(latin1: str) -> str:
     """The text that octets are in UTF-8, U+FFFD where they are none."""
-    return octets if octets.isascii() else octets.encode("latin-1").decode("utf-8", "replace")
+    return latin1 if latin1.isascii() else latin1.encode("latin-1").decode("utf-8", "replace")
 
 
 class SSEDecoder:
@@ -111,12 +111,11 @@ class SSEDecoder:
     """
 
     __slots__ = (
-        "_ample",
         "_at_start",
         "_block",
+        "_check_line_above",
         "_closed",
         "_data",
-        "_edge",
         "_end",
         "_event_limit",
         "_fault",
@@ -133,25 +132,26 @@ class SSEDecoder:
         "_skip_line_feed",
         "_start",
         "_stray_line",
+        "_strip_pending",
+        "between_blocks",
+        "blocks_end",
         "buffer",
         "chunks",
-        "clean",
-        "complete",
         "data",
+        "drained",
         "event_count",
         "event_name",
         "event_offset",
-        "fresh",
-        "held",
-        "idle",
+        "has_unjoined_line",
+        "join_at",
         "last_event_id",
         "longest_block",
-        "plain",
+        "only_lf",
         "position",
         "reconnection_time",
         "retry",
         "text",
-        "watermark",
+        "unjoined_size",
     )
 
     def __init__(self, *, limits: Limits | None = None, last_event_id: str = "") -> None:
@@ -160,7 +160,7 @@ class SSEDecoder:
         self._event_limit = limits.event_bytes
         self.longest_block = min(limits.line_bytes, limits.event_bytes)
         self._longest_wait = min(LONGEST_WAIT, self.longest_block)
-        self._ample = limits.line_bytes - PIECE
+        self._check_line_above = limits.line_bytes - PIECE
         self.last_event_id = last_event_id
         """The last event ID string, to be sent as `Last-Event-ID` on reconnection."""
         self.reconnection_time: int | None = None
@@ -176,26 +176,26 @@ class SSEDecoder:
         self.chunks: list[bytes] = []
         self._pieces = 0
         # How many they are, and how many they may be before something is done about it.
-        self.held = 0
-        self.watermark = min(PIECE, self._line_limit)
+        self.unjoined_size = 0
+        self.join_at = min(PIECE, self._line_limit)
         # Whether a line end is among them, or more than a line may have.
-        self.fresh = False
+        self.has_unjoined_line = False
         # Kept by the owner: whether nothing more can be had of what was fed so far.
-        self.idle = False
+        self.drained = False
         self._at_start = True
         self._skip_line_feed = False
-        self._edge = True  # one of the two
+        self._strip_pending = True  # one of the two
         # The octets of joined bytes, read as far as `position`; up to `end` they are whole lines. `_start` is
         # where they begin in the stream.
         self.buffer = ""
         self.position = 0
         self._end = 0
-        self.complete = 0  # up to here there may be whole blocks
+        self.blocks_end = 0  # up to here there may be whole blocks
         self._start = 0
         self._has_returns = False
         # Whether nothing of a block has been read, and whether there is no CR in the buffer either.
-        self.clean = True
-        self.plain = True
+        self.between_blocks = True
+        self.only_lf = True
         # The block that is being read: where it begins in the stream, and its fields.
         self._block = 0
         self._name = ""
@@ -231,12 +231,12 @@ class SSEDecoder:
         """Stores bytes, unchecked. Whether there is now something to read."""
         if data:
             self.chunks.append(data)
-            self.held += len(data)
+            self.unjoined_size += len(data)
             if LF in data or CR in data:  # asked with an int, this takes a seventh of the time
-                self.fresh = True
-            elif self.held > self.watermark:
-                self.overflow()
-        return self.fresh
+                self.has_unjoined_line = True
+            elif self.unjoined_size > self.join_at:
+                self.join_long_line()
+        return self.has_unjoined_line
 
     def close(self) -> None:
         """The stream has ended. An unfinished event is discarded; `pending` still shows it."""
@@ -280,12 +280,12 @@ class SSEDecoder:
         """Reads on to the next event, comment, block without data, or `error` field.
 
         After `EVENT`, `data`, `event_name` and `retry` are those of the event, and `event_offset` is where
-        its block begins in the stream, as it is after `ERROR_FIELD`; after `BARE`, `event_name` is the
-        block's; after `COMMENT` and `ERROR_FIELD`, `text` is the rest of the line, and all of it after
-        `STRAY_LINE`. All of them are octets.
+        its block begins in the stream, as it is after `ERROR_FIELD`; after `NAMED_BLOCK_WITHOUT_DATA`,
+        `event_name` is the block's; after `COMMENT` and `ERROR_FIELD`, `text` is the rest of the line, and
+        all of it after `STRAY_LINE`. All of them are Latin-1: one character for each byte.
         """
         buffer, position = self.buffer, self.position
-        if self.plain and position < self.complete:
+        if self.only_lf and position < self.blocks_end:
             # Nearly every block is just an `event` line, a `data` line and a blank line, in this spelling, or
             # a comment and a blank line.
             begin, name = position, ""
@@ -313,7 +313,7 @@ class SSEDecoder:
                     if self.retry is not None:
                         self._commit()
                     return COMMENT
-        if self.clean:
+        if self.between_blocks:
             self._block = self._start + position
         data, end = self._data, self.end
         while True:
@@ -323,9 +323,9 @@ class SSEDecoder:
                 if not self.refill():
                     return NOTHING
                 buffer, position, end = self.buffer, 0, self.end
-                if self.clean:
+                if self.between_blocks:
                     self._block = self._start
-            self.clean = self.plain = False
+            self.between_blocks = self.only_lf = False
             if self._has_returns:
                 stop, after = line_end(buffer, position)
             else:
@@ -358,8 +358,8 @@ class SSEDecoder:
                     if len(data) > PIECE and after == len(buffer):
                         self._drop()
                     self.event_count += 1
-                    self.clean = True
-                    self.plain = not self._has_returns
+                    self.between_blocks = True
+                    self.only_lf = not self._has_returns
                     return EVENT
                 if self._name:
                     # "If the data buffer is an empty string, set the data buffer and the event type
@@ -367,7 +367,7 @@ class SSEDecoder:
                     self.event_name = self._name
                     self._name = ""
                     self.position = after
-                    return BARE
+                    return NAMED_BLOCK_WITHOUT_DATA
             elif (run := self._empty_lines(buffer, position)) is not None:
                 data = self._joined_empty(data, run)
                 after = run.end()
@@ -413,12 +413,12 @@ class SSEDecoder:
     @property
     def bytes_fed(self) -> int:
         """All bytes that were fed."""
-        return self._start + len(self.buffer) + self.held
+        return self._start + len(self.buffer) + self.unjoined_size
 
     @property
     def bytes_pending(self) -> int:
         """Bytes that no event has come of yet: those of an unfinished block, and all that is unread."""
-        return self.bytes_fed - (self.offset if self.clean else self._block)
+        return self.bytes_fed - (self.offset if self.between_blocks else self._block)
 
     # ------------------------------------------------------------------------------------- one block
 
@@ -519,7 +519,7 @@ class SSEDecoder:
         """Whether what was fed since gives another whole line. Raises `LimitExceeded`."""
         if self._fault is not None:
             raise self._fault.exception()
-        if self.fresh:
+        if self.has_unjoined_line:
             self.join()
             if self.end:
                 return True
@@ -536,39 +536,39 @@ class SSEDecoder:
         unread = self.buffer[position:]
         if unread:
             whole = unread + whole
-        self.fresh = False
-        self.held = 0
+        self.has_unjoined_line = False
+        self.unjoined_size = 0
         self._start += position
-        if self._edge:
+        if self._strip_pending:
             whole = self._without_edge(whole, unread)
         self.buffer = whole
         self.position = 0
         blank = whole.rfind("\n\n")
-        self.complete = blank + 2 if blank >= 0 else 0
+        self.blocks_end = blank + 2 if blank >= 0 else 0
         self._has_returns = has_returns = "\r" in whole
         if has_returns and whole.endswith("\r"):
-            self._skip_line_feed = self._edge = True
+            self._skip_line_feed = self._strip_pending = True
         self._end = -1
-        self.plain = self.clean and not has_returns
-        if self._pieces or len(whole) > self._ample:
+        self.only_lf = self.between_blocks and not has_returns
+        if self._pieces or len(whole) > self._check_line_above:
             self._pieces = 0
-            self.watermark = max(min(PIECE, self._line_limit - (len(whole) - self.end)), 0)
+            self.join_at = max(min(PIECE, self._line_limit - (len(whole) - self.end)), 0)
 
     def _drop(self) -> None:
         """Lets go of a large buffer that has been read: what it held is about to be held twice more."""
         self._start += self.position
         self.buffer = ""
-        self.position = self._end = self.complete = 0
+        self.position = self._end = self.blocks_end = 0
 
-    def overflow(self) -> None:
+    def join_long_line(self) -> None:
         """Many bytes came without a line end: they are joined, or are more than a line may have."""
         room = self._line_limit - self._unfinished()
         if room < 0:
-            self.fresh = True
+            self.has_unjoined_line = True
         else:
             self.chunks[self._pieces :] = [b"".join(self.chunks[self._pieces :])]
             self._pieces += 1
-            self.watermark = self.held + min(PIECE, room)
+            self.join_at = self.unjoined_size + min(PIECE, room)
 
     def _without_edge(self, whole: str, unread: str) -> str:
         """What was joined, without a byte order mark at its start or the rest of a CRLF.
@@ -590,7 +590,7 @@ class SSEDecoder:
                 if self._block == self._start:
                     self._block += 1
                 self._start += 1
-        self._edge = False
+        self._strip_pending = False
         return whole
 
     @property
@@ -600,20 +600,20 @@ class SSEDecoder:
             self._end = max(self.buffer.rfind("\n"), self.buffer.rfind("\r") if self._has_returns else -1) + 1
         return self._end
 
-    def waits(self) -> bool:
+    def is_waiting_for_block_end(self) -> bool:
         """Whether there is nothing to be read but a short beginning of a block in the usual spelling.
 
         Such a block is left alone until it is whole, to be read in one step.
         """
         position = self.position
-        if position < self.complete or not (self.plain or position == self.end):
+        if position < self.blocks_end or not (self.only_lf or position == self.end):
             return False
-        if self.fresh:
+        if self.has_unjoined_line:
             self.join()
-            if self.complete:
+            if self.blocks_end:
                 return False
             position = 0
-        if not self.plain:
+        if not self.only_lf:
             return False
         buffer = self.buffer
         rest = len(buffer) - position
@@ -637,7 +637,7 @@ class SSEDecoder:
 
     def _unfinished(self) -> int:
         """Bytes of the line that has not ended. A byte order mark, whole or begun, is of no line."""
-        size = len(self.buffer) - self.end + self.held
+        size = len(self.buffer) - self.end + self.unjoined_size
         if self._at_start and size > self._line_limit:
             start = b"".join(self.chunks[: len(BOM)])[: len(BOM)]
             size -= len(start) if BOM.startswith(start) else 0
@@ -666,7 +666,7 @@ class SSEDecoder:
             "offset": self._start + self.position,
             "rest": packed(self._from(self.position)),
             "block": self._block,
-            "clean": self.clean,
+            "clean": self.between_blocks,
             "name": packed(self._name),
             "data": None if data is None else packed(data),
             "several_lines": isinstance(data, bytearray),
@@ -686,10 +686,10 @@ class SSEDecoder:
         self._closed = state["closed"]
         self._at_start = state["at_start"]
         self._skip_line_feed = state["skip_line_feed"]
-        self._edge = self._at_start or self._skip_line_feed
+        self._strip_pending = self._at_start or self._skip_line_feed
         self._start = state["offset"]
         self._block = state["block"]
-        self.clean = state["clean"]
+        self.between_blocks = state["clean"]
         self._name = unpacked(state["name"])
         data = state["data"]
         if data is not None:
@@ -714,9 +714,9 @@ def dispatched(data: str | bytearray) -> str:
     return data if isinstance(data, str) else data[:-1].decode("latin-1")
 
 
-def packed(octets: str | bytearray) -> str:
+def packed(latin1: str | bytearray) -> str:
     """Octets as a snapshot holds them."""
-    return b64encode(octets.encode("latin-1") if isinstance(octets, str) else octets).decode()
+    return b64encode(latin1.encode("latin-1") if isinstance(latin1, str) else latin1).decode()
 
 
 def unpacked(text: str) -> str:

@@ -18,8 +18,8 @@ OPENING: Final = b"[{"
 class ValueEnd:
     """Looks for the end of an object, an array or a string, at a constant cost for each byte."""
 
-    MEMORY: Final = ("depth", "escaped", "in_string")
-    __slots__ = MEMORY
+    SNAPSHOT_FIELDS: Final = ("depth", "escaped", "in_string")
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self) -> None:
         self.depth = 0

@@ -31,19 +31,19 @@ from deltafold.dialects.anthropic.table import (
     usage_from,
     value_of,
 )
-from deltafold.dialects.base import Dialect, cause_of
+from deltafold.dialects.base import Dialect, error_field_of
 from deltafold.dialects.claims import dialect_of
 from deltafold.machine.build import NO_ARGUMENTS
-from deltafold.machine.fold import Ending, Fold
+from deltafold.machine.fold import Fold, PendingFinish
 from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE, TRUNCATED
 from deltafold.machine.records import empty
-from deltafold.machine.values import GROUPS, ValueKey
+from deltafold.machine.values import GROUPS, ValuePath
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
 from deltafold.model.json_values import copied, joined, string
 from deltafold.model.response import Outcome
-from deltafold.wire.json_text import Paths, Report
+from deltafold.wire.json_text import Paths, ReportAnomaly
 
 __all__ = ["AnthropicDialect"]
 
@@ -51,15 +51,15 @@ JSON: TypeAlias = dict[str, Any]
 
 MOST_COUNTS: Final = 64
 """How many members of the usage are handed out each time that one of them changes."""
-TEXT: Final[ValueKey] = ("content", 0, "text")
-ARGUMENTS: Final[ValueKey] = ("arguments",)
+TEXT: Final[ValuePath] = ("content", 0, "text")
+ARGUMENTS: Final[ValuePath] = ("arguments",)
 
 
 class Block:
     """One content block."""
 
-    MEMORY: Final = ("index", "kind", "start", "open", "citations", "late", "without_arguments")
-    __slots__ = MEMORY
+    SNAPSHOT_FIELDS: Final = ("index", "kind", "start", "open", "citations", "late", "without_arguments")
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, index: int, kind: str) -> None:
         self.index = index
@@ -85,8 +85,8 @@ class AnthropicDialect(Dialect):
     """Where pieces of a longer text stand."""
     state_classes: ClassVar[tuple[tuple[type, int], ...]] = ((Block, 2),)
 
-    MEMORY: ClassVar[tuple[str, ...]] = (
-        *Dialect.MEMORY,
+    SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
+        *Dialect.SNAPSHOT_FIELDS,
         "failing",
         "message_id",
         "usage",
@@ -101,9 +101,11 @@ class AnthropicDialect(Dialect):
         "call_ids",
         "final",
     )
-    __slots__ = MEMORY[len(Dialect.MEMORY) :]
+    __slots__ = SNAPSHOT_FIELDS[len(Dialect.SNAPSHOT_FIELDS) :]
 
-    def __init__(self, fold: Fold, report: Report, lifts: CallLifts, *, think_tags: bool = False) -> None:
+    def __init__(
+        self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
+    ) -> None:
         super().__init__(fold, report, lifts, think_tags=think_tags)
         self.failing: JSON | None = None
         """The error that was reported, as it came."""
@@ -138,22 +140,27 @@ class AnthropicDialect(Dialect):
             # "any place, also after message_stop": a ping there is not even an anomaly.
             if kind == "error" and self.failing is not None:
                 # A proxy that lost its server sends an error of its own behind that one: the first counts.
-                self.once(
+                self.report_once(
                     AnomalyCode.ERROR_AFTER_FAILURE, None, "an error came after the response had failed"
                 )
             elif kind not in self.heartbeats:
                 known = kind if kind in EVENTS else None
-                self.once(AnomalyCode.EVENT_AFTER_END, known, f"{kind[:60]} came after the end")
+                self.report_once(AnomalyCode.EVENT_AFTER_END, known, f"{kind[:60]} came after the end")
         else:
             HANDLERS.get(kind, AnthropicDialect._other)(self, payload, kind)
         return self.out
 
-    def plain_text(
+    def text_path(
         self, payload: JSON, event: Any
     ) -> tuple[tuple[str | int, ...], tuple[str, Callable[[str], bool]] | None] | None:
         """Where the text of an event stands in the payload that made it."""
         delta, place = payload.get("delta"), payload.get("index")
-        if self.halves or not isinstance(delta, dict) or len(delta) != 2 or type(place) is not int:
+        if (
+            self.pending_surrogates
+            or not isinstance(delta, dict)
+            or len(delta) != 2
+            or type(place) is not int
+        ):
             return None
         block = self.blocks.get(place)
         if block is None or not block.open or block.index != event.output_index:
@@ -165,10 +172,10 @@ class AnthropicDialect(Dialect):
         member = "text" if isinstance(event, e.TextDelta) else "thinking"
         return (("delta", member), None) if delta.get(member) == event.text else None
 
-    def done_sentinel(self) -> list[Any]:
+    def handle_done(self) -> list[Any]:
         """`[DONE]` came, which only proxies send on this wire. It ends nothing."""
         self.begin_payload()
-        self.once(AnomalyCode.DONE_OF_ANOTHER_WIRE, None, "[DONE] came, which this wire does not have")
+        self.report_once(AnomalyCode.DONE_OF_ANOTHER_WIRE, None, "[DONE] came, which this wire does not have")
         return self.out
 
     @property
@@ -183,7 +190,7 @@ class AnthropicDialect(Dialect):
             self._end(outcome)
         return self.out
 
-    def fail(self, error: ResponseError) -> list[Any]:
+    def reject_body(self, error: ResponseError) -> list[Any]:
         """The stream is none of this dialect."""
         self.begin_payload()
         if not self.ended:
@@ -192,11 +199,11 @@ class AnthropicDialect(Dialect):
             self._end_with(FAILED, None)
         return self.out
 
-    def body(self, payload: JSON) -> list[Any]:
+    def translate_body(self, payload: JSON) -> list[Any]:
         """A whole body that is one JSON object."""
         return self.translate(payload, "")
 
-    def begins(self, payload: JSON, name: str) -> bool | None:
+    def can_begin(self, payload: JSON, name: str) -> bool | None:
         """Whether a response may begin with a payload; None where that belongs to no response."""
         kind = string(payload, "type") or name
         if kind in ("message_start", "message"):
@@ -214,16 +221,18 @@ class AnthropicDialect(Dialect):
         kind = payload.get("type")
         if isinstance(kind, str) and kind:
             if name and name != kind:
-                self.once(AnomalyCode.EVENT_NAME_DIFFERS, None, f"event {name[:40]!r} has type {kind[:40]!r}")
+                self.report_once(
+                    AnomalyCode.EVENT_NAME_DIFFERS, None, f"event {name[:40]!r} has type {kind[:40]!r}"
+                )
             return kind
         if is_error_payload(payload):
             return "error"
         if name:
-            self.once(AnomalyCode.TYPE_ONLY_IN_EVENT_NAME, None, f"no type in event {name[:40]!r}")
+            self.report_once(AnomalyCode.TYPE_ONLY_IN_EVENT_NAME, None, f"no type in event {name[:40]!r}")
             return name
         for kind, members in UNTYPED.items():
             if members <= payload.keys():
-                self.once(AnomalyCode.TYPE_MISSING, None, f"no type, but what a {kind} has")
+                self.report_once(AnomalyCode.TYPE_MISSING, None, f"no type, but what a {kind} has")
                 return kind
         return name
 
@@ -238,7 +247,7 @@ class AnthropicDialect(Dialect):
             self._error(payload, kind)
         else:
             if not kind:
-                self.once(AnomalyCode.TYPE_MISSING, None, f"no type among {', '.join(payload)[:80]}")
+                self.report_once(AnomalyCode.TYPE_MISSING, None, f"no type among {', '.join(payload)[:80]}")
             self.out.append(e.UnknownEvent(kind, payload))
 
     def _wrong_dialect(self, payload: JSON, found: str) -> None:
@@ -248,12 +257,12 @@ class AnthropicDialect(Dialect):
         self._end_with(FAILED, None)
 
     def _invalid(self, what: str, value: Any) -> None:
-        self.once(AnomalyCode.INVALID_FIELD, what, f"{what} is {value!r:.40}")
+        self.report_once(AnomalyCode.INVALID_FIELD, what, f"{what} is {value!r:.40}")
 
     def _error(self, payload: JSON, kind: str) -> None:
         """An error "ends the stream at any place": nothing that follows it changes anything."""
         error = error_from_payload(payload)
-        self.failing = cause_of(payload, error)
+        self.failing = error_field_of(payload, error)
         self.out.append(e.ErrorReported(error))
         self._end_with(FAILED, None)
 
@@ -275,7 +284,7 @@ class AnthropicDialect(Dialect):
             self.report(AnomalyCode.RESPONSE_ID_CHANGED, f"{self.message_id[:40]!r} became {ident[:40]!r}")
             self._end_with(TRUNCATED, None)
         elif self.announced:
-            self.once(AnomalyCode.ANNOUNCED_TWICE, None, "message_start came again")
+            self.report_once(AnomalyCode.ANNOUNCED_TWICE, None, "message_start came again")
         else:
             # Blocks had come before it; what it says of the message is news all the same.
             self.announced = True
@@ -319,7 +328,7 @@ class AnthropicDialect(Dialect):
     def _whole_message(self, payload: JSON, kind: str) -> None:
         """A message in place of a stream: the body of a request that did not stream."""
         if self.started:
-            self.once(AnomalyCode.ANNOUNCED_TWICE, None, "a whole message came in a stream")
+            self.report_once(AnomalyCode.ANNOUNCED_TWICE, None, "a whole message came in a stream")
             return
         self.announced = True
         self._begin_message(payload)
@@ -369,7 +378,7 @@ class AnthropicDialect(Dialect):
         if stop_word(told.get("stop_reason")) is not None:
             self.final = True
         if "usage" not in payload:
-            self.once(AnomalyCode.USAGE_MISSING, None, "a message_delta tells no usage")
+            self.report_once(AnomalyCode.USAGE_MISSING, None, "a message_delta tells no usage")
         self._usage(payload.get("usage"))
 
     def _erases(self, key: str, value: Any) -> bool:
@@ -432,12 +441,14 @@ class AnthropicDialect(Dialect):
         known = self.blocks.get(place)
         before = None if self.newest is None else self.blocks[self.newest]
         if known is not None and known.open:
-            self.once(AnomalyCode.INDEX_REUSED, place, f"block {place} begins again while it is open")
+            self.report_once(AnomalyCode.INDEX_REUSED, place, f"block {place} begins again while it is open")
             self._finish(known, whole=True)
         elif before is not None and before.open:
-            self.once(AnomalyCode.BLOCK_OUT_OF_ORDER, None, f"block {place} begins while another one is open")
+            self.report_once(
+                AnomalyCode.BLOCK_OUT_OF_ORDER, None, f"block {place} begins while another one is open"
+            )
         elif place not in (self.begun_blocks, self.begun_blocks + self.whole_blocks) or self.final:
-            self.once(AnomalyCode.BLOCK_OUT_OF_ORDER, None, f"block {place} begins where none is due")
+            self.report_once(AnomalyCode.BLOCK_OUT_OF_ORDER, None, f"block {place} begins where none is due")
         self._finish_strays(place)
         self.begun_blocks += 1
         self.final = False
@@ -449,7 +460,7 @@ class AnthropicDialect(Dialect):
         place = self.index(payload, "index")
         if place is not None:
             return place
-        self.once(AnomalyCode.INDEX_MISSING, None, "an event of a block has no index")
+        self.report_once(AnomalyCode.INDEX_MISSING, None, "an event of a block has no index")
         if payload.get("content_block") is None:
             return 0 if self.newest is None else self.newest
         return 0 if self.newest is None else self.newest + 1
@@ -522,7 +533,9 @@ class AnthropicDialect(Dialect):
         if not isinstance(ident, str) or not ident:
             self.report(AnomalyCode.CALL_ID_MISSING, f"the call of {name[:40]!r} has no id")
         elif ident in self.call_ids:
-            self.once(AnomalyCode.CALL_ID_REPEATED, ident[:40], f"two calls have the id {ident[:40]!r}")
+            self.report_once(
+                AnomalyCode.CALL_ID_REPEATED, ident[:40], f"two calls have the id {ident[:40]!r}"
+            )
         else:
             self.call_ids.add(ident)
             item |= {"call_id": ident, "name": name, "arguments": ""}
@@ -577,7 +590,7 @@ class AnthropicDialect(Dialect):
         return found
 
     def _cite(self, block: Block, citation: JSON) -> None:
-        at = self.bounded(block.citations)
+        at = self.check_index_limit(block.citations)
         block.citations += 1
         self.annotate(block.index, 0, at, copied(citation))
 
@@ -593,7 +606,7 @@ class AnthropicDialect(Dialect):
         if not what:
             for name, member in UNTYPED_DELTAS.items():
                 if member in delta:
-                    self.once(
+                    self.report_once(
                         AnomalyCode.TYPE_MISSING, "delta", f"a delta has no type, but what a {name} has"
                     )
                     what = name
@@ -629,7 +642,7 @@ class AnthropicDialect(Dialect):
             self.out.append(e.UnknownEvent(kind, payload))
 
     def _misfit(self, place: int, message: str) -> None:
-        self.once(AnomalyCode.DELTA_MISFITS, place, message)
+        self.report_once(AnomalyCode.DELTA_MISFITS, place, message)
 
     def _text(self, place: int, block: Block | None, fits: str, text: Any) -> None:
         """Text and thinking go to a block of the right kind at that place, which begins if need be."""
@@ -649,7 +662,9 @@ class AnthropicDialect(Dialect):
                     stray = self.strays[place, fits] = self._begin({"type": fits})
                 block = stray
         elif not block.open and isinstance(text, str) and text:
-            self.once(AnomalyCode.DELTA_AFTER_DONE, block.index, f"{fits} for block {place}, which had ended")
+            self.report_once(
+                AnomalyCode.DELTA_AFTER_DONE, block.index, f"{fits} for block {place}, which had ended"
+            )
         self._say(block, "text" if fits == "text" else "reasoning", text)
 
     def _input(self, place: int, block: Block | None, text: Any, payload: JSON) -> None:
@@ -697,7 +712,7 @@ class AnthropicDialect(Dialect):
         elif block.open:
             self._finish(block, whole=True)
         elif not had_strays:
-            self.once(AnomalyCode.ANNOUNCED_TWICE, place, f"block {place} ended again")
+            self.report_once(AnomalyCode.ANNOUNCED_TWICE, place, f"block {place} ended again")
 
     def _finish_strays(self, place: int) -> bool:
         """What came under the index of a block and did not fit it ends with that block."""
@@ -723,7 +738,7 @@ class AnthropicDialect(Dialect):
         if not whole:
             self.finish_item(index, None, block.late)
             return
-        if self.halves.pop((index, ARGUMENTS), None) is not None:
+        if self.pending_surrogates.pop((index, ARGUMENTS), None) is not None:
             self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
             self.emit_text(index, "arguments", ARGUMENTS, "\ufffd")
         data = {**self.present(index).to_dict(), **block.late}
@@ -739,7 +754,7 @@ class AnthropicDialect(Dialect):
 
     def _has_arguments(self, index: int) -> bool:
         """Whether anything was streamed into a call."""
-        if (index, ARGUMENTS) in self.halves or self.so_far(index, ARGUMENTS):
+        if (index, ARGUMENTS) in self.pending_surrogates or self.so_far(index, ARGUMENTS):
             return True
         raw = self.lifts.raw(index) if self.lifts.declared else None
         return raw is not None and joined(raw) != ""
@@ -801,7 +816,7 @@ class AnthropicDialect(Dialect):
             data["incomplete_details"] = {"reason": self.stop_reason}
         if self.failing is not None:
             data["error"] = self.failing
-        self.end_response(Ending(outcome, data, None, reason, by_server or outcome is CANCELLED))
+        self.end_response(PendingFinish(outcome, data, None, reason, by_server or outcome is CANCELLED))
 
 
 def index_of(block: Block) -> int:

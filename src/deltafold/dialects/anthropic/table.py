@@ -8,7 +8,14 @@ from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.json_values import copied
 from deltafold.model.response import Outcome, Usage
-from deltafold.wire.json_text import has_many, has_surrogates, is_deeper, mend, scan, skip_whitespace
+from deltafold.wire.json_text import (
+    has_many,
+    has_surrogates,
+    is_deeper,
+    replace_lone_surrogates,
+    scan,
+    skip_whitespace,
+)
 
 __all__ = [
     "STOPS",
@@ -117,7 +124,7 @@ def value_of(arguments: str) -> Any:
         return None
     if has_many(arguments, MOST_DEPTH) and is_deeper(value, MOST_DEPTH):
         return None
-    return mend(value, unheard, frozenset()) if has_surrogates(arguments) else value
+    return replace_lone_surrogates(value, unheard, frozenset()) if has_surrogates(arguments) else value
 
 
 def unheard(code: AnomalyCode, message: str) -> None:

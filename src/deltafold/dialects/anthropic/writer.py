@@ -78,8 +78,8 @@ class AnthropicWriter(Writer):
     """Events in, frames of Anthropic Messages out."""
 
     name = "anthropic"
-    MEMORY: ClassVar[tuple[str, ...]] = (
-        *Writer.MEMORY,
+    SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
+        *Writer.SNAPSHOT_FIELDS,
         "blocks",
         "current",
         "kind",

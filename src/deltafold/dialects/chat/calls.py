@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 from deltafold.dialects.chat.table import OF_CALL, OF_CALL_ITEM, OF_FUNCTION
 from deltafold.dialects.emitter import Emitter
 from deltafold.machine.records import empty
-from deltafold.machine.values import ValueKey
+from deltafold.machine.values import ValuePath
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.json_values import copied
 from deltafold.wire.json_text import is_strict_json
@@ -31,7 +31,7 @@ LONGEST_INDEX: Final = 18
 class OpenCall:
     """One tool call, found among the fragments of its choice."""
 
-    MEMORY: Final = (
+    SNAPSHOT_FIELDS: Final = (
         "place",
         "at",
         "id",
@@ -47,7 +47,7 @@ class OpenCall:
         "checks",
         "checked",
     )
-    __slots__ = MEMORY
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, place: int | None) -> None:
         self.place = place
@@ -75,7 +75,7 @@ class OpenCall:
         self.checked = 0
 
     @property
-    def key(self) -> ValueKey:
+    def key(self) -> ValuePath:
         """Where the arguments stand in the item."""
         return ("input",) if self.custom else ("arguments",)
 
@@ -83,8 +83,8 @@ class OpenCall:
 class OpenCalls:
     """The calls of one choice, and where each is found."""
 
-    MEMORY: Final = ("choice_index", "calls", "by_id", "by_place", "legacy")
-    __slots__ = MEMORY
+    SNAPSHOT_FIELDS: Final = ("choice_index", "calls", "by_id", "by_place", "legacy")
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, choice_index: int) -> None:
         self.choice_index = choice_index
@@ -138,7 +138,7 @@ class CallReader:
         call = self._find(calls, place, ident, name, bool(argument_text(told, function)))
         if call is None:
             call = self._begin(calls, OpenCall(place), is_custom(told))
-        self._learn(calls, call, ident, name, told, function)
+        self._merge_fields(calls, call, ident, name, told, function)
         self._arguments(call, told, function)
 
     def read_legacy(self, calls: OpenCalls, function: JSON) -> None:
@@ -149,7 +149,7 @@ class CallReader:
             call = OpenCall(None)
             call.legacy = True
             self._begin(calls, call, custom=False)
-        self._learn(calls, call, None, call_name(told, function), told, function)
+        self._merge_fields(calls, call, None, call_name(told, function), told, function)
         self._arguments(call, told, function)
 
     def _begin(self, calls: OpenCalls, call: OpenCall, custom: bool) -> OpenCall:
@@ -164,10 +164,12 @@ class CallReader:
         if found is None:
             return None
         if type(found) is int:
-            return self.emitter.bounded(found)
-        self.emitter.once(AnomalyCode.INVALID_FIELD, "call index", f"the index of a call is {found!r:.40}")
+            return self.emitter.check_index_limit(found)
+        self.emitter.report_once(
+            AnomalyCode.INVALID_FIELD, "call index", f"the index of a call is {found!r:.40}"
+        )
         number = number_in(found)
-        return None if number is None else self.emitter.bounded(number)
+        return None if number is None else self.emitter.check_index_limit(number)
 
     def _find(
         self, calls: OpenCalls, place: int | None, ident: str | None, name: str, has_text: bool
@@ -202,7 +204,7 @@ class CallReader:
         if not begins:
             return last
         if place is not None:
-            self.emitter.once(
+            self.emitter.report_once(
                 AnomalyCode.CALL_INDEX_REUSED, calls.choice_index, f"tool call index {place} has another call"
             )
         return None
@@ -223,7 +225,7 @@ class CallReader:
 
     def _moved(self, calls: OpenCalls, call: OpenCall, place: int) -> OpenCall:
         """A call goes on under another index."""
-        self.emitter.once(
+        self.emitter.report_once(
             AnomalyCode.CALL_INDEX_CHANGED, calls.choice_index, f"tool call index {call.place} became {place}"
         )
         calls.by_place[place] = call.at
@@ -231,7 +233,7 @@ class CallReader:
 
     # ------------------------------------------------------------------------------------- what is known
 
-    def _learn(
+    def _merge_fields(
         self, calls: OpenCalls, call: OpenCall, ident: str | None, name: str, told: JSON, function: JSON
     ) -> None:
         new: JSON = {}
@@ -240,16 +242,20 @@ class CallReader:
             call.id = new["call_id"] = ident
             calls.by_id.setdefault(ident, call.at)
         elif ident is not None and ident != call.id:
-            emitter.once(AnomalyCode.CALL_ID_CHANGED, call.index, f"{call.id!r:.40} became {ident[:40]!r}")
+            emitter.report_once(
+                AnomalyCode.CALL_ID_CHANGED, call.index, f"{call.id!r:.40} became {ident[:40]!r}"
+            )
         if name and name != call.name:
             if not call.name or name.startswith(call.name):
                 call.name = new["name"] = name
             elif not self._has_arguments(call):
                 call.name = new["name"] = call.name + name
             else:
-                emitter.once(AnomalyCode.NAME_CHANGED, call.index, f"{call.name[:40]!r} became {name[:40]!r}")
+                emitter.report_once(
+                    AnomalyCode.NAME_CHANGED, call.index, f"{call.name[:40]!r} became {name[:40]!r}"
+                )
             if CONTROL_TOKEN in name:
-                emitter.once(
+                emitter.report_once(
                     AnomalyCode.CONTROL_TOKEN_IN_NAME, calls.choice_index, f"a tool is called {name[:60]!r}"
                 )
         for source, known in ((told, OF_CALL), (function, OF_FUNCTION)):
@@ -257,7 +263,7 @@ class CallReader:
                 if key in known or empty(value) or call.more.get(key) == value:
                     continue
                 if key in OF_CALL_ITEM:
-                    emitter.once(
+                    emitter.report_once(
                         AnomalyCode.INVALID_FIELD, f"call {key[:40]}", f"a call has {key[:40]} {value!r:.40}"
                     )
                 else:
@@ -300,12 +306,12 @@ class CallReader:
         text = "".join(pieces)
         self.emitter.release_text(len(text))
         for piece in [text] if text.isascii() else pieces:  # halves of characters have to meet
-            self._say(call, piece)
+            self._emit_text(call, piece)
         return index
 
     # ----------------------------------------------------------------------------------------- arguments
 
-    def _say(self, call: OpenCall, text: str) -> None:
+    def _emit_text(self, call: OpenCall, text: str) -> None:
         """Arguments are handed on, or kept until the name is known."""
         if not text:
             return
@@ -366,12 +372,12 @@ class CallReader:
         text = argument_text(told, function)
         emitter = self.emitter
         if isinstance(text, (dict, list)):
-            emitter.once(
+            emitter.report_once(
                 AnomalyCode.ARGUMENTS_NOT_TEXT, call.index, f"the arguments are a {type(text).__name__}"
             )
             text = json.dumps(text, ensure_ascii=False, separators=(",", ":"))
         elif text is not None and not isinstance(text, str):
-            emitter.once(AnomalyCode.INVALID_FIELD, "arguments", f"arguments is {text!r:.40}")
+            emitter.report_once(AnomalyCode.INVALID_FIELD, "arguments", f"arguments is {text!r:.40}")
             return
         if not text:
             return
@@ -382,11 +388,13 @@ class CallReader:
             if call.held:
                 held, call.held = call.held, ""
                 if text.lstrip().startswith("{"):
-                    emitter.once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "`{}` came before the arguments")
+                    emitter.report_once(
+                        AnomalyCode.ARGUMENTS_REPEATED, call.index, "`{}` came before the arguments"
+                    )
                 else:
-                    self._say(call, held)
+                    self._emit_text(call, held)
             text = self._new_arguments(call, text)
-        self._say(call, text)
+        self._emit_text(call, text)
 
     def _new_arguments(self, call: OpenCall, text: str) -> str:
         """What of a fragment is new: some servers send the arguments so far again, or all of them."""
@@ -395,12 +403,14 @@ class CallReader:
         if call.cumulative or self._is_whole(call):
             so_far = self.so_far(call)
             if text.startswith(so_far) or text == so_far[: len(text)]:
-                self.emitter.once(AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments came again")
+                self.emitter.report_once(
+                    AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments came again"
+                )
                 return text[len(so_far) :]
         elif self._first_piece_begins(call, text):
             so_far = self.so_far(call)
             if text.startswith(so_far) and not is_json_prefix(so_far + text):
-                self.emitter.once(
+                self.emitter.report_once(
                     AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments so far came again"
                 )
                 call.cumulative = True
@@ -443,7 +453,7 @@ class CallReader:
         if known is None:
             self.read(calls, {**told, "index": len(calls.calls)})
         else:
-            self._tell(calls, known, ident, told, function)
+            self._emit_whole(calls, known, ident, told, function)
 
     def tell_legacy(self, calls: OpenCalls, function: JSON) -> None:
         """A message tells the call in `function_call` whole."""
@@ -451,10 +461,12 @@ class CallReader:
             self.read_legacy(calls, function)
         else:
             told: JSON = {"type": "function", "function": function}
-            self._tell(calls, calls.calls[calls.legacy], None, told, function)
+            self._emit_whole(calls, calls.calls[calls.legacy], None, told, function)
 
-    def _tell(self, calls: OpenCalls, call: OpenCall, ident: str | None, told: JSON, function: JSON) -> None:
-        self._learn(calls, call, ident, call_name(told, function), told, function)
+    def _emit_whole(
+        self, calls: OpenCalls, call: OpenCall, ident: str | None, told: JSON, function: JSON
+    ) -> None:
+        self._merge_fields(calls, call, ident, call_name(told, function), told, function)
         text = first(function, "arguments", "input")
         if not isinstance(text, str) or not text:
             return
@@ -463,13 +475,15 @@ class CallReader:
             return
         if text.startswith(so_far):
             if call.index is not None:
-                self.emitter.halves.pop((call.index, call.key), None)  # the other half is told with it
+                self.emitter.pending_surrogates.pop(
+                    (call.index, call.key), None
+                )  # the other half is told with it
             new = text[len(so_far) - len(call.held) :]
             call.held = ""
-            self._say(call, new)
+            self._emit_text(call, new)
         elif call.index is not None:
             if call.held:
-                self.emitter.once(
+                self.emitter.report_once(
                     AnomalyCode.ARGUMENTS_REPEATED, call.index, "`{}` came before the arguments"
                 )
             call.held = ""
@@ -482,7 +496,7 @@ class CallReader:
             for piece in call.pieces:
                 self.emitter.release_text(len(piece))
             call.pieces = []
-            self._say(call, text)
+            self._emit_text(call, text)
 
     # ------------------------------------------------------------------------------------------ the end
 
@@ -512,7 +526,7 @@ class CallReader:
     def flush(self, call: OpenCall) -> None:
         """Arguments that were held back are handed out."""
         held, call.held = call.held, ""
-        self._say(call, held)
+        self._emit_text(call, held)
 
 
 def number_in(value: Any) -> int | None:

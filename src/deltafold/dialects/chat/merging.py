@@ -43,8 +43,8 @@ class Details:
     index is told at once.
     """
 
-    MEMORY: Final = ("entries", "places")
-    __slots__ = MEMORY
+    SNAPSHOT_FIELDS: Final = ("entries", "places")
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self) -> None:
         self.entries: list[dict[str, JSON]] = []

@@ -15,14 +15,14 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_payload, error_in, is_error_payload, says_error
-from deltafold.dialects.base import Dialect, cause_of, usage_from
+from deltafold.dialects.base import Dialect, error_field_of, usage_from
 from deltafold.dialects.chat.calls import OPENING, CallReader, OpenCall, OpenCalls, first, number_in
 from deltafold.dialects.chat.merging import Details, merge_field, merge_usage
 from deltafold.dialects.chat.table import (
     CHUNK,
     FINISH_REASONS,
-    FIRST_WINS,
     HEARTBEATS,
+    KEEP_FIRST,
     KNOWN_CHUNK,
     NATIVE_REASONS,
     OF_CHOICE,
@@ -38,7 +38,7 @@ from deltafold.dialects.chat.table import (
 )
 from deltafold.dialects.chat.think_tags import ThinkTags
 from deltafold.dialects.claims import dialect_of
-from deltafold.machine.fold import Ending, Fold
+from deltafold.machine.fold import Fold, PendingFinish
 from deltafold.machine.lifecycle import (
     CANCELLED,
     COMPLETED,
@@ -48,13 +48,13 @@ from deltafold.machine.lifecycle import (
     TRUNCATED,
 )
 from deltafold.machine.records import empty
-from deltafold.machine.values import ValueKey
+from deltafold.machine.values import ValuePath
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
 from deltafold.model.json_values import copied, integer, objects
 from deltafold.model.response import Outcome
-from deltafold.wire.json_text import Paths, Report, join_halves
+from deltafold.wire.json_text import Paths, ReportAnomaly, join_halves
 
 __all__ = ["ChatDialect"]
 
@@ -64,7 +64,7 @@ JSON: TypeAlias = dict[str, Any]
 class OpenChoice:
     """What is known of one choice."""
 
-    MEMORY: Final = (
+    SNAPSHOT_FIELDS: Final = (
         "index",
         "role",
         "message",
@@ -80,12 +80,12 @@ class OpenChoice:
         "annotations",
         "cited",
         "images",
-        "tags",
-        "details",
-        "weighed",
+        "open_tags",
+        "reasoning_details",
+        "seen_logprobs",
         "named",
     )
-    __slots__ = MEMORY
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -113,9 +113,9 @@ class OpenChoice:
         """The annotations that were handed on."""
         self.images: dict[int, JSON] | None = None
         """The images that were handed on and have an index."""
-        self.tags: ThinkTags | None = None
-        self.details: Details | None = None
-        self.weighed: set[str] | None = None
+        self.open_tags: ThinkTags | None = None
+        self.reasoning_details: Details | None = None
+        self.seen_logprobs: set[str] | None = None
         """The members of `logprobs` that came."""
 
 
@@ -148,8 +148,8 @@ class ChatDialect(Dialect):
     )
     """Where pieces of a longer text stand."""
 
-    MEMORY: ClassVar[tuple[str, ...]] = (
-        *Dialect.MEMORY,
+    SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
+        *Dialect.SNAPSHOT_FIELDS,
         "failing",
         "done",
         "told",
@@ -157,7 +157,7 @@ class ChatDialect(Dialect):
         "usage_waits",
         "choices",
         "audio",
-        "late",
+        "late_fields",
     )
     state_classes: ClassVar[tuple[tuple[type, int], ...]] = (
         (Details, 0),
@@ -166,9 +166,11 @@ class ChatDialect(Dialect):
         (OpenChoice, 1),
         (ThinkTags, 0),
     )
-    __slots__ = ("calls", *MEMORY[len(Dialect.MEMORY) :])
+    __slots__ = ("calls", *SNAPSHOT_FIELDS[len(Dialect.SNAPSHOT_FIELDS) :])
 
-    def __init__(self, fold: Fold, report: Report, lifts: CallLifts, *, think_tags: bool = False) -> None:
+    def __init__(
+        self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
+    ) -> None:
         super().__init__(fold, report, lifts, think_tags=think_tags)
         self.failing: JSON | None = None
         """The error that was reported, as it came."""
@@ -181,10 +183,10 @@ class ChatDialect(Dialect):
         self.choices: dict[int, OpenChoice] = {}
         self.audio: JSON = {}
         """What was told of spoken output beside its pieces."""
-        self.late: dict[int, JSON] = {}
+        self.late_fields: dict[int, JSON] = {}
         """Fields of items that became known too late for their announcement."""
 
-        self.calls = CallReader(self, self.late)
+        self.calls = CallReader(self, self.late_fields)
 
     # ---------------------------------------------------------------------------------------- the parser
 
@@ -204,9 +206,9 @@ class ChatDialect(Dialect):
         return self.out
 
     def _after_end(self) -> None:
-        self.once(AnomalyCode.EVENT_AFTER_END, None, "a chunk came after the end")
+        self.report_once(AnomalyCode.EVENT_AFTER_END, None, "a chunk came after the end")
 
-    def plain_text(
+    def text_path(
         self, payload: JSON, event: Any
     ) -> tuple[tuple[str | int, ...], tuple[str, Callable[[str], bool]] | None] | None:
         """Where the text of an event stands in the payload that made it.
@@ -215,7 +217,7 @@ class ChatDialect(Dialect):
         knows the texts of which that may be untrue, where there are any.
         """
         choices = payload.get("choices")
-        if self.halves or not isinstance(choices, list) or len(choices) != 1:
+        if self.pending_surrogates or not isinstance(choices, list) or len(choices) != 1:
             return None
         delta = choices[0].get("delta")
         if not isinstance(delta, dict) or "message" in choices[0]:
@@ -244,14 +246,14 @@ class ChatDialect(Dialect):
             return None
         return ("choices", 0, "delta", spoken[0]), None
 
-    def done_sentinel(self) -> list[Any]:
+    def handle_done(self) -> list[Any]:
         """`[DONE]` came."""
         self.begin_payload()
         if not self.ended and (self.choices or self.failing is not None):
             self.done = True
             self._end(TRUNCATED)
         elif not self.ended:
-            self.once(AnomalyCode.DONE_BEFORE_TERMINAL, None, "[DONE] came before anything else")
+            self.report_once(AnomalyCode.DONE_BEFORE_TERMINAL, None, "[DONE] came before anything else")
         return self.out
 
     @property
@@ -266,7 +268,7 @@ class ChatDialect(Dialect):
             self._end(outcome)
         return self.out
 
-    def fail(self, error: ResponseError) -> list[Any]:
+    def reject_body(self, error: ResponseError) -> list[Any]:
         """The stream is none of this dialect."""
         self.begin_payload()
         if not self.ended:
@@ -275,7 +277,7 @@ class ChatDialect(Dialect):
             self._end(TRUNCATED)
         return self.out
 
-    def body(self, payload: JSON) -> list[Any]:
+    def translate_body(self, payload: JSON) -> list[Any]:
         """A whole body that is one JSON object."""
         self.begin_payload()
         if self.ended:
@@ -293,14 +295,14 @@ class ChatDialect(Dialect):
                         choice.told["finish_reason"] = ""
         return self.out
 
-    def begins(self, payload: JSON, name: str) -> bool | None:
+    def can_begin(self, payload: JSON, name: str) -> bool | None:
         """Whether a response may begin with a payload; None where that belongs to no response."""
         return True if payload.keys() & KNOWN_CHUNK or payload.get("object") == CHUNK else None
 
     def setstate(self, state: dict[str, Any]) -> None:
         """Makes a new translator remember what another one did."""
         super().setstate(state)
-        self.calls = CallReader(self, self.late)
+        self.calls = CallReader(self, self.late_fields)
 
     # ------------------------------------------------------------------------------------------- a chunk
 
@@ -321,9 +323,9 @@ class ChatDialect(Dialect):
                     if error is None:
                         error = choice_error(choice)
                 else:
-                    self.once(AnomalyCode.INVALID_FIELD, "choice", f"a choice is {choice!r:.40}")
+                    self.report_once(AnomalyCode.INVALID_FIELD, "choice", f"a choice is {choice!r:.40}")
         elif choices is not None:
-            self.once(AnomalyCode.INVALID_FIELD, "choices", f"choices is {choices!r:.40}")
+            self.report_once(AnomalyCode.INVALID_FIELD, "choices", f"choices is {choices!r:.40}")
         groq = payload.get("x_groq")
         self._usage(groq.get("usage") if isinstance(groq, dict) else None)
         self._usage(payload.get("usage"))
@@ -333,7 +335,7 @@ class ChatDialect(Dialect):
     def _metadata(self, payload: JSON) -> None:
         """The chunk's own fields. An id names nothing: some servers give each chunk another one."""
         new: JSON = {}
-        for key in FIRST_WINS:
+        for key in KEEP_FIRST:
             value = payload.get(key)
             if not empty(value) and value != 0 and key not in self.told:
                 new[key] = value
@@ -369,7 +371,7 @@ class ChatDialect(Dialect):
             self.report(AnomalyCode.ERROR_AFTER_FAILURE, "an error came after the response had failed")
             if error.kind is ErrorKind.UNKNOWN:
                 return
-        self.failing = cause_of(payload, error)
+        self.failing = error_field_of(payload, error)
         self.out.append(e.ErrorReported(error))
 
     def _wrong_dialect(self, payload: JSON, kind: str, dialect: str) -> None:
@@ -385,7 +387,7 @@ class ChatDialect(Dialect):
         index = self.index(told, "index", "the index of a choice")
         if index is None:
             number = number_in(told.get("index"))
-            index = self.bounded(position if number is None else number)
+            index = self.check_index_limit(position if number is None else number)
         choice = self.choices.get(index)
         if choice is None:
             if len(self.choices) >= self.fold.limits.items:
@@ -396,7 +398,7 @@ class ChatDialect(Dialect):
         if isinstance(delta, dict):
             self._delta(choice, delta, logprobs if isinstance(logprobs, dict) else {})
         elif delta is not None:
-            self.once(AnomalyCode.INVALID_FIELD, "delta", f"delta is {delta!r:.40}")
+            self.report_once(AnomalyCode.INVALID_FIELD, "delta", f"delta is {delta!r:.40}")
         message = told.get("message")
         if isinstance(message, dict):
             self._message(choice, message)
@@ -413,16 +415,16 @@ class ChatDialect(Dialect):
                 new[key] = copied(value)
         logprobs = told.get("logprobs")
         if isinstance(logprobs, dict):
-            weighed = choice.weighed
+            weighed = choice.seen_logprobs
             if weighed is None:
-                weighed = choice.weighed = set()
+                weighed = choice.seen_logprobs = set()
             rest = {}
             for key, value in logprobs.items():
                 if empty(value):
                     continue
                 again = key in weighed and "message" in told
                 weighed.add(key)
-                if not again and (key != "content" or not self._spoke(told)):
+                if not again and (key != "content" or not self._logprobs_go_with_text(told)):
                     rest[key] = value
             if rest:
                 new["logprobs"] = copied(rest)
@@ -446,17 +448,21 @@ class ChatDialect(Dialect):
             reason = reason.get("type")
         if not isinstance(reason, str):
             if reason is not None:
-                self.once(AnomalyCode.INVALID_FIELD, "finish_reason", f"finish_reason is {reason!r:.40}")
+                self.report_once(
+                    AnomalyCode.INVALID_FIELD, "finish_reason", f"finish_reason is {reason!r:.40}"
+                )
             return None
         if reason == choice.finish_reason or (stop := stop_of(reason)) is None:
             return None
         if stop is OTHER:
-            self.once(AnomalyCode.FINISH_REASON_UNKNOWN, choice.index, f"finish_reason is {reason[:60]!r}")
+            self.report_once(
+                AnomalyCode.FINISH_REASON_UNKNOWN, choice.index, f"finish_reason is {reason[:60]!r}"
+            )
         before = None if choice.finish_reason is None else stop_of(choice.finish_reason)
         return None if before is not None and before.weight > stop.weight else reason
 
     @staticmethod
-    def _spoke(told: JSON) -> bool:
+    def _logprobs_go_with_text(told: JSON) -> bool:
         """Whether the log probabilities went with a text."""
         delta = told.get("delta")
         return isinstance(delta, dict) and isinstance(delta.get("content"), str) and delta["content"] != ""
@@ -482,7 +488,7 @@ class ChatDialect(Dialect):
         if isinstance(refusal, str):
             self._fragment(choice, "refusal", refusal)
         elif refusal is not None:
-            self.once(AnomalyCode.INVALID_FIELD, "refusal", f"refusal is {refusal!r:.40}")
+            self.report_once(AnomalyCode.INVALID_FIELD, "refusal", f"refusal is {refusal!r:.40}")
         self._calls(choice, delta.get("tool_calls"))
         legacy = delta.get("function_call")
         if isinstance(legacy, dict) and any(legacy.values()):
@@ -515,12 +521,12 @@ class ChatDialect(Dialect):
         if not spoken and isinstance(audio.get("data"), str) and audio["data"]:
             self.out.append(e.AudioDelta(audio["data"]))
         if not spoken and isinstance(audio.get("transcript"), str):
-            text = join_halves(self.halves, key, audio["transcript"], self.report)
+            text = join_halves(self.pending_surrogates, key, audio["transcript"], self.report)
             if text:
                 self.out.append(e.TranscriptDelta(text))
         news = False
         for name, value in audio.items():
-            if name not in SPOKEN and not empty(value) and self.audio.get(name) != value:
+            if name not in AUDIO_FRAGMENTS and not empty(value) and self.audio.get(name) != value:
                 self.audio[name] = copied(value)
                 news = True
         if news:
@@ -533,9 +539,9 @@ class ChatDialect(Dialect):
         if not self.think_tags:
             self._fragment(choice, "text", text, told)
             return
-        tags = choice.tags
+        tags = choice.open_tags
         if tags is None:
-            tags = choice.tags = ThinkTags()
+            tags = choice.open_tags = ThinkTags()
         for kind, piece in tags.feed(text):
             self._fragment(choice, kind, piece, told if piece == text else ())
 
@@ -544,7 +550,7 @@ class ChatDialect(Dialect):
             index, key = self._place(choice, kind)
             self.emit_text(index, kind, key, text, logprobs)
 
-    def _place(self, choice: OpenChoice, kind: e.ValueKind) -> tuple[int, ValueKey]:
+    def _place(self, choice: OpenChoice, kind: e.ValueKind) -> tuple[int, ValuePath]:
         """Where a text stands; its item and part begin with it."""
         if kind == "reasoning":
             reasoning = choice.reasoning
@@ -594,13 +600,13 @@ class ChatDialect(Dialect):
                     if choice.reasoning_field is None:
                         choice.reasoning_field = key
             elif not empty(value) and not readable(value):
-                self.once(AnomalyCode.INVALID_FIELD, key, f"{key} is {value!r:.40}")
+                self.report_once(AnomalyCode.INVALID_FIELD, key, f"{key} is {value!r:.40}")
         details = objects(told, "reasoning_details")
         if details:
             limits = self.fold.limits
-            kept = choice.details
+            kept = choice.reasoning_details
             if kept is None:
-                kept = choice.details = Details()
+                kept = choice.reasoning_details = Details()
             for detail in details:
                 self.hold_text(kept.add(detail))
                 if len(kept.entries) > limits.parts:
@@ -627,9 +633,9 @@ class ChatDialect(Dialect):
         """What proves the reasoning, or holds all of it encrypted. A later one replaces."""
         if isinstance(signature, str) and signature:
             index, _ = self._place(choice, "reasoning")
-            late = self.late.get(index)
+            late = self.late_fields.get(index)
             if late is None:
-                late = self.late[index] = {}
+                late = self.late_fields[index] = {}
             late["encrypted_content"] = signature
 
     def _content(self, choice: OpenChoice, content: Any) -> list[tuple[e.ValueKind | None, Any]]:
@@ -655,7 +661,7 @@ class ChatDialect(Dialect):
         return pieces
 
     def _no_text(self, content: Any) -> None:
-        self.once(AnomalyCode.CONTENT_NOT_TEXT, None, f"the content is {content!r:.40}")
+        self.report_once(AnomalyCode.CONTENT_NOT_TEXT, None, f"the content is {content!r:.40}")
 
     def _content_part(
         self, choice: OpenChoice, part: JSON, pieces: list[tuple[e.ValueKind | None, Any]]
@@ -691,7 +697,7 @@ class ChatDialect(Dialect):
                 continue
             cited.add(said)
             index, key = self._place(choice, "text")
-            at = self.bounded(choice.annotations)
+            at = self.check_index_limit(choice.annotations)
             self.out.append(e.AnnotationAdded(index, int(key[1]), at, annotation))
             choice.annotations += 1
 
@@ -703,7 +709,7 @@ class ChatDialect(Dialect):
             [images] if isinstance(images, dict) else images if isinstance(images, list) else [images]
         ):
             if not isinstance(image, dict):
-                self.once(AnomalyCode.INVALID_FIELD, "images", f"an image is {image!r:.40}")
+                self.report_once(AnomalyCode.INVALID_FIELD, "images", f"an image is {image!r:.40}")
                 continue
             index = integer(image, "index")
             if index is not None:
@@ -721,13 +727,13 @@ class ChatDialect(Dialect):
         if isinstance(calls, dict):
             calls = [calls]
         if calls is not None and not isinstance(calls, list):
-            self.once(AnomalyCode.INVALID_FIELD, "tool_calls", f"tool_calls is {calls!r:.40}")
+            self.report_once(AnomalyCode.INVALID_FIELD, "tool_calls", f"tool_calls is {calls!r:.40}")
             return
         for told in calls or ():
             if isinstance(told, dict):
                 self.calls.read(choice.calls, told)
             else:
-                self.once(AnomalyCode.INVALID_FIELD, "tool call", f"a tool call is {told!r:.40}")
+                self.report_once(AnomalyCode.INVALID_FIELD, "tool call", f"a tool call is {told!r:.40}")
 
     # ------------------------------------------------------------------------------------ whole messages
 
@@ -737,7 +743,7 @@ class ChatDialect(Dialect):
         if isinstance(role, str) and role and choice.message is None:
             choice.role = role
         if message.get("reasoning_details"):
-            choice.details = None
+            choice.reasoning_details = None
         had_parts = choice.next_part > len(choice.parts)
         reasoning = "".join(self._reasoning(choice, message))
         content, refusal, others = message.get("content"), message.get("refusal"), []
@@ -748,7 +754,7 @@ class ChatDialect(Dialect):
             refusal = refused or refusal
             others = [piece for kind, piece in pieces if kind is None]
             content = "".join(piece for kind, piece in pieces if kind == "text")
-        self._tell(choice, "reasoning", reasoning)
+        self._emit_whole_text(choice, "reasoning", reasoning)
         if isinstance(content, str):
             self._tell_content(choice, content)
         if not had_parts:
@@ -756,7 +762,7 @@ class ChatDialect(Dialect):
                 self._other_part(choice, part)
             self._images(choice, message.get("images"))
         if isinstance(refusal, str):
-            self._tell(choice, "refusal", refusal)
+            self._emit_whole_text(choice, "refusal", refusal)
         calls = message.get("tool_calls")
         for position, told in enumerate(calls if isinstance(calls, list) else ()):
             if isinstance(told, dict):
@@ -767,20 +773,20 @@ class ChatDialect(Dialect):
         self._annotations(choice, message.get("annotations"))
         self._rest_of_message(choice, message, spoken=bool(self.fold.audio))
 
-    def _tell(self, choice: OpenChoice, kind: e.ValueKind, text: str) -> None:
+    def _emit_whole_text(self, choice: OpenChoice, kind: e.ValueKind, text: str) -> None:
         if text:
             index, key = self._place(choice, kind)
             self.tell_value(index, kind, key, text, whole=False)
 
     def _tell_content(self, choice: OpenChoice, content: str) -> None:
         if not self.think_tags:
-            self._tell(choice, "text", content)
+            self._emit_whole_text(choice, "text", content)
             return
         tags = ThinkTags()
         pieces = [*tags.feed(content), *tags.close()]
-        choice.tags = None
+        choice.open_tags = None
         for kind in THINK_KINDS:
-            self._tell(choice, kind, "".join(piece for found, piece in pieces if found == kind))
+            self._emit_whole_text(choice, kind, "".join(piece for found, piece in pieces if found == kind))
 
     # ------------------------------------------------------------------------------------------- the end
 
@@ -802,7 +808,7 @@ class ChatDialect(Dialect):
         self.ended = True
         word = self.choices[min(self.choices)].finish_reason if self.choices else None
         stop = None if word is None else stop_of(word)
-        self.out.append(Ending(outcome, data, None, word if stop is None else stop.reason or word))
+        self.out.append(PendingFinish(outcome, data, None, word if stop is None else stop.reason or word))
 
     def _outcome(self, outcome: Outcome) -> tuple[Outcome, str | None]:
         """The outcome, and the server's word that decided it. The gravest word of all choices counts."""
@@ -841,16 +847,16 @@ class ChatDialect(Dialect):
     def _end_choice(self, choice: OpenChoice, outcome: Outcome) -> None:
         """What was cut off is the last thing that began; all before it is whole."""
         legacy = self.calls.end(choice.calls, cancelled=outcome is CANCELLED)
-        if choice.reasoning is not None and choice.details is not None:
-            details = choice.details.joined()
-            self.late.setdefault(choice.reasoning, {})["reasoning_details"] = details
-        for kind, piece in () if choice.tags is None else choice.tags.close():
+        if choice.reasoning is not None and choice.reasoning_details is not None:
+            details = choice.reasoning_details.joined()
+            self.late_fields.setdefault(choice.reasoning, {})["reasoning_details"] = details
+        for kind, piece in () if choice.open_tags is None else choice.open_tags.close():
             self._fragment(choice, kind, piece)
         more: JSON = {"finish_reason": ""} if choice.told.get("finish_reason") == "" else {}
         field = choice.reasoning_field
         if more or field is not None or legacy is not None or choice.finish_reason is None:
             self.out.append(e.ChoiceUpdated(choice.index, choice.finish_reason, more, field, legacy))
-        if self.halves.pop((-1 - choice.index, TRANSCRIPT), None) is not None:
+        if self.pending_surrogates.pop((-1 - choice.index, TRANSCRIPT), None) is not None:
             self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a transcript")
             self.out.append(e.TranscriptDelta("\ufffd"))
         called = {call.index: call for call in choice.calls.calls if call.index is not None}
@@ -866,12 +872,12 @@ class ChatDialect(Dialect):
                 self.calls.flush(call)
             if status is not None:
                 status = "incomplete" if cut and index == started[len(started) - 1] else "completed"
-            self.finish_item(index, status, self.late.get(index))
+            self.finish_item(index, status, self.late_fields.get(index))
 
 
-SPOKEN: Final = ("data", "transcript")
-TRANSCRIPT: Final[ValueKey] = ("transcript",)
-REASONING_KEY: Final[ValueKey] = ("content", 0, "text")
+AUDIO_FRAGMENTS: Final = ("data", "transcript")
+TRANSCRIPT: Final[ValuePath] = ("transcript",)
+REASONING_KEY: Final[ValuePath] = ("content", 0, "text")
 THINK_KINDS: Final[tuple[e.ValueKind, e.ValueKind]] = ("reasoning", "text")
 DEEPEST_REASONING: Final = 3
 """How deep the texts of reasoning stand in objects and lists."""

@@ -12,9 +12,9 @@ from deltafold.model.response import Outcome, Usage, counted_usage
 
 __all__ = ["NO_WORDS", "STOPS", "Stop", "normalized", "stop_of"]
 
-FIRST_WINS: Final = ("id", "model", "created")
+KEEP_FIRST: Final = ("id", "model", "created")
 """Members of a chunk that say the same in each, or should."""
-OF_CHUNK: Final = frozenset({"choices", "usage", "obfuscation", "object", "error", *FIRST_WINS})
+OF_CHUNK: Final = frozenset({"choices", "usage", "obfuscation", "object", "error", *KEEP_FIRST})
 KNOWN_CHUNK: Final = frozenset(
     {"choices", "usage", "model", "created", "x_groq", "prompt_filter_results", "prompt_annotations"}
 )

@@ -18,8 +18,8 @@ class ThinkTags:
     `<think-tank>` is text, and so is a `</think>` that nothing opened.
     """
 
-    MEMORY: Final = ("thinking", "held")
-    __slots__ = MEMORY
+    SNAPSHOT_FIELDS: Final = ("thinking", "held")
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self) -> None:
         self.thinking = False

@@ -45,8 +45,8 @@ class ChatWriter(Writer):
     """Events in, chunks out."""
 
     name = "chat"
-    MEMORY: ClassVar[tuple[str, ...]] = (
-        *Writer.MEMORY,
+    SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
+        *Writer.SNAPSHOT_FIELDS,
         "head",
         "choices",
         "calls",

@@ -114,8 +114,8 @@ def quoted_name(path: str, at: int) -> tuple[str, int] | None:
 class Container:
     """An object or array that is open."""
 
-    MEMORY: Final = ("is_array", "here", "keys", "count")
-    __slots__ = MEMORY
+    SNAPSHOT_FIELDS: Final = ("is_array", "here", "keys", "count")
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, is_array: bool, here: Step) -> None:
         self.is_array = is_array
@@ -138,8 +138,8 @@ class Container:
 class PartialArguments:
     """The arguments of one call."""
 
-    MEMORY: Final = ("open", "leaf", "tree", "strings")
-    __slots__ = MEMORY
+    SNAPSHOT_FIELDS: Final = ("open", "leaf", "tree", "strings")
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self) -> None:
         self.open: list[Container] = []

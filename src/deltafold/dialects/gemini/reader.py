@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
-from deltafold.dialects.base import Dialect, cause_of
+from deltafold.dialects.base import Dialect, error_field_of
 from deltafold.dialects.claims import dialect_of
 from deltafold.dialects.gemini.partial_arguments import Container, PartialArguments, Path, compact, steps_of
 from deltafold.dialects.gemini.table import (
@@ -42,7 +42,7 @@ from deltafold.dialects.gemini.table import (
     usage_from,
 )
 from deltafold.dialects.gemini.table import COUNTS as USAGE_COUNTS
-from deltafold.machine.fold import Ending, Fold
+from deltafold.machine.fold import Fold, PendingFinish
 from deltafold.machine.lifecycle import (
     CANCELLED,
     COMPLETED,
@@ -53,13 +53,13 @@ from deltafold.machine.lifecycle import (
     TRUNCATED,
 )
 from deltafold.machine.records import empty
-from deltafold.machine.values import ValueKey
+from deltafold.machine.values import ValuePath
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
 from deltafold.model.json_values import copied, joined, string
 from deltafold.model.response import Outcome
-from deltafold.wire.json_text import HIGH, LAST, Paths, Report, join_halves
+from deltafold.wire.json_text import HIGH, LAST, Paths, ReportAnomaly, join_halves
 
 __all__ = ["GeminiDialect"]
 
@@ -69,16 +69,16 @@ PLAIN: Final = (e.TextDelta, e.ReasoningDelta)
 """The events of a chunk that brings nothing but text."""
 MESSAGE: Final = "message"
 REASONING: Final = "reasoning"
-ARGUMENTS: Final[ValueKey] = ("arguments",)
-HALF: Final[ValueKey] = ("partialArgs",)
+ARGUMENTS: Final[ValuePath] = ("arguments",)
+HALF: Final[ValuePath] = ("partialArgs",)
 """Where half a surrogate pair waits that ends a piece of a string inside of arguments."""
 
 
 class OpenRun:
     """Consecutive parts of text, or of thought: a message or a reasoning item that is open."""
 
-    MEMORY: Final = ("kind", "index", "parts", "joins")
-    __slots__ = MEMORY
+    SNAPSHOT_FIELDS: Final = ("kind", "index", "parts", "joins")
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, kind: str, index: int) -> None:
         self.kind = kind
@@ -92,8 +92,8 @@ class OpenRun:
 class OpenCall:
     """A function call."""
 
-    MEMORY: Final = ("index", "data", "partial", "streamed", "open", "damaged")
-    __slots__ = MEMORY
+    SNAPSHOT_FIELDS: Final = ("index", "data", "partial", "streamed", "open", "damaged")
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, index: int, data: JSON) -> None:
         self.index = index
@@ -112,7 +112,7 @@ class OpenCall:
 class OpenCandidate:
     """What is known of one candidate."""
 
-    MEMORY: Final = (
+    SNAPSHOT_FIELDS: Final = (
         "index",
         "run",
         "calls",
@@ -125,7 +125,7 @@ class OpenCandidate:
         "shown",
         "content",
     )
-    __slots__ = MEMORY
+    __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -177,8 +177,8 @@ class GeminiDialect(Dialect):
         (PartialArguments, 0),
     )
 
-    MEMORY: ClassVar[tuple[str, ...]] = (
-        *Dialect.MEMORY,
+    SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
+        *Dialect.SNAPSHOT_FIELDS,
         "failing",
         "known",
         "usage",
@@ -187,9 +187,11 @@ class GeminiDialect(Dialect):
         "block",
         "candidates",
     )
-    __slots__ = MEMORY[len(Dialect.MEMORY) :]
+    __slots__ = SNAPSHOT_FIELDS[len(Dialect.SNAPSHOT_FIELDS) :]
 
-    def __init__(self, fold: Fold, report: Report, lifts: CallLifts, *, think_tags: bool = False) -> None:
+    def __init__(
+        self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
+    ) -> None:
         super().__init__(fold, report, lifts, think_tags=think_tags)
         self.failing: JSON | None = None
         """The error that was reported, as it came."""
@@ -214,19 +216,19 @@ class GeminiDialect(Dialect):
         if self.ended:
             kind = payload.get("type")
             if not isinstance(kind, str) or kind not in self.heartbeats:
-                self.once(AnomalyCode.EVENT_AFTER_END, None, "a chunk came after the end")
+                self.report_once(AnomalyCode.EVENT_AFTER_END, None, "a chunk came after the end")
         else:
             self._payload(payload, name)
         return self.out
 
-    def body(self, payload: JSON) -> list[Any]:
+    def translate_body(self, payload: JSON) -> list[Any]:
         """A whole body that is one JSON object: it looks like the one chunk of a stream."""
         return self.translate(payload, "")
 
-    def done_sentinel(self) -> list[Any]:
+    def handle_done(self) -> list[Any]:
         """`[DONE]` came, which only proxies send on this wire. It ends nothing."""
         self.begin_payload()
-        self.once(AnomalyCode.DONE_OF_ANOTHER_WIRE, None, "[DONE] came, which this wire does not have")
+        self.report_once(AnomalyCode.DONE_OF_ANOTHER_WIRE, None, "[DONE] came, which this wire does not have")
         return self.out
 
     @property
@@ -242,7 +244,7 @@ class GeminiDialect(Dialect):
             self._end(outcome)
         return self.out
 
-    def fail(self, error: ResponseError) -> list[Any]:
+    def reject_body(self, error: ResponseError) -> list[Any]:
         """The stream is none of this dialect."""
         self.begin_payload()
         if not self.ended:
@@ -251,12 +253,12 @@ class GeminiDialect(Dialect):
             self._end(TRUNCATED)
         return self.out
 
-    def begins(self, payload: JSON, name: str) -> bool | None:
+    def can_begin(self, payload: JSON, name: str) -> bool | None:
         """Whether a response may begin with a payload; None where that belongs to no response."""
         inner = unwrapped(payload)
         return True if inner.keys() & OF_RESPONSE or is_snake(inner) else None
 
-    def plain_text(
+    def text_path(
         self, payload: JSON, event: Any
     ) -> tuple[tuple[str | int, ...], tuple[str, Callable[[str], bool]] | None] | None:
         """Where the text of an event stands in the payload that made it.
@@ -266,7 +268,7 @@ class GeminiDialect(Dialect):
         """
         inner = unwrapped(payload)
         candidates = inner.get("candidates")
-        if self.halves or type(candidates) is not list or len(candidates) != 1:
+        if self.pending_surrogates or type(candidates) is not list or len(candidates) != 1:
             return None
         content = candidates[0].get("content")
         parts = content.get("parts") if type(content) is dict else None
@@ -339,7 +341,7 @@ class GeminiDialect(Dialect):
             self.out.append(e.UnknownEvent(kind if isinstance(kind, str) else name, payload))
 
     def _invalid(self, what: str, value: Any) -> None:
-        self.once(AnomalyCode.INVALID_FIELD, what, f"{what} is {value!r:.40}")
+        self.report_once(AnomalyCode.INVALID_FIELD, what, f"{what} is {value!r:.40}")
 
     def _members(self, inner: JSON, outer: JSON | None) -> None:
         """The members of the response beside its candidates and usage. Repeated ones say nothing new."""
@@ -348,7 +350,9 @@ class GeminiDialect(Dialect):
             if key in ("candidates", "usageMetadata", "error") or value == known.get(key) or empty(value):
                 continue
             if key == "responseId" and key in known:
-                self.once(AnomalyCode.RESPONSE_ID_CHANGED, None, f"{known[key]!r:.40} became {value!r:.40}")
+                self.report_once(
+                    AnomalyCode.RESPONSE_ID_CHANGED, None, f"{known[key]!r:.40} became {value!r:.40}"
+                )
             elif key != "promptFeedback" or key not in known:
                 new[key] = value
         for key, value in outer.items() if outer is not None else ():
@@ -401,12 +405,14 @@ class GeminiDialect(Dialect):
     def _error(self, payload: JSON) -> None:
         error = error_from_payload(payload)
         if self.failing is not None:
-            self.once(AnomalyCode.ERROR_AFTER_FAILURE, None, "an error came after the response had failed")
+            self.report_once(
+                AnomalyCode.ERROR_AFTER_FAILURE, None, "an error came after the response had failed"
+            )
             if error.kind is ErrorKind.UNKNOWN:
                 return
-        self.failing = cause_of(payload, error)
+        self.failing = error_field_of(payload, error)
         self.out.append(e.ErrorReported(error))
-        if getattr(self.report, "by_payload", None) is not None:
+        if getattr(self.report, "payload_count", None) is not None:
             self._end(TRUNCATED)  # a caller that feeds payloads knows no other end
 
     def _wrong_dialect(self, payload: JSON, found: str) -> None:
@@ -420,7 +426,7 @@ class GeminiDialect(Dialect):
     def _candidate(self, told: JSON, index: int) -> None:
         candidate = self.candidates.get(index)
         if candidate is None:
-            self.bounded(index)
+            self.check_index_limit(index)
             if len(self.candidates) >= self.fold.limits.items:
                 raise LimitExceeded("items", self.fold.limits.items)
             candidate = self.candidates[index] = OpenCandidate(index)
@@ -465,7 +471,7 @@ class GeminiDialect(Dialect):
         if word is not None and word != candidate.finish:
             candidate.finish = word
             if stop_of(word) is None:
-                self.once(
+                self.report_once(
                     AnomalyCode.FINISH_REASON_UNKNOWN, word[:60], f"{word[:60]!r} is a word of no table"
                 )
         elif not new:
@@ -584,7 +590,7 @@ class GeminiDialect(Dialect):
             call = candidate.call
             if call is None or not call.open:
                 if told or call is None or not call.streamed:
-                    self.once(
+                    self.report_once(
                         AnomalyCode.CALL_NOT_OPEN, None, "a functionCall has no name, and no call is open"
                     )
                     self.out.append(e.UnknownEvent("functionCall", part))
@@ -648,11 +654,13 @@ class GeminiDialect(Dialect):
         ident, name = string(told, "id"), string(told, "name")
         if ident and ident != known["call_id"]:
             if known["call_id"] in candidate.ids:
-                self.once(AnomalyCode.CALL_ID_CHANGED, call.index, f"the id became {ident[:40]!r}")
+                self.report_once(AnomalyCode.CALL_ID_CHANGED, call.index, f"the id became {ident[:40]!r}")
             candidate.ids[ident] = call.index
             new["call_id"] = ident
         if name and name != known["name"]:
-            self.once(AnomalyCode.NAME_CHANGED, call.index, f"{known['name']!r:.40} became {name[:40]!r}")
+            self.report_once(
+                AnomalyCode.NAME_CHANGED, call.index, f"{known['name']!r:.40} became {name[:40]!r}"
+            )
             new["name"] = name
         news = {key: value for key, value in new.items() if known.get(key) != value}
         if news:
@@ -718,7 +726,9 @@ class GeminiDialect(Dialect):
     def _drop(self, call: OpenCall, piece: Any) -> None:
         """A piece that has no place in the arguments: the call is not whole without it."""
         call.damaged = True
-        self.once(AnomalyCode.PARTIAL_ARGUMENT_LOST, call.index, f"a piece of arguments is {piece!r:.80}")
+        self.report_once(
+            AnomalyCode.PARTIAL_ARGUMENT_LOST, call.index, f"a piece of arguments is {piece!r:.80}"
+        )
         self.out.append(e.UnknownEvent("partialArgs", piece))
 
     def _piece(self, call: OpenCall, piece: JSON) -> None:
@@ -786,19 +796,19 @@ class GeminiDialect(Dialect):
     def _grow_tree(self, call: OpenCall, writer: PartialArguments) -> None:
         """A path came again that is closed: what had been handed out cannot go on."""
         if writer.tree is None:
-            self.once(AnomalyCode.VALUE_CONTRADICTED, call.index, "a path of the arguments came again")
+            self.report_once(AnomalyCode.VALUE_CONTRADICTED, call.index, "a path of the arguments came again")
             half = self._half(call)
             writer.become_tree(self._raw(call) + half)
 
     def _whole_letters(self, call: OpenCall, text: str, *, more: bool) -> str:
         """A piece of a string in whole characters: a half of a surrogate pair waits for the other one."""
-        if text and (self.halves or HIGH <= text[0] <= LAST or HIGH <= text[-1] <= LAST):
-            text = join_halves(self.halves, (call.index, HALF), text, self.report)
+        if text and (self.pending_surrogates or HIGH <= text[0] <= LAST or HIGH <= text[-1] <= LAST):
+            text = join_halves(self.pending_surrogates, (call.index, HALF), text, self.report)
         return text if more else text + self._half(call)
 
     def _half(self, call: OpenCall) -> str:
         """What stands for half a pair whose other half did not come."""
-        if self.halves.pop((call.index, HALF), None) is None:
+        if self.pending_surrogates.pop((call.index, HALF), None) is None:
             return ""
         self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
         return "\ufffd"
@@ -821,7 +831,7 @@ class GeminiDialect(Dialect):
             text = call.partial.whole()[:-1]
             self.tell_value(call.index, "arguments", ARGUMENTS, text, whole=False)
         if status is not None:
-            self.once(
+            self.report_once(
                 AnomalyCode.CALL_NOT_ENDED, call.index, "a call was to go on, and nothing more of it came"
             )
         call.open = False
@@ -851,7 +861,7 @@ class GeminiDialect(Dialect):
         if self.failing is not None:
             data["error"] = self.failing
         reason = word if stop is None or stop.reason is None else stop.reason
-        self.end_response(Ending(outcome, data, None, reason))
+        self.end_response(PendingFinish(outcome, data, None, reason))
 
     def _end_candidate(self, candidate: OpenCandidate, closes: str | None) -> None:
         stop = None if candidate.finish is None else stop_of(candidate.finish)

@@ -59,8 +59,8 @@ class GeminiWriter(Writer):
     """Events in, chunks out."""
 
     name = "gemini"
-    MEMORY: ClassVar[tuple[str, ...]] = (
-        *Writer.MEMORY,
+    SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
+        *Writer.SNAPSHOT_FIELDS,
         "tail",
         "prefixes",
         "open_calls",

@@ -13,19 +13,19 @@ from typing import Any, ClassVar, Final, TypeAlias, cast
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
-from deltafold.dialects.base import Dialect, cause_of, usage_from
+from deltafold.dialects.base import Dialect, error_field_of, usage_from
 from deltafold.dialects.claims import TYPES, dialect_of
 from deltafold.machine.evidence import (
     as_part,
     close_item,
     is_refusal,
-    settle_as_streamed,
-    settle_item,
-    settle_no_arguments,
-    settle_part,
-    settle_value,
+    reconcile_as_streamed,
+    reconcile_item,
+    reconcile_no_arguments,
+    reconcile_part,
+    reconcile_value,
 )
-from deltafold.machine.fold import Ending, Fold
+from deltafold.machine.fold import Fold, PendingFinish
 from deltafold.machine.lifecycle import (
     CANCELLED,
     COMPLETED,
@@ -37,42 +37,48 @@ from deltafold.machine.lifecycle import (
     PART_OPEN,
     TRUNCATED,
 )
-from deltafold.machine.records import ItemRecord, Value, arguments_key, empty, merge_fields
-from deltafold.machine.values import GROUPS, ITEM_VALUES, ValueKey, delta_of, find
+from deltafold.machine.records import ItemRecord, StreamedValue, arguments_key, empty, merge_fields
+from deltafold.machine.values import GROUPS, ITEM_VALUES, ValuePath, delta_of, find
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
 from deltafold.model.json_values import copied, string
 from deltafold.model.response import Outcome
-from deltafold.wire.json_text import Paths, Report, join_halves, join_surrogates, mend
+from deltafold.wire.json_text import (
+    Paths,
+    ReportAnomaly,
+    join_halves,
+    join_surrogates,
+    replace_lone_surrogates,
+)
 
 __all__ = ["ResponsesDialect"]
 
 JSON: TypeAlias = dict[str, Any]
 
 
-class Streamed:
+class ValueWire:
     """How the wire streams one kind of value."""
 
     __slots__ = ("index", "item_type", "key", "kind", "told")
 
-    def __init__(self, kind: e.ValueKind, item_type: str, told: str, key: ValueKey, index: str = "") -> None:
+    def __init__(self, kind: e.ValueKind, item_type: str, told: str, key: ValuePath, index: str = "") -> None:
         self.kind: e.ValueKind = kind
         self.item_type = item_type
         """The type of the item, where it was not announced."""
         self.told = told
         """The member of the `done` event that holds the whole value."""
-        self.key: ValueKey = key
+        self.key: ValuePath = key
         """Where it stands in its item. A -1 is the part's or command's index."""
         self.index = index
         """The member that holds that index."""
 
 
-TEXT: Final = Streamed("text", "message", "text", ("content", -1, "text"), "content_index")
-REFUSAL: Final = Streamed("refusal", "message", "refusal", ("content", -1, "refusal"), "content_index")
-SUMMARY: Final = Streamed("summary", "reasoning", "text", ("summary", -1, "text"), "summary_index")
-REASONING: Final = Streamed("reasoning", "reasoning", "text", ("content", -1, "text"), "content_index")
-COMMAND: Final = Streamed("command", "shell_call", "command", ("action", "commands", -1), "command_index")
+TEXT: Final = ValueWire("text", "message", "text", ("content", -1, "text"), "content_index")
+REFUSAL: Final = ValueWire("refusal", "message", "refusal", ("content", -1, "refusal"), "content_index")
+SUMMARY: Final = ValueWire("summary", "reasoning", "text", ("summary", -1, "text"), "summary_index")
+REASONING: Final = ValueWire("reasoning", "reasoning", "text", ("content", -1, "text"), "content_index")
+COMMAND: Final = ValueWire("command", "shell_call", "command", ("action", "commands", -1), "command_index")
 
 STREAMED: Final = {
     "response.output_text": TEXT,
@@ -82,15 +88,15 @@ STREAMED: Final = {
     "response.reasoning_text": REASONING,
     "response.reasoning": REASONING,  # Open Responses, schema/events.tsp
     "response.content_part": TEXT,  # only its delta: {"type": "text_delta", "text"}, ChatGPT backend
-    "response.function_call_arguments": Streamed("arguments", "function_call", "arguments", ("arguments",)),
-    "response.mcp_call_arguments": Streamed("arguments", "mcp_call", "arguments", ("arguments",)),
-    "response.custom_tool_call_input": Streamed("arguments", "custom_tool_call", "input", ("input",)),
-    "response.code_interpreter_call_code": Streamed("code", "code_interpreter_call", "code", ("code",)),
-    "response.apply_patch_call_operation_diff": Streamed(
+    "response.function_call_arguments": ValueWire("arguments", "function_call", "arguments", ("arguments",)),
+    "response.mcp_call_arguments": ValueWire("arguments", "mcp_call", "arguments", ("arguments",)),
+    "response.custom_tool_call_input": ValueWire("arguments", "custom_tool_call", "input", ("input",)),
+    "response.code_interpreter_call_code": ValueWire("code", "code_interpreter_call", "code", ("code",)),
+    "response.apply_patch_call_operation_diff": ValueWire(
         "diff", "apply_patch_call", "diff", ("operation", "diff")
     ),
     "response.shell_call_command": COMMAND,
-    "response.mcp_call_output": Streamed("output", "mcp_call", "output", ("output",)),  # xAI
+    "response.mcp_call_output": ValueWire("output", "mcp_call", "output", ("output",)),  # xAI
 }
 
 PROGRESS: Final = {
@@ -130,7 +136,7 @@ TERMINALS: Final = {
     "response.cancelled": CANCELLED,
 }
 ERRORS: Final = ("error", "response.error")
-OF_NO_RESPONSE: Final = {*ERRORS, "codex.rate_limits"}
+CONNECTION_EVENTS: Final = {*ERRORS, "codex.rate_limits"}
 NOT_RISING: Final = AnomalyCode.SEQUENCE_NOT_RISING
 DELTAS: Final = {
     *(f"{kind}.delta" for kind in STREAMED),
@@ -140,7 +146,7 @@ DELTAS: Final = {
 }
 """Types of which the `delta` is a piece of something longer."""
 MANY_ANNOUNCEMENTS: Final = 32
-TOLD_OF_FAILURE: Final = {"error", "response.failed", *HEARTBEATS}
+ALLOWED_AFTER_FAILURE: Final = {"error", "response.failed", *HEARTBEATS}
 """What may follow a failure: its true cause, and signs of life."""
 LIFE_CYCLE: Final = {"response.created", "response.queued", "response.in_progress", *TERMINALS}
 
@@ -154,48 +160,50 @@ class ResponsesDialect(Dialect):
     heartbeats: ClassVar[frozenset[str]] = frozenset(HEARTBEATS)
     resets: ClassVar[frozenset[str]] = frozenset({"response.in_progress", "response.queued"})
 
-    MEMORY: ClassVar[tuple[str, ...]] = (
-        *Dialect.MEMORY,
+    SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
+        *Dialect.SNAPSHOT_FIELDS,
         "ending",
         "told_by_error",
         "failed_for_good",
-        "places",
-        "ids",
-        "used",
+        "index_by_wire_index",
+        "index_by_id",
+        "indexes",
         "top",
-        "latest",
-        "unannounced",
+        "latest_by_type",
+        "implicit_items",
         "unannounced_parts",
-        "announced",
+        "announced_text",
         "again",
         "announcements",
         "waiting",
     )
-    __slots__ = ("fresh", "listed", *MEMORY[len(Dialect.MEMORY) :])
+    __slots__ = ("new_records", "listed", *SNAPSHOT_FIELDS[len(Dialect.SNAPSHOT_FIELDS) :])
 
-    def __init__(self, fold: Fold, report: Report, lifts: CallLifts, *, think_tags: bool = False) -> None:
+    def __init__(
+        self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
+    ) -> None:
         super().__init__(fold, report, lifts, think_tags=think_tags)
-        self.ending: Ending | None = None
+        self.ending: PendingFinish | None = None
         """The end of a failed response, held back for one event: its true cause may follow."""
         self.told_by_error = False
         self.failed_for_good = False
         """Whether nothing can follow the failure: neither a terminal event nor its cause."""
 
         # Identity: `output_index` is the key, ids are aliases.
-        self.places: dict[int, int] = {}
+        self.index_by_wire_index: dict[int, int] = {}
         """The wire's index, and ours. They differ only where a server uses one index for two items."""
-        self.ids: dict[str, int] = {}
+        self.index_by_id: dict[str, int] = {}
         """Item ids and call ids, and whose they are."""
-        self.used: set[int] = set()
+        self.indexes: set[int] = set()
         self.top = -1
         """The greatest of them."""
-        self.latest: dict[str, list[int]] = {}
+        self.latest_by_type: dict[str, list[int]] = {}
         """For each type that was looked for what `_latest()` knows of its items."""
-        self.unannounced: set[int] = set()
+        self.implicit_items: set[int] = set()
         self.unannounced_parts: set[tuple[int, str, int]] = set()
-        self.announced: dict[tuple[int, ValueKey], str] = {}
+        self.announced_text: dict[tuple[int, ValuePath], str] = {}
         """Text that came with an announcement. Deltas tell it again, or continue it."""
-        self.again: dict[tuple[int, ValueKey], int] = {}
+        self.again: dict[tuple[int, ValuePath], int] = {}
         """How much of a value came again after it had been told whole, `WENT_ON` where it went on."""
 
         self.listed: dict[tuple[int, int], tuple[list[Any], set[str]]] = {}
@@ -204,7 +212,7 @@ class ResponsesDialect(Dialect):
         """How often items were announced again with new fields."""
         self.waiting: dict[int, JSON] = {}
         """Fields that came so and are not handed out yet, by the index of their item."""
-        self.fresh: dict[int, ItemRecord] = {}
+        self.new_records: dict[int, ItemRecord] = {}
         """The records of items that begin with the present payload."""
 
     # ---------------------------------------------------------------------------------------- the parser
@@ -212,15 +220,15 @@ class ResponsesDialect(Dialect):
     def translate(self, payload: JSON, name: str) -> list[Any]:
         """The events of one payload. `name` is the SSE event name, "" where there is none."""
         self.out = []
-        if self.fresh:
-            self.fresh = {}
+        if self.new_records:
+            self.new_records = {}
         kind = name if name and payload.get("type") == name else self._type(payload, name)
         last = self.last_sequence_number
         number = payload.get("sequence_number")
         if last is not None and type(number) is int and number == last + 1:
             self.last_sequence_number = number
         elif number is not None:
-            if self.told_before is not None and self._was_told(number, kind):
+            if self.last_number_before_reconnect is not None and self._was_told(number, kind):
                 return self.out
             self._sequence(number)
         self._handle(payload, kind)
@@ -231,37 +239,44 @@ class ResponsesDialect(Dialect):
         if self.ended:
             self._after_end(kind)
             return
-        if self.ending is not None and kind not in TOLD_OF_FAILURE:
+        if self.ending is not None and kind not in ALLOWED_AFTER_FAILURE:
             self._finish()
             self._after_end(kind)
             return
         if "delta" in payload and kind not in DELTAS:
             # No fragment, so that no other half of a pair can follow.
-            payload = {**payload, "delta": mend(payload["delta"], self.report, frozenset())}
+            payload = {
+                **payload,
+                "delta": replace_lone_surrogates(payload["delta"], self.report, frozenset()),
+            }
         HANDLERS.get(kind, ResponsesDialect._other)(self, payload, kind)
 
-    def plain_text(self, payload: JSON, event: Any) -> tuple[tuple[str], None] | None:
+    def text_path(self, payload: JSON, event: Any) -> tuple[tuple[str], None] | None:
         """Where the text of an event stands in the payload that made it.
 
         Only if payloads that differ in nothing else make events that differ in nothing else.
         """
-        if self.halves or payload.get("delta") != event.text:
+        if self.pending_surrogates or payload.get("delta") != event.text:
             return None
         if self.lifts.declared and isinstance(event, e.ArgumentsDelta):
             return None
         # What names the item has to name it for good: what nobody is called by may yet be another item's.
         place = payload.get("output_index")
-        owners = [] if place is None else [self.places.get(place) if type(place) is int else None]
-        owners += [self.ids.get(ident) for ident in ids_of(payload)]
+        owners = (
+            [] if place is None else [self.index_by_wire_index.get(place) if type(place) is int else None]
+        )
+        owners += [self.index_by_id.get(ident) for ident in ids_of(payload)]
         return (("delta",), None) if owners and owners == [event.output_index] * len(owners) else None
 
-    def done_sentinel(self) -> list[Any]:
+    def handle_done(self) -> list[Any]:
         """`[DONE]` came."""
         self._clear()
         if self.ending is not None:
             self._finish()
         elif not self.ended:
-            self.once(AnomalyCode.DONE_BEFORE_TERMINAL, None, "[DONE] came, and the response has no end")
+            self.report_once(
+                AnomalyCode.DONE_BEFORE_TERMINAL, None, "[DONE] came, and the response has no end"
+            )
         return self.out
 
     @property
@@ -277,20 +292,20 @@ class ResponsesDialect(Dialect):
         elif not self.ended:
             if outcome is TRUNCATED:
                 self.report(AnomalyCode.MISSING_TERMINAL, "the transport ended before the response did")
-            self._close(Ending(outcome))
+            self._close(PendingFinish(outcome))
         return self.out
 
-    def fail(self, error: ResponseError) -> list[Any]:
+    def reject_body(self, error: ResponseError) -> list[Any]:
         """The stream is none of this dialect."""
         self._clear()
         if self.ending is not None:
             self._finish()
         elif not self.ended:
             self.out.append(e.ErrorReported(error))
-            self._close(Ending(FAILED, {"status": "failed"}))
+            self._close(PendingFinish(FAILED, {"status": "failed"}))
         return self.out
 
-    def body(self, payload: JSON) -> list[Any]:
+    def translate_body(self, payload: JSON) -> list[Any]:
         """A whole body that is one JSON object."""
         self._clear()
         kind = self._type(payload, "")
@@ -298,7 +313,7 @@ class ResponsesDialect(Dialect):
         self._handle(payload, kind)
         return self.out
 
-    def seen(self, payload: JSON, name: str) -> bool | None:
+    def was_seen(self, payload: JSON, name: str) -> bool | None:
         """Whether a payload that comes over another connection had come before, by its number.
 
         None where numbers do not tell: there is none, or those before did not rise. The end of a response is
@@ -331,32 +346,38 @@ class ResponsesDialect(Dialect):
 
     def _was_told(self, number: Any, kind: str) -> bool:
         """Whether a connection that had come to new events goes back to old ones."""
-        old = type(number) is int and self.told_before is not None and number <= self.told_before
+        old = (
+            type(number) is int
+            and self.last_number_before_reconnect is not None
+            and number <= self.last_number_before_reconnect
+        )
         return old and kind not in TERMINALS and kind not in ERRORS
 
-    def begins(self, payload: JSON, name: str) -> bool | None:
+    def can_begin(self, payload: JSON, name: str) -> bool | None:
         """Whether a response may begin with a payload; None where that belongs to no response."""
         kind = string(payload, "type") or name
         if kind in LIFE_CYCLE or (not kind and payload.get("object") == "response"):
             return True
-        return False if (kind in HANDLERS or kind in PROGRESS) and kind not in OF_NO_RESPONSE else None
+        return False if (kind in HANDLERS or kind in PROGRESS) and kind not in CONNECTION_EVENTS else None
 
     # ----------------------------------------------------------------------------------------- one event
 
     def _clear(self) -> None:
         self.out = []
-        self.fresh = {}
+        self.new_records = {}
 
     def _type(self, payload: JSON, name: str) -> str:
         kind = payload.get("type")
         if isinstance(kind, str) and kind:
             if name and name != kind:
-                self.once(AnomalyCode.EVENT_NAME_DIFFERS, None, f"event {name[:40]!r} has type {kind[:40]!r}")
+                self.report_once(
+                    AnomalyCode.EVENT_NAME_DIFFERS, None, f"event {name[:40]!r} has type {kind[:40]!r}"
+                )
             if payload.get("object") == "error":
                 return "error"  # vLLM: the type is that of the error
             return kind
         if name:
-            self.once(AnomalyCode.TYPE_ONLY_IN_EVENT_NAME, None, f"no type in event {name[:40]!r}")
+            self.report_once(AnomalyCode.TYPE_ONLY_IN_EVENT_NAME, None, f"no type in event {name[:40]!r}")
             return name
         if is_error_payload(payload):
             return "error"
@@ -364,7 +385,7 @@ class ResponsesDialect(Dialect):
             return WHOLE_RESPONSE
         if "choices" in payload or payload.get("object") == "chat.completion.chunk":
             return CHAT_CHUNK
-        self.once(AnomalyCode.TYPE_MISSING, None, f"no type among {', '.join(payload)[:80]}")
+        self.report_once(AnomalyCode.TYPE_MISSING, None, f"no type among {', '.join(payload)[:80]}")
         return ""
 
     def _sequence(self, number: Any) -> None:
@@ -373,7 +394,7 @@ class ResponsesDialect(Dialect):
             return
         last = self.last_sequence_number
         if last is not None and number <= last:
-            self.once(NOT_RISING, None, f"{number} came after {last}")
+            self.report_once(NOT_RISING, None, f"{number} came after {last}")
             return
         if number > (0 if last is None else last + 1):
             if last is not None:
@@ -391,13 +412,13 @@ class ResponsesDialect(Dialect):
             # What is remembered of them is bounded: after the end no limit counts what comes.
             known = kind if kind in HANDLERS or kind in PROGRESS else None
             what = kind.removeprefix(NO_TYPE)[:60]
-            self.once(AnomalyCode.EVENT_AFTER_END, known, f"{what} came after the end")
+            self.report_once(AnomalyCode.EVENT_AFTER_END, known, f"{what} came after the end")
 
     def _other(self, payload: JSON, kind: str) -> None:
         """Types without a handler of their own."""
         if kind in PROGRESS:
             item_type, status = PROGRESS[kind]
-            record = self._locate(payload, item_type)
+            record = self._find_or_begin(payload, item_type)
             if record.state is not ITEM_DONE:
                 self.out.append(e.ItemProgress(record.index, status))
         elif kind in HEARTBEATS:
@@ -419,10 +440,10 @@ class ResponsesDialect(Dialect):
         if payload.get("object") == "response" or "output" in payload or "usage" in payload:
             # `event: response.completed` with the response itself as data: proxies of the SAP AI core kind.
             if kind != WHOLE_RESPONSE:
-                self.once(AnomalyCode.RESPONSE_NOT_NESTED, None, f"{kind} holds the response itself")
+                self.report_once(AnomalyCode.RESPONSE_NOT_NESTED, None, f"{kind} holds the response itself")
             return {k: v for k, v in payload.items() if k not in ("type", "sequence_number")}
         if response is not None:
-            self.once(AnomalyCode.INVALID_FIELD, "response", "response is no object")
+            self.report_once(AnomalyCode.INVALID_FIELD, "response", "response is no object")
         return {}
 
     def _start(self, data: JSON | None = None, *, announced: bool = False) -> None:
@@ -441,7 +462,7 @@ class ResponsesDialect(Dialect):
         if not self.started:
             self._start(response, announced=kind == "response.created")
         elif kind == "response.created":
-            self.once(AnomalyCode.ANNOUNCED_TWICE, None, "response.created came again")
+            self.report_once(AnomalyCode.ANNOUNCED_TWICE, None, "response.created came again")
         if kind != "response.created" or self.out == []:
             status = response.get("status", kind.removeprefix("response."))
             data = without_output(response)
@@ -455,7 +476,7 @@ class ResponsesDialect(Dialect):
     def _check_response_id(self, response: JSON) -> None:
         known, told = self.fold.data.get("id"), response.get("id")
         if isinstance(known, str) and isinstance(told, str) and known != told:
-            self.once(AnomalyCode.RESPONSE_ID_CHANGED, None, f"{known[:40]} became {told[:40]}")
+            self.report_once(AnomalyCode.RESPONSE_ID_CHANGED, None, f"{known[:40]} became {told[:40]}")
 
     def _usage(self, response: JSON) -> None:
         usage = response.get("usage")
@@ -483,7 +504,7 @@ class ResponsesDialect(Dialect):
         if outcome is FAILED:
             self._failed(response, data, order)
         else:
-            self._close(Ending(outcome, data, order, by_server=True))
+            self._close(PendingFinish(outcome, data, order, by_server=True))
 
     def _outcome(self, response: JSON, kind: str) -> Outcome:
         outcome = TERMINALS.get(kind, COMPLETED)
@@ -504,7 +525,7 @@ class ResponsesDialect(Dialect):
             self.out.append(e.ErrorReported(error))
         elif self.ending is not None and empty(data.get("error")):
             data["error"] = self.ending.data.get("error")
-        self.ending = Ending(FAILED, data, order, by_server=True)
+        self.ending = PendingFinish(FAILED, data, order, by_server=True)
         self.failed_for_good = self.told_by_error or not empty(response.get("error"))
 
     def _error(self, payload: JSON, kind: str) -> None:
@@ -516,7 +537,7 @@ class ResponsesDialect(Dialect):
             beside = payload.get("status"), payload.get("status_code")
             self.failed_for_good = not self.started or beside != (None, None)
             self.out.append(e.ErrorReported(error))
-            self.ending = Ending(FAILED, {"status": "failed", "error": cause_of(payload, error)})
+            self.ending = PendingFinish(FAILED, {"status": "failed", "error": error_field_of(payload, error)})
             return
         self.report(AnomalyCode.ERROR_AFTER_FAILURE, "an error came after the response had failed")
         if error.kind is not ErrorKind.UNKNOWN:
@@ -528,16 +549,16 @@ class ResponsesDialect(Dialect):
         what = "a Chat Completions chunk" if found == "chat" else kind[:60] or "a payload of another API"
         message = f"{what} came where a Responses stream was expected: use dialect={found!r}"
         self.refuse_dialect(payload, message)
-        self._close(Ending(FAILED, {"status": "failed"}))
+        self._close(PendingFinish(FAILED, {"status": "failed"}))
 
     def _finish(self) -> None:
         assert self.ending is not None
         ending, self.ending = self.ending, None
         self._close(ending)
 
-    def _close(self, ending: Ending) -> None:
+    def _close(self, ending: PendingFinish) -> None:
         """What ends with the response, and its end."""
-        if self.halves.pop(TRANSCRIPT, None) is not None:
+        if self.pending_surrogates.pop(TRANSCRIPT, None) is not None:
             self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a transcript")
             self.out.append(e.TranscriptDelta("\ufffd"))
         status = ITEM_STATUS_AT_END[ending.outcome]
@@ -554,13 +575,13 @@ class ResponsesDialect(Dialect):
         """An item that was never told whole, with the text that was held back for it."""
         more = {}
         for key, value in record.values.items():
-            if not value.whole:
-                announced = self.announced.pop((record.index, key), "")
+            if not value.is_complete:
+                announced = self.announced_text.pop((record.index, key), "")
                 more[key] = announced if not value.text else ""
                 if self.lifts.declared and key == ("arguments",) and record.type in LIFTABLE:
                     held = self.lifts.fragment(record.index, tool_of(record), more[key], self.out)
                     more[key] = held + self.lifts.close(record.index, self.out)
-                if (record.index, key) in self.halves and status is not None:
+                if (record.index, key) in self.pending_surrogates and status is not None:
                     self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
                     more[key] += "\ufffd"
         late = self.waiting.pop(record.index, {})
@@ -568,41 +589,41 @@ class ResponsesDialect(Dialect):
 
     # --------------------------------------------------------------------------------------------- items
 
-    def _placed(self, payload: JSON) -> tuple[int | None, int | None]:
+    def _wire_and_own_index(self, payload: JSON) -> tuple[int | None, int | None]:
         """The wire's index of an item, and ours where there is an item."""
         place = self.index(payload, "output_index")
-        return place, None if place is None else self.places.get(place)
+        return place, None if place is None else self.index_by_wire_index.get(place)
 
     def _record(self, index: int) -> ItemRecord:
-        return self.fold.items[index] if index in self.fold.items else self.fresh[index]
+        return self.fold.items[index] if index in self.fold.items else self.new_records[index]
 
-    def _owner(self, told: JSON) -> int | None:
+    def _index_of_id(self, told: JSON) -> int | None:
         """Whose id or call id this is."""
         for ident in ids_of(told):
-            if ident in self.ids:
-                return self.ids[ident]
+            if ident in self.index_by_id:
+                return self.index_by_id[ident]
         return None
 
     def _learn_ids(self, index: int, told: JSON) -> None:
         for ident in ids_of(told):
-            self.ids.setdefault(ident, index)
+            self.index_by_id.setdefault(ident, index)
 
     def _free_index(self, wanted: int | None) -> int:
-        if wanted is not None and wanted not in self.used:
+        if wanted is not None and wanted not in self.indexes:
             return wanted
         return self.top + 1
 
     def _begin(self, place: int | None, told: JSON, *, whole: bool = False) -> int:
         """An item begins, whatever told of it first. Gives its index."""
         self._check_parts(told)
-        if len(self.used) >= self.fold.limits.items:
+        if len(self.indexes) >= self.fold.limits.items:
             raise LimitExceeded("items", self.fold.limits.items)
         self._start()
         index = self._free_index(place)
-        self.used.add(index)
+        self.indexes.add(index)
         self.top = max(self.top, index)
         if place is not None:
-            self.places[place] = index
+            self.index_by_wire_index[place] = index
         self._learn_ids(index, told)
         record = ItemRecord(index, string(told, "type") or "", None)
         field = ITEM_VALUES.get(record.type, "")
@@ -610,23 +631,23 @@ class ResponsesDialect(Dialect):
         if isinstance(told.get(field), str) and told[field]:
             blank[field] = ""
         bare = {**told, **blank} if blank else told
-        record.load(bare)
-        self.fresh[index] = record
+        record.merge(bare)
+        self.new_records[index] = record
         self.out.append(e.ItemStarted(index, self.fold.item(record, bare, whole=False)))
         if not blank and not whole:
-            self.fold.prepared[index] = record
+            self.fold.announced_records[index] = record
             return index
         if whole:
             told = self._lifted_item(record, told, whole=True)
         else:
             told = self._hold_text(record, told)
-        merged, events = settle_item(record, told, self.report, whole=whole)
+        merged, events = reconcile_item(record, told, self.report, whole=whole)
         self.out += events
         if whole:
-            self.out += settle_no_arguments(record, merged)
+            self.out += reconcile_no_arguments(record, merged)
             self.out.append(e.ItemFinished(index, self.fold.item(record, merged, whole=True)))
         else:
-            record.load(merged)
+            record.merge(merged)
         return index
 
     def _hold_text(self, record: ItemRecord, told: JSON) -> JSON:
@@ -642,45 +663,47 @@ class ResponsesDialect(Dialect):
     def _hold_value(self, record: ItemRecord, told: JSON) -> None:
         field = ITEM_VALUES.get(record.type, "")
         if text := string(told, field):
-            self.announced[record.index, (field,)] = text
+            self.announced_text[record.index, (field,)] = text
             told[field] = ""
 
     def _hold_part_text(self, record: ItemRecord, group: e.Group, index: int, part: Any) -> None:
         for field, _ in record.part_values(group, part):
             if part[field]:
-                self.announced[record.index, (group, index, field)] = part[field]
+                self.announced_text[record.index, (group, index, field)] = part[field]
                 part[field] = ""
 
-    def _locate(self, payload: JSON, wanted: str) -> ItemRecord:
+    def _find_or_begin(self, payload: JSON, wanted: str) -> ItemRecord:
         """The item that an event is about; it begins where it was not announced.
 
         `output_index` is the key. `item_id` and `call_id` are aliases: they decide where the index is
         missing, or leads to an item that cannot be meant, or where they are another item's for certain.
         """
-        record = self._usual(payload, payload.get("item_id"), wanted)
+        record = self._find_exact(payload, payload.get("item_id"), wanted)
         if record is not None:
             return record
         self._start()
-        place, here = self._placed(payload)
-        owner = self._owner(payload)
-        if owner is not None and not self._fits(owner, wanted, by_name=True):
+        place, here = self._wire_and_own_index(payload)
+        owner = self._index_of_id(payload)
+        if owner is not None and not self._can_hold(owner, wanted, by_name=True):
             owner = None
-        if here is not None and owner in (None, here) and self._fits(here, wanted, by_name=True):
+        if here is not None and owner in (None, here) and self._can_hold(here, wanted, by_name=True):
             self._check_item_id(here, payload)
-            return self._adopted(here, wanted)
+            return self._set_missing_type(here, wanted)
         if owner is not None:
             if place is None:
-                self.once(AnomalyCode.INDEX_MISSING, owner, f"no output_index for item {owner}")
+                self.report_once(AnomalyCode.INDEX_MISSING, owner, f"no output_index for item {owner}")
             else:
-                self.once(AnomalyCode.INDEX_CHANGED, owner, f"item {owner} came as output_index {place}")
-            return self._adopted(owner, wanted)
+                self.report_once(
+                    AnomalyCode.INDEX_CHANGED, owner, f"item {owner} came as output_index {place}"
+                )
+            return self._set_missing_type(owner, wanted)
         if place is None or here is not None:
             code = AnomalyCode.INDEX_MISSING if place is None else AnomalyCode.INDEX_CHANGED
             found = self._latest(wanted)
             if found is not None:
-                self.once(code, found, f"a fragment of item {found} has output_index {place}")
+                self.report_once(code, found, f"a fragment of item {found} has output_index {place}")
                 return self._record(found)
-        self.once(AnomalyCode.ITEM_NOT_ANNOUNCED, place, f"a {wanted} was not announced")
+        self.report_once(AnomalyCode.ITEM_NOT_ANNOUNCED, place, f"a {wanted} was not announced")
         told: JSON = {"type": wanted}
         if isinstance(payload.get("item_id"), str):
             told = {"id": payload["item_id"], **told}
@@ -693,15 +716,15 @@ class ResponsesDialect(Dialect):
             if isinstance(payload.get("call_id"), str):
                 told["call_id"] = payload["call_id"]
         index = self._begin(place, told)
-        self.unannounced.add(index)
+        self.implicit_items.add(index)
         return self._record(index)
 
     def _latest(self, wanted: str) -> int | None:
         """The last item of a type: the last that is open, if there is one."""
         items = self.fold.items
-        found = self.latest.get(wanted)
+        found = self.latest_by_type.get(wanted)
         if found is None:
-            found = self.latest[wanted] = [0, -1]
+            found = self.latest_by_type[wanted] = [0, -1]
         # The first entry is the number of items at the last time, the second one the last item of that type.
         # The others are those that may be open: none is ever opened again.
         new: list[int] = []
@@ -721,16 +744,16 @@ class ResponsesDialect(Dialect):
             found.pop()
         return found[-1] if found[-1] >= 0 else None
 
-    def _usual(self, payload: JSON, ident: Any, wanted: Any) -> ItemRecord | None:
+    def _find_exact(self, payload: JSON, ident: Any, wanted: Any) -> ItemRecord | None:
         """The item that an index leads to, where its id and type are just what they should be."""
         place = payload.get("output_index")
-        if type(place) is int and (index := self.places.get(place)) is not None:
+        if type(place) is int and (index := self.index_by_wire_index.get(place)) is not None:
             record = self.fold.items.get(index)
             if record is not None and record.type == wanted and record.data.get("id") == ident:
                 return record
         return None
 
-    def _fits(self, index: int, wanted: str, *, by_name: bool) -> bool:
+    def _can_hold(self, index: int, wanted: str, *, by_name: bool) -> bool:
         """Whether an item can hold what an event brings. `by_name`: nothing but the index says otherwise."""
         record = self._record(index)
         if record.type in ("", wanted):
@@ -741,27 +764,32 @@ class ResponsesDialect(Dialect):
         # An item of a type that is not known may hold anything.
         return record.type not in KNOWN_TYPES or (record.type in CALLS and wanted in CALLS)
 
-    def _adopted(self, index: int, wanted: str) -> ItemRecord:
+    def _set_missing_type(self, index: int, wanted: str) -> ItemRecord:
         """An item that was announced without a type gets that of what comes for it."""
         record = self._record(index)
         if record.type == "":
-            data = self._typed(record, wanted)
+            data = self._with_type(record, wanted)
             self.out.append(e.ItemUpdated(index, self.fold.item(record, data, whole=False)))
         return record
 
-    def _typed(self, record: ItemRecord, kind: str) -> JSON:
+    def _with_type(self, record: ItemRecord, kind: str) -> JSON:
         """An item as JSON. Where its type becomes known only now, the text that it came with is held back."""
         data = record.to_dict()
         if record.type or not kind:
             return data
         record.type = kind
-        self.latest.pop(kind, None)
+        self.latest_by_type.pop(kind, None)
         return self._hold_text(record, {**data, "type": kind})
 
     def _check_item_id(self, index: int, ids: JSON, name: str = "item_id") -> None:
         told, known = ids.get(name), self._record(index).data.get("id")
-        if isinstance(told, str) and isinstance(known, str) and told != known and self.ids.get(told) != index:
-            self.once(AnomalyCode.ITEM_ID_CHANGED, index, f"{known[:40]} became {told[:40]}")
+        if (
+            isinstance(told, str)
+            and isinstance(known, str)
+            and told != known
+            and self.index_by_id.get(told) != index
+        ):
+            self.report_once(AnomalyCode.ITEM_ID_CHANGED, index, f"{known[:40]} became {told[:40]}")
 
     def _item_added(self, payload: JSON, kind: str) -> None:
         self._start()
@@ -769,10 +797,10 @@ class ResponsesDialect(Dialect):
         if not isinstance(item, dict):
             self.report(AnomalyCode.INVALID_FIELD, f"{kind} has no item")
             return
-        place, here = self._placed(payload)
+        place, here = self._wire_and_own_index(payload)
         if place is None:
-            here = self._owner(item)
-            self.once(AnomalyCode.INDEX_MISSING, None, "an item was announced without output_index")
+            here = self._index_of_id(item)
+            self.report_once(AnomalyCode.INDEX_MISSING, None, "an item was announced without output_index")
         if here is None:
             self._begin(place, item)
             return
@@ -780,10 +808,12 @@ class ResponsesDialect(Dialect):
         same_type = (string(item, "type") or "") in ("", record.type) or not record.type
         named = isinstance(item.get("id"), str) or isinstance(item.get("call_id"), str)
         if same_type and (
-            here in self.unannounced or self._owner(item) == here or (not named and record.state is ITEM_OPEN)
+            here in self.implicit_items
+            or self._index_of_id(item) == here
+            or (not named and record.state is ITEM_OPEN)
         ):
-            if here not in self.unannounced:
-                self.once(AnomalyCode.ANNOUNCED_TWICE, here, f"item {here} was announced again")
+            if here not in self.implicit_items:
+                self.report_once(AnomalyCode.ANNOUNCED_TWICE, here, f"item {here} was announced again")
             self._check_parts(item)
             if record.state is ITEM_OPEN:
                 self._learn_ids(here, item)
@@ -793,7 +823,7 @@ class ResponsesDialect(Dialect):
                 waiting = self.waiting.pop(here, None)
                 item = item if waiting is None else merge_fields(waiting, item)
                 typed = record.type != ""
-                known = self._typed(record, string(item, "type") or "")
+                known = self._with_type(record, string(item, "type") or "")
                 told = self._hold_text(record, item)
                 if adds(record.data, told):
                     merged = merge_fields(known, told)
@@ -803,7 +833,7 @@ class ResponsesDialect(Dialect):
                         merged["type"] = record.type
                     if merged != record.to_dict():
                         self.out.append(e.ItemUpdated(here, self.fold.item(record, merged)))
-            self.unannounced.discard(here)
+            self.implicit_items.discard(here)
         else:
             self.report(AnomalyCode.INDEX_REUSED, f"output_index {place} announces another item")
             self._begin(place, item)
@@ -831,18 +861,18 @@ class ResponsesDialect(Dialect):
         if not isinstance(item, dict):
             self.report(AnomalyCode.INVALID_FIELD, f"{kind} has no item")
             return
-        record = self._usual(payload, item.get("id"), item.get("type"))
+        record = self._find_exact(payload, item.get("id"), item.get("type"))
         if record is not None and record.state is ITEM_OPEN:
             self._finalize(record, item)
             return
-        place, here = self._placed(payload)
-        owner = self._owner(item)
+        place, here = self._wire_and_own_index(payload)
+        owner = self._index_of_id(item)
         if owner is not None and not self._same_type(owner, item):
             owner = None
         if here is not None and not self._same_type(here, item):
             here = None if owner is None else owner
         elif here is not None and owner is not None and owner != here:
-            self.once(
+            self.report_once(
                 AnomalyCode.INDEX_CHANGED, owner, f"item {owner} was told whole as output_index {place}"
             )
             here = owner
@@ -851,10 +881,10 @@ class ResponsesDialect(Dialect):
                 here = None
         elif here is None and owner is not None:
             code = AnomalyCode.INDEX_MISSING if place is None else AnomalyCode.INDEX_CHANGED
-            self.once(code, owner, f"item {owner} was told whole as output_index {place}")
+            self.report_once(code, owner, f"item {owner} was told whole as output_index {place}")
             here = owner
         elif place is None:
-            self.once(AnomalyCode.INDEX_MISSING, None, "an item was told whole without output_index")
+            self.report_once(AnomalyCode.INDEX_MISSING, None, "an item was told whole without output_index")
             same = [
                 i for i, r in self.fold.items.items() if r.state is ITEM_OPEN and r.type == item.get("type")
             ]
@@ -862,7 +892,7 @@ class ResponsesDialect(Dialect):
         if here is not None:
             self._finalize(self.fold.items[here], item)
             return
-        if place in self.places:
+        if place in self.index_by_wire_index:
             self.report(AnomalyCode.INDEX_REUSED, f"output_index {place} tells another item")
         else:
             self.report(AnomalyCode.ITEM_NOT_ANNOUNCED, "an item was told whole and never announced")
@@ -896,7 +926,7 @@ class ResponsesDialect(Dialect):
         told = self._lifted_item(record, told, whole=True)
         if record.finished is not None and record.finished.data == told:
             return
-        if record.state is ITEM_OPEN and (events := settle_as_streamed(record, told)) is not None:
+        if record.state is ITEM_OPEN and (events := reconcile_as_streamed(record, told)) is not None:
             self.out += events
             self.out.append(e.ItemFinished(record.index, self.fold.item(record, told, whole=True)))
             return
@@ -909,11 +939,11 @@ class ResponsesDialect(Dialect):
                     and not empty(record.data.get(name))
                     and told[name] != record.data[name]
                 ):
-                    self.once(code, record.index, f"the {name} of item {record.index} changed")
-        merged, events = settle_item(record, told, self.report, whole=True)
+                    self.report_once(code, record.index, f"the {name} of item {record.index} changed")
+        merged, events = reconcile_item(record, told, self.report, whole=True)
         self.out += events
         if record.state is not ITEM_DONE:
-            self.out += settle_no_arguments(record, merged)
+            self.out += reconcile_no_arguments(record, merged)
             self.out.append(e.ItemFinished(record.index, self.fold.item(record, merged, whole=True)))
         elif merged != record.to_dict():
             self.out.append(e.ItemUpdated(record.index, self.fold.item(record, merged, whole=True)))
@@ -928,7 +958,7 @@ class ResponsesDialect(Dialect):
         if (isinstance(output, list) and len(told) < len(output)) or not isinstance(
             output, (list, type(None))
         ):
-            self.once(AnomalyCode.INVALID_FIELD, "output", "output holds something that is no item")
+            self.report_once(AnomalyCode.INVALID_FIELD, "output", "output holds something that is no item")
         if not told:
             if whole and self.fold.items:
                 self.report(AnomalyCode.OUTPUT_EMPTY_AT_END, "the output is empty at the end")
@@ -942,7 +972,7 @@ class ResponsesDialect(Dialect):
         matches = self._matches(told)
         for position, (item, index) in enumerate(zip(told, matches, strict=True)):
             if index is None:
-                place = position if position not in self.places else None
+                place = position if position not in self.index_by_wire_index else None
                 order.append(self._begin(place, item, whole=whole))
             else:
                 record = self.fold.items[index]
@@ -950,7 +980,7 @@ class ResponsesDialect(Dialect):
                     self._finalize(record, item)
                 elif record.state is ITEM_OPEN:
                     item = self._lifted_item(record, item, whole=False)
-                    merged, events = settle_item(record, item, self.report, whole=False)
+                    merged, events = reconcile_item(record, item, self.report, whole=False)
                     self.out += events
                     if merged != record.to_dict():
                         self.out.append(e.ItemUpdated(index, self.fold.item(record, merged)))
@@ -978,7 +1008,7 @@ class ResponsesDialect(Dialect):
         matches: list[int | None] = [None] * len(told)
         taken: set[int] = set()
         for position, item in enumerate(told):
-            owner = self._owner(item)
+            owner = self._index_of_id(item)
             if owner is not None and owner not in taken and self._same_type(owner, item):
                 matches[position] = owner
                 taken.add(owner)
@@ -1011,18 +1041,18 @@ class ResponsesDialect(Dialect):
         if told is not None and told in record.parts[group]:
             return told
         if told is None:
-            self.once(
+            self.report_once(
                 AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}"
             )
         for index in reversed(record.keys(group)):
             value = record.values.get((group, index, field))
             if (
                 value is not None
-                and (ends or not value.whole)
+                and (ends or not value.is_complete)
                 and record.parts[group][index].state is PART_OPEN
             ):
                 if told is not None:
-                    self.once(
+                    self.report_once(
                         AnomalyCode.PART_INDEX_CHANGED, record.index, f"{name} {told} continues part {index}"
                     )
                 return index
@@ -1032,7 +1062,7 @@ class ResponsesDialect(Dialect):
         """A part begins that was not announced."""
         if group == "summary" or record.type == "message":
             # Raw reasoning is streamed without announcing its parts.
-            self.once(AnomalyCode.PART_NOT_ANNOUNCED, record.index, f"a part of item {record.index}")
+            self.report_once(AnomalyCode.PART_NOT_ANNOUNCED, record.index, f"a part of item {record.index}")
         part = dict(BLANK_PARTS[kind])
         self.out.append(e.PartStarted(record.index, index, group, as_part(record, group, part)))
         self.unannounced_parts.add((record.index, group, index))
@@ -1043,18 +1073,20 @@ class ResponsesDialect(Dialect):
             self.report(AnomalyCode.INVALID_FIELD, f"{kind} has no part")
             return
         group, name = part_place(kind)
-        record = self._locate(payload, owner_of(group, part))
+        record = self._find_or_begin(payload, item_type_of_part(group, part))
         told = self.index(payload, name)
         if told is None:
             told = (record.keys(group) or [-1])[-1] + 1
-            self.once(
+            self.report_once(
                 AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}"
             )
         if told in record.parts[group]:
             if (record.index, group, told) in self.unannounced_parts:
                 self.unannounced_parts.discard((record.index, group, told))
             else:
-                self.once(AnomalyCode.ANNOUNCED_TWICE, record.index, f"part {told} of item {record.index}")
+                self.report_once(
+                    AnomalyCode.ANNOUNCED_TWICE, record.index, f"part {told} of item {record.index}"
+                )
             return
         if part.get("text") or part.get("refusal"):
             part = dict(part)
@@ -1067,11 +1099,11 @@ class ResponsesDialect(Dialect):
             self.report(AnomalyCode.INVALID_FIELD, f"{kind} has no part")
             return
         group, _ = part_place(kind)
-        record = self._locate(payload, owner_of(group, part))
+        record = self._find_or_begin(payload, item_type_of_part(group, part))
         field = "refusal" if part.get("type") == "refusal" else "text"
         index = self._part_index(payload, record, group, field, ends=True)
         known = record.parts[group].get(index)
-        merged, events = settle_part(record, group, index, part, self.report, whole=True)
+        merged, events = reconcile_part(record, group, index, part, self.report, whole=True)
         self.out += events
         if known is None or known.state is PART_OPEN:
             self.out.append(e.PartFinished(record.index, index, group, as_part(record, group, merged)))
@@ -1079,12 +1111,12 @@ class ResponsesDialect(Dialect):
     # -------------------------------------------------------------------------------------------- values
 
     def _value(
-        self, payload: JSON, streamed: Streamed, *, ends: bool = False
-    ) -> tuple[ItemRecord, e.ValueKind, ValueKey]:
+        self, payload: JSON, streamed: ValueWire, *, ends: bool = False
+    ) -> tuple[ItemRecord, e.ValueKind, ValuePath]:
         """Which value an event is about."""
-        record = self._usual(payload, payload.get("item_id"), streamed.item_type)
+        record = self._find_exact(payload, payload.get("item_id"), streamed.item_type)
         if record is None:
-            record = self._locate(payload, streamed.item_type)
+            record = self._find_or_begin(payload, streamed.item_type)
         kind, key = streamed.kind, streamed.key
         if key[0] in GROUPS:
             group: e.Group = "summary" if key[0] == "summary" else "content"
@@ -1108,7 +1140,7 @@ class ResponsesDialect(Dialect):
             text = text.get("text")  # {"type": "text_delta", "text": …}, ChatGPT backend
         if not isinstance(text, str):
             if text is not None:  # Bifrost sends null for nothing
-                self.once(AnomalyCode.INVALID_FIELD, "delta", f"delta is {text!r:.40}")
+                self.report_once(AnomalyCode.INVALID_FIELD, "delta", f"delta is {text!r:.40}")
             return
         record, value_kind, key = self._value(payload, streamed)
         logprobs = payload.get("logprobs")
@@ -1119,15 +1151,15 @@ class ResponsesDialect(Dialect):
         self,
         record: ItemRecord,
         kind: e.ValueKind,
-        key: ValueKey,
+        key: ValuePath,
         text: str,
         logprobs: Any = (),
         number: Any = None,
     ) -> None:
         value = record.values.get(key)
         told = record.state is ITEM_DONE and value is None and find(record.data, key)
-        if told or (value is not None and value.whole):
-            self.once(
+        if told or (value is not None and value.is_complete):
+            self.report_once(
                 AnomalyCode.DELTA_AFTER_DONE, record.index, f"{kind} of item {record.index}: {text!r:.60}"
             )
             last = self.last_sequence_number
@@ -1137,20 +1169,24 @@ class ResponsesDialect(Dialect):
             if not text:
                 return
         place = record.index, key
-        if place in self.announced:
-            held = self.announced.pop(place)
+        if place in self.announced_text:
+            held = self.announced_text.pop(place)
             again = kind == "arguments" or held.startswith(text) or text.startswith(held)
             if not again and (value is None or not value.text):
                 self.out.append(delta_of(record.index, kind, key, held))
-        text = join_halves(self.halves, place, text, self.report)
+        text = join_halves(self.pending_surrogates, place, text, self.report)
         if self.lifts.declared and kind == "arguments" and record.type in LIFTABLE:
             text = self.lifts.fragment(record.index, tool_of(record), text, self.out)
         if text:
             if kind == "text" and is_refusal(record.parts["content"].get(cast(int, key[1]))):
-                self.once(AnomalyCode.TEXT_IN_REFUSAL, record.index, f"{text!r:.60} came for a refusal")
+                self.report_once(
+                    AnomalyCode.TEXT_IN_REFUSAL, record.index, f"{text!r:.60} came for a refusal"
+                )
             self.out.append(delta_of(record.index, kind, key, text, logprobs))
 
-    def _late(self, index: int, key: ValueKey, kind: e.ValueKind, value: Value | None, text: str) -> str:
+    def _late(
+        self, index: int, key: ValuePath, kind: e.ValueKind, value: StreamedValue | None, text: str
+    ) -> str:
         """What of a fragment is new that came after its value had been told whole.
 
         Some servers tell a text whole too early and go on with it (decolua/9router#3234). Others stream it
@@ -1173,29 +1209,29 @@ class ResponsesDialect(Dialect):
         text = payload.get(streamed.told)
         if not isinstance(text, str):
             if text is not None:
-                self.once(AnomalyCode.INVALID_FIELD, streamed.told, f"{streamed.told} is {text!r:.40}")
+                self.report_once(AnomalyCode.INVALID_FIELD, streamed.told, f"{streamed.told} is {text!r:.40}")
             return
         record, value_kind, key = self._value(payload, streamed, ends=True)
         self._tell(record, value_kind, key, text)
 
-    def _tell(self, record: ItemRecord, kind: e.ValueKind, key: ValueKey, text: str) -> None:
+    def _tell(self, record: ItemRecord, kind: e.ValueKind, key: ValuePath, text: str) -> None:
         if text:
-            if self.announced or self.halves:
-                self.announced.pop((record.index, key), None)
-                self.halves.pop((record.index, key), None)
+            if self.announced_text or self.pending_surrogates:
+                self.announced_text.pop((record.index, key), None)
+                self.pending_surrogates.pop((record.index, key), None)
             if self.lifts.declared and kind == "arguments" and record.type in LIFTABLE:
                 text = self.lifts.told(record.index, tool_of(record), text, self.out, whole=True)
         value = record.values.get(key)
-        self.out += settle_value(record.index, kind, key, value, text, self.report, whole=True)
+        self.out += reconcile_value(record.index, kind, key, value, text, self.report, whole=True)
 
     def _command_added(self, payload: JSON, kind: str) -> None:
         record, _, key = self._value(payload, COMMAND)
         text = payload.get("command")
         if isinstance(text, str) and text:
-            self.announced[record.index, key] = text
+            self.announced_text[record.index, key] = text
 
     def _command_output_delta(self, payload: JSON, kind: str) -> None:
-        record = self._locate(payload, "shell_call_output")
+        record = self._find_or_begin(payload, "shell_call_output")
         index = self.index(payload, "command_index") or 0
         pieces = payload.get("delta")
         for stream in STREAMS:
@@ -1204,7 +1240,7 @@ class ResponsesDialect(Dialect):
                 self._fragment(record, stream, ("output", index, stream), text)
 
     def _command_output_done(self, payload: JSON, kind: str) -> None:
-        record = self._locate(payload, "shell_call_output")
+        record = self._find_or_begin(payload, "shell_call_output")
         first = self.index(payload, "command_index") or 0
         output = payload.get("output")
         for index, entry in enumerate(output if isinstance(output, list) else (), first):
@@ -1215,9 +1251,9 @@ class ResponsesDialect(Dialect):
     def _annotation_added(self, payload: JSON, kind: str) -> None:
         annotation = payload.get("annotation")
         if not isinstance(annotation, dict):
-            self.once(AnomalyCode.INVALID_FIELD, "annotation", "annotation is no object")
+            self.report_once(AnomalyCode.INVALID_FIELD, "annotation", "annotation is no object")
             return
-        record = self._locate(payload, "message")
+        record = self._find_or_begin(payload, "message")
         index = self._part_index(payload, record, "content", "text", ends=True)
         known: Any = None
         came: dict[int, JSON] = {}
@@ -1233,7 +1269,7 @@ class ResponsesDialect(Dialect):
             at = next(reversed(came), len(known) - 1) + 1
             while at in came:
                 at += 1
-            self.bounded(at)
+            self.check_index_limit(at)
         if came.get(at) != annotation and not self._is_listed(annotation, known, (record.index, index)):
             self.out.append(e.AnnotationAdded(record.index, index, at, annotation))
 
@@ -1251,9 +1287,9 @@ class ResponsesDialect(Dialect):
     def _partial_image(self, payload: JSON, kind: str) -> None:
         image = payload.get("partial_image_b64")
         if not isinstance(image, str):
-            self.once(AnomalyCode.INVALID_FIELD, "partial_image_b64", "partial_image_b64 is no text")
+            self.report_once(AnomalyCode.INVALID_FIELD, "partial_image_b64", "partial_image_b64 is no text")
             return
-        index = self._locate(payload, "image_generation_call").index
+        index = self._find_or_begin(payload, "image_generation_call").index
         number = self.index(payload, "partial_image_index")
         left_out = ("type", "partial_image_b64", "sequence_number", "output_index", "item_id")
         data = {k: v for k, v in payload.items() if k not in left_out}
@@ -1265,7 +1301,7 @@ class ResponsesDialect(Dialect):
         if isinstance(text, str):
             if kind == "response.audio.delta":
                 self.out.append(e.AudioDelta(join_surrogates(text)))
-            elif text := join_halves(self.halves, TRANSCRIPT, text, self.report):
+            elif text := join_halves(self.pending_surrogates, TRANSCRIPT, text, self.report):
                 self.out.append(e.TranscriptDelta(text))
 
     def _audio_done(self, payload: JSON, kind: str) -> None:
@@ -1287,7 +1323,7 @@ KNOWN_TYPES: Final = {
     *(streamed.item_type for streamed in STREAMED.values()),
     *(tool for tool, _ in PROGRESS.values()),
 }
-SUBSTANCE: Final = ("type", "name", "arguments", "input", "content", "summary", "encrypted_content")
+COMPARED_FIELDS: Final = ("type", "name", "arguments", "input", "content", "summary", "encrypted_content")
 LIFTABLE: Final = ("function_call", "mcp_call")
 """Items whose arguments are JSON."""
 # Types of payloads that have none. No payload can claim them: where one was read, half a pair never is alone.
@@ -1299,7 +1335,7 @@ PROSE: Final = ("text", "refusal", "summary", "reasoning")
 """Values to which more may be added after they were told whole: they are read, not run."""
 WENT_ON: Final = -1
 STREAMS: Final[tuple[e.ValueKind, e.ValueKind]] = ("stdout", "stderr")
-TRANSCRIPT: Final[tuple[int, ValueKey]] = (-1, ("transcript",))
+TRANSCRIPT: Final[tuple[int, ValuePath]] = (-1, ("transcript",))
 """Where half a character of a transcript waits: it belongs to no item."""
 
 
@@ -1336,7 +1372,7 @@ def without_output(response: JSON) -> JSON:
 
 def substance(item: JSON) -> str:
     """What tells an item from others, its ids aside."""
-    return json.dumps([item.get(name) for name in SUBSTANCE])
+    return json.dumps([item.get(name) for name in COMPARED_FIELDS])
 
 
 def type_of(item: JSON) -> str:
@@ -1347,7 +1383,7 @@ def part_place(kind: str) -> tuple[e.Group, str]:
     return ("summary", "summary_index") if "summary" in kind else ("content", "content_index")
 
 
-def owner_of(group: e.Group, part: JSON) -> str:
+def item_type_of_part(group: e.Group, part: JSON) -> str:
     """The type of the item that a part belongs to."""
     return "reasoning" if group == "summary" or part.get("type") == "reasoning_text" else "message"
 

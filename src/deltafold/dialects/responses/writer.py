@@ -79,7 +79,7 @@ class ResponsesWriter(Writer):
     """Events in, frames of the Responses API out."""
 
     name = "responses"
-    MEMORY: ClassVar[tuple[str, ...]] = (*Writer.MEMORY, "order", "idents", "base")
+    SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (*Writer.SNAPSHOT_FIELDS, "order", "idents", "base")
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
