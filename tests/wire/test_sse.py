@@ -698,7 +698,7 @@ def test_a_short_beginning_of_a_block_waits() -> None:
     assert decoder.block() == "data: 1\n\n"
     assert decoder.position == decoder.blocks_end
     assert decoder.is_waiting_for_block_end()
-    assert (decoder.between_blocks, decoder.plain, decoder.event_count) == (True, True, 1)
+    assert (decoder.between_blocks, decoder.only_lf, decoder.event_count) == (True, True, 1)
     decoder.feed(b"\ndata: 3\n\n: c")
     assert not decoder.is_waiting_for_block_end()
     assert decoder.advance() is Signal.EVENT
