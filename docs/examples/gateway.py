@@ -34,10 +34,16 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from deltafold import (
+    ArgumentsDelta,
+    CustomToolCall,
     ErrorKind,
     ErrorReported,
     Event,
+    FunctionCall,
     Heartbeat,
+    Item,
+    ItemFinished,
+    ItemStarted,
     LimitExceeded,
     Limits,
     Loss,
@@ -279,6 +285,61 @@ def key_of(came: Request) -> str:
 # -------------------------------------------------------------------------------------------- the client
 
 
+class CustomTools:
+    """Tools whose input is free text, which Anthropic and Gemini do not have.
+
+    There a function of one string stands for each, and calls of it become calls of the client's tool again.
+    """
+
+    def __init__(self, tools: Any, upstream_wire: str) -> None:
+        self.names: set[Any] = set()
+        self.open: set[int] = set()
+        if upstream_wire in ("anthropic", "gemini"):
+            custom = [tool for tool in tools or () if tool.get("type") == "custom"]
+            self.names = {tool.get("name") or member(tool, "custom").get("name") for tool in custom}
+
+    def back(self, event: Event) -> list[Event]:
+        """The events that the client is to see in the place of one."""
+        if isinstance(event, ItemStarted) and self.concerns(event.item):
+            self.open.add(event.output_index)
+            return [attrs.evolve(event, item=self.custom(event.item, told=""))]
+        if isinstance(event, ItemFinished) and event.output_index in self.open:
+            item = self.custom(event.item)
+            self.open.remove(event.output_index)
+            return [ArgumentsDelta(event.output_index, item.input), attrs.evolve(event, item=item)]
+        if isinstance(event, ResponseFinished):
+            return [attrs.evolve(event, response=self.whole(event.response))]
+        # Pieces of the arguments are left out: the input stands in them as a JSON string.
+        return [] if getattr(event, "output_index", None) in self.open else [event]
+
+    def whole(self, response: Response) -> Response:
+        """The whole response, as the client is to see it."""
+        output = [self.custom(item) if self.concerns(item) else item for item in response.output]
+        return attrs.evolve(response, output=tuple(output)) if self.names else response
+
+    def concerns(self, item: Item) -> bool:
+        return isinstance(item, FunctionCall) and item.name in self.names
+
+    def custom(self, item: Any, told: str | None = None) -> CustomToolCall:
+        if told is None:
+            try:
+                told = str(json.loads(item.arguments)["input"])
+            except (ValueError, LookupError, TypeError):  # not whole, or not what was asked for
+                told = item.arguments
+        data = {"type": "custom_tool_call", "call_id": item.call_id, "name": item.name, "input": told}
+        return CustomToolCall(
+            item.id,
+            item.call_id,
+            item.name,
+            told,
+            item.complete,
+            item.status,
+            item.needs_approval,
+            item.choice_index,
+            data,
+        )
+
+
 class Exchange:
     """One request of a client, and its answer in the words of the client's API."""
 
@@ -294,6 +355,7 @@ class Exchange:
         self.note: Counter[str] = Counter()
         self.status, self.outcome, self.said = 0, "", ""
         self.may_beat = False
+        self.custom = CustomTools((), "")
 
     async def run(self) -> None:
         """Answers, until that is done or the client is gone; and writes one line of it to the log."""
@@ -308,8 +370,10 @@ class Exchange:
                 tasks.cancel_scope.cancel()
         except (UsageError, ValueError, RecursionError) as error:
             await self.refuse(failed(ErrorKind.INVALID_REQUEST, str(error) or type(error).__name__))
+        except Refused as refused:
+            await self.refuse(refused.error)
         except ClientDisconnect:
-            pass
+            self.outcome = "client_gone"
         finally:
             self.write_log()
 
@@ -326,6 +390,8 @@ class Exchange:
         if self.wire == "gemini":
             model, _, method = self.scope["path_params"]["call"].rpartition(":")
             self.streamed = method == "streamGenerateContent"
+            if not self.streamed and method != "generateContent":
+                raise Refused(failed(ErrorKind.NOT_FOUND, f"There is no method {method!r}."))
             self.array = self.streamed and self.came.query_params.get("alt") != "sse"
         else:
             model, self.streamed = body.get("model"), body.get("stream") is True
@@ -335,6 +401,7 @@ class Exchange:
         self.model = self.settings.upstream_model or model
         converted = convert_request(body, self.wire, self.settings.upstream_wire, model=self.model)
         self.losses = converted.losses
+        self.custom = CustomTools(body.get("tools"), self.settings.upstream_wire)
         return self.upstream.generation(self.came, converted.request, self.model, streamed=self.streamed)
 
     # -------------------------------------------------------------------------------------------- answers
@@ -346,7 +413,8 @@ class Exchange:
             if isinstance(event, ResponseFinished):
                 if event.outcome in (Outcome.COMPLETED, Outcome.INCOMPLETE):
                     self.outcome = event.outcome
-                    await self.reply(200, encode_response(named(event.response, self.wire), self.wire))
+                    response = named(self.custom.whole(event.response), self.wire)
+                    await self.reply(200, encode_response(response, self.wire))
                 else:
                     await self.fail(event.response)
 
@@ -366,7 +434,7 @@ class Exchange:
                 if isinstance(event, (Heartbeat, ErrorReported)):
                     continue
                 await self.begin()
-            written = b"".join([self.written(event) for event in held])
+            written = b"".join([self.written(told) for event in held for told in self.custom.back(event)])
             held.clear()
             if isinstance(event, ResponseFinished):
                 self.outcome, self.said = event.outcome, message_of(event.response)
@@ -448,6 +516,7 @@ class Exchange:
         """A client that goes away takes everything with it: the connection to the upstream is closed."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
+        self.outcome = self.outcome or "client_gone"
         scope.cancel()
 
     def write_log(self) -> None:
@@ -458,7 +527,7 @@ class Exchange:
         )
         line = (
             f"{self.wire}->{self.settings.upstream_wire} model={self.model!r:.80} status={self.status}"
-            f" outcome={self.outcome or 'client_gone'}"
+            f" outcome={self.outcome or 'crashed'}"
             f" events={self.note['events']} bytes={self.note['bytes']}"
             f" first={(self.first or now) - self.began:.3f} total={now - self.began:.3f}"
             f" resumed={self.note['resumed']} losses={dict(lost)} error={self.said!r:.300}"

@@ -17,6 +17,7 @@ from deltafold import (
     Outcome,
     Response,
     ResponseParser,
+    ResponseWriter,
     classify_http_error,
     encode_response,
     parse,
@@ -206,6 +207,35 @@ def test_what_is_lost_is_told(gateway_to: Behind, server: Server, caplog: pytest
         answer = post(client, "chat", logit_bias={"1": 2})
     assert "field_not_supported logit_bias" in answer.headers["x-losses"]
     assert "'field_not_supported': 1" in lines(caplog)[0]
+
+
+@pytest.mark.parametrize("behind", ["anthropic", "gemini"])
+@pytest.mark.parametrize("front", ["responses", "chat"])
+def test_custom_tools(gateway_to: Behind, server: Server, front: str, behind: str) -> None:
+    """A custom tool is a function upstream, and a custom tool again for the client."""
+    patch = '*** Begin "Patch"\n+é\n'
+    writer = ResponseWriter(behind, response_id="resp_1", model="model-1")
+    said = [writer.text("So: "), writer.call("apply_patch", call_id="call_1")]
+    told = json.dumps({"input": patch})
+    said += [writer.arguments(told[at : at + 4]) for at in range(0, len(told), 4)]
+    body = b"".join([*said, writer.call("weather", ARGUMENTS, call_id="call_2"), writer.finish()])
+    functions = parse(body, behind)
+    tool = {"type": "custom", "name": "apply_patch"}
+    tools = [tool if front == "responses" else {"type": "custom", "custom": {"name": "apply_patch"}}]
+    with gateway_to(behind) as client:
+        for streamed in (True, False):
+            whole = json.dumps(encode_response(functions, behind)).encode()
+            server.answer = lambda asked, told=(body if streamed else whole): Answer(told)
+            response = parse(post(client, front, streamed=streamed, tools=tools).content, front, strict=True)
+            custom, function = response.tool_calls
+            assert (custom.type, custom.name) == ("custom_tool_call", "apply_patch")
+            assert custom.input == patch  # type: ignore[union-attr]
+            assert function.arguments == ARGUMENTS  # type: ignore[union-attr]
+            assert response.output_text == "So: "
+        server.answer = lambda asked: Answer(b"".join(said[:-2]))
+        response = parse(post(client, front, tools=tools).content, front)
+        assert response.outcome is Outcome.FAILED
+        assert not response.tool_calls
 
 
 def test_heartbeats(gateway_to: Behind, server: Server) -> None:
@@ -497,6 +527,7 @@ def test_models(gateway_to: Behind, server: Server) -> None:
         assert client.get("/v1/models/c").status_code == 404
         assert client.head("/").status_code == 200
         assert client.get("/nothing").status_code == 404
+        assert client.post("/v1beta/models/a:embedContent", json={}).status_code == 404
         server.answer = lambda asked: Answer(b"<html>")
         assert client.get("/v1/models").status_code == 500
         server.answer = lambda asked: Answer(b'{"error":{"message":"who?"}}', 401)
