@@ -103,6 +103,14 @@ def block(index: int, kind: str = "text", **more: Any) -> list[JSON]:
     ]
 
 
+def delta(kind: str, index: int, **more: Any) -> JSON:
+    return {"type": "content_block_delta", "index": index, "delta": {"type": kind, **more}}
+
+
+def piece(path: str, **value: Any) -> JSON:
+    return {"functionCall": {"partialArgs": [{"jsonPath": path, **value}], "willContinue": True}}
+
+
 def candidate(*parts: JSON, **more: Any) -> JSON:
     return {"candidates": [{"index": 0, "content": {"role": "model", "parts": list(parts)}, **more}]}
 
@@ -189,6 +197,31 @@ SHAPES: dict[str, dict[str, Shape]] = {
             chunk({"reasoning_details": [{"type": "reasoning.text", "index": i, "text": "a"}]})
             for i in range(n)
         ],
+        "members of an object in the delta": lambda n: [chunk({"extra": {f"k{i}": 1}}) for i in range(n)],
+        "counts in one object": lambda n: [
+            {"choices": [], "usage": {"details": {f"k{i}": 1}}} for i in range(n)
+        ],
+        "fields of a call": lambda n: [
+            chunk({"tool_calls": [call(0)]}),
+            *(chunk({"tool_calls": [{"index": 0, f"k{i}": 1}]}) for i in range(n)),
+        ],
+        "signatures": lambda n: [
+            chunk({"content": "a", "thinking_blocks": [{"signature": str(i)}]}) for i in range(n)
+        ],
+        "members of audio": lambda n: [chunk({"audio": {f"k{i}": 1}}) for i in range(n)],
+        "images": lambda n: [chunk({"images": [{"index": i, "a": 1}]}) for i in range(n)],
+        "think tags": lambda n: [chunk({"content": "<think>a</think>b" * n})],
+        "messages": lambda n: [
+            {"choices": [{"index": 0, "message": {"content": "x" * i}}]} for i in range(n)
+        ],
+        "ids of one call": lambda n: [
+            chunk({"tool_calls": [call(0)]}),
+            *(chunk({"tool_calls": [{"index": 0, "id": f"x{i}"}]}) for i in range(n)),
+        ],
+        "arguments that begin again": lambda n: [
+            chunk({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}]}),
+            *(chunk({"tool_calls": [{"index": 0, "function": {"arguments": '{"'}}]}) for i in range(n)),
+        ],
         "details in one chunk": lambda n: [
             chunk({"reasoning_details": [{"type": "reasoning.text", "text": "a"} for _ in range(n)]})
         ],
@@ -215,6 +248,73 @@ SHAPES: dict[str, dict[str, Shape]] = {
             }
         ],
         "unknown types": lambda n: [BEGIN, *({"type": f"x.{i}"} for i in range(n))],
+        "blocks open at once": lambda n: [
+            BEGIN,
+            *(block(i, text="")[0] for i in range(n)),
+            *(delta("text_delta", i, text="a") for i in range(n)),
+        ],
+        "an index used again": lambda n: [BEGIN, *(block(0, text="a")[0] for _ in range(n))],
+        "blocks that never began": lambda n: [BEGIN, *(delta("text_delta", i, text="a") for i in range(n))],
+        "deltas that fit no block": lambda n: [
+            BEGIN,
+            block(0, "tool_use", id="t", name="f", input={})[0],
+            *(delta("text_delta", 0, text="a") for i in range(n)),
+        ],
+        "deltas of no known type": lambda n: [
+            BEGIN,
+            block(0, "hologram")[0],
+            *(delta(f"x{i}_delta", 0, x=i) for i in range(n)),
+        ],
+        "citations": lambda n: [
+            BEGIN,
+            block(0, text="")[0],
+            *(delta("citations_delta", 0, citation={"cited_text": str(i)}) for i in range(n)),
+        ],
+        "citations in a block": lambda n: [
+            BEGIN,
+            *block(0, text="a", citations=[{"a": i} for i in range(n)]),
+        ],
+        "signatures": lambda n: [
+            BEGIN,
+            block(0, "thinking", thinking="")[0],
+            *(delta("signature_delta", 0, signature=str(i)) for i in range(n)),
+        ],
+        "signatures of a block that ended": lambda n: [
+            BEGIN,
+            *block(0, "thinking", thinking="x" * n),
+            *(delta("signature_delta", 0, signature=str(i)) for i in range(n)),
+        ],
+        "members of a block": lambda n: [
+            BEGIN,
+            *block(0, "hologram", **{f"k{i}": i for i in range(n)}),
+            *(delta("text_delta", 0, text="x") for _ in range(n)),
+        ],
+        "members of compaction": lambda n: [
+            BEGIN,
+            block(0, "compaction", content=None)[0],
+            *(delta("compaction_delta", 0, **{f"k{i}": i}) for i in range(n)),
+        ],
+        "members of message_delta": lambda n: [
+            BEGIN,
+            *({"type": "message_delta", "delta": {f"k{i}": 1}, "usage": {}} for i in range(n)),
+        ],
+        "usage": lambda n: [
+            BEGIN,
+            *({"type": "message_delta", "delta": {}, "usage": {f"k{i}": 1}} for i in range(n)),
+        ],
+        "announcements": lambda n: [BEGIN, *({**BEGIN, f"k{i}": i} for i in range(n))],
+        "results in a block": lambda n: [
+            BEGIN,
+            *block(0, "web_search_tool_result", tool_use_id="t", content=[{"type": "x"}] * (4 * n)),
+        ],
+        "arguments by turns": lambda n: [
+            BEGIN,
+            *(block(i, "tool_use", id=f"t{i}", name="f", input={})[0] for i in range(n)),
+            *(delta("input_json_delta", i, partial_json=" ") for i in range(n)),
+        ],
+        "a whole message": lambda n: [
+            {**BEGIN["message"], "type": "message", "content": [{"type": "text", "text": "a"}] * n}
+        ],
     },
     "gemini": {
         "parts": lambda n: [candidate({"text": "a"}) for _ in range(n)],
@@ -226,6 +326,77 @@ SHAPES: dict[str, dict[str, Shape]] = {
         "candidates": lambda n: [
             {"candidates": [{"index": i, "content": {"parts": [{"text": "a"}]}}]} for i in range(n)
         ],
+        "candidates in one chunk": lambda n: [
+            {"candidates": [{"index": i, "content": {"parts": [{"text": "a"}]}} for i in range(n)]}
+        ],
+        "signed parts": lambda n: [candidate({"text": "a", "thoughtSignature": str(i)}) for i in range(n)],
+        "parts of another kind": lambda n: [candidate({"inlineData": {"data": "QQ=="}}) for _ in range(n)],
+        "members of parts": lambda n: [candidate({"text": "a", f"k{i}": 1}) for i in range(n)],
+        "members of the response": lambda n: [{**candidate({"text": "a"}), f"k{i}": 1} for i in range(n)],
+        "members of the candidate": lambda n: [candidate({"text": "a"}, **{f"k{i}": 1}) for i in range(n)],
+        "members of the content": lambda n: [
+            {"candidates": [{"index": 0, "content": {"role": "model", f"k{i}": 1, "parts": [{"text": "a"}]}}]}
+            for i in range(n)
+        ],
+        "members of a call": lambda n: [
+            candidate({"functionCall": {"name": "f", "args": {}, "id": "c"}, f"k{i}": 1}) for i in range(n)
+        ],
+        "members of an open call": lambda n: [
+            candidate({"functionCall": {"name": "f", "willContinue": True}}),
+            *(candidate({"functionCall": {"willContinue": True}, f"k{i}": 1}) for i in range(n)),
+        ],
+        "a call that is told again": lambda n: [
+            candidate({"functionCall": {"name": "f", "args": {"a": i}, "id": "c"}}) for i in range(n)
+        ],
+        "ids of a call": lambda n: [
+            candidate({"functionCall": {"name": "f", "willContinue": True}}),
+            *(candidate({"functionCall": {"id": f"c{i}", "willContinue": True}}) for i in range(n)),
+        ],
+        "pieces of arguments": lambda n: [
+            candidate({"functionCall": {"name": "f", "willContinue": True}}),
+            *(candidate(piece(f"$.k{i}", numberValue=i)) for i in range(n)),
+        ],
+        "pieces of arguments in one chunk": lambda n: [
+            candidate({"functionCall": {"name": "f", "willContinue": True}}),
+            candidate(*(piece(f"$.k[{i}]", numberValue=i) for i in range(n))),
+        ],
+        "pieces of a string": lambda n: [
+            candidate({"functionCall": {"name": "f", "willContinue": True}}),
+            *(candidate(piece("$.k", stringValue="a", willContinue=True)) for _ in range(n)),
+        ],
+        "pieces that come again": lambda n: [
+            candidate({"functionCall": {"name": "f", "willContinue": True}}),
+            *(candidate(piece(f"$.k{i % 2}", stringValue="a")) for i in range(n)),
+        ],
+        "pieces without a place": lambda n: [
+            candidate({"functionCall": {"name": "f", "willContinue": True}}),
+            *(candidate(piece(f"..{i}", stringValue="a")) for i in range(n)),
+        ],
+        "citations": lambda n: [
+            candidate({"text": "a"}, citationMetadata={"citations": [{"uri": str(i)}]}) for i in range(n)
+        ],
+        "citations told again and again": lambda n: [
+            candidate({"text": "a"}, citationMetadata={"citations": [{"uri": "u"}]}) for _ in range(n)
+        ],
+        "grounding": lambda n: [
+            candidate({"text": "a"}, groundingMetadata={f"k{i}": ["x"]}) for i in range(n)
+        ],
+        "log probabilities": lambda n: [
+            candidate({"text": "a"}, logprobsResult={"chosenCandidates": [{"token": "a"}]}) for _ in range(n)
+        ],
+        "usage": lambda n: [
+            {**candidate({"text": "a"}), "usageMetadata": {"promptTokenCount": 1, f"k{i}": 1}}
+            for i in range(n)
+        ],
+        "usage without counts": lambda n: [{"usageMetadata": {f"k{i}": 1}} for i in range(4 * n)],
+        "usage of many members": lambda n: [
+            candidate({"text": "a"}),
+            *({"usageMetadata": {f"k{i}": j for i in range(66)}} for j in range(n)),
+        ],
+        "finish reasons": lambda n: [candidate({"text": "a"}, finishReason=f"F{i}") for i in range(n)],
+        "response ids": lambda n: [{**candidate({"text": "a"}), "responseId": str(i)} for i in range(n)],
+        "errors": lambda n: [candidate({"text": "a"}), *[{"error": {"code": 503, "message": "x"}}] * n],
+        "calls without a name": lambda n: [candidate({"functionCall": {"args": {}}}) for _ in range(n)],
     },
 }
 
@@ -238,18 +409,22 @@ def in_one_event(payloads: list[JSON]) -> list[bytes]:
     return [b"data: " + b"".join(json.dumps(told).encode() for told in payloads) + b"\n\n"]
 
 
-WAYS: dict[str, Callable[[list[JSON]], list[bytes]]] = {
+WAYS: dict[str, Callable[[list[JSON]], list[Any]]] = {
     "one by one": frames,
     "at once": lambda payloads: [b"".join(frames(payloads))],
     "in one event": in_one_event,
+    "by payload": lambda payloads: payloads,
 }
 
 
-def play(dialect: str, chunks: list[bytes]) -> None:
+def play(dialect: str, chunks: list[Any]) -> None:
     parser = ResponseParser(dialect)
     try:
         for data in chunks:
-            parser.feed(data)
+            if isinstance(data, bytes):
+                parser.feed(data)
+            else:
+                parser.feed_payload(data)
             for _ in parser.events():
                 pass
         parser.close()

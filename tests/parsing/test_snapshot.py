@@ -27,7 +27,6 @@ from deltafold import (
     rate_limits_from_event,
 )
 from deltafold.dialects.base import Dialect
-from deltafold.dialects.chat.reader import ChatDialect
 from deltafold.dialects.emitter import Emitter
 from deltafold.dialects.responses.reader import ResponsesDialect
 from deltafold.parsing import snapshot
@@ -133,7 +132,6 @@ PASSING = {
     Emitter: {"fold", "lifts", "out", "report", *OF_PAYLOAD},
     Dialect: {"think_tags"},
     ResponsesDialect: {"listed", "new_records"},
-    ChatDialect: {"calls"},
 }
 """What is the parser's, of no use after the present payload, or made anew where it is not there."""
 

@@ -17,18 +17,19 @@ from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.machine.build import item_from, part_from
 from deltafold.machine.evidence import close_item, reconcile_value
 from deltafold.machine.fold import Fold, PendingFinish
-from deltafold.machine.lifecycle import ITEM_OPEN, ITEM_STATUS_AT_END
+from deltafold.machine.lifecycle import ITEM_DONE, ITEM_OPEN, ITEM_STATUS_AT_END
 from deltafold.machine.records import ItemRecord, PartRecord, StreamedValue, arguments_key
 from deltafold.machine.values import PART_FIELDS, ValuePath, delta_of
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
-from deltafold.model.json_values import string
+from deltafold.model.json_values import string, weight
 from deltafold.wire.json_text import ReportAnomaly, join_halves
 
 __all__ = ["Emitter"]
 
 JSON: TypeAlias = dict[str, Any]
+MANY_UPDATES: Final = 16
 LIFTABLE: Final = ("function_call", "mcp_call")
 """Items whose arguments are JSON."""
 
@@ -43,6 +44,8 @@ class Emitter:
         "pending_surrogates",
         "held_items",
         "held_text",
+        "updates",
+        "waiting",
     )
     """What it remembers from payload to payload."""
     __slots__ = (
@@ -73,6 +76,10 @@ class Emitter:
         """Items of which something came, and which have not begun yet."""
         self.held_text = 0
         """Characters that are kept, and that the fold does not hold yet."""
+        self.updates: dict[int, int] = {}
+        """How often more became known of an item that had begun."""
+        self.waiting: dict[int, JSON] = {}
+        """Fields that became known so and are not handed out yet, by the index of their item."""
         self.out: list[Any] = []
         """The events that the present payload makes."""
         self.begun: dict[int, ItemRecord] = {}
@@ -120,6 +127,7 @@ class Emitter:
     def end_response(self, ending: PendingFinish) -> None:
         """The response ends, and what is still open in it."""
         self.finish_open(ITEM_STATUS_AT_END[ending.outcome])
+        self.hand_out_updates()
         self.ended = True
         self.out.append(ending)
 
@@ -199,12 +207,34 @@ class Emitter:
         self.out.append(event)
 
     def update_item(self, index: int, more: JSON) -> None:
-        """More is known of an item that goes on: `more` is laid over its fields."""
-        data = {**self.present(index).to_dict(), **more}
-        self.out.append(e.ItemUpdated(index, self.fold.item(self.record(index), data, whole=False)))
+        """More is known of an item: `more` is laid over its fields.
+
+        An event of that holds the whole item. So that a thousand of them do not cost a square, those behind
+        the first ones are handed out when their number has doubled, or with the end of the item or response.
+        """
+        count = self.updates[index] = self.updates.get(index, 0) + 1
+        if count > MANY_UPDATES and count & (count - 1):
+            waiting = self.waiting.setdefault(index, {})
+            self.hold_text(weight(more))
+            waiting.update(more)
+            return
+        self._update(index, {**self.waiting.pop(index, {}), **more})
+
+    def _update(self, index: int, more: JSON) -> None:
+        record = self.present(index)
+        ended = index in self.ended_items or self.record(index).state is ITEM_DONE
+        item = self.fold.item(record, {**record.to_dict(), **more}, whole=ended)
+        self.out.append(e.ItemUpdated(index, item))
+
+    def hand_out_updates(self) -> None:
+        """What is known of items and was not handed out."""
+        for index, more in self.waiting.items():
+            self._update(index, more)
+        self.waiting = {}
 
     def finish_item(self, index: int, status: str | None, late: JSON | None = None) -> None:
         """An item ends: as `status`, or as it stands if None. `late` is what became known since it began."""
+        late = {**self.waiting.pop(index, {}), **(late or {})}
         record = self.present(index)
         held: dict[ValuePath, str] = {}
         if self.lifts.declared and record.type in LIFTABLE:
@@ -216,7 +246,7 @@ class Emitter:
                 if self.pending_surrogates.pop((index, key), None) is not None:
                     self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
                     held[key] = held.get(key, "") + "\ufffd"
-        self.out += close_item(self.fold, record, status, held, late or {}, self.report)
+        self.out += close_item(self.fold, record, status, held, late, self.report)
         if status is not None:
             self.ended_items.add(index)
 

@@ -220,7 +220,10 @@ class Fold:
         return record
 
     def _item_updated(self, event: e.ItemUpdated) -> None:
-        self._item(event).merge(event.item.data)
+        record = self._item(event)
+        before = weight(record.data)
+        record.merge(event.item.data)
+        self._note(weight(record.data) - before)
         self.had_whole_call = self.had_whole_call or is_whole(event.item)
 
     def _item_progress(self, event: e.ItemProgress) -> None:

@@ -25,7 +25,7 @@ from deltafold.machine.values import (
 )
 from deltafold.model import events as e
 from deltafold.model.items import Item
-from deltafold.model.json_values import joined, string
+from deltafold.model.json_values import copied, joined, string
 from deltafold.model.response import Choice
 
 __all__ = [
@@ -48,7 +48,7 @@ JSON: TypeAlias = dict[str, Any]
 
 GROWING: Final = frozenset({"logprobs", "logprobsResult", "citationMetadata"})
 """Members of a choice whose lists come in pieces, like the text they belong to."""
-MERGED: Final = frozenset({"groundingMetadata", "message"})
+MERGED: Final = frozenset({"content", "groundingMetadata", "message"})
 """Members of a choice whose own members come one by one."""
 
 
@@ -227,6 +227,7 @@ class ItemRecord:
         }
         self.type = item.type
         self._unparsed = item.data
+        self._data = {}
         self.finished = item
         # What is known is in that JSON now, and would be read from it again.
         self._values = {}
@@ -326,6 +327,9 @@ class ChoiceRecord:
             known = self.data.get(name)
             if not isinstance(known, dict):
                 known = self.data[name] = {}
+            if name == "message":
+                lay_over(known, value)
+                continue
             for member, told in value.items():
                 before = known.get(member)
                 if name in GROWING and isinstance(told, list):
@@ -339,12 +343,27 @@ class ChoiceRecord:
         """As plain data, which shares nothing that grows."""
         data = dict(self.data)
         for name in GROWING | MERGED:
-            if isinstance(data.get(name), dict):
+            if name == "message" and name in data:
+                data[name] = copied(data[name])
+            elif isinstance(data.get(name), dict):
                 data[name] = {
                     member: list(value) if isinstance(value, list) else value
                     for member, value in data[name].items()
                 }
         return Choice(self.index, self.finish_reason, data, self.reasoning_field, self.legacy_call_id)
+
+
+def lay_over(known: JSON, told: JSON) -> None:
+    """Lays members over those known, object by object."""
+    waiting = [(known, told)]
+    while waiting:
+        below, above = waiting.pop()
+        for name, value in above.items():
+            before = below.get(name)
+            if isinstance(before, dict) and isinstance(value, dict):
+                waiting.append((before, value))
+            else:
+                below[name] = copied(value)
 
 
 def part_indexes(keys: list[int], count: int) -> list[int]:

@@ -133,8 +133,12 @@ class ResponseParser:
         elif isinstance(payload, (bytes, bytearray, memoryview)):
             text = as_bytes(payload).decode("utf-8", "replace")
         else:
+            told = told_by(payload)
+            most = self._limits.event_bytes
             try:
-                text = json.dumps(told_by(payload))
+                text = (
+                    " " * (most + 1) if is_longer(told, most, self._limits.json_depth) else json.dumps(told)
+                )
             except RecursionError:
                 text = "[" * (self._limits.json_depth + 1)
             except ValueError as error:
@@ -313,6 +317,34 @@ class ResponseParser:
 
 OWN = frozenset({"_limits", "_reader", "_watch"})
 """What a parser has; whatever else stands in one, a subclass or its owner has put there."""
+
+
+def is_longer(payload: dict[str, Any], most: int, depth: int) -> bool:
+    """Whether the JSON text of a payload surely has more characters than `most`, without making it.
+
+    What is nested deeper than `depth` is not counted: it has a limit of its own, if it ends at all.
+    """
+    count = 2
+    waiting: list[tuple[Any, int]] = [(payload, depth)]
+    while waiting:
+        value, depth = waiting.pop()
+        members = value
+        if isinstance(value, dict):
+            members = value.values()
+            for key in value:
+                count += 4 + (len(key) if isinstance(key, str) else 1)
+        for member in members:
+            if isinstance(member, str):
+                count += 2 + len(member)
+            elif not isinstance(member, (dict, list, tuple)):
+                count += 1
+            else:
+                count += 2
+                if depth and count <= most:
+                    waiting.append((member, depth - 1))
+        if count > most:
+            return True
+    return False
 
 
 def told_by(payload: Any) -> dict[str, Any]:

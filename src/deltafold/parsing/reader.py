@@ -48,8 +48,8 @@ from deltafold.wire.json_text import (
     ReportAnomaly,
     has_surrogates,
     is_strict_json,
+    next_payloads,
     read_object,
-    read_payloads,
     replace_lone_surrogates,
     whole_objects,
 )
@@ -92,9 +92,12 @@ class Reader:
         "_ignore_input",
         "_foreign",
         "_body_size",
+        "_name",
         "_direct_to_decoder",
         "_payloads",
         "_pending",
+        "_rest",
+        "_rest_at",
         "_stage",
         "_stray",
         "_stray_after",
@@ -167,8 +170,11 @@ class Reader:
         self._direct_to_decoder = False
         self._announcement = RepeatedResponseReader()
         self._payloads: deque[str] = deque()
-        # Values read from the present frame, and events that are to be handed out.
-        self._values: deque[tuple[Any, str]] = deque()
+        # Values read from the present frame, with the name of its event, which is that of the first one; the
+        # text of which more are to be read, and from where on; and events that are to be handed out.
+        self._values: deque[Any] = deque()
+        self._name = ""
+        self._rest, self._rest_at = "", 0
         self._pending: deque[Event | PendingFinish] = deque()
         self.hot = FastPath(self.decoder, self.fold, self._pending)
         # The last sequence number before the present step.
@@ -308,8 +314,14 @@ class Reader:
         pending = self._pending
         if not pending:
             decoder = self.decoder
-            if self._direct_to_decoder and not self._values and decoder.is_waiting_for_block_end():
+            if (
+                self._direct_to_decoder
+                and not self._values
+                and not self._rest
+                and decoder.is_waiting_for_block_end()
+            ):
                 decoder.drained = True
+                self.report.current_payload = ""
                 return None
             if not self._fill():
                 if self._fault is not None:
@@ -378,7 +390,8 @@ class Reader:
 
     def last_sequence_number(self) -> int | None:
         """That of the last event all of which has been handed out."""
-        return self._cursor if self._pending or self._values else self.dialect.last_sequence_number
+        waiting = self._pending or self._values or self._rest
+        return self._cursor if waiting else self.dialect.last_sequence_number
 
     def bytes_fed(self) -> int:
         """Over all connections."""
@@ -468,6 +481,7 @@ class Reader:
             while not pending:
                 if not self._read():
                     self.decoder.drained = self._closed is None
+                    self.report.current_payload = ""
                     return False
             return True
         except WireError as fault:
@@ -488,6 +502,7 @@ class Reader:
         # What made it is let go: nothing is read any more.
         self._pending.clear()
         self._values.clear()
+        self._rest = ""
         self._payloads.clear()
         self._queued_connections.clear()
         self._later_size = 0
@@ -506,8 +521,12 @@ class Reader:
             self._end_replay(self._replay)
             return True
         if self._values:
-            value, name = self._values.popleft()
-            self._dispatch_value(value, name)
+            value, name, self._name = self._values.popleft(), self._name, ""
+            self._dispatch_value(value, "" if type(value) is dict and "type" in value else name)
+            return True
+        if self._rest:
+            self.report.current_payload = self._rest
+            self._values.extend(self._payloads_of(self._rest, self._rest_at))
             return True
         report = self.report
         if report.payload_count is not None and self.dialect.is_failing:
@@ -660,9 +679,12 @@ class Reader:
         else:  # ERROR_FIELD
             self.report.current_payload = text = text_of(decoder.text)
             self.report(AnomalyCode.ERROR_FIELD, "an error came as an SSE field")
-            for value in self._payloads_of(text):
+            values = self._payloads_of(text)
+            while self._rest:
+                values += self._payloads_of(self._rest, self._rest_at)
+            for value in values:
                 told = value.text if isinstance(value, NotJSON) else value
-                self._values.append(({"type": "error", "error": told}, ""))
+                self._values.append({"type": "error", "error": told})
 
     def _read_stray(self, text: str) -> None:
         """A line that is no field: "The field is ignored", unless a server has written an error there."""
@@ -672,7 +694,7 @@ class Reader:
             values = self._payloads_of(start)
             if all(is_payload(value) for value in values):
                 self.report(AnomalyCode.PAYLOAD_IN_NO_FIELD, "a line of the stream is a payload, no field")
-                self._values.extend((value, "") for value in values)
+                self._values.extend(values)
         elif self.decoder.event_count:
             self._stray, self._stray_after = start[:LONGEST_STRAY], self.decoder.event_count
 
@@ -686,8 +708,12 @@ class Reader:
         if not self.dialect.ended:
             self._pending.append(event)
 
-    def _payloads_of(self, text: str) -> list[Any]:
-        values = read_payloads(text, self._depth, self._fragments, self.report, strict=self._strict)
+    def _payloads_of(self, text: str, start: int = 0) -> list[Any]:
+        """The payloads in a text from a position on. Where there are more of them, `_rest` is that text."""
+        values, end = next_payloads(
+            text, start, self._depth, self._fragments, self.report, strict=self._strict
+        )
+        self._rest, self._rest_at = (text, end) if end < len(text) else ("", 0)
         if any(is_batch(value) for value in values):
             self.report(AnomalyCode.SEVERAL_PAYLOADS, "payloads come in an array")
             values = [one for value in values for one in (value if is_batch(value) else [value])]
@@ -696,17 +722,15 @@ class Reader:
     def _read_values(self, text: str, name: str) -> dict[str, Any] | None:
         """Whatever the data of an event hold. Gives the object where they are just one."""
         values = self._payloads_of(text)
-        if len(values) == 1:
+        if len(values) == 1 and not self._rest:
             self._dispatch_value(values[0], name)
             return values[0] if type(values[0]) is dict else None
         if not text or text.isspace():
             self._emit_heartbeat(Heartbeat(name or "empty"))
         else:
             # Where events are parted by one line end only, the name is that of the last one.
-            self._values.extend(
-                (value, "" if i or (type(value) is dict and "type" in value) else name)
-                for i, value in enumerate(values)
-            )
+            self._values.extend(values)
+            self._name = name
         return None
 
     def _dispatch_value(self, value: Any, name: str) -> None:
@@ -981,7 +1005,7 @@ class Reader:
         self.report.current_payload = text
         self.report(AnomalyCode.BODY_IS_JSON, "the body is a JSON document, not an event stream")
         values = self._payloads_of(text)
-        if len(values) == 1:
+        if len(values) == 1 and not self._rest:
             value = values[0]
             if isinstance(value, dict):
                 if "data" in value:
@@ -990,7 +1014,7 @@ class Reader:
                     value = self._detect_dialect(value)
                 self._pending.extend(self.dialect.translate_body(value))
                 return
-        self._values.extend((value, "") for value in values)
+        self._values.extend(values)
 
     def _refuse_body(self, code: AnomalyCode, text: str) -> None:
         if code is AnomalyCode.BODY_IS_TEXT and is_binary(text):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
@@ -35,7 +36,8 @@ EVERYWHERE: Final[tuple[str, ...]] = ("*",)
 DONE: Final = "[DONE]"
 WHITESPACE: Final = " \t\n\r"
 STRINGS: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-BRACKETS: Final = re.compile(r"[\[\]{}]")
+# One match for each bracket, and no copy of the text without its strings, whose pieces take many times that.
+UP_TO_BRACKET: Final = re.compile(rf'(?:[^"\[\]{{}}]++|{STRINGS.pattern})*+[\[\]{{}}]', re.DOTALL)
 # What is longer is not kept for the sake of a second one like it.
 CACHE_UP_TO: Final = 65_536
 RESPONSE: Final = ',"response":'
@@ -52,6 +54,8 @@ DOUBLED_PREFIX: Final = re.compile(r"(?:data:[ \t\r\n]*+)++")
 GLUE_POINT: Final = re.compile(r"(?:data: ?|\n)(?=\{)")
 # A joint costs one attempt to read what follows, so a payload made of joints must not get one for each.
 MOST_JOINTS: Final = 8
+MOST_VALUES: Final = 1024
+"""So many values of one event are held at once."""
 
 
 class NotJSON:
@@ -190,9 +194,10 @@ def replace_lone_surrogates(
 
 def check_depth(text: str, depth: int) -> None:
     """Raises `LimitExceeded` where arrays and objects are nested deeper than `depth`."""
-    nested = 0
-    for found in BRACKETS.finditer(STRINGS.sub("", text)):
-        nested = nested + 1 if found[0] in "[{" else max(nested - 1, 0)
+    nested = at = 0
+    while (found := UP_TO_BRACKET.match(text, at)) is not None:
+        at = found.end()
+        nested = nested + 1 if text[at - 1] in "[{" else max(nested - 1, 0)
         if nested > depth:
             raise LimitExceeded("json_depth", depth)
 
@@ -284,24 +289,39 @@ def has_surrogates(text: str) -> bool:
 def read_payloads(
     text: str, depth: int, fragments: Paths, report: ReportAnomaly, *, strict: bool
 ) -> list[Any]:
-    """The payloads of one event, whatever its data are.
-
-    What is no JSON comes as `NotJSON`, JSON that is no object as the value it is: nothing is ever dropped.
-    Raises `LimitExceeded`.
-    """
-    if text == DONE:
-        return [NotJSON(DONE)]
-    check_depth(text, depth)
-    values, end = scan_all(text, 0, report, strict)
-    if not text.strip(WHITESPACE):
-        return []
-    if end < len(text):
-        values = recover(text, values, end, depth, report, strict)
-    elif len(values) > 1:
-        report(AnomalyCode.SEVERAL_PAYLOADS, f"{len(values)} JSON values in one event")
-    if has_surrogates(text):
-        values = [replace_lone_surrogates(value, report, fragments) for value in values]
+    """All payloads of one event. Raises `LimitExceeded`."""
+    values, end = next_payloads(text, 0, depth, fragments, report, strict=strict)
+    while end < len(text):
+        more, end = next_payloads(text, end, depth, fragments, report, strict=strict)
+        values += more
     return values
+
+
+def next_payloads(
+    text: str, start: int, depth: int, fragments: Paths, report: ReportAnomaly, *, strict: bool
+) -> tuple[list[Any], int]:
+    """The payloads of one event from a position on, whatever its data are, and where the next ones begin.
+
+    No more than `MOST_VALUES`, for small values take many times the memory of their text. What is no JSON
+    comes as `NotJSON`, JSON that is no object as the value it is: nothing is ever dropped. Raises
+    `LimitExceeded`.
+    """
+    if not start:
+        if text == DONE:
+            return [NotJSON(DONE)], len(text)
+        check_depth(text, depth)
+    values, end = scan_all(text, start, report, strict)
+    if not values and not text.strip(WHITESPACE):
+        return [], len(text)
+    following = end
+    if end < len(text) and len(values) < MOST_VALUES:
+        values, following = recover(text, start, values, end, depth, report, strict)
+    elif not start and len(values) > 1:
+        told = f"{len(values)}{' or more' if end < len(text) else ''} JSON values in one event"
+        report(AnomalyCode.SEVERAL_PAYLOADS, told)
+    if has_surrogates(text[start:end]):
+        values = [replace_lone_surrogates(value, report, fragments) for value in values]
+    return values, following
 
 
 def whole_objects(text: str) -> int:
@@ -322,11 +342,11 @@ def whole_objects(text: str) -> int:
 
 
 def scan_all(text: str, position: int, report: ReportAnomaly, strict: bool) -> tuple[list[Any], int]:
-    """The values that follow one another from a position, and where that ends."""
+    """The values that follow one another from a position, `MOST_VALUES` at most, and where that ends."""
     values: list[Any] = []
     position = skip_whitespace(text, position)
     prefixed = False
-    while position < len(text):
+    while position < len(text) and len(values) < MOST_VALUES:
         try:
             value, position = scan_value(text, position, report, strict)
         except ValueError:
@@ -389,19 +409,28 @@ def has_control(text: str, position: int, end: int) -> bool:
 
 
 def recover(
-    text: str, values: list[Any], end: int, depth: int, report: ReportAnomaly, strict: bool
-) -> list[Any]:
+    text: str, start: int, values: list[Any], end: int, depth: int, report: ReportAnomaly, strict: bool
+) -> tuple[list[Any], int]:
     """What can be read of data that are not JSON throughout. What cannot comes as text, in its place."""
     rest = text[end:]
-    if not values and rest.startswith(":"):
+    if not start and not values and rest.startswith(":"):
         report(AnomalyCode.COMMENT_AS_DATA, "the data are a comment")
-        return [NotJSON(rest)]
-    joints = [joint.span() for joint in GLUE_POINT.finditer(rest)][-MOST_JOINTS:]
-    for start, stop in joints:
+        return [NotJSON(rest)], len(text)
+    joints: deque[tuple[int, int]] = deque(maxlen=MOST_JOINTS)
+    for joint in GLUE_POINT.finditer(rest):
+        joints.append(joint.span())
+    for before, stop in joints:
         check_depth(rest[stop:], depth)  # for what stands before may have hidden it
-        found, last = scan_all(rest, stop, report, strict)
+        last, found = stop, True
+        while found and last < len(rest):
+            more, last = scan_all(rest, last, unheard, strict)
+            found = len(more) == MOST_VALUES
         if last == len(rest):
             report(AnomalyCode.GLUED_FRAME, "a whole payload is glued onto a broken one")
-            return [*values, NotJSON(rest[:start]), *found]
+            return [*values, NotJSON(rest[:before])], end + stop
     report(AnomalyCode.MALFORMED_JSON, "the data are not JSON")
-    return [*values, NotJSON(rest)]
+    return [*values, NotJSON(rest)], len(text)
+
+
+def unheard(code: AnomalyCode, message: str) -> None:
+    """Hears of what is out of order in data that are read only to see whether they can be."""

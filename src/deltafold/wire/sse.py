@@ -19,7 +19,7 @@ import attrs
 from deltafold.model.errors import LimitExceeded, UsageError
 from deltafold.model.faults import StickyFault
 from deltafold.model.limits import DEFAULT, Limits
-from deltafold.wire.json_text import BRACKETS, STRINGS
+from deltafold.wire.json_text import UP_TO_BRACKET
 
 __all__ = ["Frame", "SSEDecoder", "encode_frame"]
 
@@ -92,9 +92,10 @@ def as_bytes(data: Any) -> bytes:
 
 def depth_of(line: str) -> int:
     """How many brackets of JSON a line opens beyond those that it closes. (No string spans two lines.)"""
-    depth = 0
-    for bracket in BRACKETS.findall(STRINGS.sub("", line)):
-        depth += 1 if bracket in "[{" else -1
+    depth = at = 0
+    while (found := UP_TO_BRACKET.match(line, at)) is not None:
+        at = found.end()
+        depth += 1 if line[at - 1] in "[{" else -1
     return depth
 
 

@@ -41,7 +41,7 @@ from deltafold.machine.values import GROUPS, ValuePath
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
-from deltafold.model.json_values import copied, joined, string
+from deltafold.model.json_values import copied, joined, string, weight
 from deltafold.model.response import Outcome
 from deltafold.wire.json_text import Paths, ReportAnomaly
 
@@ -415,6 +415,8 @@ class AnthropicDialect(Dialect):
                 self._invalid(key, value)
                 continue
             if (value is not None or key not in self.usage) and self.usage.get(key, "") != value:
+                if len(self.usage) > MOST_COUNTS:
+                    self.hold_text(len(key) + weight(value) - weight(self.usage.get(key)))
                 self.usage[key] = copied(value)
                 changed = True
         if changed:
@@ -635,6 +637,7 @@ class AnthropicDialect(Dialect):
             known = self.record(block.index).data
             for key, value in delta.items():
                 if key != "type" and (value is not None or (key not in block.late and key not in known)):
+                    self.hold_text(len(key) + weight(value) - weight(block.late.get(key)))
                     block.late[key] = copied(value)
         else:
             if what in ("citations_delta", "compaction_delta"):

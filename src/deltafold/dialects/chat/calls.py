@@ -11,7 +11,7 @@ from deltafold.dialects.emitter import Emitter
 from deltafold.machine.records import empty
 from deltafold.machine.values import ValuePath
 from deltafold.model.anomalies import AnomalyCode
-from deltafold.model.json_values import copied
+from deltafold.model.json_values import copied, weight
 from deltafold.wire.json_text import is_strict_json
 
 __all__ = ["CallReader", "OpenCall", "OpenCalls", "first", "number_in"]
@@ -287,6 +287,7 @@ class CallReader:
             return
         if late is None:
             late = self.late[index] = {}
+        self.emitter.hold_text(weight(new))
         late.update(new)
 
     def start(self, calls: OpenCalls, call: OpenCall) -> int:

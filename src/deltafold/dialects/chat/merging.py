@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Final, TypeAlias
 
 from deltafold.machine.records import empty
-from deltafold.model.json_values import copied, integer, string
+from deltafold.model.json_values import copied, integer, string, weight
 from deltafold.wire.json_text import join_surrogates
 
-__all__ = ["Details", "merge_field", "merge_usage"]
+__all__ = ["Details", "merge_fields", "merge_usage"]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -16,24 +16,41 @@ PIECES: Final = ("text", "summary", "data")
 """Members of a reasoning detail that come in pieces."""
 
 
-def merge_usage(known: JSON, told: JSON) -> bool:
-    """Lays counts over those known: the last that is told wins, field by field. True if any is new."""
-    news = False
+def merge_usage(known: JSON, told: JSON) -> int | None:
+    """Lays counts over those known: the last that is told wins, field by field.
+
+    Gives by how many characters more is known; None where nothing is new.
+    """
+    more: int | None = None
+    for key, value in told.items():
+        before = known.get(key)
+        grown: int | None = None
+        if isinstance(before, dict) and isinstance(value, dict):
+            grown = merge_usage(before, value)
+        elif (value is not None or key not in known) and (before != value or key not in known):
+            grown = weight(value) - weight(before) if key in known else weight(value) + len(key)
+            known[key] = copied(value)
+        if grown is not None:
+            more = grown + (more or 0)
+    return more
+
+
+def merge_fields(known: JSON, told: JSON) -> JSON:
+    """Lays fields that this library does not model over those known: the last wins, member by member.
+
+    Gives what is new of them.
+    """
+    news: JSON = {}
     for key, value in told.items():
         before = known.get(key)
         if isinstance(before, dict) and isinstance(value, dict):
-            news = merge_usage(before, value) or news
-        elif (value is not None or key not in known) and (before != value or key not in known):
+            inner = merge_fields(before, value)
+            if inner:
+                news[key] = inner
+        elif key not in known or before != value:
             known[key] = copied(value)
-            news = True
+            news[key] = copied(value)
     return news
-
-
-def merge_field(known: Any, told: Any) -> Any:
-    """A field of a message that this library does not model: the last telling wins, member by member."""
-    if isinstance(known, dict) and isinstance(told, dict):
-        return {**known, **{key: merge_field(known.get(key), value) for key, value in told.items()}}
-    return copied(told)
 
 
 class Details:

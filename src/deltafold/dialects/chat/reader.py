@@ -17,7 +17,7 @@ from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_payload, error_in, is_error_payload, says_error
 from deltafold.dialects.base import Dialect, error_field_of, usage_from
 from deltafold.dialects.chat.calls import OPENING, CallReader, OpenCall, OpenCalls, first, number_in
-from deltafold.dialects.chat.merging import Details, merge_field, merge_usage
+from deltafold.dialects.chat.merging import Details, merge_fields, merge_usage
 from deltafold.dialects.chat.table import (
     CHUNK,
     FINISH_REASONS,
@@ -52,7 +52,7 @@ from deltafold.machine.values import ValuePath
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
-from deltafold.model.json_values import copied, integer, objects
+from deltafold.model.json_values import copied, integer, objects, weight
 from deltafold.model.response import Outcome
 from deltafold.wire.json_text import Paths, ReportAnomaly, join_halves
 
@@ -166,7 +166,7 @@ class ChatDialect(Dialect):
         (OpenChoice, 1),
         (ThinkTags, 0),
     )
-    __slots__ = ("calls", *SNAPSHOT_FIELDS[len(Dialect.SNAPSHOT_FIELDS) :])
+    __slots__ = SNAPSHOT_FIELDS[len(Dialect.SNAPSHOT_FIELDS) :]
 
     def __init__(
         self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
@@ -186,7 +186,10 @@ class ChatDialect(Dialect):
         self.late_fields: dict[int, JSON] = {}
         """Fields of items that became known too late for their announcement."""
 
-        self.calls = CallReader(self, self.late_fields)
+    @property
+    def calls(self) -> CallReader:
+        """What reads tool calls. It refers to the dialect, so the dialect does not keep it."""
+        return CallReader(self, self.late_fields)
 
     # ---------------------------------------------------------------------------------------- the parser
 
@@ -299,11 +302,6 @@ class ChatDialect(Dialect):
         """Whether a response may begin with a payload; None where that belongs to no response."""
         return True if payload.keys() & KNOWN_CHUNK or payload.get("object") == CHUNK else None
 
-    def setstate(self, state: dict[str, Any]) -> None:
-        """Makes a new translator remember what another one did."""
-        super().setstate(state)
-        self.calls = CallReader(self, self.late_fields)
-
     # ------------------------------------------------------------------------------------------- a chunk
 
     def _chunk(self, payload: JSON, name: str) -> None:
@@ -355,12 +353,14 @@ class ChatDialect(Dialect):
     def _usage(self, usage: Any) -> None:
         if not isinstance(usage, dict):
             return
-        if not merge_usage(self.usage, usage):
+        more = merge_usage(self.usage, usage)
+        if more is None:
             return
         # Each report tells all counts. What has more of them than any server counts is told a few times, and
         # at the end.
         if members_of(self.usage) > MOST_COUNTS:
             self.usage_waits = True
+            self.hold_text(more)
         else:
             self.out.append(e.UsageReported(usage_from(copied(self.usage))))
 
@@ -500,7 +500,7 @@ class ChatDialect(Dialect):
 
     def _rest_of_message(self, choice: OpenChoice, told: JSON, *, spoken: bool = False) -> None:
         """Fields that are none of ours belong to the message. `spoken`: audio is not told again."""
-        known, new = choice.fields, {}
+        fields: JSON = {}
         for key, value in told.items():
             if key in OF_DELTA or empty(value):
                 continue
@@ -509,11 +509,10 @@ class ChatDialect(Dialect):
                 continue
             if key in SIGNATURES and isinstance(value, str):
                 self._signature(choice, value)
-            merged = merge_field(known.get(key), value)
-            if merged != known.get(key):
-                known[key] = new[key] = merged
+            fields[key] = value
+        new = merge_fields(choice.fields, fields)
         if new:
-            self.out.append(e.ChoiceUpdated(choice.index, choice.finish_reason, {"message": copied(new)}))
+            self.out.append(e.ChoiceUpdated(choice.index, choice.finish_reason, {"message": new}))
 
     def _audio(self, choice: OpenChoice, audio: JSON, spoken: bool) -> None:
         """Hands out the pieces of spoken output, and what else is told of it."""
@@ -527,9 +526,11 @@ class ChatDialect(Dialect):
         news = False
         for name, value in audio.items():
             if name not in AUDIO_FRAGMENTS and not empty(value) and self.audio.get(name) != value:
+                if len(self.audio) > MOST_COUNTS:
+                    self.hold_text(len(name) + weight(value) - weight(self.audio.get(name)))
                 self.audio[name] = copied(value)
                 news = True
-        if news:
+        if news and len(self.audio) <= MOST_COUNTS:
             self.out.append(e.StatusChanged(None, {"audio": copied(self.audio)}))
 
     # ---------------------------------------------------------------------------- text, refusal, reasoning
@@ -729,9 +730,10 @@ class ChatDialect(Dialect):
         if calls is not None and not isinstance(calls, list):
             self.report_once(AnomalyCode.INVALID_FIELD, "tool_calls", f"tool_calls is {calls!r:.40}")
             return
+        reader = self.calls
         for told in calls or ():
             if isinstance(told, dict):
-                self.calls.read(choice.calls, told)
+                reader.read(choice.calls, told)
             else:
                 self.report_once(AnomalyCode.INVALID_FIELD, "tool call", f"a tool call is {told!r:.40}")
 
@@ -798,6 +800,8 @@ class ChatDialect(Dialect):
         if self.usage_waits:
             self.usage_waits = False
             self.out.append(e.UsageReported(usage_from(copied(self.usage))))
+        if len(self.audio) > MOST_COUNTS:
+            self.out.append(e.StatusChanged(None, {"audio": copied(self.audio)}))
         data: JSON = {}
         if outcome is not TRUNCATED:
             data["status"] = str(outcome)
@@ -846,7 +850,8 @@ class ChatDialect(Dialect):
 
     def _end_choice(self, choice: OpenChoice, outcome: Outcome) -> None:
         """What was cut off is the last thing that began; all before it is whole."""
-        legacy = self.calls.end(choice.calls, cancelled=outcome is CANCELLED)
+        calls = self.calls
+        legacy = calls.end(choice.calls, cancelled=outcome is CANCELLED)
         if choice.reasoning is not None and choice.reasoning_details is not None:
             details = choice.reasoning_details.joined()
             self.late_fields.setdefault(choice.reasoning, {})["reasoning_details"] = details
@@ -869,7 +874,7 @@ class ChatDialect(Dialect):
         for index in started:
             call = called.get(index)
             if call is not None:
-                self.calls.flush(call)
+                calls.flush(call)
             if status is not None:
                 status = "incomplete" if cut and index == started[len(started) - 1] else "completed"
             self.finish_item(index, status, self.late_fields.get(index))
@@ -882,7 +887,7 @@ THINK_KINDS: Final[tuple[e.ValueKind, e.ValueKind]] = ("reasoning", "text")
 DEEPEST_REASONING: Final = 3
 """How deep the texts of reasoning stand in objects and lists."""
 MOST_COUNTS: Final = 64
-"""Members of a usage that is still reported as often as it changes. Servers have about twenty."""
+"""Members of a usage, or of audio, that is reported as often as it changes. Servers have about twenty."""
 
 
 def text_in(part: JSON) -> str | None:

@@ -48,7 +48,6 @@ from deltafold.machine.lifecycle import (
     COMPLETED,
     FAILED,
     INCOMPLETE,
-    ITEM_DONE,
     ITEM_STATUS_AT_END,
     TRUNCATED,
 )
@@ -57,7 +56,7 @@ from deltafold.machine.values import ValuePath
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
-from deltafold.model.json_values import copied, joined, string
+from deltafold.model.json_values import copied, joined, string, weight
 from deltafold.model.response import Outcome
 from deltafold.wire.json_text import HIGH, LAST, Paths, ReportAnomaly, join_halves
 
@@ -65,6 +64,8 @@ __all__ = ["GeminiDialect"]
 
 JSON: TypeAlias = dict[str, Any]
 
+MOST_COUNTS: Final = 64
+"""How many members of the usage are handed out each time that one of them changes."""
 PLAIN: Final = (e.TextDelta, e.ReasoningDelta)
 """The events of a chunk that brings nothing but text."""
 MESSAGE: Final = "message"
@@ -377,13 +378,27 @@ class GeminiDialect(Dialect):
             for name in USAGE_COUNTS:
                 if name in told:
                     counts = True
-            usage = told if counts else {**self.usage, **told}
-            if usage and usage != self.usage:
-                self.usage = dict(copied(usage))
+            if counts:
+                if told != self.usage:
+                    self.usage = dict(copied(told))
+            else:
+                self._add_to_usage(told)
         elif told is not None:
             self._invalid("usageMetadata", told)
-        if len(self.out) != 1 or type(self.out[0]) not in PLAIN:
+        # What has more members than any server tells is told at the end.
+        if (len(self.out) != 1 or type(self.out[0]) not in PLAIN) and len(self.usage) <= MOST_COUNTS:
             self._tell_usage()
+
+    def _add_to_usage(self, told: JSON) -> None:
+        """What a usage says that counts nothing: on Vertex, the type of traffic."""
+        new = {key: value for key, value in told.items() if key not in self.usage or self.usage[key] != value}
+        if not new:
+            return
+        if self.usage is self.shown_usage or len(self.usage) <= MOST_COUNTS:
+            self.usage = dict(self.usage)  # the other one was handed out
+        for key, value in new.items():
+            self.hold_text(len(key) + weight(value) - weight(self.usage.get(key)))
+            self.usage[key] = copied(value)
 
     def _tell_usage(self) -> None:
         """Hands on the usage as it is by now, where that is new."""
@@ -465,8 +480,8 @@ class GeminiDialect(Dialect):
             if key != "parts" and value != candidate.content.get(key) and (key != "role" or value != "model"):
                 beside[key] = copied(value)
         if beside:
-            candidate.content = {**candidate.content, **beside}
-            new["content"] = candidate.content
+            candidate.content.update(beside)
+            new["content"] = beside
         word = finish_word(told.get("finishReason"))
         if word is not None and word != candidate.finish:
             candidate.finish = word
@@ -665,15 +680,7 @@ class GeminiDialect(Dialect):
         news = {key: value for key, value in new.items() if known.get(key) != value}
         if news:
             call.data = {**known, **news}
-            self._update(call.index, news)
-
-    def _update(self, index: int, more: JSON) -> None:
-        """More is known of an item, be it that it had ended."""
-        record = self.present(index)
-        ended = index in self.ended_items or self.record(index).state is ITEM_DONE
-        self.out.append(
-            e.ItemUpdated(index, self.fold.item(record, {**record.to_dict(), **more}, whole=ended))
-        )
+            self.update_item(call.index, news)
 
     def _tell_call(self, candidate: OpenCandidate, call: OpenCall, told: JSON, part: JSON) -> None:
         """A call that is whole is told again."""
@@ -883,7 +890,7 @@ class GeminiDialect(Dialect):
             if record.type != "function_call" or record.choice_index not in broken:
                 continue
             if record.data.get("status") == "completed":
-                self._update(index, {"status": "incomplete"})
+                self._update(index, {**self.waiting.pop(index, {}), "status": "incomplete"})
 
     def _outcome(self, outcome: Outcome) -> tuple[Outcome, str | None, Stop | None]:
         """The outcome, with the finish reason that decided it and what that means."""

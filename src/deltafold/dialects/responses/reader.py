@@ -42,7 +42,7 @@ from deltafold.machine.values import GROUPS, ITEM_VALUES, ValuePath, delta_of, f
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
-from deltafold.model.json_values import copied, string
+from deltafold.model.json_values import copied, string, weight
 from deltafold.model.response import Outcome
 from deltafold.wire.json_text import (
     Paths,
@@ -175,7 +175,6 @@ class ResponsesDialect(Dialect):
         "announced_text",
         "again",
         "announcements",
-        "waiting",
     )
     __slots__ = ("new_records", "listed", *SNAPSHOT_FIELDS[len(Dialect.SNAPSHOT_FIELDS) :])
 
@@ -210,8 +209,6 @@ class ResponsesDialect(Dialect):
         """The annotations that parts were told with, as text: made anew where they are not here."""
         self.announcements: dict[int, int] = {}
         """How often items were announced again with new fields."""
-        self.waiting: dict[int, JSON] = {}
-        """Fields that came so and are not handed out yet, by the index of their item."""
         self.new_records: dict[int, ItemRecord] = {}
         """The records of items that begin with the present payload."""
 
@@ -852,6 +849,7 @@ class ResponsesDialect(Dialect):
         waiting = self.waiting.setdefault(record.index, {})
         for name, value in told.items():
             if not empty(value) or empty(waiting.get(name)):
+                self.hold_text(len(name) + weight(value) - weight(waiting.get(name)))
                 waiting[name] = value
         return True
 
