@@ -143,11 +143,9 @@ class Upstream:
         key = self.settings.upstream_key or key_of(came)
         if wire == "anthropic":
             headers["anthropic-version"] = given.get("anthropic-version", "2023-06-01")
-            headers["x-api-key"] = key
-        elif wire == "gemini":
-            headers["x-goog-api-key"] = key
-        else:
-            headers["authorization"] = f"Bearer {key}"
+        name = {"anthropic": "x-api-key", "gemini": "x-goog-api-key"}.get(wire, "authorization")
+        if key:  # a server of one's own may want none
+            headers[name] = f"Bearer {key}" if name == "authorization" else key
         if body is not None:
             headers["content-type"] = "application/json"
         content = None if body is None else json.dumps(body)  # in ASCII, whatever is in it
@@ -279,7 +277,7 @@ def key_of(came: Request) -> str:
     """The client's key, wherever its API puts it."""
     bearer = came.headers.get("authorization", "").removeprefix("Bearer ")
     named = came.headers.get("x-api-key") or came.headers.get("x-goog-api-key")
-    return named or came.query_params.get("key") or bearer
+    return (named or came.query_params.get("key") or bearer).strip()
 
 
 # -------------------------------------------------------------------------------------------- the client

@@ -169,6 +169,15 @@ def test_keys_pass_through(gateway_to: Behind, server: Server, headers: dict[str
         assert server.asked[-1].headers[name] == value
 
 
+@pytest.mark.parametrize("behind", WIRES)
+def test_an_upstream_without_a_key(gateway_to: Behind, server: Server, behind: str) -> None:
+    """Where nobody has a key, none is sent: a model of one's own wants none."""
+    server.answer = lambda asked: Answer(stream(behind))
+    with gateway_to(behind, upstream_key="") as client:
+        check(parse(post(client, "responses").content, "responses"))
+    assert not {"authorization", "x-api-key", "x-goog-api-key"} & set(server.asked[0].headers)
+
+
 def test_the_model_can_be_set(gateway_to: Behind, server: Server) -> None:
     """The upstream is asked for the model of the settings."""
     server.answer = lambda asked: Answer(stream("chat"))
@@ -567,3 +576,11 @@ def test_the_parser_of_a_front() -> None:
     parser.feed(stream("chat"))
     parser.close()
     assert list(parser.events())
+
+
+def test_the_replayed_capture(play: Stage) -> None:
+    """The server of the first ten minutes says what was recorded, in the recording's own events."""
+    capture = stream("chat")
+    with play.playing(load("replay").make_app(capture, pause=0)) as url:
+        answer = httpx.post(f"{url}/v1/chat/completions", **CLIENT)
+    assert answer.content == capture
