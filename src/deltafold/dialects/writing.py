@@ -693,7 +693,7 @@ class Writer:
             if not item.skipped:
                 self.refusal(item, item.parts["content", event.content_index], event)
         elif kind is e.ItemUpdated:
-            if item.state is ITEM_DONE and getattr(event.item, "complete", True) is False:
+            if item.state is ITEM_DONE and getattr(event.item, "complete", True) is False and not self.own():
                 self.lose(LossCode.CALL_NOT_WHOLE, item.index)
             item.item = event.item
             if not item.skipped:

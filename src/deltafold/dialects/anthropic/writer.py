@@ -411,7 +411,8 @@ class AnthropicWriter(Writer):
         if item.called is not None:
             self.called(item)
         if not told.complete and json_object("".join(item.pieces) or "{}") is not None:
-            self.lose(LossCode.CALL_NOT_WHOLE, item.index)
+            if not self.own():
+                self.lose(LossCode.CALL_NOT_WHOLE, item.index)
         elif told.arguments.strip() and json_object("".join(item.pieces)) is None:
             self.lose(LossCode.ARGUMENTS_NO_OBJECT, item.index)
 

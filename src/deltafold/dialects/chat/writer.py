@@ -291,7 +291,8 @@ class ChatWriter(Writer):
                 self.skip(item, LossCode.CALL_NAME_MISSING)
                 return
             whole = told.arguments if isinstance(told, FunctionCall) else told.input
-            if isinstance(told, FunctionCall) and not told.complete and json_object(whole) is not None:
+            cut = isinstance(told, FunctionCall) and not told.complete and not self.own()
+            if cut and json_object(whole) is not None:
                 self.lose(LossCode.CALL_NOT_WHOLE, item.index)
             if isinstance(told, CustomToolCall) and self.options.custom_tools == "function":
                 self.custom_as_function(item, told, "".join(item.pieces) or whole)
