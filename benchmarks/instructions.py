@@ -39,8 +39,10 @@ LEAST, MOST = 1, 3
 """Readings of a stream in the two children."""
 
 
-def count(names: Sequence[str], scale: float) -> Counts:
+def count(names: Sequence[str], scale: float, script: Path = Path(__file__)) -> Counts:
     """The counts of the scenarios of these names, their streams so many times as long.
+
+    `script` is what runs under valgrind, and calls `fork_and_read()`.
 
     Raises `FileNotFoundError` where there is no valgrind, and `RuntimeError` where it fails.
     """
@@ -49,7 +51,7 @@ def count(names: Sequence[str], scale: float) -> Counts:
         raise FileNotFoundError("valgrind")
     with tempfile.TemporaryDirectory() as folder:
         command = [valgrind, "-q", "--tool=cachegrind", "--cache-sim=no"]
-        command += [f"--cachegrind-out-file={folder}/%p", sys.executable, __file__]
+        command += [f"--cachegrind-out-file={folder}/%p", sys.executable, str(script)]
         command += ["--scale", str(scale), "--fork", "--only", *names]
         environment = os.environ | {"PYTHONHASHSEED": "0"}
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -70,14 +72,14 @@ def total(path: Path) -> int:
     return int(found[1])
 
 
-def fork_and_read(names: Sequence[str], scale: float) -> None:
+def fork_and_read(names: Sequence[str], scale: float, clients: Sequence[Client] = OWN) -> None:
     """What runs under valgrind. Each line says which two processes read what.
 
     Each client reads in a process of its own, so that no count hangs on what was counted before it.
     """
     for scenario in SCENARIOS + OTHERS:
         if scenario.name in names:
-            for client in OWN:
+            for client in clients:
                 in_child(partial(read, scenario, client, scale))
 
 

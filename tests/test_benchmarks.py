@@ -12,6 +12,7 @@ import pytest
 
 import clients
 import docs
+import gateway
 import instructions
 import measure
 import run
@@ -311,3 +312,30 @@ def test_hostile_shapes_hold_linear_memory(scenario: Scenario) -> None:
 
     count = 100_000 if scenario.name.startswith("one string") else 200
     assert held(2 * count) <= 2.1 * held(count)
+
+
+# ------------------------------------------------------------------------------------------------- gateways
+
+
+@pytest.mark.parametrize("name", gateway.NAMES)
+def test_a_gateway_writes_what_came_in(name: str) -> None:
+    """Each stream goes to each wire, and what is read there is what was said."""
+    scenario = next(one for one in SCENARIOS + OTHERS if one.name == name)
+    row = gateway.measured(scenario, TINY, 1, bridges=False)
+    assert set(row.cells) == {"A", *gateway.DIALECTS}
+    assert not any("✗" in cell for cell in row.cells.values())
+
+
+def test_the_table_of_gateways(tmp_path: Path) -> None:
+    """The table has a column for each wire, and is put into its place in a page."""
+    rows = [gateway.Row("text", dict.fromkeys(gateway.DIALECTS, "0.50"))]
+    text = gateway.table(rows, bridges=True)
+    assert text.splitlines()[0].count("to ") == len(gateway.DIALECTS)
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- measured: gateway -->\nold\n<!-- end: gateway -->\nafter\n")
+    gateway.put(page, "gateway", text)
+    assert page.read_text() == f"before\n<!-- measured: gateway -->\n\n{text}\n<!-- end: gateway -->\nafter\n"
+    with pytest.raises(SystemExit, match="no place"):
+        gateway.put(page, "other", text)
+    for mark in ("gateway", "gateway-instructions"):
+        assert gateway.PAGE.read_text().count(f"<!-- measured: {mark} -->") == 1

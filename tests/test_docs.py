@@ -331,6 +331,47 @@ def test_the_gateways_turn_any_wire_into_any_other(target: str, size: int) -> No
     assert b"".join(sent) == written
 
 
+@pytest.mark.parametrize("client", ["responses", "chat", "anthropic", "gemini"])
+@pytest.mark.parametrize("status", [200, 429])
+def test_the_whole_gateway(client: str, status: int) -> None:
+    """A request of any API is asked of another one, and its answer or its refusal comes back on the first."""
+    request = {
+        "responses": {"input": "Where?", "top_logprobs": 3},
+        "gemini": {"contents": [{"role": "user", "parts": [{"text": "Where?"}]}]},
+    }.get(client, {"messages": [{"role": "user", "content": "Where?"}], "max_tokens": 9, "seed": 4})
+    refusal = b'{"error":{"message":"Slow down.","type":"requests","code":"rate_limit_exceeded"}}'
+    chunks = [BODY] if status == 200 else [refusal[:20], refusal[20:]]
+    asked: list[Any] = []
+    logged: list[str] = []
+
+    def ask(converted: Any) -> Any:
+        asked.append(converted)
+        return status, {"retry-after": "7"}, chunks
+
+    async def ask_later(converted: Any) -> Any:
+        async def body() -> AsyncIterator[bytes]:
+            for chunk in chunks:
+                yield chunk
+
+        return status, {"retry-after": "7"}, body()
+
+    async def collected() -> bytes:
+        stream = example("serve_async")(request, client, "responses", ask_later, logged.append)
+        return b"".join([chunk async for chunk in stream])
+
+    written = b"".join(example("serve")(request, client, "responses", ask, logged.append))
+    assert asyncio.run(collected()) == written
+    assert asked[0]["input"]
+    response = parse(written, client)
+    if status == 200:
+        assert response.output_text == "Café Brasileira"
+    else:
+        assert response.error is not None
+        assert (response.error.kind, response.error.message) == ("rate_limited", "Slow down.")
+    assert bool(logged) is (client in ("chat", "anthropic"))
+    assert logged[: len(logged) // 2] == logged[len(logged) // 2 :]
+
+
 @pytest.mark.parametrize("target", ["responses", "chat", "anthropic", "gemini"])
 def test_a_server_that_speaks_for_itself(target: str) -> None:
     """The example of a server's own voice says what it says."""

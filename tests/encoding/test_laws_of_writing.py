@@ -58,12 +58,13 @@ def texts_of(response: df.Response, target: str) -> tuple[str, str]:
 
 
 def thoughts_of(response: df.Response, target: str) -> str:
-    """The reasoning that a wire has room for, without the lines that part its pieces."""
+    """The summaries and reasoning that a wire has room for, without the lines that part them."""
     first = target in ("responses", "anthropic")
     items = [item for item in response.output if isinstance(item, df.Reasoning)]
     kept = [item for item in items if not (first and item.choice_index)]
     kept.sort(key=lambda item: item.choice_index or 0)
-    return "".join(item.text for item in kept).replace("\n\n", "")
+    parts = [part for item in kept for part in (*item.summary, *item.content)]
+    return "".join(getattr(part, "text", "") for part in parts).replace("\n\n", "")
 
 
 def calls_of(response: df.Response, target: str) -> list[tuple[str | None, str, Any]]:
@@ -148,7 +149,10 @@ def test_2_another_wire_says_the_same(stream: Stream, target: str) -> None:
     if custom and target in ("anthropic", "gemini"):
         assert LossCode.CUSTOM_TOOL_AS_FUNCTION in lost or stream.dialect == "chat"
         want += [call for call in got if set(call[2]) == {"input"} and call not in want]
-    assert sorted(want, key=repr) == sorted(got, key=repr) or LossCode.ARGUMENTS_NO_OBJECT in lost
+    excused = lost & {LossCode.ARGUMENTS_NO_OBJECT, LossCode.CALL_NOT_WHOLE}
+    # A reader of Chat and of Anthropic takes the last call for cut off, where a limit was reached.
+    cut = response.outcome is Outcome.INCOMPLETE and len(got) < len(want)
+    assert sorted(want, key=repr) == sorted(got, key=repr) or excused or cut
     assert again.outcome is response.outcome
     assert again.finish_reason == response.finish_reason or response.choices[1:]
     if response.usage is not None:
@@ -250,23 +254,27 @@ def test_5_one_end_and_no_false_success(stream: Stream, target: str, how: str, d
     assert body.rstrip().rsplit(b"\n\n", 1)[-1].startswith((last[target], b"event: error"))
 
 
-@given(WHOLE, targets)
-def test_5_a_call_that_was_cut_off_is_not_whole(stream: Stream, target: str) -> None:
-    """No reader may run a call that had not come whole."""
+@given(WHOLE, targets, st.data())
+def test_5_a_call_that_was_cut_off_is_not_whole(stream: Stream, target: str, data: st.DataObject) -> None:
+    """No reader may run a call whose arguments were cut: nothing is repaired on the way."""
     parser = ResponseParser(stream.dialect)
-    parser.feed(stream.body[: len(stream.body) * 2 // 3])
+    parser.feed(data.draw(drawn.truncations(stream.body)))
     events = list(parser.events())
     parser.cancel()
     events += parser.events()
-    whole = {call[1:] for call in map(hashable, calls_of(parser.response, "chat"))}
-    again = read(target, write(target, events)[0])[1].response
-    for call in again.tool_calls:
-        assert parser.response.outcome in GOOD or isinstance(call, df.CustomToolCall) or whole
+    came = [item.arguments for item in parser.response.output if isinstance(item, df.FunctionCall)]
+    for call in read(target, write(target, events)[0])[1].response.tool_calls:
+        if isinstance(call, df.FunctionCall) and set(json.loads(call.arguments)) != {"input"}:
+            assert json.loads(call.arguments) in [json.loads(text) for text in came if is_json(text)]
 
 
-def hashable(call: tuple[str | None, str, Any]) -> tuple[str | None, str, str]:
-    """A call with its arguments as text."""
-    return call[0], call[1], json.dumps(call[2], sort_keys=True)
+def is_json(text: str) -> bool:
+    """Whether a text is whole JSON."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 # ----------------------------------------------------------------------------------- 6: no forged frame

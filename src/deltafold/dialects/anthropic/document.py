@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from deltafold.dialects.anthropic.table import (
     MADE_ID,
     STOP_REASONS,
-    is_call,
+    block_from,
     members_of,
     rest_of,
     usage_of_anthropic,
@@ -94,18 +94,7 @@ def block_of(item: Item, index: int) -> JSON:
             given = copied(data.get("input") or {})
         call |= {"name": item.name, "input": given}
         return {**call, **rest_of(data, ("input",))}
-    block = dict(copied(data))
-    if is_call(data):
-        block.pop("arguments", None)  # the text that its input was streamed as
-    clashing = block.get("block")
-    if isinstance(clashing, dict) and clashing.keys() and clashing.keys() <= OF_OTHERS:
-        del block["block"]
-        block |= clashing
-    return block
-
-
-OF_OTHERS: Final = frozenset({"arguments", "block", "content", "summary", "type"})
-"""Members of blocks of other types that stand under `block`, where their items have such of their own."""
+    return block_from(data)
 
 
 def input_of(arguments: str) -> Any:

@@ -20,6 +20,7 @@ from deltafold.wire.json_text import (
 __all__ = [
     "STOPS",
     "Stop",
+    "block_from",
     "is_call",
     "members_of",
     "metered",
@@ -108,6 +109,22 @@ def is_call(block: JSON) -> bool:
     """Whether a block of another type than `tool_use` is a call all the same, of a tool of the server."""
     kind = block.get("type")
     return "input" in block or (isinstance(kind, str) and kind.endswith("tool_use"))
+
+
+OF_OTHERS: Final = frozenset({"arguments", "block", "content", "summary", "type"})
+"""Members of blocks of other types that stand under `block`, where their items have such of their own."""
+
+
+def block_from(data: JSON) -> JSON:
+    """A block of another type, out of what its item has."""
+    block: JSON = copied(data)
+    if is_call(data):
+        block.pop("arguments", None)  # the text that its input was streamed as
+    clashing = block.get("block")
+    if type(clashing) is dict and clashing and not clashing.keys() - OF_OTHERS:
+        del block["block"]
+        block |= clashing
+    return block
 
 
 MOST_DEPTH: Final = 64

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 from deltafold.dialects.anthropic.table import (
     EVENTS,
     STOP_REASONS,
+    block_from,
     members_of,
     rest_of,
     usage_of_anthropic,
@@ -38,7 +39,6 @@ from deltafold.model.items import (
     Reasoning,
     is_whole,
 )
-from deltafold.model.json_values import copied
 from deltafold.model.losses import LossCode
 from deltafold.model.response import Outcome, Response
 
@@ -294,7 +294,7 @@ class AnthropicWriter(Writer):
                 self.skip_type(item)
             elif told.type.endswith("tool_use"):
                 self.begin()
-                self.write_piece(item, "start", dumps(copied(told.data)))
+                self.write_piece(item, "start", dumps(block_from(told.data)))
         elif isinstance(told, FunctionCall):
             self.item_updated(item)
 
@@ -363,7 +363,7 @@ class AnthropicWriter(Writer):
                 return
         elif not item.begun and item.index not in self.waiting:
             self.begin()
-            self.write_piece(item, "start", dumps(copied(item.item.data)))
+            self.write_piece(item, "start", dumps(block_from(item.item.data)))
         self.write_piece(item, "json", text)
 
     def heat_arguments(self, item: WrittenItem, event: e.ArgumentsDelta) -> None:
@@ -384,7 +384,7 @@ class AnthropicWriter(Writer):
         elif isinstance(told, OtherItem):
             if not item.begun and item.index not in self.waiting:
                 self.begin()
-                self.write_piece(item, "whole", dumps(copied(told.data)))
+                self.write_piece(item, "whole", dumps(block_from(told.data)))
         elif isinstance(told, Message) and self.own() and not item.begun and item.index not in self.waiting:
             self.write_piece(item, "text", "")
         if self.current == item.index:
