@@ -31,7 +31,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.responses import Response as Reply
 from starlette.routing import Route
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from deltafold import (
     ArgumentsDelta,
@@ -108,6 +108,10 @@ STATUS = {
     ErrorKind.TIMEOUT: 504,
 }
 """The status of an answer that is an error. One that was cut off is 502."""
+
+
+ANSWERS = (Outcome.COMPLETED, Outcome.INCOMPLETE)
+"""The ends of a response that is an answer, and no error."""
 
 
 class Refused(Exception):
@@ -352,7 +356,7 @@ class Exchange:
         self.losses: tuple[Loss, ...] = ()
         self.note: Counter[str] = Counter()
         self.status, self.outcome, self.said = 0, "", ""
-        self.may_beat = False
+        self.may_beat, self.turn = False, anyio.Lock()  # what is sent, and signs of life, take turns
         self.custom = CustomTools((), "")
 
     async def run(self) -> None:
@@ -409,7 +413,7 @@ class Exchange:
         async for event in events:
             self.note["events"] += event is not None
             if isinstance(event, ResponseFinished):
-                if event.outcome in (Outcome.COMPLETED, Outcome.INCOMPLETE):
+                if event.outcome in ANSWERS:
                     self.outcome = event.outcome
                     response = named(self.custom.whole(event.response), self.wire)
                     await self.reply(200, encode_response(response, self.wire))
@@ -426,7 +430,7 @@ class Exchange:
             self.note["events"] += 1
             held.append(event)
             if self.first is None:
-                if isinstance(event, ResponseFinished) and event.outcome is not Outcome.COMPLETED:
+                if isinstance(event, ResponseFinished) and event.outcome not in ANSWERS:
                     await self.fail(event.response)
                     return
                 if isinstance(event, (Heartbeat, ErrorReported)):
@@ -492,13 +496,14 @@ class Exchange:
         headers = {"cache-control": "no-cache", "x-accel-buffering": "no", **self.headers()}
         start = Reply(None, 200, headers, media_type=kind)
         del start.headers["content-length"]
-        await self.to_client({"type": "http.response.start", "status": 200, "headers": start.raw_headers})
+        async with self.turn:
+            await self.to_client({"type": "http.response.start", "status": 200, "headers": start.raw_headers})
 
     async def send(self, data: bytes, *, more: bool = True) -> None:
         self.sent = time.monotonic()
         self.note["bytes"] += len(data)
-        message: Message = {"type": "http.response.body", "body": data, "more_body": more}
-        await self.to_client(message)
+        async with self.turn:
+            await self.to_client({"type": "http.response.body", "body": data, "more_body": more})
 
     async def beat(self) -> None:
         """Signs of life in a silent stream, where the client's wire has any."""
@@ -530,7 +535,7 @@ class Exchange:
             f" first={(self.first or now) - self.began:.3f} total={now - self.began:.3f}"
             f" resumed={self.note['resumed']} losses={dict(lost)} error={self.said!r:.300}"
         )
-        log.log(logging.INFO if self.outcome in ("completed", "incomplete") else logging.WARNING, "%s", line)
+        log.log(logging.INFO if self.outcome in ANSWERS else logging.WARNING, "%s", line)
 
 
 def failure(error: ResponseError) -> Response:

@@ -262,6 +262,23 @@ def check_text(answer: httpx.Response, front: str) -> None:
     assert parse(answer.content, front_of(front)).output_text == TEXT
 
 
+@pytest.mark.parametrize("front", [*WIRES, "gemini array"])
+def test_an_answer_that_stops_early(gateway_to: Behind, server: Server, front: str) -> None:
+    """A response that is incomplete is an answer, even one without a word."""
+    blocked = b'data: {"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":5}}\n\n'
+    short = b"".join(
+        [(writer := ResponseWriter("gemini", response_id="r", model="m")).text("Hm"), writer.finish("length")]
+    )
+    with gateway_to("gemini") as client:
+        for body in (blocked, short):
+            server.answer = lambda asked, body=body: Answer(body)
+            expected = parse(body, "gemini").outcome
+            for streamed in (True, False):
+                answer = post(client, front, streamed=streamed)
+                assert answer.status_code == 200
+                assert parse(answer.content, front_of(front)).outcome is expected
+
+
 # ------------------------------------------------------------------------------------------------ errors
 
 REFUSALS = [
