@@ -9,6 +9,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from deltafold import Approval, OtherItem, Response, ToolResult
+
 JSON = dict[str, Any]
 
 DIALECTS = ("responses", "chat", "anthropic", "gemini")
@@ -448,3 +450,27 @@ def containers(value: Any, path: str = "") -> Iterator[tuple[Any, str]]:
             waiting += [(member, f"{where}.{key}".removeprefix(".")) for key, member in found.items()]
         if isinstance(found, list):
             waiting += [(member, f"{where}[{index}]") for index, member in enumerate(found)]
+
+
+RAN: dict[str, JSON] = {
+    "computer_call": {"output": {"type": "computer_screenshot", "image_url": "data:image/png;base64,iVBO"}},
+    "local_shell_call": {"output": "ok"},
+    "shell_call": {"output": [{"stdout": "ok", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}}]},
+    "apply_patch_call": {"status": "completed", "output": "ok"},
+}
+"""Hosted calls that the caller runs, and what comes of them."""
+
+
+def answers_to(response: Response) -> tuple[list[ToolResult], list[Approval]]:
+    """A result for each call of the first choice, in the shape that it wants, and all approvals."""
+    calls = [call for call in response.tool_calls if not call.choice_index]
+    results = [ToolResult(call.call_id or "", "ok") for call in calls]
+    others = [item for item in response.output if isinstance(item, OtherItem)]
+    told = {(item.type, str(item.data.get("call_id"))) for item in others}
+    for item in others:
+        if item.type in RAN:
+            ident = item.data.get("call_id")
+            if (f"{item.type}_output", str(ident)) not in told:
+                results.append(ToolResult(ident if isinstance(ident, str) else item.id or "", RAN[item.type]))
+    asked = [item.id for item in response.output if item.type == "mcp_approval_request"]
+    return results, [Approval(ident, True) for ident in asked if ident is not None]

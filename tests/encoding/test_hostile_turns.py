@@ -10,14 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations import DIALECTS, JUNK, containers
+from conversations import DIALECTS, JUNK, answers_to, containers
 from deltafold import (
-    Approval,
-    OtherItem,
     Response,
     ResponseParser,
     StreamEncoder,
-    ToolResult,
     UsageError,
     next_turn,
     parse,
@@ -150,18 +147,6 @@ WHOLE: dict[str, Any] = {
     },
 }
 """A response of each API with all that goes back."""
-RAN = ("computer_call", "local_shell_call", "shell_call", "apply_patch_call")
-
-
-def answers_to(response: Response) -> tuple[list[ToolResult], list[Approval]]:
-    """A result for each call, in the shape that it wants, and an approval for each request."""
-    results = [ToolResult(call.call_id or "", "ok") for call in response.tool_calls]
-    hosted = [item for item in response.output if isinstance(item, OtherItem) and item.type in RAN]
-    ids = [item.data.get("call_id") for item in hosted]
-    named = [ident if isinstance(ident, str) else item.id for ident, item in zip(ids, hosted, strict=True)]
-    results += [ToolResult(ident or "", {"output": {}}) for ident in named]
-    asked = [item.id for item in response.output if item.type == "mcp_approval_request"]
-    return results, [Approval(ident, True) for ident in asked if ident is not None]
 
 
 @st.composite

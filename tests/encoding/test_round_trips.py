@@ -16,6 +16,7 @@ from deltafold import Loss, convert_request
 from deltafold.dialects.conversion import FILE_NAMES, results_behind_calls
 from deltafold.model.requests import Block, Setting, Tool
 from deltafold.registry import part_of
+from sdk_types import check_request
 
 Said = tuple[str, str]
 """Where something stands, and what it says there, in no API's words."""
@@ -146,3 +147,11 @@ def test_there_and_back_nothing_is_lost_without_a_loss(source: str, data: st.Dat
     missing = Counter(before) - common
     unnamed = [said for path, said in places if said in missing and not is_named(there.losses, path)]
     assert len(unnamed) <= len(back.losses), (unnamed, there, back.losses)
+
+
+@pytest.mark.parametrize("target", DIALECTS)
+@given(st.data(), st.sampled_from(DIALECTS))
+def test_what_is_made_is_what_the_sdk_takes(target: str, data: st.DataObject, source: str) -> None:
+    """By the types of its parameters."""
+    if source != target:
+        check_request(target, convert_request(data.draw(requests(source)), source, target).request)

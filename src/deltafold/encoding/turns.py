@@ -159,15 +159,21 @@ class Answers:
         taken: dict[str, ToolResult] = {}
         for result in results:
             if result.call_id not in ids:
-                unfinished = any(
-                    getattr(item, "call_id", None) == result.call_id for item in self.response.output
-                )
-                why = "that call had not come whole" if unfinished else "no call has that id"
-                raise UsageError(f"a result for {result.call_id!r}: {why}")
+                raise UsageError(f"a result for {result.call_id!r}: {self.why_none(result.call_id)}")
             if result.call_id in taken:
                 raise UsageError(f"the call {result.call_id!r} has two results")
             taken[result.call_id] = result
         return taken
+
+    def why_none(self, ident: str) -> str:
+        """Why a call takes no result."""
+        for item in self.response.output:
+            if isinstance(item, Call) and item.call_id == ident:
+                runnable = any(item is call for call in self.response.tool_calls)
+                return "that call is of another choice" if runnable else "that call had not come whole"
+            if isinstance(item, OtherItem) and item.type in HOSTED and hosted_id(item) == ident:
+                return "that call has its output, or has not come whole"
+        return "no call has that id"
 
     def refuse(self) -> None:
         """A call that was refused and has no result gets one that says so."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from deltafold.dialects.chat.document import chat_completion
+from deltafold.dialects.chat.table import REASONING_PARTS
 from deltafold.dialects.conversion import (
     FILE_NAMES,
     Losses,
@@ -38,6 +39,8 @@ from deltafold.dialects.conversion import (
     write_blocks,
 )
 from deltafold.model.errors import UsageError
+from deltafold.model.items import Reasoning
+from deltafold.model.json_values import string
 from deltafold.model.losses import LossCode
 from deltafold.model.requests import Block, InputMessage, Request, Setting, Tool, ToolChoice
 
@@ -443,11 +446,20 @@ def response_turn(response: Response, choice: int, whole: frozenset[int], losses
     if told is None:
         return []
     message = told["message"]
-    kept: JSON = {"role": "assistant", "content": message.get("content")}
+    content = message.get("content")
+    if isinstance(content, list):
+        content = [part for part in content if string(part, "type") not in REASONING_PARTS]
+        if len(content) == 1 and content[0].get("type") == "text":
+            content = content[0].get("text")
+    kept: JSON = {"role": "assistant", "content": content}
     field = next((c.reasoning_field for c in response.choices if c.index == choice), None)
-    for key in (*REASONING, field, "refusal"):
+    for key in (field, *REASONING[1:], "refusal"):
         if key is not None and message.get(key):
             kept[key] = message[key]
+    if "reasoning_details" not in kept:
+        for index, item in enumerate(response.output):
+            if isinstance(item, Reasoning) and (item.choice_index or 0) == choice:
+                lose_reasoning(item, field, f"output[{index}]", losses)
     audio = message.get("audio")
     if isinstance(audio, dict) and isinstance(audio.get("id"), str):
         kept["audio"] = {"id": audio["id"]}
@@ -470,6 +482,16 @@ def response_turn(response: Response, choice: int, whole: frozenset[int], losses
         answers = calls or "function_call" in kept or "refusal" in kept or "audio" in kept
         kept["content"] = None if answers else ""
     return [kept]
+
+
+def lose_reasoning(item: Reasoning, field: str | None, path: str, losses: Losses) -> None:
+    """Notes what of some reasoning has no member of the message to go back in."""
+    if field is None and item.text:
+        why = "reasoning that came in no member of its own goes back in none"
+        losses.lose(LossCode.REASONING_NOT_SUPPORTED, path, why)
+    elif item.encrypted_content is not None:
+        why = "the name of the member that its signature came in is not known"
+        losses.lose(LossCode.REASONING_NOT_SUPPORTED, f"{path}.encrypted_content", why)
 
 
 def result_of_legacy_call(block: Block, losses: Losses) -> JSON:
