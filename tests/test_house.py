@@ -36,7 +36,8 @@ views: display liveness reasoning
 dialects: claims emitter base conversion made_items writing
 dialects: chat.table chat.think_tags chat.calls chat.merging chat.document
 dialects: chat.reader chat.writer chat.request
-dialects: responses.reader responses.writer responses.request
+dialects: responses.table responses.identity responses.items responses.values responses.reader
+dialects: responses.writer responses.request
 dialects: anthropic.table anthropic.reader anthropic.writer anthropic.document anthropic.request
 dialects: gemini.table gemini.partial_arguments gemini.reader gemini.writer gemini.document gemini.request
 parsing: reporter fast_path replay snapshot reader loop parser

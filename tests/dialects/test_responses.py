@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from deltafold.diagnosis.rate_limits import rate_limits_from_event
-from deltafold.dialects.responses.reader import HEARTBEATS, NOTICES, PROGRESS
+from deltafold.dialects.responses.table import HEARTBEATS, NOTICES, PROGRESS
 from deltafold.machine.lifecycle import ResponseState
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode

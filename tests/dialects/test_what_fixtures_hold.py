@@ -12,14 +12,8 @@ from deltafold.dialects.anthropic.table import STOPS as STOP_REASONS
 from deltafold.dialects.gemini.reader import DATA
 from deltafold.dialects.gemini.table import STOPS as FINISH_REASONS
 from deltafold.dialects.gemini.table import finish_word
-from deltafold.dialects.responses.reader import (
-    CHAT_CHUNK,
-    HANDLERS,
-    HEARTBEATS,
-    NOTICES,
-    PROGRESS,
-    WHOLE_RESPONSE,
-)
+from deltafold.dialects.responses.reader import HANDLERS
+from deltafold.dialects.responses.table import CHAT_CHUNK, HEARTBEATS, NOTICES, PROGRESS, WHOLE_RESPONSE
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.anomalies import AnomalyCode as C

@@ -8,7 +8,8 @@ from typing import Any, get_args
 import pytest
 
 from deltafold import DeltafoldError, Event, Outcome, ResponseParser, ResponseState
-from deltafold.dialects.responses.reader import HANDLERS, HEARTBEATS, NOTICES, PROGRESS
+from deltafold.dialects.responses.reader import HANDLERS
+from deltafold.dialects.responses.table import HEARTBEATS, NOTICES, PROGRESS
 from deltafold.machine.lifecycle import (
     ITEM_STATUS_AT_END,
     ITEM_TRANSITIONS,

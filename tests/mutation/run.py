@@ -62,6 +62,9 @@ MODULES = (
     "dialects.chat.merging",
     "dialects.chat.table",
     "dialects.chat.reader",
+    "dialects.responses.identity",
+    "dialects.responses.items",
+    "dialects.responses.values",
     "dialects.responses.reader",
 )
 SURVIVORS = Path(__file__).with_name("survivors.toml")
@@ -95,7 +98,10 @@ OWN_TESTS = {
         ("dialects.chat.calls", "dialects.chat.merging", "dialects.chat.table", "dialects.chat.reader"),
         ("dialects/test_chat", "dialects/test_chat_finish", "test_fixtures", "test_regressions"),
     ),
-    "dialects.responses.reader": ("dialects/test_responses", "test_fixtures", "test_regressions"),
+    **dict.fromkeys(
+        [f"dialects.responses.{name}" for name in ("identity", "items", "values", "reader")],
+        ("dialects/test_responses", "test_fixtures", "test_regressions"),
+    ),
 }
 """Tests that are tried first where a fresh interpreter is needed."""
 KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"

@@ -26,9 +26,12 @@ from deltafold import (
     UsageError,
     rate_limits_from_event,
 )
-from deltafold.dialects.base import Dialect
+from deltafold.dialects.base import Dialect, ErrorTerminatedDialect
 from deltafold.dialects.emitter import Emitter
+from deltafold.dialects.responses.identity import ItemIdentity
+from deltafold.dialects.responses.items import ItemReader
 from deltafold.dialects.responses.reader import ResponsesDialect
+from deltafold.dialects.responses.values import ValueReader
 from deltafold.parsing import snapshot
 from deltafold.parsing.snapshot import (
     CLASSES,
@@ -131,7 +134,11 @@ OF_PAYLOAD = ("begun", "cited", "ended_items", "new_parts", "restarted", "texts"
 PASSING = {
     Emitter: {"fold", "lifts", "out", "report", *OF_PAYLOAD},
     Dialect: {"think_tags"},
-    ResponsesDialect: {"listed", "new_records"},
+    ErrorTerminatedDialect: set(),
+    ItemIdentity: {"new_records"},
+    ValueReader: {"listed"},
+    ItemReader: set(),
+    ResponsesDialect: {"new_records"},
 }
 """What is the parser's, of no use after the present payload, or made anew where it is not there."""
 

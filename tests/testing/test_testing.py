@@ -24,7 +24,8 @@ from deltafold import (
     ResponseParser,
     UsageError,
 )
-from deltafold.dialects.responses.reader import HANDLERS, PROGRESS
+from deltafold.dialects.responses.reader import HANDLERS
+from deltafold.dialects.responses.table import PROGRESS
 from deltafold.testing import Stream, StreamBuilder, ToolCall
 from deltafold.testing.damage import (
     HEARTBEATS,

@@ -9,12 +9,15 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.dialects.emitter import Emitter
 from deltafold.machine.fold import Fold
+from deltafold.machine.lifecycle import FAILED
+from deltafold.model import events as e
+from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ResponseError
 from deltafold.model.json_values import copied
 from deltafold.model.response import Outcome, Usage
 from deltafold.wire.json_text import Paths, ReportAnomaly
 
-__all__ = ["Dialect", "Translator", "error_field_of", "usage_from"]
+__all__ = ["Dialect", "ErrorTerminatedDialect", "Translator", "error_field_of", "usage_from"]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -181,6 +184,51 @@ class Dialect(Emitter):
         for name in self.SNAPSHOT_FIELDS:
             setattr(self, name, state[name])
         self.lifts.setstate(state["lifts"])
+
+
+class ErrorTerminatedDialect(Dialect):
+    """A wire on which an error is the last thing of a stream, and `[DONE]` belongs to another wire."""
+
+    SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (*Dialect.SNAPSHOT_FIELDS, "failing")
+    __slots__ = ("failing",)
+
+    def __init__(
+        self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
+    ) -> None:
+        super().__init__(fold, report, lifts, think_tags=think_tags)
+        self.failing: JSON | None = None
+        """The response's own `error`, once the server has sent one."""
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the response has failed, and its end was not handed out yet: nothing follows an error."""
+        return self.failing is not None and not self.ended
+
+    def handle_done(self) -> list[Any]:
+        """`[DONE]` came, which only proxies send on this wire. It ends nothing."""
+        self.begin_payload()
+        self.report_once(AnomalyCode.DONE_OF_ANOTHER_WIRE, None, "[DONE] came, which this wire does not have")
+        return self.out
+
+    def end(self, outcome: Outcome) -> list[Any]:
+        """The transport ended, or the caller gave up. Nothing where the end was handed out before."""
+        self.begin_payload()
+        if not self.ended:
+            self._end(outcome)
+        return self.out
+
+    def reject_body(self, error: ResponseError) -> list[Any]:
+        """The stream is none of this dialect."""
+        self.begin_payload()
+        if not self.ended:
+            self.out.append(e.ErrorReported(error))
+            self.failing = {}
+            self._end(FAILED)
+        return self.out
+
+    @abstractmethod
+    def _end(self, outcome: Outcome) -> None:
+        """Ends all that is open, and the response."""
 
 
 def error_field_of(payload: JSON, error: ResponseError) -> JSON:

@@ -31,7 +31,7 @@ from deltafold.dialects.anthropic.table import (
     usage_from,
     value_of,
 )
-from deltafold.dialects.base import Dialect, error_field_of
+from deltafold.dialects.base import ErrorTerminatedDialect, error_field_of
 from deltafold.dialects.claims import dialect_of
 from deltafold.machine.build import NO_ARGUMENTS
 from deltafold.machine.fold import Fold, PendingFinish
@@ -75,7 +75,7 @@ class Block:
         """Whether it ended as a call into which nothing had been streamed."""
 
 
-class AnthropicDialect(Dialect):
+class AnthropicDialect(ErrorTerminatedDialect):
     """Translates the payloads of one stream."""
 
     name = "anthropic"
@@ -86,8 +86,7 @@ class AnthropicDialect(Dialect):
     state_classes: ClassVar[tuple[tuple[type, int], ...]] = ((Block, 2),)
 
     SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
-        *Dialect.SNAPSHOT_FIELDS,
-        "failing",
+        *ErrorTerminatedDialect.SNAPSHOT_FIELDS,
         "message_id",
         "usage",
         "known",
@@ -101,14 +100,12 @@ class AnthropicDialect(Dialect):
         "call_ids",
         "final",
     )
-    __slots__ = SNAPSHOT_FIELDS[len(Dialect.SNAPSHOT_FIELDS) :]
+    __slots__ = SNAPSHOT_FIELDS[len(ErrorTerminatedDialect.SNAPSHOT_FIELDS) :]
 
     def __init__(
         self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
     ) -> None:
         super().__init__(fold, report, lifts, think_tags=think_tags)
-        self.failing: JSON | None = None
-        """The error that was reported, as it came."""
         self.message_id: str | None = None
         self.usage: JSON = {}
         self.known: JSON = {}
@@ -171,33 +168,6 @@ class AnthropicDialect(Dialect):
             return ("delta", "partial_json"), None
         member = "text" if isinstance(event, e.TextDelta) else "thinking"
         return (("delta", member), None) if delta.get(member) == event.text else None
-
-    def handle_done(self) -> list[Any]:
-        """`[DONE]` came, which only proxies send on this wire. It ends nothing."""
-        self.begin_payload()
-        self.report_once(AnomalyCode.DONE_OF_ANOTHER_WIRE, None, "[DONE] came, which this wire does not have")
-        return self.out
-
-    @property
-    def is_failing(self) -> bool:
-        """Whether the response has failed, and its end was not told yet: nothing follows an error."""
-        return self.failing is not None and not self.ended
-
-    def end(self, outcome: Outcome) -> list[Any]:
-        """The transport ended, or the caller gave up. Nothing where the end had been told."""
-        self.begin_payload()
-        if not self.ended:
-            self._end(outcome)
-        return self.out
-
-    def reject_body(self, error: ResponseError) -> list[Any]:
-        """The stream is none of this dialect."""
-        self.begin_payload()
-        if not self.ended:
-            self.out.append(e.ErrorReported(error))
-            self.failing = {}
-            self._end_with(FAILED, None)
-        return self.out
 
     def translate_body(self, payload: JSON) -> list[Any]:
         """A whole body that is one JSON object."""

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_payload, error_in, is_error_payload, says_error
-from deltafold.dialects.base import Dialect, error_field_of, usage_from
+from deltafold.dialects.base import ErrorTerminatedDialect, error_field_of, usage_from
 from deltafold.dialects.chat.calls import OPENING, CallReader, OpenCall, OpenCalls, first, number_in
 from deltafold.dialects.chat.merging import Details, merge_fields, merge_usage
 from deltafold.dialects.chat.table import (
@@ -119,7 +119,7 @@ class OpenChoice:
         """The members of `logprobs` that came."""
 
 
-class ChatDialect(Dialect):
+class ChatDialect(ErrorTerminatedDialect):
     """Translates the payloads of one stream."""
 
     name = "chat"
@@ -149,8 +149,7 @@ class ChatDialect(Dialect):
     """Where pieces of a longer text stand."""
 
     SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
-        *Dialect.SNAPSHOT_FIELDS,
-        "failing",
+        *ErrorTerminatedDialect.SNAPSHOT_FIELDS,
         "done",
         "told",
         "usage",
@@ -166,14 +165,12 @@ class ChatDialect(Dialect):
         (OpenChoice, 1),
         (ThinkTags, 0),
     )
-    __slots__ = SNAPSHOT_FIELDS[len(Dialect.SNAPSHOT_FIELDS) :]
+    __slots__ = SNAPSHOT_FIELDS[len(ErrorTerminatedDialect.SNAPSHOT_FIELDS) :]
 
     def __init__(
         self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
     ) -> None:
         super().__init__(fold, report, lifts, think_tags=think_tags)
-        self.failing: JSON | None = None
-        """The error that was reported, as it came."""
         self.done = False
         self.told: JSON = {}
         """What was handed on of the chunks' own fields."""
@@ -257,27 +254,6 @@ class ChatDialect(Dialect):
             self._end(TRUNCATED)
         elif not self.ended:
             self.report_once(AnomalyCode.DONE_BEFORE_TERMINAL, None, "[DONE] came before anything else")
-        return self.out
-
-    @property
-    def is_failing(self) -> bool:
-        """Whether the response has failed, and its end was not told yet: nothing follows an error."""
-        return self.failing is not None and not self.ended
-
-    def end(self, outcome: Outcome) -> list[Any]:
-        """The transport ended, or the caller gave up. Nothing where the end had been told."""
-        self.begin_payload()
-        if not self.ended:
-            self._end(outcome)
-        return self.out
-
-    def reject_body(self, error: ResponseError) -> list[Any]:
-        """The stream is none of this dialect."""
-        self.begin_payload()
-        if not self.ended:
-            self.out.append(e.ErrorReported(error))
-            self.failing = {}
-            self._end(TRUNCATED)
         return self.out
 
     def translate_body(self, payload: JSON) -> list[Any]:

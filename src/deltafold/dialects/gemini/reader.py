@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
-from deltafold.dialects.base import Dialect, error_field_of
+from deltafold.dialects.base import ErrorTerminatedDialect, error_field_of
 from deltafold.dialects.claims import dialect_of
 from deltafold.dialects.gemini.partial_arguments import Container, PartialArguments, Path, compact, steps_of
 from deltafold.dialects.gemini.table import (
@@ -156,7 +156,7 @@ class OpenCandidate:
         return None if self.newest is None else self.calls[self.newest]
 
 
-class GeminiDialect(Dialect):
+class GeminiDialect(ErrorTerminatedDialect):
     """Translates the payloads of one stream."""
 
     name = "gemini"
@@ -179,8 +179,7 @@ class GeminiDialect(Dialect):
     )
 
     SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
-        *Dialect.SNAPSHOT_FIELDS,
-        "failing",
+        *ErrorTerminatedDialect.SNAPSHOT_FIELDS,
         "known",
         "usage",
         "counted",
@@ -188,14 +187,12 @@ class GeminiDialect(Dialect):
         "block",
         "candidates",
     )
-    __slots__ = SNAPSHOT_FIELDS[len(Dialect.SNAPSHOT_FIELDS) :]
+    __slots__ = SNAPSHOT_FIELDS[len(ErrorTerminatedDialect.SNAPSHOT_FIELDS) :]
 
     def __init__(
         self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
     ) -> None:
         super().__init__(fold, report, lifts, think_tags=think_tags)
-        self.failing: JSON | None = None
-        """The error that was reported, as it came."""
         self.known: JSON = {}
         """What was handed on of the response's own members."""
         self.usage: JSON = {}
@@ -225,34 +222,6 @@ class GeminiDialect(Dialect):
     def translate_body(self, payload: JSON) -> list[Any]:
         """A whole body that is one JSON object: it looks like the one chunk of a stream."""
         return self.translate(payload, "")
-
-    def handle_done(self) -> list[Any]:
-        """`[DONE]` came, which only proxies send on this wire. It ends nothing."""
-        self.begin_payload()
-        self.report_once(AnomalyCode.DONE_OF_ANOTHER_WIRE, None, "[DONE] came, which this wire does not have")
-        return self.out
-
-    @property
-    def is_failing(self) -> bool:
-        """Whether the response has failed, and its end was not told yet: nothing follows an error."""
-        return self.failing is not None and not self.ended
-
-    def end(self, outcome: Outcome) -> list[Any]:
-        """The transport ended, or the caller gave up."""
-        self.begin_payload()
-        self._catch_up()
-        if not self.ended:
-            self._end(outcome)
-        return self.out
-
-    def reject_body(self, error: ResponseError) -> list[Any]:
-        """The stream is none of this dialect."""
-        self.begin_payload()
-        if not self.ended:
-            self.out.append(e.ErrorReported(error))
-            self.failing = {}
-            self._end(TRUNCATED)
-        return self.out
 
     def can_begin(self, payload: JSON, name: str) -> bool | None:
         """Whether a response may begin with a payload; None where that belongs to no response."""
@@ -849,6 +818,7 @@ class GeminiDialect(Dialect):
 
     def _end(self, outcome: Outcome) -> None:
         """Nothing more will come."""
+        self._catch_up()
         self._tell_usage()
         outcome, word, stop = self._outcome(outcome)
         closes = ITEM_STATUS_AT_END[outcome]

@@ -1,0 +1,194 @@
+"""Which item a payload is about.
+
+`output_index` is the key. `item_id` and `call_id` are aliases, checked and never trusted alone: some servers
+change the item id on every event, some omit the index, some let it drift.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from typing import Any, ClassVar, TypeAlias
+
+from deltafold.arguments.lifted_calls import CallLifts
+from deltafold.dialects.base import Dialect
+from deltafold.dialects.responses.table import (
+    CALLS,
+    COMPARED_FIELDS,
+    KNOWN_TYPES,
+)
+from deltafold.machine.fold import Fold
+from deltafold.machine.lifecycle import (
+    ITEM_OPEN,
+)
+from deltafold.machine.records import ItemRecord
+from deltafold.model.anomalies import AnomalyCode
+from deltafold.model.json_values import string
+from deltafold.wire.json_text import (
+    ReportAnomaly,
+)
+
+__all__ = ["ItemIdentity", "ids_of", "tool_of"]
+
+JSON: TypeAlias = dict[str, Any]
+
+
+class ItemIdentity(Dialect):
+    """Knows the items of one response by their indexes, ids and types."""
+
+    SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
+        *Dialect.SNAPSHOT_FIELDS,
+        "index_by_wire_index",
+        "index_by_id",
+        "indexes",
+        "top",
+        "latest_by_type",
+    )
+    __slots__ = ("new_records", *SNAPSHOT_FIELDS[len(Dialect.SNAPSHOT_FIELDS) :])
+
+    def __init__(
+        self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
+    ) -> None:
+        super().__init__(fold, report, lifts, think_tags=think_tags)
+        self.index_by_wire_index: dict[int, int] = {}
+        """The wire's index, and ours. They differ only where a server uses one index for two items."""
+        self.index_by_id: dict[str, int] = {}
+        """Item ids and call ids, and whose they are."""
+        self.indexes: set[int] = set()
+        self.top = -1
+        """The greatest of them."""
+        self.latest_by_type: dict[str, list[int]] = {}
+        """For each type that was looked for what `_latest()` knows of its items."""
+        self.new_records: dict[int, ItemRecord] = {}
+        """The records of items that begin with the present payload."""
+
+    def _wire_and_own_index(self, payload: JSON) -> tuple[int | None, int | None]:
+        """The wire's index of an item, and ours where there is an item."""
+        place = self.index(payload, "output_index")
+        return place, None if place is None else self.index_by_wire_index.get(place)
+
+    def _record(self, index: int) -> ItemRecord:
+        return self.fold.items[index] if index in self.fold.items else self.new_records[index]
+
+    def _index_of_id(self, told: JSON) -> int | None:
+        """Whose id or call id this is."""
+        for ident in ids_of(told):
+            if ident in self.index_by_id:
+                return self.index_by_id[ident]
+        return None
+
+    def _learn_ids(self, index: int, told: JSON) -> None:
+        for ident in ids_of(told):
+            self.index_by_id.setdefault(ident, index)
+
+    def _free_index(self, wanted: int | None) -> int:
+        if wanted is not None and wanted not in self.indexes:
+            return wanted
+        return self.top + 1
+
+    def _latest(self, wanted: str) -> int | None:
+        """The last item of a type: the last that is open, if there is one."""
+        items = self.fold.items
+        found = self.latest_by_type.get(wanted)
+        if found is None:
+            found = self.latest_by_type[wanted] = [0, -1]
+        # The first entry is the number of items at the last time, the second one the last item of that type.
+        # The others are those that may be open: none is ever opened again.
+        new: list[int] = []
+        for index, record in reversed(items.items()):
+            if len(new) == len(items) - found[0]:
+                break
+            new.append(index if record.type == wanted else -1)
+        found[0] = len(items)
+        for index in reversed(new):
+            if index >= 0:
+                found[1] = index
+                found.append(index)
+        while len(found) > 2:
+            record = items[found[-1]]
+            if record.state is ITEM_OPEN and record.type == wanted:
+                break
+            found.pop()
+        return found[-1] if found[-1] >= 0 else None
+
+    def _find_exact(self, payload: JSON, ident: Any, wanted: Any) -> ItemRecord | None:
+        """The item that an index leads to, where its id and type are just what they should be."""
+        place = payload.get("output_index")
+        if type(place) is int and (index := self.index_by_wire_index.get(place)) is not None:
+            record = self.fold.items.get(index)
+            if record is not None and record.type == wanted and record.data.get("id") == ident:
+                return record
+        return None
+
+    def _can_hold(self, index: int, wanted: str, *, by_name: bool) -> bool:
+        """Whether an item can hold what an event brings. `by_name`: nothing but the index says otherwise."""
+        record = self._record(index)
+        if record.type in ("", wanted):
+            return True
+        if wanted == "message":
+            # vLLM streams reasoning under the names of output text.
+            return by_name and record.type == "reasoning" and record.state is ITEM_OPEN
+        # An item of a type that is not known may hold anything.
+        return record.type not in KNOWN_TYPES or (record.type in CALLS and wanted in CALLS)
+
+    def _check_item_id(self, index: int, ids: JSON, name: str = "item_id") -> None:
+        told, known = ids.get(name), self._record(index).data.get("id")
+        if (
+            isinstance(told, str)
+            and isinstance(known, str)
+            and told != known
+            and self.index_by_id.get(told) != index
+        ):
+            self.report_once(AnomalyCode.ITEM_ID_CHANGED, index, f"{known[:40]} became {told[:40]}")
+
+    def _same_type(self, index: int, item: JSON) -> bool:
+        told, known = string(item, "type") or "", self.fold.items[index].type
+        return not told or not known or told == known
+
+    def _matches(self, told: list[JSON]) -> list[int | None]:
+        """Which item each of a told list is.
+
+        Ids first; then what they say; then the order among items of one type: some servers give every item
+        a new id at the end, and some leave items out, so that positions shift.
+        """
+        matches: list[int | None] = [None] * len(told)
+        taken: set[int] = set()
+        for position, item in enumerate(told):
+            owner = self._index_of_id(item)
+            if owner is not None and owner not in taken and self._same_type(owner, item):
+                matches[position] = owner
+                taken.add(owner)
+        if None not in matches:
+            return matches
+        free = {index: record for index, record in sorted(self.fold.items.items()) if index not in taken}
+        for likeness in (substance, type_of):
+            if None in matches and free:
+                alike: dict[str, deque[int]] = {}
+                for index, record in free.items():
+                    alike.setdefault(likeness(record.to_dict()), deque()).append(index)
+                for position, item in enumerate(told):
+                    same = alike.get(likeness(item)) if matches[position] is None else None
+                    if same:
+                        matches[position] = index = same.popleft()
+                        del free[index]
+        return matches
+
+
+def ids_of(told: JSON) -> list[str]:
+    """The ids by which an item is called."""
+    idents = [string(told, name) for name in ("call_id", "item_id", "id")]
+    return [ident for ident in idents if ident]
+
+
+def tool_of(record: ItemRecord) -> str:
+    """The name of the tool that an item calls."""
+    return string(record.data, "name") or ""
+
+
+def substance(item: JSON) -> str:
+    """What tells an item from others, its ids aside."""
+    return json.dumps([item.get(name) for name in COMPARED_FIELDS])
+
+
+def type_of(item: JSON) -> str:
+    return string(item, "type") or ""

@@ -1,0 +1,424 @@
+"""The life of an item: announced, begun without that, told whole, closed with the response."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, TypeAlias
+
+from deltafold.arguments.lifted_calls import CallLifts
+from deltafold.dialects.responses.identity import ItemIdentity, tool_of
+from deltafold.dialects.responses.table import (
+    LIFTABLE,
+)
+from deltafold.machine.evidence import (
+    close_item,
+    reconcile_as_streamed,
+    reconcile_item,
+    reconcile_no_arguments,
+)
+from deltafold.machine.fold import Fold
+from deltafold.machine.lifecycle import (
+    ITEM_DONE,
+    ITEM_OPEN,
+)
+from deltafold.machine.records import ItemRecord, empty, merge_fields
+from deltafold.machine.values import GROUPS, ITEM_VALUES, ValuePath
+from deltafold.model import events as e
+from deltafold.model.anomalies import AnomalyCode
+from deltafold.model.errors import LimitExceeded
+from deltafold.model.json_values import copied, string, weight
+from deltafold.wire.json_text import (
+    ReportAnomaly,
+)
+
+__all__ = ["ItemReader"]
+
+JSON: TypeAlias = dict[str, Any]
+
+MANY_ANNOUNCEMENTS: Final = 32
+
+
+class ItemReader(ItemIdentity):
+    """Begins, updates and ends the items of one response."""
+
+    SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
+        *ItemIdentity.SNAPSHOT_FIELDS,
+        "implicit_items",
+        "announced_text",
+        "announcements",
+    )
+    __slots__ = SNAPSHOT_FIELDS[len(ItemIdentity.SNAPSHOT_FIELDS) :]
+
+    def __init__(
+        self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
+    ) -> None:
+        super().__init__(fold, report, lifts, think_tags=think_tags)
+        self.implicit_items: set[int] = set()
+        """Items that began without having been announced."""
+        self.announced_text: dict[tuple[int, ValuePath], str] = {}
+        """Text that came with an announcement. Deltas tell it again, or continue it."""
+        self.announcements: dict[int, int] = {}
+        """How often items were announced again with new fields."""
+
+    def _start(self, data: JSON | None = None, *, announced: bool = False) -> None:
+        """The response begins, whatever began it."""
+        if self.started:
+            return
+        self.started = True
+        if not announced:
+            self.report(AnomalyCode.RESPONSE_NOT_ANNOUNCED, "the response began without response.created")
+        self.announce(without_output(data or {}))
+
+    def _close_item(self, record: ItemRecord, status: str | None) -> None:
+        """An item that was never told whole, with the text that was held back for it."""
+        more = {}
+        for key, value in record.values.items():
+            if not value.is_complete:
+                announced = self.announced_text.pop((record.index, key), "")
+                more[key] = announced if not value.text else ""
+                if self.lifts.declared and key == ("arguments",) and record.type in LIFTABLE:
+                    held = self.lifts.fragment(record.index, tool_of(record), more[key], self.out)
+                    more[key] = held + self.lifts.close(record.index, self.out)
+                if (record.index, key) in self.pending_surrogates and status is not None:
+                    self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
+                    more[key] += "\ufffd"
+        late = self.waiting.pop(record.index, {})
+        self.out += close_item(self.fold, record, status, more, late, self.report)
+
+    def _begin(self, place: int | None, told: JSON, *, whole: bool = False) -> int:
+        """An item begins, whatever told of it first. Gives its index."""
+        self._check_parts(told)
+        if len(self.indexes) >= self.fold.limits.items:
+            raise LimitExceeded("items", self.fold.limits.items)
+        self._start()
+        index = self._free_index(place)
+        self.indexes.add(index)
+        self.top = max(self.top, index)
+        if place is not None:
+            self.index_by_wire_index[place] = index
+        self._learn_ids(index, told)
+        record = ItemRecord(index, string(told, "type") or "", None)
+        field = ITEM_VALUES.get(record.type, "")
+        blank: JSON = {group: [] for group in GROUPS if isinstance(told.get(group), list) and told[group]}
+        if isinstance(told.get(field), str) and told[field]:
+            blank[field] = ""
+        bare = {**told, **blank} if blank else told
+        record.merge(bare)
+        self.new_records[index] = record
+        self.out.append(e.ItemStarted(index, self.fold.item(record, bare, whole=False)))
+        if not blank and not whole:
+            self.fold.announced_records[index] = record
+            return index
+        if whole:
+            told = self._lifted_item(record, told, whole=True)
+        else:
+            told = self._hold_text(record, told)
+        merged, events = reconcile_item(record, told, self.report, whole=whole)
+        self.out += events
+        if whole:
+            self.out += reconcile_no_arguments(record, merged)
+            self.out.append(e.ItemFinished(index, self.fold.item(record, merged, whole=True)))
+        else:
+            record.merge(merged)
+        return index
+
+    def _hold_text(self, record: ItemRecord, told: JSON) -> JSON:
+        """An announcement without its text, which is kept until it is known whether deltas tell it again."""
+        blank: JSON = copied(told)
+        for group in GROUPS:
+            entries = blank.get(group)
+            for position, entry in enumerate(entries if isinstance(entries, list) else ()):
+                self._hold_part_text(record, group, position, entry)
+        self._hold_value(record, blank)
+        return blank
+
+    def _hold_value(self, record: ItemRecord, told: JSON) -> None:
+        field = ITEM_VALUES.get(record.type, "")
+        if text := string(told, field):
+            self.announced_text[record.index, (field,)] = text
+            told[field] = ""
+
+    def _hold_part_text(self, record: ItemRecord, group: e.Group, index: int, part: Any) -> None:
+        for field, _ in record.part_values(group, part):
+            if part[field]:
+                self.announced_text[record.index, (group, index, field)] = part[field]
+                part[field] = ""
+
+    def _find_or_begin(self, payload: JSON, wanted: str) -> ItemRecord:
+        """The item that an event is about; it begins where it was not announced.
+
+        `output_index` is the key. `item_id` and `call_id` are aliases: they decide where the index is
+        missing, or leads to an item that cannot be meant, or where they are another item's for certain.
+        """
+        record = self._find_exact(payload, payload.get("item_id"), wanted)
+        if record is not None:
+            return record
+        self._start()
+        place, here = self._wire_and_own_index(payload)
+        owner = self._index_of_id(payload)
+        if owner is not None and not self._can_hold(owner, wanted, by_name=True):
+            owner = None
+        if here is not None and owner in (None, here) and self._can_hold(here, wanted, by_name=True):
+            self._check_item_id(here, payload)
+            return self._set_missing_type(here, wanted)
+        if owner is not None:
+            if place is None:
+                self.report_once(AnomalyCode.INDEX_MISSING, owner, f"no output_index for item {owner}")
+            else:
+                self.report_once(
+                    AnomalyCode.INDEX_CHANGED, owner, f"item {owner} came as output_index {place}"
+                )
+            return self._set_missing_type(owner, wanted)
+        if place is None or here is not None:
+            code = AnomalyCode.INDEX_MISSING if place is None else AnomalyCode.INDEX_CHANGED
+            found = self._latest(wanted)
+            if found is not None:
+                self.report_once(code, found, f"a fragment of item {found} has output_index {place}")
+                return self._record(found)
+        self.report_once(AnomalyCode.ITEM_NOT_ANNOUNCED, place, f"a {wanted} was not announced")
+        told: JSON = {"type": wanted}
+        if isinstance(payload.get("item_id"), str):
+            told = {"id": payload["item_id"], **told}
+        if wanted == "message":
+            told |= {"role": "assistant", "status": "in_progress", "content": []}
+        elif wanted == "reasoning":
+            told |= {"summary": []}
+        else:
+            told |= {"status": "in_progress"}
+            if isinstance(payload.get("call_id"), str):
+                told["call_id"] = payload["call_id"]
+        index = self._begin(place, told)
+        self.implicit_items.add(index)
+        return self._record(index)
+
+    def _set_missing_type(self, index: int, wanted: str) -> ItemRecord:
+        """An item that was announced without a type gets that of what comes for it."""
+        record = self._record(index)
+        if record.type == "":
+            data = self._with_type(record, wanted)
+            self.out.append(e.ItemUpdated(index, self.fold.item(record, data, whole=False)))
+        return record
+
+    def _with_type(self, record: ItemRecord, kind: str) -> JSON:
+        """An item as JSON. Where its type becomes known only now, the text that it came with is held back."""
+        data = record.to_dict()
+        if record.type or not kind:
+            return data
+        record.type = kind
+        self.latest_by_type.pop(kind, None)
+        return self._hold_text(record, {**data, "type": kind})
+
+    def _item_added(self, payload: JSON, kind: str) -> None:
+        self._start()
+        item = payload.get("item")
+        if not isinstance(item, dict):
+            self.report(AnomalyCode.INVALID_FIELD, f"{kind} has no item")
+            return
+        place, here = self._wire_and_own_index(payload)
+        if place is None:
+            here = self._index_of_id(item)
+            self.report_once(AnomalyCode.INDEX_MISSING, None, "an item was announced without output_index")
+        if here is None:
+            self._begin(place, item)
+            return
+        record = self.fold.items[here]
+        same_type = (string(item, "type") or "") in ("", record.type) or not record.type
+        named = isinstance(item.get("id"), str) or isinstance(item.get("call_id"), str)
+        if same_type and (
+            here in self.implicit_items
+            or self._index_of_id(item) == here
+            or (not named and record.state is ITEM_OPEN)
+        ):
+            if here not in self.implicit_items:
+                self.report_once(AnomalyCode.ANNOUNCED_TWICE, here, f"item {here} was announced again")
+            self._check_parts(item)
+            if record.state is ITEM_OPEN:
+                self._learn_ids(here, item)
+                self._check_item_id(here, item, "id")
+                if self._waits(record, item):
+                    return
+                waiting = self.waiting.pop(here, None)
+                item = item if waiting is None else merge_fields(waiting, item)
+                typed = record.type != ""
+                known = self._with_type(record, string(item, "type") or "")
+                told = self._hold_text(record, item)
+                if adds(record.data, told):
+                    merged = merge_fields(known, told)
+                    if not typed:
+                        merged = {**known, **merged}  # with the places of what is held back
+                    if record.type and not isinstance(item.get("type"), str):
+                        merged["type"] = record.type
+                    if merged != record.to_dict():
+                        self.out.append(e.ItemUpdated(here, self.fold.item(record, merged)))
+            self.implicit_items.discard(here)
+        else:
+            self.report(AnomalyCode.INDEX_REUSED, f"output_index {place} announces another item")
+            self._begin(place, item)
+
+    def _waits(self, record: ItemRecord, told: JSON) -> bool:
+        """Whether what an announcement adds to an item is to be handed out with a later one.
+
+        An update holds the whole item. So that a thousand announcements of it do not cost a square, those
+        behind the first ones are handed out when their number has doubled, or with the item's end.
+        """
+        if not record.type or any(told.get(name) for name in (*GROUPS, ITEM_VALUES.get(record.type, ""))):
+            return False
+        count = self.announcements[record.index] = self.announcements.get(record.index, 0) + 1
+        if count < MANY_ANNOUNCEMENTS or count & (count - 1) == 0:
+            return False
+        waiting = self.waiting.setdefault(record.index, {})
+        for name, value in told.items():
+            if not empty(value) or empty(waiting.get(name)):
+                self.hold_text(len(name) + weight(value) - weight(waiting.get(name)))
+                waiting[name] = value
+        return True
+
+    def _item_done(self, payload: JSON, kind: str) -> None:
+        self._start()
+        item = payload.get("item")
+        if not isinstance(item, dict):
+            self.report(AnomalyCode.INVALID_FIELD, f"{kind} has no item")
+            return
+        record = self._find_exact(payload, item.get("id"), item.get("type"))
+        if record is not None and record.state is ITEM_OPEN:
+            self._finalize(record, item)
+            return
+        place, here = self._wire_and_own_index(payload)
+        owner = self._index_of_id(item)
+        if owner is not None and not self._same_type(owner, item):
+            owner = None
+        if here is not None and not self._same_type(here, item):
+            here = None if owner is None else owner
+        elif here is not None and owner is not None and owner != here:
+            self.report_once(
+                AnomalyCode.INDEX_CHANGED, owner, f"item {owner} was told whole as output_index {place}"
+            )
+            here = owner
+        elif here is not None and owner is None and self.fold.items[here].state is ITEM_DONE:
+            if isinstance(item.get("id"), str) and item != self.fold.items[here].to_dict():
+                here = None
+        elif here is None and owner is not None:
+            code = AnomalyCode.INDEX_MISSING if place is None else AnomalyCode.INDEX_CHANGED
+            self.report_once(code, owner, f"item {owner} was told whole as output_index {place}")
+            here = owner
+        elif place is None:
+            self.report_once(AnomalyCode.INDEX_MISSING, None, "an item was told whole without output_index")
+            same = [
+                i for i, r in self.fold.items.items() if r.state is ITEM_OPEN and r.type == item.get("type")
+            ]
+            here = same[0] if same else None
+        if here is not None:
+            self._finalize(self.fold.items[here], item)
+            return
+        if place in self.index_by_wire_index:
+            self.report(AnomalyCode.INDEX_REUSED, f"output_index {place} tells another item")
+        else:
+            self.report(AnomalyCode.ITEM_NOT_ANNOUNCED, "an item was told whole and never announced")
+        self._begin(place, item, whole=True)
+
+    def _lifted_item(self, record: ItemRecord, told: JSON, *, whole: bool) -> JSON:
+        """An item as it was told, its arguments as they are handed on."""
+        text = told.get("arguments")
+        if not self.lifts.declared or record.type not in LIFTABLE or not isinstance(text, str) or not text:
+            return told
+        tool = string(told, "name") or tool_of(record)
+        return {**told, "arguments": self.lifts.told(record.index, tool, text, self.out, whole=whole)}
+
+    def _check_parts(self, told: JSON) -> None:
+        """Raises `LimitExceeded` where an item was told with more parts than one may have."""
+        for group in GROUPS:
+            entries = told.get(group)
+            if isinstance(entries, list) and len(entries) > self.fold.limits.parts:
+                raise LimitExceeded("parts", self.fold.limits.parts)
+
+    def _finalize(self, record: ItemRecord, told: JSON) -> None:
+        """A known item was told whole."""
+        self._check_parts(told)
+        waiting = self.waiting.pop(record.index, None)
+        if waiting is not None:
+            told = merge_fields(waiting, told)
+        told = self._lifted_item(record, told, whole=True)
+        if record.finished is not None and record.finished.data == told:
+            return
+        if record.state is ITEM_OPEN and (events := reconcile_as_streamed(record, told)) is not None:
+            self.out += events
+            self.out.append(e.ItemFinished(record.index, self.fold.item(record, told, whole=True)))
+            return
+        self._check_item_id(record.index, told, "id")
+        self._learn_ids(record.index, told)
+        if record.type in ("function_call", "custom_tool_call"):
+            for name, code in (("call_id", AnomalyCode.CALL_ID_CHANGED), ("name", AnomalyCode.NAME_CHANGED)):
+                if (
+                    not empty(told.get(name))
+                    and not empty(record.data.get(name))
+                    and told[name] != record.data[name]
+                ):
+                    self.report_once(code, record.index, f"the {name} of item {record.index} changed")
+        merged, events = reconcile_item(record, told, self.report, whole=True)
+        self.out += events
+        if record.state is not ITEM_DONE:
+            self.out += reconcile_no_arguments(record, merged)
+            self.out.append(e.ItemFinished(record.index, self.fold.item(record, merged, whole=True)))
+        elif merged != record.to_dict():
+            self.out.append(e.ItemUpdated(record.index, self.fold.item(record, merged, whole=True)))
+
+    def _settle_output(self, output: Any, *, whole: bool) -> list[int] | None:
+        """A list of items was told. Gives the order of the items where it is not that of their indexes."""
+        if isinstance(output, list) and len(output) > self.fold.limits.items:
+            raise LimitExceeded("items", self.fold.limits.items)
+        told = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
+        if (isinstance(output, list) and len(told) < len(output)) or not isinstance(
+            output, (list, type(None))
+        ):
+            self.report_once(AnomalyCode.INVALID_FIELD, "output", "output holds something that is no item")
+        if not told:
+            if whole and self.fold.items:
+                self.report(AnomalyCode.OUTPUT_EMPTY_AT_END, "the output is empty at the end")
+            return None
+        items = self.fold.items
+        if len(told) == len(items) and told == [
+            record.finished and record.finished.data for _, record in sorted(items.items())
+        ]:
+            return None  # the usual end: just what had been told item by item
+        order = []
+        matches = self._matches(told)
+        for position, (item, index) in enumerate(zip(told, matches, strict=True)):
+            if index is None:
+                place = position if position not in self.index_by_wire_index else None
+                order.append(self._begin(place, item, whole=whole))
+            else:
+                record = self.fold.items[index]
+                if whole:
+                    self._finalize(record, item)
+                elif record.state is ITEM_OPEN:
+                    item = self._lifted_item(record, item, whole=False)
+                    merged, events = reconcile_item(record, item, self.report, whole=False)
+                    self.out += events
+                    if merged != record.to_dict():
+                        self.out.append(e.ItemUpdated(index, self.fold.item(record, merged)))
+                order.append(index)
+        if not whole:
+            return None
+        missing = sorted(self.fold.items.keys() - set(order))
+        if not missing:
+            return order if order != sorted(order) else None
+        self.report(AnomalyCode.ITEM_MISSING_AT_END, f"items {missing!s:.40} are not in the final output")
+        whole_order: list[int] = []
+        for index in order:
+            while missing and missing[0] < index:
+                whole_order.append(missing.pop(0))
+            whole_order.append(index)
+        whole_order += missing
+        return whole_order if whole_order != sorted(whole_order) else None
+
+
+def adds(known: JSON, told: JSON) -> bool:
+    """Whether there may be something new in what was told of an item."""
+    return any(
+        name not in known or (not empty(value) and known[name] != value) for name, value in told.items()
+    )
+
+
+def without_output(response: JSON) -> JSON:
+    data = dict(response)
+    data.pop("output", None)
+    return data
