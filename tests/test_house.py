@@ -46,7 +46,7 @@ bridges: openai anthropic google
 __init__
 testing: payloads anthropic gemini builder damage __init__ strategies
 inspector: capture compression http_text log_lines archives inputs
-inspector: redaction words playing listing checking writing progress command
+inspector: redaction words playing listing checking writing tape drawing page_style page progress command
 __main__
 """
 

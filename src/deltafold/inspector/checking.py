@@ -45,7 +45,7 @@ class Check(Quiet):
         self.size = 0
         self.refused = capture.is_refused
 
-    def bytes(self, data: bytes, moment: Moment) -> None:
+    def arrived(self, data: bytes, moment: Moment) -> None:
         at = data.find(b"\n")
         while at >= 0:
             self.ends.append(self.size + at)
@@ -111,6 +111,7 @@ class Check(Quiet):
         print(f"   rule     {rule.meaning}")
         if not self.words.redact:
             print(f"   here     {safe(anomaly.message)}")
-        print(f"   readers  {'a strict one stops; ' if rule.strict else ''}{rule.lenient}")
+        print(f"   lenient  {rule.lenient}")
+        print(f"   strict   {'stops here' if rule.strict else 'goes on'}")
         if anomaly.excerpt and not self.words.redact:
             print(f"   excerpt  {anomaly.excerpt!r}")

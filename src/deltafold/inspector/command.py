@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, NoReturn
 
 import deltafold
@@ -18,6 +18,7 @@ from deltafold.inspector.capture import Capture, CaptureError
 from deltafold.inspector.checking import Check
 from deltafold.inspector.inputs import captures_in, is_live, source_pieces, split_name
 from deltafold.inspector.listing import Brief, Final, Lines, Records, Text
+from deltafold.inspector.page import Drawing
 from deltafold.inspector.playing import Ending, View, play
 from deltafold.inspector.progress import Progress
 from deltafold.inspector.words import Words
@@ -73,6 +74,9 @@ def arguments() -> argparse.ArgumentParser:
     shape.add_argument("--final", action="store_true", help="only the final response, as JSON")
     shape.add_argument(
         "--check", action="store_true", help="what does not conform: place, rule; status 1 if any"
+    )
+    shape.add_argument(
+        "--html", metavar="PAGE", help="draw the response as a page, written to that file (- to stdout)"
     )
     shape.add_argument("--encode", metavar="WIRE", help=f"write the stream as {', '.join(DIALECTS)}")
     return usage
@@ -158,11 +162,11 @@ class Command:
 
     def is_short(self) -> bool:
         """Whether little is printed while a capture is read."""
-        return bool(self.options.final or self.options.check)
+        return bool(self.options.final or self.options.check or self.options.html)
 
     def wants_times(self) -> bool:
         """Whether the time at which bytes arrive is to be noted."""
-        return bool(self.options.time)
+        return bool(self.options.time or self.options.html)
 
     # ------------------------------------------------------------------------------------------- output
 
@@ -196,7 +200,7 @@ class Command:
 
     def check_several(self) -> None:
         """Some shapes are for one response."""
-        for shape in ("text", "json", "final", "encode"):
+        for shape in ("text", "json", "final", "html", "encode"):
             if getattr(self.options, shape):
                 self.fail(f"--{shape} is for one capture: name one, or one entry of an archive with #n")
 
@@ -219,6 +223,12 @@ class Command:
             return Text(terminal=sys.stdout.isatty())
         if options.check:
             return Check(self.words)
+        if options.html:
+            # Opened now: where it cannot be written, a live stream is not read in vain.
+            if options.html == "-":
+                return Drawing(sys.stdout, self.words, "")
+            file = open(options.html, "w", encoding="utf-8")  # noqa: SIM115 - closed with the others
+            return Drawing(self.opened.enter_context(file), self.words, options.html)
         if options.encode:
             try:
                 return Writing(options.encode, write_bytes)
@@ -271,4 +281,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def drop_output() -> None:
     """What is still to be written goes nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError, AttributeError):  # output that is no file has nothing to be dropped
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -22,7 +22,6 @@ from deltafold.model.events import (
     ErrorReported,
     Event,
     Heartbeat,
-    LiftedDelta,
     OutputDelta,
     PartialImage,
     ReasoningDelta,
@@ -37,9 +36,7 @@ __all__ = ["DELTAS", "Brief", "Final", "Lines", "Quiet", "Records", "Speed", "Te
 
 DIM, RED, GREEN, YELLOW = "2", "31", "32", "33"
 DELTAS: dict[type, str] = {
-    **dict.fromkeys(
-        (TextDelta, RefusalDelta, ReasoningDelta, ArgumentsDelta, LiftedDelta, CodeDelta), "text"
-    ),
+    **dict.fromkeys((TextDelta, RefusalDelta, ReasoningDelta, ArgumentsDelta, CodeDelta), "text"),
     **dict.fromkeys(
         (DiffDelta, CommandDelta, CommandOutputDelta, OutputDelta, TranscriptDelta, Heartbeat), "text"
     ),
@@ -59,7 +56,7 @@ class Quiet:
     def begin(self, capture: Capture) -> None:
         pass
 
-    def bytes(self, data: bytes, moment: Moment) -> None:
+    def arrived(self, data: bytes, moment: Moment) -> None:
         pass
 
     def reconnected(self, moment: Moment) -> None:

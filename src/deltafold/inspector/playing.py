@@ -47,7 +47,7 @@ class View(Protocol):
 
     def begin(self, capture: Capture) -> None: ...
 
-    def bytes(self, data: bytes, moment: Moment) -> None:
+    def arrived(self, data: bytes, moment: Moment) -> None:
         """What is read next, before what comes of it."""
 
     def reconnected(self, moment: Moment) -> None: ...
@@ -96,7 +96,7 @@ def refused(capture: Capture, view: View) -> Ending:
     error = classify_http_error(capture.status or 0, capture.headers, body)
     response = failed(error)
     moment = Moment(None, len(body))
-    view.bytes(body, moment)
+    view.arrived(body, moment)
     view.event(ErrorReported(error), moment)
     view.event(ResponseFinished(Outcome.FAILED, response), moment)
     ending = Ending(response, 0, len(body), moment, notes=tuple(capture.notes))
@@ -106,7 +106,8 @@ def refused(capture: Capture, view: View) -> Ending:
 
 def failed(error: ResponseError) -> Response:
     """A response that never began."""
-    return Response(None, None, "failed", Outcome.FAILED, (), None, error, None, "error", {})
+    data = {"status": "failed", "error": {"code": str(error.kind), "message": error.message}}
+    return Response(None, None, "failed", Outcome.FAILED, (), None, error, None, "error", data)
 
 
 class Player:
@@ -165,7 +166,7 @@ class Player:
 
     def feed(self, piece: Piece) -> None:
         """Bytes or a payload: what the first piece of a connection is decides how the others are fed."""
-        self.view.bytes(piece.raw, self.moment())
+        self.view.arrived(piece.raw, self.moment())
         if self.payloads is None:
             self.payloads = isinstance(piece.data, str)
         if self.payloads:

@@ -16,7 +16,7 @@ from deltafold.model.events import Event
 from deltafold.model.items import CustomToolCall, FunctionCall, Item, Message, Reasoning
 from deltafold.model.response import Response, Usage
 
-__all__ = ["NAME", "Words", "columns", "fitted", "plain", "safe"]
+__all__ = ["NAME", "WORD", "Words", "columns", "fitted", "plain", "safe"]
 
 SHOWN = 100
 """Characters of one value on a line."""
