@@ -40,8 +40,8 @@ DARK = {
     "warn": "#e0b35f",
     "bad": "#f08d83",
 }
-"""Each colour has a name and two values. Text has a contrast of 4.5 at least with what it stands on, marks one
-of 3 (WCAG 2.2, 1.4.3 and 1.4.11); tests compute it."""
+"""Each colour has a name and two values. Text has a contrast of 4.5 at least with what it stands on,
+marks one of 3 (WCAG 2.2, 1.4.3 and 1.4.11); tests compute it."""
 
 
 def named(colours: dict[str, str]) -> str:
