@@ -79,7 +79,7 @@ class Settings:
     """The model to ask, whatever the client asks for."""
     heartbeat: float = 15.0
     """After so much silence the client of a stream gets a sign of life."""
-    stall: float = 120.0
+    stall: float = 600.0
     """An upstream that is silent for so long, or sends nothing but signs of life, is given up."""
     resumptions: int = 3
     """How often a lost connection is taken up again, where the upstream's API can do that."""
@@ -548,9 +548,8 @@ def error_of(response: Response, wire: str) -> tuple[int, dict[str, Any]]:
     status = 502 if response.error is None else STATUS[response.error.kind]
     if wire == "anthropic" and status == 503:
         status = 529  # which its clients know as overloaded
-    body = encode_response(
-        response, "chat" if wire == "responses" else wire
-    )  # OpenAI's APIs tell errors alike
+    # OpenAI's two APIs tell an error alike.
+    body = encode_response(response, "chat" if wire == "responses" else wire)
     if wire == "gemini":
         body["error"]["code"] = status
     return status, body
@@ -577,21 +576,22 @@ def named(response: Response, wire: str) -> Response:
 # ------------------------------------------------------------------------------------------------ the app
 
 
+@attrs.frozen
 class Generation:
     """The place where clients of one API ask for answers."""
 
-    def __init__(self, upstream: Upstream, wire: str) -> None:
-        self.upstream, self.wire = upstream, wire
+    upstream: Upstream
+    wire: str
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await Exchange(self.upstream, self.wire, scope, receive, send).run()
 
 
+@attrs.frozen
 class Plain:
     """What is asked beside answers: which models there are, and how many tokens a request has."""
 
-    def __init__(self, upstream: Upstream) -> None:
-        self.upstream = upstream
+    upstream: Upstream
 
     async def ask(self, request: httpx.Request) -> dict[str, Any]:
         """The JSON of an answer."""
@@ -612,8 +612,9 @@ class Plain:
         names = [self.upstream.settings.upstream_model]
         if not names[0]:
             told = await self.ask(self.upstream.request("GET", "/models", came))
-            found = told.get("data") or told.get("models") or []
-            names = [str(one.get("id") or one.get("name")).removeprefix("models/") for one in found]
+            cards = told.get("data") or told.get("models") or ()
+            found = [str(card.get("id") or card.get("name")) for card in cards if isinstance(card, dict)]
+            names = [name.removeprefix("models/") for name in found]
         known = {name: model_card(name) for name in names}
         if name := came.path_params.get("name"):
             if name not in known:
@@ -629,6 +630,8 @@ class Plain:
             raise Refused(ResponseError(ErrorKind.NOT_FOUND, "This upstream does not count tokens."))
         path = re.sub("^/v1(beta)?", "", came.url.path)
         body = json.loads(await came.body())
+        if not isinstance(body, dict):
+            raise ValueError("the request is no JSON object")
         if self.upstream.settings.upstream_model and wire != "gemini":
             body["model"] = self.upstream.settings.upstream_model
         return JSONResponse(await self.ask(self.upstream.request("POST", path, came, body)))
@@ -663,6 +666,8 @@ async def say_why(came: Request, error: Exception) -> Reply:
         why = failed(ErrorKind.TIMEOUT, "The upstream was silent.")
     elif isinstance(error, httpx.RequestError):
         why = failed(ErrorKind.SERVER_ERROR, f"The connection to the upstream failed: {error!r}")
+    elif isinstance(error, ValueError):
+        why = failed(ErrorKind.INVALID_REQUEST, str(error))
     else:
         why = failed(ErrorKind.NOT_FOUND, f"There is no {came.method} {came.url.path}.")
     status, body = error_of(failure(why), wire_of(came))
@@ -702,11 +707,8 @@ def make_app(settings: Settings) -> Starlette:
         Route("/v1beta/models/{name:path}", plain.models),
         Route("/", alive),
     ]
-    return Starlette(
-        routes=routes,
-        lifespan=lifespan,
-        exception_handlers={Refused: say_why, httpx.RequestError: say_why, 404: say_why, 405: say_why},
-    )
+    faults = (Refused, httpx.RequestError, ValueError, 404, 405)
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=dict.fromkeys(faults, say_why))
 
 
 app = make_app(Settings.from_environment())

@@ -554,6 +554,10 @@ def test_models(gateway_to: Behind, server: Server) -> None:
         assert client.head("/").status_code == 200
         assert client.get("/nothing").status_code == 404
         assert client.post("/v1beta/models/a:embedContent", json={}).status_code == 404
+        server.answer = lambda asked: Answer(b'{"data":[7,{"id":"d"}]}')
+        assert [model["id"] for model in client.get("/v1/models").json()["data"]] == ["d"]
+        server.answer = lambda asked: Answer(end="reset")
+        assert client.get("/v1beta/models").json()["error"]["code"] == 500
         server.answer = lambda asked: Answer(b"<html>")
         assert client.get("/v1/models").status_code == 500
         server.answer = lambda asked: Answer(b'{"error":{"message":"who?"}}', 401)
@@ -577,6 +581,8 @@ def test_counts(gateway_to: Behind, server: Server) -> None:
                 if front == behind:
                     assert answer.json() == {"input_tokens": 7}
                     assert server.asked[-1].path == path
+                    for body in (b"{", b"[]", b"\xff"):
+                        assert client.post(path, content=body).status_code == 400
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
