@@ -30,8 +30,9 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.responses import Response as Reply
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from deltafold import (
     ArgumentsDelta,
@@ -689,6 +690,9 @@ def make_app(settings: Settings) -> Starlette:
     async def alive(_: Request) -> Reply:
         return Reply(status_code=200)
 
+    async def no_socket(socket: WebSocket) -> None:  # some clients try one first
+        await socket.send_denial_response(Reply(status_code=404))
+
     plain = Plain(upstream)
     post = ["POST"]
     routes = [
@@ -706,6 +710,7 @@ def make_app(settings: Settings) -> Starlette:
         Route("/v1/models/{name:path}", plain.models),
         Route("/v1beta/models/{name:path}", plain.models),
         Route("/", alive),
+        WebSocketRoute("/{path:path}", no_socket),
     ]
     faults = (Refused, httpx.RequestError, ValueError, 404, 405)
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers=dict.fromkeys(faults, say_why))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import socket
@@ -207,6 +208,19 @@ def test_a_response_without_an_id_gets_one(gateway_to: Behind, server: Server, f
                 parse(post(client, front, streamed=streamed).content, front_of(front)).id for _ in range(2)
             }
             assert len(ids - {None}) == 2
+
+
+@pytest.mark.parametrize("behind", WIRES)
+def test_an_upstream_that_answers_otherwise(gateway_to: Behind, server: Server, behind: str) -> None:
+    """A body where a stream was asked for is streamed, and a stream where a body was asked for is none."""
+    body = json.dumps(encode_response(parse(stream(behind), behind), behind)).encode()
+    with gateway_to(behind) as client:
+        for front in WIRES:
+            server.answer = lambda asked: Answer(body, headers={"content-type": "application/json"})
+            more = {"stream_options": {"include_usage": True}} if front == "chat" else {}
+            check(parse(post(client, front, **more).content, front))
+            server.answer = lambda asked: Answer(stream(behind))
+            check(parse(post(client, front, streamed=False).content, front))
 
 
 def test_what_is_lost_is_told(gateway_to: Behind, server: Server, caplog: pytest.LogCaptureFixture) -> None:
@@ -563,6 +577,17 @@ def test_models(gateway_to: Behind, server: Server) -> None:
         server.answer = lambda asked: Answer(b'{"error":{"message":"who?"}}', 401)
         answer = client.get("/v1/models", headers={"anthropic-version": "2023-06-01"})
         assert (answer.status_code, answer.json()["type"]) == (401, "error")
+
+
+def test_there_are_no_websockets(gateway_to: Behind, server: Server) -> None:
+    """A client that tries a WebSocket first is told that there is none, and asks as all others do."""
+    connect = pytest.importorskip("websockets.sync.client").connect
+    refused = importlib.import_module("websockets.exceptions").InvalidStatus
+    with gateway_to("chat") as client:
+        url = str(client.base_url).replace("http", "ws", 1) + "/v1/responses"
+        with pytest.raises(refused) as caught:
+            connect(url)
+    assert caught.value.response.status_code == 404
 
 
 def test_counts(gateway_to: Behind, server: Server) -> None:
