@@ -124,11 +124,11 @@ async def read(port: int, front: str, events: int, measured: Measured) -> None:
 
 
 async def clients(port: int, fronts: list[str], streams: int, events: int, pause: float) -> Measured:
-    """So many clients at once, which come one after the other within a pause."""
+    """So many clients at once, which come one after the other while the first ones are half served."""
     measured, began = Measured(streams), time.monotonic()
 
     async def one(number: int) -> None:
-        await asyncio.sleep(max(pause, 1.0) * number / streams)
+        await asyncio.sleep(min(pause * events / 2, 2.0) * number / streams)
         await read(port, fronts[number % len(fronts)], events, measured)
 
     await asyncio.gather(*(one(number) for number in range(streams)))

@@ -362,7 +362,7 @@ def test_nothing_but_trouble(
         (Answer(end="stall"), 504),
         (Answer(b": ping\n\n" * 100, largest=9, pause=0.05), 504),
     ]
-    for answers, stall in ((at_once, 20.0), (silent, 0.2)):
+    for answers, stall in ((at_once, 20.0), (silent, 0.12)):
         with gateway_to("chat", stall=stall) as client:
             for answer, status in answers:
                 caplog.clear()

@@ -170,23 +170,26 @@ def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             server.terminate()
 
 
-def test_the_example_of_redis(redis_port: int) -> None:
-    """A live stream moves between workers, which die between steps and in the middle of one."""
+def test_the_example_of_redis(redis_port: int, pool: ProcessPoolExecutor) -> None:
+    """A live stream moves between workers, of which two die in the middle of a step."""
     import redis
 
     body = stream("chat")
     chunks = [body[at : at + 100] for at in range(0, len(body), 100)]
     with redis.Redis(port=redis_port) as store:
-        for number, (steps, dies) in enumerate([(4, False), (5, True), (1, True), (100, False)]):
-            for chunk in chunks[number * 5 : number * 5 + 5] if number < 3 else [*chunks[15:], b""]:
-                store.rpush("s:in", chunk)
-            worker = SPAWN.Process(target=work.move, args=(redis_port, "s", "chat", "anthropic", steps, dies))
-            worker.start()
-            worker.join(30)
-            assert worker.exitcode == (3 if dies else 0)
-            if number < 3:
-                state = json.loads(store.get("s:state"))
-                assert set(state) == {"parser", "encoder"}
+        for dies, steps, came in [(False, 4, chunks[:5]), (True, 5, chunks[5:11]), (True, 1, chunks[11:15])]:
+            store.rpush("s:in", *came)
+            task = (redis_port, "s", "chat", "anthropic", steps, dies)
+            if dies:
+                worker = SPAWN.Process(target=work.move, args=task)
+                worker.start()
+                worker.join(30)
+                assert worker.exitcode == work.DIED
+            else:
+                assert pool.submit(work.move, *task).result() == steps
+            assert set(json.loads(store.get("s:state"))) == {"parser", "encoder"}
+        store.rpush("s:in", *chunks[15:], b"")
+        pool.submit(work.move, redis_port, "s", "chat", "anthropic", 1000, False).result()
         assert store.get("s:out") == events_and_frames(body, "chat", "anthropic")[1]
         assert store.llen("s:in") == 0
 

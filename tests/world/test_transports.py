@@ -120,7 +120,7 @@ def test_a_connection_that_is_lost(client: Client, end: str, server: Server) -> 
 
     Tornado does not tell that a connection was reset: it shows as silence.
     """
-    silence = 0.4 if (client.transport, end) == ("tornado", "reset") else 20.0
+    silence = 0.3 if (client.transport, end) == ("tornado", "reset") else 20.0
     for wire in ("responses", "anthropic"):
         server.answer = lambda asked, wire=wire: Answer(client.body(cut(wire)), end=end)
         parser, events = ResponseParser(wire), list[Event]()
@@ -185,7 +185,7 @@ def test_a_server_that_falls_silent(client: Client, server: Server) -> None:
     parser, events = ResponseParser("anthropic"), list[Event]()
     began = time.monotonic()
     with pytest.raises(client.broken):
-        client.read(parser, events, silence=0.4)
+        client.read(parser, events, silence=0.3)
     assert time.monotonic() - began < 5
     assert len(text_of(events)) >= 20
     assert answer.gone.wait(5)

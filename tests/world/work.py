@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import test_docs
 from deltafold import (
     Event,
     LimitExceeded,
@@ -18,6 +17,8 @@ from deltafold import (
     parse,
 )
 
+DIED = 3
+"""The exit status of a worker that dies."""
 RAISED = ("usage", "wire", "limit", "failed")
 
 
@@ -59,12 +60,14 @@ def move(port: int, name: str, source: str, target: str, steps: int, dies: bool)
     """A worker that takes some steps of a stream in Redis, and may die in the middle of the next one."""
     import redis
 
+    import test_docs
+
     step = test_docs.example("step")
     with redis.Redis(port=port) as store:
         taken = 0
         while taken < steps and step(store, name, source, target):
             taken += 1
         if dies:
-            redis.client.Pipeline.execute = lambda *_, **__: os._exit(3)  # type: ignore[method-assign]
+            redis.client.Pipeline.execute = lambda *_, **__: os._exit(DIED)  # type: ignore[method-assign]
             step(store, name, source, target)
     return taken
