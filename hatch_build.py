@@ -33,7 +33,7 @@ COMPILED = (
     "wire/value_end",
     "wire/body_kind",
     "wire/json_text",
-    "wire/sse",
+    "wire/blocks",
     "machine/lifecycle",
     "machine/values",
     "machine/build",

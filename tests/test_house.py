@@ -28,7 +28,7 @@ ORDER = """
 registry
 model: attrs_repr json_values errors json_form faults anomalies limits items rate_limits verdict
 model: response events losses requests
-wire: value_end body_kind json_text sse frame_decoder json_array ndjson aws_eventstream
+wire: value_end body_kind json_text blocks sse frame_decoder json_array ndjson aws_eventstream
 machine: lifecycle values build records fold evidence
 diagnosis: rate_limits classify error_payloads
 arguments: reader lift lifter lifted_calls watch

@@ -33,6 +33,7 @@ from deltafold.dialects.chat.reader import ChatDialect
 from deltafold.dialects.responses.reader import ResponsesDialect
 from deltafold.machine.fold import Fold
 from deltafold.model.anomalies import AnomalyCode
+from deltafold.wire.blocks import COMMENT, ERROR_FIELD, EVENT, BlockScanner, text_of
 from deltafold.wire.json_text import (
     DONE,
     NotJSON,
@@ -41,7 +42,6 @@ from deltafold.wire.json_text import (
     read_payloads,
     replace_lone_surrogates,
 )
-from deltafold.wire.sse import COMMENT, ERROR_FIELD, EVENT, text_of
 from oracle import Oracle
 from runs import Run, check_laws, drain, whole
 
@@ -111,18 +111,18 @@ def sse(data: bytes) -> None:
         assert frame.id == event.id or not event.id
 
 
-def decode(chunks: Any, limits: Limits, suspensions: int = 0) -> tuple[list[Any], Any, SSEDecoder]:
+def decode(chunks: Any, limits: Limits, suspensions: int = 0) -> tuple[list[Any], Any, BlockScanner]:
     """All that a stream leads to, by its signals, and the exception in the end.
 
     The state is carried over to another decoder at each empty chunk, and after the first few signals.
     """
-    decoder = SSEDecoder(limits=limits)
+    decoder = BlockScanner(limits=limits)
     signals: list[Any] = []
     try:
         for chunk in chunks:
             if not chunk:
                 decoder = carried_over(decoder, limits)
-            decoder.feed(chunk)
+            decoder.push(chunk)
             while signal := decoder.advance():
                 signals.append(told(signal, decoder))
                 if len(signals) <= suspensions:
@@ -131,17 +131,17 @@ def decode(chunks: Any, limits: Limits, suspensions: int = 0) -> tuple[list[Any]
         assert not decoder.advance(), "the end of a stream dispatches nothing"
     except LimitExceeded as fault:
         return signals, (str(fault), fault.limit, fault.offset, fault.event_index), decoder
-    return [*signals, decoder.pending, decoder.stray_line(), decoder.offset], None, decoder
+    return [*signals, decoder.pending_data(), decoder.stray_line(), decoder.offset], None, decoder
 
 
-def carried_over(decoder: SSEDecoder, limits: Limits) -> SSEDecoder:
+def carried_over(decoder: BlockScanner, limits: Limits) -> BlockScanner:
     """Another decoder in the same state."""
-    other = SSEDecoder(limits=limits)
+    other = BlockScanner(limits=limits)
     other.setstate(json.loads(json.dumps(decoder.getstate())))
     return other
 
 
-def told(signal: Any, decoder: SSEDecoder) -> tuple[Any, ...]:
+def told(signal: Any, decoder: BlockScanner) -> tuple[Any, ...]:
     """One signal with what it is about."""
     if signal is EVENT:
         event, data = text_of(decoder.event_name) or "message", text_of(decoder.data)

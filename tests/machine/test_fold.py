@@ -22,7 +22,7 @@ from deltafold.model.errors import LimitExceeded
 from deltafold.model.items import OutputText, ReasoningText
 from deltafold.model.limits import Limits
 from deltafold.parsing.parser import ResponseParser
-from deltafold.wire.sse import Signal, SSEDecoder
+from deltafold.wire.blocks import BlockScanner, Signal
 from runs import (
     JSON,
     Run,
@@ -635,8 +635,8 @@ def test_a_line_that_is_too_long_needs_no_end_to_show(chunks: list[int], begun: 
 
 def test_a_comment_is_a_line_like_any_other() -> None:
     """Comments are read in every spelling, and may be as long as a line, wherever they stand."""
-    decoder = SSEDecoder(limits=Limits(line_bytes=12))
-    decoder.feed(
+    decoder = BlockScanner(limits=Limits(line_bytes=12))
+    decoder.push(
         b"data: a\n\n:b\n\n: c\n\n:  d\n\n:\n\n: " + b"x" * 10 + b"\n\ndata: e\n\n: " + b"y" * 11 + b"\n\n"
     )
     for told in ("a", "b", "c", " d", "", "x" * 10, "e"):

@@ -48,7 +48,7 @@ sys.path[:0] = [str(TESTS)]
 from mutation.operators import Mutant, mutants_of  # noqa: E402
 
 MODULES = (
-    "wire.sse",
+    "wire.blocks",
     "wire.json_text",
     "machine.lifecycle",
     "machine.values",
@@ -69,7 +69,7 @@ MODULES = (
 )
 SURVIVORS = Path(__file__).with_name("survivors.toml")
 OWN_TESTS = {
-    "wire.sse": ("wire/test_sse",),
+    "wire.blocks": ("wire/test_sse",),
     "wire.json_text": ("wire/test_json_text",),
     "machine.lifecycle": ("machine/test_lifecycle",),
     "machine.values": ("parsing/test_any_order",),

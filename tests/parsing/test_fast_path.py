@@ -26,7 +26,7 @@ from deltafold.model import events as e
 from deltafold.parsing import fast_path as hot_path
 from deltafold.parsing.fast_path import MOST_GROUPS, MOST_TEMPLATES, MOST_UNUSED
 from deltafold.testing.builder import json_bytes as dumps
-from deltafold.wire.sse import Signal, SSEDecoder
+from deltafold.wire.blocks import BlockScanner, Signal
 from runs import needs_python_code
 
 # ------------------------------------------------------------------------------------ with it and without it
@@ -460,15 +460,15 @@ def frames_read(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """One entry for each step of the long way."""
     needs_python_code()
     steps: list[bool] = []
-    advance = SSEDecoder.advance
+    advance = BlockScanner.advance
 
-    def counted(decoder: SSEDecoder) -> Signal:
+    def counted(decoder: BlockScanner) -> Signal:
         found = advance(decoder)
         if found:
             steps.append(True)
         return found
 
-    monkeypatch.setattr(SSEDecoder, "advance", counted)
+    monkeypatch.setattr(BlockScanner, "advance", counted)
     return steps
 
 
@@ -848,9 +848,9 @@ def joins(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How much there was to be read after each time that what was fed was joined to what had not been."""
     needs_python_code()
     sizes: list[int] = []
-    join = SSEDecoder.join
+    join = BlockScanner.join
     monkeypatch.setattr(
-        SSEDecoder, "join", lambda decoder: (join(decoder), sizes.append(len(decoder.buffer)))[0]
+        BlockScanner, "join", lambda decoder: (join(decoder), sizes.append(len(decoder.buffer)))[0]
     )
     return sizes
 

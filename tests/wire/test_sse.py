@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import pydoc
+import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,7 +17,8 @@ from hypothesis import strategies as st
 from deltafold.model.errors import LimitExceeded, UsageError
 from deltafold.model.limits import Limits
 from deltafold.testing.strategies import chunkings
-from deltafold.wire.sse import LONGEST_WAIT, MAX_RETRY, PIECE, Frame, Signal, SSEDecoder, encode_frame
+from deltafold.wire.blocks import LONGEST_WAIT, MAX_RETRY, PIECE, Signal
+from deltafold.wire.sse import Frame, SSEDecoder, encode_frame
 from oracle import BOM, Oracle
 from runs import THOROUGH, count_calls
 
@@ -376,9 +379,9 @@ def test_d8_the_offset_counts_the_swallowed_line_feed() -> None:
         offsets = []
         for chunk in chunks:
             decoder.feed(chunk)
-            while signal := decoder.advance():
+            while signal := decoder._scanner.advance():
                 assert signal is Signal.EVENT
-                offsets.append(decoder.event_offset)
+                offsets.append(decoder._scanner.event_offset)
         assert offsets == [0, 11]
         assert decoder.offset in (len(body), len(body) - 1)
 
@@ -412,7 +415,7 @@ def test_a_cr_inside_a_block_in_the_usual_spelling() -> None:
     for body in (b"data: a\rdata: b\n\n", b"event: e\rdata: a\ndata: b\n\n"):
         decoder = SSEDecoder()
         decoder.feed(body)
-        assert not decoder.is_waiting_for_block_end()
+        assert not decoder._scanner.is_waiting_for_block_end()
         assert list(decoder.frames()) == Oracle().read(body).frames
 
 
@@ -431,9 +434,9 @@ def test_offsets_are_those_of_the_stream(newline: bytes, bom: bytes) -> None:
         offsets = []
         for chunk in chunks:
             decoder.feed(chunk)
-            while signal := decoder.advance():
+            while signal := decoder._scanner.advance():
                 if signal is Signal.EVENT:
-                    offsets.append(decoder.event_offset)
+                    offsets.append(decoder._scanner.event_offset)
         assert offsets == want
 
 
@@ -581,7 +584,7 @@ def test_a_long_line_in_single_bytes_takes_its_own_size(limit: int) -> None:
     assert decoder.next_frame() == frame("1")
     for _ in range(size - 6):
         decoder.feed(b"x")
-    assert len(decoder.chunks) <= PIECE + size // PIECE + 1
+    assert len(decoder._scanner.chunks) <= PIECE + size // PIECE + 1
     if size == limit:
         at_limit = SSEDecoder(limits=Limits(line_bytes=limit))
         at_limit.setstate(decoder.getstate())
@@ -676,8 +679,12 @@ def test_signals() -> None:
     decoder = SSEDecoder()
     decoder.feed(b": c\nevent: ping\n\nerror: {}\nevent: e\ndata: x\n\nid: 1\n\n\n")
     heard = []
-    while signal := decoder.advance():
-        text = decoder.text if signal in (Signal.COMMENT, Signal.ERROR_FIELD) else decoder.event_name
+    while signal := decoder._scanner.advance():
+        text = (
+            decoder._scanner.text
+            if signal in (Signal.COMMENT, Signal.ERROR_FIELD)
+            else decoder._scanner.event_name
+        )
         heard.append((signal, text))
     assert heard == [
         (Signal.COMMENT, "c"),
@@ -690,26 +697,26 @@ def test_signals() -> None:
 def test_a_short_beginning_of_a_block_waits() -> None:
     """The beginning of a plain block is left alone until the block is whole, to be read in one step."""
     decoder = SSEDecoder()
-    assert decoder.is_waiting_for_block_end()
+    assert decoder._scanner.is_waiting_for_block_end()
     decoder.feed(b"data: 1\n\nevent: e\ndata: 2\n")
-    assert not decoder.is_waiting_for_block_end()
-    assert decoder.blocks_end == len(b"data: 1\n\n")
+    assert not decoder._scanner.is_waiting_for_block_end()
+    assert decoder._scanner.blocks_end == len(b"data: 1\n\n")
     assert decoder.next_frame() == frame("1")
-    assert decoder.block() == "data: 1\n\n"
-    assert decoder.position == decoder.blocks_end
-    assert decoder.is_waiting_for_block_end()
-    assert (decoder.between_blocks, decoder.only_lf, decoder.event_count) == (True, True, 1)
+    assert decoder._scanner.block() == "data: 1\n\n"
+    assert decoder._scanner.position == decoder._scanner.blocks_end
+    assert decoder._scanner.is_waiting_for_block_end()
+    assert (decoder._scanner.between_blocks, decoder._scanner.only_lf, decoder.event_count) == (True, True, 1)
     decoder.feed(b"\ndata: 3\n\n: c")
-    assert not decoder.is_waiting_for_block_end()
-    assert decoder.advance() is Signal.EVENT
-    assert decoder.block() == "event: e\ndata: 2\n\n"
-    assert decoder.event_offset == len(b"data: 1\n\n")
-    assert not decoder.is_waiting_for_block_end()
+    assert not decoder._scanner.is_waiting_for_block_end()
+    assert decoder._scanner.advance() is Signal.EVENT
+    assert decoder._scanner.block() == "event: e\ndata: 2\n\n"
+    assert decoder._scanner.event_offset == len(b"data: 1\n\n")
+    assert not decoder._scanner.is_waiting_for_block_end()
     assert decoder.next_frame() == frame("3")
-    assert decoder.is_waiting_for_block_end(), "half a line is nothing to be read"
+    assert decoder._scanner.is_waiting_for_block_end(), "half a line is nothing to be read"
     decoder.feed(b"\n")
-    assert not decoder.is_waiting_for_block_end()
-    assert decoder.advance() is Signal.COMMENT
+    assert not decoder._scanner.is_waiting_for_block_end()
+    assert decoder._scanner.advance() is Signal.COMMENT
 
 
 @pytest.mark.parametrize(
@@ -736,8 +743,8 @@ def test_what_waits(rest: bytes, waits: bool) -> None:
     for one in (decoder, other):
         one.feed(b"data: 1\n\n" + rest)
         assert one.next_frame() == frame("1")
-    assert decoder.is_waiting_for_block_end() is waits
-    assert decoder.is_waiting_for_block_end() is waits
+    assert decoder._scanner.is_waiting_for_block_end() is waits
+    assert decoder._scanner.is_waiting_for_block_end() is waits
     for one in (decoder, other):
         one.feed(b"\ndata: 9\n\n")
     assert list(decoder.frames()) == list(other.frames())
@@ -750,13 +757,13 @@ def test_lines_that_come_alone_wait(start: bytes) -> None:
     for chunks in ([b"event: e\ndata: 2\n"], [b"event: e\n", b"data: 2\n"], [b"event: e\nda", b"ta: 2\n"]):
         decoder = SSEDecoder()
         decoder.feed(start)
-        while decoder.advance() is not Signal.NOTHING:
+        while decoder._scanner.advance() is not Signal.NOTHING:
             pass
         for chunk in chunks:
             decoder.feed(chunk)
-            assert decoder.is_waiting_for_block_end() is (start != b": c\n")
+            assert decoder._scanner.is_waiting_for_block_end() is (start != b": c\n")
         decoder.feed(b"\n")
-        assert not decoder.is_waiting_for_block_end()
+        assert not decoder._scanner.is_waiting_for_block_end()
         assert decoder.next_frame() == frame("2", "e")
 
 
@@ -791,9 +798,9 @@ def test_a_blank_line_does_not_wait() -> None:
     """A blank line alone is read, though it is the beginning of a block as much as its end."""
     decoder = SSEDecoder()
     decoder.feed(b"\n")
-    assert not decoder.is_waiting_for_block_end()
+    assert not decoder._scanner.is_waiting_for_block_end()
     decoder.feed(b"\r")
-    assert not decoder.is_waiting_for_block_end()
+    assert not decoder._scanner.is_waiting_for_block_end()
 
 
 def test_a_short_limit_shortens_the_wait() -> None:
@@ -802,9 +809,9 @@ def test_a_short_limit_shortens_the_wait() -> None:
         decoder = SSEDecoder(limits=limits)
         decoder.feed(b"data: 0\n\ndata: 1\n")
         assert decoder.next_frame() == frame("0")
-        assert decoder.is_waiting_for_block_end()
+        assert decoder._scanner.is_waiting_for_block_end()
         decoder.feed(b"data: 2\n")
-        assert not decoder.is_waiting_for_block_end()
+        assert not decoder._scanner.is_waiting_for_block_end()
         assert decoder.next_frame() is None
         decoder.feed(b"\n")
         assert list(decoder.frames()) == [frame("1\n2")]
@@ -814,13 +821,13 @@ def test_a_block_that_was_begun_does_not_wait() -> None:
     """Once a line of a block was read, the rest is read as it comes, and the block's bytes are gone."""
     decoder = SSEDecoder()
     decoder.feed(b"data: 1\n")
-    assert decoder.advance() is Signal.NOTHING
-    assert not decoder.between_blocks
-    assert not decoder.is_waiting_for_block_end()
+    assert decoder._scanner.advance() is Signal.NOTHING
+    assert not decoder._scanner.between_blocks
+    assert not decoder._scanner.is_waiting_for_block_end()
     decoder.feed(b"\n")
     assert decoder.next_frame() == frame("1")
-    assert decoder.block() is None
-    assert decoder.is_waiting_for_block_end()
+    assert decoder._scanner.block() is None
+    assert decoder._scanner.is_waiting_for_block_end()
 
 
 @pytest.mark.parametrize(
@@ -849,7 +856,7 @@ def test_a_block_that_was_begun_does_not_wait() -> None:
 def test_the_first_line_that_is_no_field(body: bytes, stray: bytes) -> None:
     """The beginning of the first line that is no field is kept, to tell what a body is that has no event."""
     for chunks in ways(body):
-        assert decode(chunks)[1].stray_line() == stray.decode()
+        assert decode(chunks)[1]._scanner.stray_line() == stray.decode()
 
 
 def test_getstate_at_every_byte() -> None:
@@ -873,7 +880,7 @@ def test_getstate_at_every_byte() -> None:
             assert frames == whole_frames
             for name in ("last_event_id", "reconnection_time", "event_count", "offset"):
                 assert getattr(other, name) == getattr(whole_decoder, name), name
-            assert other.stray_line() == whole_decoder.stray_line()
+            assert other._scanner.stray_line() == whole_decoder._scanner.stray_line()
             assert other.pending == whole_decoder.pending
 
 
@@ -886,8 +893,14 @@ def test_getstate_between_two_signals(end: bytes) -> None:
         decoder = SSEDecoder()
         decoder.feed(body)
         heard.append([])
-        while signal := decoder.advance():
-            heard[-1].append((signal, decoder.event_offset, decoder.data if signal is Signal.EVENT else ""))
+        while signal := decoder._scanner.advance():
+            heard[-1].append(
+                (
+                    signal,
+                    decoder._scanner.event_offset,
+                    decoder._scanner.data if signal is Signal.EVENT else "",
+                )
+            )
             if suspended:
                 other = SSEDecoder()
                 other.setstate(json.loads(json.dumps(decoder.getstate())))
@@ -979,3 +992,21 @@ def test_frames_are_values() -> None:
             assert (event, data, id, retry) == ("e", "x", "1", 2)
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         frame().data = "y"  # type: ignore[misc]
+
+
+def test_a_decoder_is_a_plain_class() -> None:
+    """It can be subclassed and referred to weakly, has room for an owner's own, and says what it does."""
+
+    class Counting(SSEDecoder):
+        fed = 0
+
+        def feed(self, data: bytes | bytearray | memoryview) -> None:
+            self.fed += 1
+            super().feed(data)
+
+    decoder = Counting()
+    decoder.feed(b"data: x\n\n")
+    assert list(decoder.frames()) == X
+    assert decoder.fed == 1
+    assert weakref.ref(decoder)() is decoder
+    assert "next_frame" in pydoc.render_doc(SSEDecoder)

@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from deltafold.machine.fold import Fold, item_of
 from deltafold.model import events as e
-from deltafold.wire.sse import SSEDecoder
+from deltafold.wire.blocks import BlockScanner
 
 __all__ = ["FAST_EVENTS", "FastEvent", "FastPath"]
 
@@ -262,7 +262,7 @@ class FastPath:
 
     dialect: PlainDialect
 
-    def __init__(self, decoder: SSEDecoder, fold: Fold, pending: deque[Any]) -> None:
+    def __init__(self, decoder: BlockScanner, fold: Fold, pending: deque[Any]) -> None:
         """`pending` are the events that wait to be handed out: none may overtake them."""
         self._decoder = decoder
         self._fold = fold

@@ -17,9 +17,9 @@ from deltafold.model.response import Outcome, Response
 from deltafold.parsing.loop import Bytes, read, read_async
 from deltafold.parsing.reader import Reader
 from deltafold.registry import DIALECTS
+from deltafold.wire.blocks import as_bytes
 from deltafold.wire.body_kind import FRAMINGS
 from deltafold.wire.json_text import escape_surrogates
-from deltafold.wire.sse import as_bytes
 
 if TYPE_CHECKING:
     from deltafold.arguments.watch import ArgumentsWatch

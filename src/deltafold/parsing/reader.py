@@ -37,6 +37,17 @@ from deltafold.model.response import Outcome, Response
 from deltafold.parsing.fast_path import FAST_EVENTS, FastPath
 from deltafold.parsing.reporter import EXCERPT, ReadingStage, Reporter
 from deltafold.registry import DIALECTS, part_of
+from deltafold.wire.blocks import (
+    COMMENT,
+    CR,
+    EVENT,
+    LF,
+    NAMED_BLOCK_WITHOUT_DATA,
+    STRAY_LINE,
+    BlockScanner,
+    Signal,
+    text_of,
+)
 from deltafold.wire.body_kind import BOM, EVENT_STREAM, MOST_BLANKS, Body, Opening, is_binary, sniff
 from deltafold.wire.frame_decoder import FrameDecoder, Step
 from deltafold.wire.json_text import (
@@ -52,18 +63,6 @@ from deltafold.wire.json_text import (
     read_object,
     replace_lone_surrogates,
     whole_objects,
-)
-from deltafold.wire.sse import (
-    COMMENT,
-    CR,
-    EVENT,
-    LF,
-    NAMED_BLOCK_WITHOUT_DATA,
-    STRAY_LINE,
-    Frame,
-    Signal,
-    SSEDecoder,
-    text_of,
 )
 
 if TYPE_CHECKING:
@@ -153,7 +152,7 @@ class Reader:
         self._lifts = lifts
         self._think_tags = think_tags
         self.fold = Fold(limits, approval_required)
-        self.decoder = SSEDecoder(limits=limits)
+        self.decoder = BlockScanner(limits=limits)
         self.report = Reporter(self.decoder, self.fold, strict=strict, limit=limits.anomalies)
         self._dialect_unknown = dialect == "auto"
         # What kind of body this is, None while its first bytes do not tell, and those that were held for it.
@@ -962,9 +961,9 @@ class Reader:
         """What only the end of the body makes readable."""
         cancelled = self._closed is CANCELLED  # then what was cut off is no fault
         if self._body is EVENT_STREAM:
-            frame = self.decoder.pending
-            if frame is not None and frame.data:
-                self._read_unfinished(frame, cancelled)
+            data = self.decoder.pending_data()
+            if data:
+                self._read_unfinished(text_of(self.decoder.pending_name), text_of(data), cancelled)
             elif not cancelled and not self.decoder.event_count and (line := self.decoder.stray_line()):
                 self._refuse_body(AnomalyCode.BODY_IS_TEXT, line)
             elif not cancelled and (line := self.decoder.unfinished_line()):
@@ -986,9 +985,10 @@ class Reader:
         elif self._body is Body.COMPRESSED and not cancelled:
             self._refuse_body(AnomalyCode.BODY_IS_COMPRESSED, "")
 
-    def _read_unfinished(self, frame: Frame, cancelled: bool) -> None:
-        self.report.current_payload = text = frame.data
-        name = "" if frame.event == "message" else frame.event
+    def _read_unfinished(self, name: str, text: str, cancelled: bool) -> None:
+        """The event that was begun when the stream ended, with what came of its data."""
+        self.report.current_payload = text
+        name = "" if name == "message" else name
         end = whole_objects(text)
         if not cancelled:
             if end == len(text):

@@ -9,8 +9,8 @@ from deltafold.machine.fold import Fold
 from deltafold.machine.lifecycle import FINISHED
 from deltafold.model.anomalies import ANOMALIES, Anomaly, AnomalyCode
 from deltafold.model.errors import WireError
+from deltafold.wire.blocks import BlockScanner
 from deltafold.wire.frame_decoder import FrameDecoder
-from deltafold.wire.sse import SSEDecoder
 
 __all__ = ["ReadingStage", "Reporter"]
 
@@ -47,7 +47,7 @@ class Reporter:
         "payload_count",
     )
 
-    def __init__(self, decoder: SSEDecoder, fold: Fold, *, strict: bool, limit: int) -> None:
+    def __init__(self, decoder: BlockScanner, fold: Fold, *, strict: bool, limit: int) -> None:
         self._decoder = decoder
         self._fold = fold
         self._strict = strict

@@ -16,7 +16,7 @@ from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import LimitExceeded, UsageError
 from deltafold.model.faults import StickyFault
 from deltafold.model.limits import DEFAULT, Limits
-from deltafold.wire.sse import BOM, as_bytes
+from deltafold.wire.blocks import BOM, as_bytes
 
 __all__ = ["FrameDecoder", "Step"]
 
