@@ -10,9 +10,12 @@ import contextlib
 import inspect
 import io
 import itertools
+import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -33,6 +36,7 @@ from deltafold import (
     Sign,
     Verdict,
 )
+from deltafold.inspector.command import arguments, main
 from deltafold.machine import lifecycle as state
 from deltafold.views import liveness as signs
 
@@ -295,7 +299,74 @@ def losses() -> str:
     )
 
 
+# ---------------------------------------------------------------------------------------- the inspector
+
+COMMANDS = {
+    "inspector-listing": "deltafold fixtures/captures/weather.log",
+    "inspector-time": "deltafold --time fixtures/captures/weather.log",
+    "inspector-refused": "deltafold fixtures/captures/refused.txt",
+    "inspector-several": "deltafold fixtures/captures/*",
+    "inspector-entry": "deltafold 'fixtures/captures/session.har#3'",
+    "inspector-text": "deltafold --text fixtures/captures/weather.log",
+    "inspector-redact": "deltafold --redact fixtures/captures/weather.log",
+    "inspector-check": "deltafold --check fixtures/captures/weather.log",
+    "inspector-encode": "deltafold --encode chat 'fixtures/captures/session.har#1'",
+    "inspector-json": "deltafold --json 'fixtures/captures/session.har#1'",
+    "inspector-join": "deltafold --join fixtures/captures/dropped.sse fixtures/captures/resumed.sse",
+}
+"""What is run in the pages, at the root of the checkout, by the name of its section."""
+LONGEST = 100
+"""Letters of a line, and behind them what a terminal of that width shows as well: that there is more."""
+
+
+class Terminal(io.StringIO):
+    """A terminal without colours."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def shown_by(command: str) -> str:
+    """A command and what it prints on a terminal, the beginnings of its lines."""
+    given = []
+    for word in shlex.split(command)[1:]:
+        found = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(word)) if "*" in word else []
+        given += found or [word]
+    before = Path.cwd(), {name: os.environ.get(name) for name in ("COLUMNS", "NO_COLOR")}
+    out = Terminal()
+    try:
+        os.chdir(ROOT)
+        os.environ.update(COLUMNS=str(LONGEST), NO_COLOR="1")
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+            main(given)
+    finally:
+        os.chdir(before[0])
+        for name, value in before[1].items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+    lines = (
+        line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…" for line in out.getvalue().splitlines()
+    )
+    return "\n".join(["```console", f"$ {command}", *lines, "```", ""])
+
+
+def inspector_options() -> str:
+    rows = []
+    for action in arguments()._actions:
+        names = ", ".join(code(name) for name in action.option_strings) or code(action.metavar)
+        value = (
+            f" {code(action.metavar or action.dest.upper())}"
+            if action.option_strings and action.nargs is None
+            else ""
+        )
+        rows.append((names + value, str(action.help)))
+    return table(("option", "meaning"), rows)
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
+    "inspector-options": inspector_options,
+    **{name: partial(shown_by, command) for name, command in COMMANDS.items()},
     "loop-output": loop_output,
     "floors": floors,
     "options": options,

@@ -393,8 +393,8 @@ def test_entries_of_an_archive(file: Path, capsys: Printed) -> None:
     file.write_bytes(har(har_entry(stream()), page, har_entry(stream("chat"))))
     assert main([str(file)]) == 0
     out = capsys.readouterr().out
-    assert f"  {file}#1\n" in out
-    assert f"  {file}#3\n" in out
+    assert f"  {file}#1  POST https://api.example.com/v1/responses\n" in out
+    assert f"  {file}#3  POST " in out
     assert out.endswith("\n2 captures: 2 completed; 1 other exchanges passed over\n")
     assert main([f"{file}#3"]) == 0
     out = capsys.readouterr().out

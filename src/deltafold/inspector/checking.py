@@ -7,7 +7,7 @@ import sys
 import attrs
 
 from deltafold.inspector.capture import Capture
-from deltafold.inspector.listing import Quiet
+from deltafold.inspector.listing import Quiet, numbered
 from deltafold.inspector.playing import Ending, Moment
 from deltafold.inspector.words import Words, safe
 from deltafold.model.anomalies import ANOMALIES, Anomaly
@@ -77,7 +77,7 @@ class Check(Quiet):
         if self.refused:
             told = f"no stream to check: HTTP {self.capture.status}"
         elif count:
-            told = f"{count} deviation{'' if count == 1 else 's'}"
+            told = numbered(count, "deviation")
         else:
             told = "conformant"
         self.sound = self.sound and not count and not self.refused
@@ -105,7 +105,7 @@ class Check(Quiet):
             place.append(f"event {anomaly.event_index}")
         if anomaly.offset is not None:
             place.append(f"byte {anomaly.offset}")
-        if found.line is not None:
+        if found.line is not None and not self.capture.form:  # else it would be a line of no file
             place.append(f"line {found.line}")
         print(f"\n{number}. {anomaly.code}{': ' if place else ''}{', '.join(place)}")
         print(f"   rule     {rule.meaning}")

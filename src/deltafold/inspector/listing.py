@@ -32,14 +32,12 @@ from deltafold.model.events import (
 )
 from deltafold.model.response import Outcome
 
-__all__ = ["DELTAS", "Brief", "Final", "Lines", "Quiet", "Records", "Speed", "Text"]
+__all__ = ["DELTAS", "Brief", "Final", "Lines", "Quiet", "Records", "Speed", "Text", "numbered"]
 
 DIM, RED, GREEN, YELLOW = "2", "31", "32", "33"
 DELTAS: dict[type, str] = {
     **dict.fromkeys((TextDelta, RefusalDelta, ReasoningDelta, ArgumentsDelta, CodeDelta), "text"),
-    **dict.fromkeys(
-        (DiffDelta, CommandDelta, CommandOutputDelta, OutputDelta, TranscriptDelta, Heartbeat), "text"
-    ),
+    **dict.fromkeys((DiffDelta, CommandDelta, CommandOutputDelta, OutputDelta, TranscriptDelta), "text"),
     AudioDelta: "data",
     PartialImage: "image",
 }
@@ -114,7 +112,7 @@ class Speed:
             self.first = time
         self.longest = max(self.longest, time - (self.last or 0.0))
         self.last = time
-        if self.first_delta is None and type(event) in DELTAS and not isinstance(event, Heartbeat):
+        if self.first_delta is None and type(event) in DELTAS:
             self.first_delta = time
         if self.first_text is None and isinstance(event, (TextDelta, RefusalDelta)):
             self.first_text = time
@@ -192,15 +190,16 @@ class Lines(Quiet):
     def event(self, event: Event, moment: Moment) -> None:
         self.events[type(event).__name__] += 1
         self.speed.add(event, moment)
-        field = DELTAS.get(type(event))
-        if field is None or self.every:
+        field = DELTAS.get(type(event), "")
+        if self.every or not (field or isinstance(event, Heartbeat)):
             self.settle()
             self.line(event, moment)
             return
-        said = getattr(event, field)
+        said = getattr(event, field, "")
+        unkeyed = NO_KEYS if field else ()
         key = (
             type(event),
-            *(getattr(event, one.name) for one in attrs.fields(type(event)) if one.name not in NO_KEYS),
+            *(getattr(event, one.name) for one in attrs.fields(type(event)) if one.name not in unkeyed),
         )
         run = self.runs.get(key)
         if run is None:
@@ -243,7 +242,8 @@ class Lines(Quiet):
         if run is None or run.count == 1:
             name, rest = self.words.event(event)
         else:
-            name, rest = self.words.event(event, run.count, (run.text, run.length))
+            text = (run.text, run.length) if type(event) in DELTAS else None
+            name, rest = self.words.event(event, run.count, text)
             if self.times and run.last is not None and run.last.time is not None and moment.time is not None:
                 rest += f" in {run.last.time - moment.time:.3f} s"
         colour = RED if isinstance(event, ErrorReported) else DIM
@@ -418,6 +418,11 @@ def harmless(letter: str) -> str:
     return letter if letter.isprintable() or letter in "\n\t" else repr(letter)[1:-1]
 
 
+def numbered(number: int, name: str) -> str:
+    """A number of things."""
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
 class Brief(Quiet):
     """One line for each of several captures."""
 
@@ -429,12 +434,13 @@ class Brief(Quiet):
         self.width = width
         self.outcomes: Counter[str] = Counter()
         self.count = 0
-        self.name = ""
+        self.name = self.request = ""
 
     def begin(self, capture: Capture) -> None:
         if not self.outcomes:
             print(fitted(self.HEAD, self.width, encodable("…")))
         self.name = capture.name
+        self.request = f"  {safe(capture.request)}" if capture.request else ""
         self.count = 0
 
     def event(self, event: Event, moment: Moment) -> None:
@@ -447,7 +453,7 @@ class Brief(Quiet):
         why = "" if response.error is None else f"  {response.error.kind}"
         line = (
             f"{outcome:<10}  {response.dialect or '-':<9}  {self.count:>7}  {ending.size:>9}  "
-            f"{ending.anomalies:>9}  {safe(self.name)}{why}"
+            f"{ending.anomalies:>9}  {safe(self.name)}{why}{self.request}"
         )
         line = fitted(line, self.width, encodable("…"))
         if self.colour:
@@ -460,5 +466,5 @@ class Brief(Quiet):
         """The last line."""
         found = self.outcomes.total()
         told = ", ".join(f"{count} {outcome}" for outcome, count in self.outcomes.most_common())
-        rest = f"; {passed_over} other exchanges passed over" if passed_over else ""
-        print(f"\n{found} capture{'' if found == 1 else 's'}{': ' if told else ''}{told}{rest}")
+        rest = f"; {numbered(passed_over, 'other exchange')} passed over" if passed_over else ""
+        print(f"\n{numbered(found, 'capture')}: {told}{rest}")

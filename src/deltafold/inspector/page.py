@@ -60,7 +60,8 @@ class Drawing(Tape):
         self.file.write(page(self, self.words))
         self.file.flush()
         if self.name:
-            print(f"{safe(self.name)}: {ending.response.outcome or 'no end'}, {ending.anomalies} anomalies")
+            anomalies = f"{ending.anomalies} anomal{'y' if ending.anomalies == 1 else 'ies'}"
+            print(f"{safe(self.name)}: {ending.response.outcome or 'no end'}, {anomalies}")
 
 
 def page(tape: Tape, words: Words) -> str:
@@ -217,7 +218,8 @@ def timeline(tape: Tape, axis: Axis, words: Words) -> str:
         label = f'<b><a href="#item-{lane.index}">{harmless(name)}</a></b><small>{about}</small>'
         rows.append(row(kind_of(lane), label, lane_strip(lane, axis, f"{name}: {about}")))
     if tape.flags:
-        label = '<b><a href="#anomalies">Anomalies</a></b>' + f"<small>{len(tape.flags):,} flags</small>"
+        flags = f"{len(tape.flags):,} flag{'' if len(tape.flags) == 1 else 's'}"
+        label = f'<b><a href="#anomalies">Anomalies</a></b><small>{flags}</small>'
         rows.append(row("", label, flag_strip(tape, axis)))
     return (
         '<section aria-labelledby="timeline"><h2 id="timeline">Timeline</h2>'
