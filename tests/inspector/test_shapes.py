@@ -395,7 +395,7 @@ def test_entries_of_an_archive(file: Path, capsys: Printed) -> None:
     out = capsys.readouterr().out
     assert f"  {file}#1  POST https://api.example.com/v1/responses\n" in out
     assert f"  {file}#3  POST " in out
-    assert out.endswith("\n2 captures: 2 completed; 1 other exchanges passed over\n")
+    assert out.endswith("\n2 captures: 2 completed; 1 other exchange passed over\n")
     assert main([f"{file}#3"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("POST https://api.example.com/v1/responses -> HTTP 200\n")

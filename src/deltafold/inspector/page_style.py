@@ -148,7 +148,7 @@ footer{margin-top:3.5rem;padding-top:1rem;padding-bottom:2.5rem;color:var(--soft
 .axis svg{height:26px}
 .label{display:flex;gap:.6rem;align-items:baseline;padding:.45rem 0 0}
 .label b{flex:0 1 auto}.label small{flex:1 0 auto}
-.axis .label{padding-bottom:.2rem}
+.axis .label{display:none}
 .flag text{display:none}
 .facts{grid-template-columns:repeat(2,minmax(0,1fr))}
 }
