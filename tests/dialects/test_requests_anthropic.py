@@ -1,0 +1,177 @@
+"""Requests of Anthropic Messages: what is read of them, and what is written for them."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from deltafold import UsageError, convert_request
+
+USER = {"role": "user", "content": "Hi"}
+TOOL = {"type": "function", "function": {"name": "w"}}
+
+
+def to(request: dict[str, Any], source: str = "chat") -> Any:
+    """A request on Anthropic."""
+    return convert_request({"model": "m", **request}, source, "anthropic")
+
+
+def of(request: dict[str, Any], target: str = "chat") -> Any:
+    """A request of Anthropic's elsewhere."""
+    return convert_request(
+        {"model": "m", "max_tokens": 9000, "messages": [USER], **request}, "anthropic", target
+    )
+
+
+def document(data: str, media_type: str, name: str = "a.bin") -> dict[str, Any]:
+    file = {"filename": name, "file_data": f"data:{media_type};base64,{data}"}
+    return {"messages": [{"role": "user", "content": [{"type": "file", "file": file}]}]}
+
+
+# ------------------------------------------------------------------------------------------------ thinking
+
+
+@pytest.mark.parametrize(
+    ("budget", "limit", "thinking"),
+    [
+        (5000, 9000, {"type": "enabled", "budget_tokens": 5000}),
+        (100, 9000, {"type": "enabled", "budget_tokens": 1024}),
+        (20000, 9000, {"type": "enabled", "budget_tokens": 8999}),
+        (20000, None, {"type": "enabled", "budget_tokens": 4095}),
+        (5000, 1024, None),
+        (-5, 9000, {"type": "adaptive"}),
+    ],
+)
+def test_a_budget_fits_the_output(budget: int, limit: int | None, thinking: Any) -> None:
+    """It is at least 1024 tokens, and below the limit; where that cannot be, the model does not think."""
+    config: dict[str, Any] = {"thinkingConfig": {"thinkingBudget": budget}}
+    if limit is not None:
+        config["maxOutputTokens"] = limit
+    made = to({"contents": [{"parts": [{"text": "Hi"}]}], "generationConfig": config}, "gemini")
+    assert made.request.get("thinking") == thinking
+    kept = thinking is not None and thinking.get("budget_tokens") in (None, budget)
+    assert bool(made.losses) is not kept
+
+
+def test_a_limit_that_is_no_number() -> None:
+    """It is written as it is, and bounds nothing."""
+    config = {"thinkingConfig": {"thinkingBudget": 5000}, "maxOutputTokens": "many"}
+    made = to({"contents": [{"parts": [{"text": "Hi"}]}], "generationConfig": config}, "gemini").request
+    assert made["max_tokens"] == "many"
+    assert made["thinking"] == {"type": "enabled", "budget_tokens": 5000}
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        ({"tool_choice": "required", "tools": [TOOL]}, "forced tool_choice"),
+        ({"messages": [USER, {"role": "assistant", "content": "It is"}]}, "begun by the caller"),
+    ],
+)
+def test_what_excludes_thinking(more: dict[str, Any], word: str) -> None:
+    """A loss says so."""
+    made = to({"messages": [USER], "reasoning_effort": "high", **more})
+    assert "thinking" not in made.request
+    assert any(word in loss.message for loss in made.losses)
+
+
+def test_a_turn_that_began_without_thinking_goes_on_without() -> None:
+    """With a budget the assistant's message has to begin with a thinking block if its calls are answered."""
+    call = {"id": "toolu_1", "type": "function", "function": {"name": "w", "arguments": "{}"}}
+    history = [
+        USER,
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "toolu_1", "content": "ok"},
+    ]
+    request = {"messages": history, "tools": [TOOL], "reasoning_effort": "high", "max_tokens": 9000}
+    made = to({**request, "model": "claude-3-7-sonnet"})
+    assert "thinking" not in made.request
+    assert any("began without it" in loss.message for loss in made.losses)
+    assert to({**request, "model": "claude-opus-4-7"}).request["thinking"] == {"type": "adaptive"}
+
+
+# ------------------------------------------------------------------------------------------------ messages
+
+
+def test_an_answer_that_the_caller_begins_ends_in_no_white_space() -> None:
+    """The API refuses it."""
+    made = to({"messages": [USER, {"role": "assistant", "content": "It is \n"}]})
+    assert made.request["messages"][1]["content"][0]["text"] == "It is"
+    assert [loss.code for loss in made.losses] == ["value_changed"]
+
+
+def test_instructions_later_on() -> None:
+    """They stay behind the user's message if an answer follows, and are moved from everywhere else."""
+    said = {"role": "assistant", "content": "Hello"}
+    late = {"role": "developer", "content": "Be brief"}
+    made = to({"messages": [USER, late, said, USER]})
+    assert [message["role"] for message in made.request["messages"]] == [
+        "user",
+        "system",
+        "assistant",
+        "user",
+    ]
+    assert made.losses == ()
+    made = to({"messages": [USER, late, USER]})
+    assert made.request["system"] == "Be brief"
+    assert [loss.code for loss in made.losses] == ["instructions_moved"]
+
+
+def test_blank_texts_say_nothing() -> None:
+    """The API refuses them; a message of nothing else is not sent."""
+    parts = [{"type": "text", "text": " \n"}, {"type": "text", "text": "Hi"}]
+    made = to({"messages": [{"role": "user", "content": "  "}, {"role": "user", "content": parts}]}).request
+    assert made["messages"] == [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]
+
+
+def test_files() -> None:
+    """A PDF, or a text of any kind, which is told as a plain one; no other file."""
+    pdf = to(document("JVBE", "application/pdf")).request["messages"][0]["content"][0]
+    assert pdf["source"] == {"type": "base64", "media_type": "application/pdf", "data": "JVBE"}
+    assert pdf["title"] == "a.bin"
+    text = to(document(base64.b64encode("é,1".encode()).decode(), "text/csv"))
+    source = text.request["messages"][0]["content"][0]["source"]
+    assert source == {"type": "text", "media_type": "text/plain", "data": "é,1"}
+    assert [loss.code for loss in text.losses] == ["value_changed"]
+    for data, kind in (("!!", "text/plain"), ("/w==", "text/plain"), ("AAAA", "application/zip")):
+        made = to(document(data, kind))
+        assert made.request["messages"] == []
+        assert [loss.code for loss in made.losses] == ["content_not_supported"]
+
+
+def test_images_of_other_kinds() -> None:
+    """Four types of images, and URLs that a server can load."""
+    for url in ("data:image/tiff;base64,AAAA", "ftp://e.example/a.png", "data:image/svg+xml,<svg/>"):
+        part = {"type": "image_url", "image_url": {"url": url}}
+        made = to({"messages": [{"role": "user", "content": [part]}]})
+        assert [loss.code for loss in made.losses] == ["content_not_supported"]
+
+
+# ------------------------------------------------------------------------------------------------- reading
+
+
+def test_choices_of_tools() -> None:
+    """One that nobody else has is a loss; so are members that nobody knows."""
+    tools = [{"name": "w", "input_schema": {"type": "object"}}]
+    made = of({"tools": tools, "tool_choice": {"type": "tool", "name": "w", "brand_new": 1}})
+    assert made.request["tool_choice"] == {"type": "function", "function": {"name": "w"}}
+    assert [loss.path for loss in made.losses] == ["tool_choice.brand_new"]
+    for target in ("chat", "responses", "gemini"):
+        made = of({"tools": tools, "tool_choice": {"type": "brand_new"}}, target)
+        assert [loss.path for loss in made.losses] == ["tool_choice"]
+
+
+def test_other_kinds_of_thinking_are_lost_by_name() -> None:
+    """Such as thinking between tools alone."""
+    made = of({"thinking": {"type": "between_tools"}})
+    assert [loss.path for loss in made.losses] == ["thinking (between_tools)"]
+
+
+def test_a_role_that_there_is_not() -> None:
+    """It is named with its place."""
+    with pytest.raises(UsageError, match=r"messages\[0\]\.role: 'developer'"):
+        of({"messages": [{"role": "developer", "content": "x"}]})
+    with pytest.raises(UsageError, match=r"messages\[0\]\.content\[0\]\.source\.type"):
+        of({"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": []}}]}]})

@@ -1,0 +1,202 @@
+"""Requests of Gemini: what is read of them, and what is written for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from deltafold import UsageError, convert_request
+
+HI = {"role": "user", "parts": [{"text": "Hi"}]}
+
+
+def of(request: dict[str, Any], target: str = "chat") -> Any:
+    return convert_request({"contents": [HI], **request}, "gemini", target)
+
+
+def to(request: dict[str, Any], **options: Any) -> Any:
+    return convert_request({"model": "m", **request}, "chat", "gemini", **options)
+
+
+def call(name: str, ident: str | None = None) -> dict[str, Any]:
+    return {"functionCall": {"name": name, "args": {}, **({"id": ident} if ident else {})}}
+
+
+def result(name: str, text: str, ident: str | None = None) -> dict[str, Any]:
+    answer = {"name": name, "response": {"output": text}}
+    return {"functionResponse": {**answer, **({"id": ident} if ident else {})}}
+
+
+def test_a_text_is_a_content() -> None:
+    """And so are instructions."""
+    made = of({"contents": "Hi", "systemInstruction": "Be kind"}).request
+    assert made["messages"] == [{"role": "system", "content": "Be kind"}, {"role": "user", "content": "Hi"}]
+
+
+def test_responses_find_their_calls() -> None:
+    """By id; without one by name, in order; an id that was made is of no other call."""
+    contents = [
+        HI,
+        {"role": "model", "parts": [call("w"), call("w", "call_made_1"), call("w")]},
+        {
+            "role": "user",
+            "parts": [result("w", "two", "call_made_1"), result("w", "one"), result("w", "three")],
+        },
+    ]
+    messages = of({"contents": contents}).request["messages"]
+    ids = [made["id"] for made in messages[1]["tool_calls"]]
+    assert len(set(ids)) == 3
+    assert [message["tool_call_id"] for message in messages[2:]] == ids
+    assert [message["content"] for message in messages[2:]] == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "place"),
+    [
+        ([result("x", "1")], "name"),
+        ([result("w", "1", "c2")], "id"),
+        ([result("w", "1"), result("w", "2")], "name"),
+        ([result("w", "1", "c1"), result("w", "2", "c1")], "id"),
+    ],
+)
+def test_a_response_to_no_call(parts: list[Any], place: str) -> None:
+    """Is named with its place."""
+    contents = [HI, {"role": "model", "parts": [call("w", "c1")]}, {"role": "user", "parts": parts}]
+    path = rf"contents\[2\]\.parts\[{len(parts) - 1}\]\.functionResponse\.{place}: no call is open"
+    with pytest.raises(UsageError, match=path):
+        of({"contents": contents})
+
+
+def test_the_model_may_stand_in_the_request() -> None:
+    """As the SDK has it."""
+    assert of({"model": "models/gemini-9"}).request["model"] == "gemini-9"
+
+
+def test_names_in_snake_case() -> None:
+    """The server takes both."""
+    made = of(
+        {"generation_config": {"max_output_tokens": 7}, "system_instruction": {"parts": [{"text": "x"}]}}
+    )
+    assert made.request["max_completion_tokens"] == 7
+    assert made.request["messages"][0] == {"role": "system", "content": "x"}
+
+
+def test_members_of_thinking_that_nobody_knows() -> None:
+    """They are lost by their names; what is switched off asks for nothing."""
+    made = of({"generationConfig": {"thinkingConfig": {"includeThoughts": False, "brandNew": 1}}})
+    assert [loss.path for loss in made.losses] == ["generationConfig.thinkingConfig.brandNew"]
+
+
+def test_tools_of_its_own() -> None:
+    """They are lost by their names; null is none."""
+    made = of({"tools": [{"googleSearch": {}, "codeExecution": None}]})
+    assert [loss.path for loss in made.losses] == ["tools[0].googleSearch"]
+
+
+def test_names_that_are_allowed_in_no_mode_are_lost() -> None:
+    """They count in two modes alone."""
+    config = {"functionCallingConfig": {"mode": "AUTO", "allowedFunctionNames": ["w"]}}
+    made = of({"tools": [{"functionDeclarations": [{"name": "w"}]}], "toolConfig": config})
+    assert [loss.path for loss in made.losses] == ["toolConfig.functionCallingConfig.allowedFunctionNames"]
+    assert made.request["tool_choice"] == "auto"
+
+
+def test_schemas_in_upper_case() -> None:
+    """As JSON Schema, at any depth; names of properties stay, whatever they are."""
+    schema = {
+        "type": "OBJECT",
+        "properties": {
+            "type": {"type": "STRING", "nullable": True, "maxLength": "5"},
+            "list": {"type": "ARRAY", "items": {"anyOf": [{"type": "NUMBER"}, 5]}},
+        },
+    }
+    tool = {"functionDeclarations": [{"name": "w", "parameters": schema}]}
+    made = of({"tools": [tool]}).request["tools"][0]["function"]["parameters"]
+    assert made == {
+        "type": "object",
+        "properties": {
+            "type": {"type": ["string", "null"], "maxLength": 5},
+            "list": {"type": "array", "items": {"anyOf": [{"type": "number"}, 5]}},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "uri", ["gs://bucket/a.pdf", "https://generativelanguage.googleapis.com/v1beta/files/a"]
+)
+@pytest.mark.parametrize("target", ["responses", "chat", "anthropic"])
+def test_files_that_only_google_has(uri: str, target: str) -> None:
+    """No other provider can load them."""
+    part = {"fileData": {"mimeType": "application/pdf", "fileUri": uri}}
+    made = of({"contents": [{"role": "user", "parts": [part, {"text": "Hi"}]}]}, target)
+    assert [loss.code for loss in made.losses] == ["content_not_supported"]
+    assert uri not in str(made.request)
+
+
+def test_urls_that_no_server_can_load() -> None:
+    """Data that are no base64 are no file."""
+    part = {"type": "image_url", "image_url": {"url": "data:image/svg+xml,<svg/>"}}
+    made = to({"messages": [{"role": "user", "content": [part]}]})
+    assert made.request["contents"] == []
+    assert [loss.code for loss in made.losses] == ["content_not_supported"]
+
+
+@pytest.mark.parametrize(
+    "arguments", ['{"x": NaN}', '{"x": 1e999}', '{"x": -Infinity}', "[1]", '{"x":', "null", "[" * 9000]
+)
+def test_arguments_that_are_no_object_of_json(arguments: str) -> None:
+    """An empty object is written, with a loss."""
+    made_call = {"id": "call_1", "type": "function", "function": {"name": "w", "arguments": arguments}}
+    made = to({"messages": [{"role": "assistant", "content": None, "tool_calls": [made_call]}]})
+    assert made.request["contents"][0]["parts"][0]["functionCall"]["args"] == {}
+    assert [loss.code for loss in made.losses] == ["arguments_not_an_object"]
+
+
+@pytest.mark.parametrize(
+    ("text", "response"),
+    [
+        ("ok", {"output": "ok"}),
+        ('{"a": 1}', {"a": 1}),
+        ("[1]", {"output": "[1]"}),
+        ("5", {"output": "5"}),
+        ("", {"output": ""}),
+        ("{}", {"output": "{}"}),
+        ('{"error": "x"}', {"output": '{"error": "x"}'}),
+        ('{"$ref": "#/a"}', {"output": '{"$ref": "#/a"}'}),
+    ],
+)
+def test_results_are_objects(text: str, response: Any) -> None:
+    """A JSON object is one already, unless it would be read as something else."""
+    made_call = {"id": "call_1", "type": "function", "function": {"name": "w", "arguments": "{}"}}
+    messages = [
+        {"role": "assistant", "content": None, "tool_calls": [made_call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": text},
+    ]
+    made = to({"messages": messages}).request
+    assert made["contents"][1]["parts"][0]["functionResponse"]["response"] == response
+    back = convert_request(made, "gemini", "chat").request["messages"][1]["content"]
+    assert back.replace(" ", "") == text.replace(" ", "")
+
+
+def test_placeholders_for_the_signatures_of_foreign_calls() -> None:
+    """The first call of each turn has one, where it is asked for."""
+    calls = [
+        {"id": f"call_{number}", "type": "function", "function": {"name": "w", "arguments": "{}"}}
+        for number in range(2)
+    ]
+    messages = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Let me", "tool_calls": calls},
+        *({"role": "tool", "tool_call_id": made["id"], "content": "ok"} for made in calls),
+    ]
+    plain, signed = to({"messages": messages}), to({"messages": messages}, placeholder_signatures=True)
+    assert "thoughtSignature" not in str(plain.request)
+    parts = signed.request["contents"][1]["parts"]
+    assert [part.get("thoughtSignature") for part in parts] == [
+        None,
+        "skip_thought_signature_validator",
+        None,
+    ]
+    elsewhere = convert_request({"messages": messages}, "chat", "responses", placeholder_signatures=True)
+    assert "signature" not in str(elsewhere.request)
