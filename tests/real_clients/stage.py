@@ -171,13 +171,16 @@ class Seen:
     """The arguments with which it ran the tool, each as JSON."""
 
 
+NO_REASON: Final = "the upstream's reason is missing"
+
+
 def verdict(play: Play, seen: Seen) -> str:
     """What a client got wrong; "" where all is as it has to be."""
     if play.scenario in ("error", "cut"):
         if seen.error is None:
             return f"a stream that broke was taken for whole: {seen.text!r}"
         if play.scenario == "error" and ERROR not in seen.error:
-            return f"the upstream's reason is missing: {seen.error!r}"
+            return f"{NO_REASON}: {seen.error!r}"
         return ""
     if seen.error is not None:
         return seen.error
