@@ -92,7 +92,7 @@ def answered(body: dict[str, Any]) -> bool:
     return any(mark in json.dumps(body) for mark in marks)
 
 
-class ReadingStage:
+class Stage:
     """The upstream's scripts, and the addresses of the gateways."""
 
     def __init__(self, server: Server, gateways: dict[str, str]) -> None:
@@ -143,7 +143,7 @@ def load(name: str) -> ModuleType:
 
 
 @contextmanager
-def staged() -> Iterator[ReadingStage]:
+def staged() -> Iterator[Stage]:
     """The gateways run, each with the upstream behind it."""
     gateway = load("gateway")
     with ExitStack() as stack:
@@ -154,7 +154,7 @@ def staged() -> Iterator[ReadingStage]:
                 upstream_url=server.url + BASES[wire], upstream_wire=wire, resumptions=0, stall=20.0
             )
             gateways[wire] = stack.enter_context(serving(gateway.make_app(settings)))
-        yield ReadingStage(server, gateways)
+        yield Stage(server, gateways)
 
 
 # ---------------------------------------------------------------------------------------------- the judge
