@@ -14,6 +14,8 @@ import re
 from json.encoder import encode_basestring_ascii
 from typing import Any, ClassVar, Final, TypeAlias
 
+import attrs
+
 from deltafold.dialects.made_items import message, reasoning, text_part, thought_part
 from deltafold.machine.lifecycle import (
     COMPLETED,
@@ -42,6 +44,7 @@ from deltafold.model.items import (
 from deltafold.model.losses import Loss, LossCode
 from deltafold.model.response import Outcome, Response
 from deltafold.registry import part_of
+from deltafold.wire.json_text import is_strict_json
 
 __all__ = [
     "KIND_CODES",
@@ -693,7 +696,9 @@ class Writer:
             if not item.skipped:
                 self.refusal(item, item.parts["content", event.content_index], event)
         elif kind is e.ItemUpdated:
-            if item.state is ITEM_DONE and getattr(event.item, "complete", True) is False and not self.own():
+            # Its own wire tells that by the finish reason; but for Anthropic's calls without any arguments.
+            told_so = self.own() and self.name != "anthropic"
+            if item.state is ITEM_DONE and getattr(event.item, "complete", True) is False and not told_so:
                 self.lose(LossCode.CALL_NOT_WHOLE, item.index)
             item.item = event.item
             if not item.skipped:
@@ -935,11 +940,15 @@ class Writer:
             self.spoke[key] = place
         return "\n\n" + text if apart else text
 
-    def finish_items(self) -> None:
-        """What is still open ends with its response."""
+    def finish_items(self, outcome: Outcome) -> None:
+        """What is still open ends with its response; a call that ends so is as whole as its arguments are."""
         for item in list(self.items.values()):
             if item.state is not ITEM_DONE and not item.skipped:
                 item.state = ITEM_DONE
+                told = item.item
+                if isinstance(told, FunctionCall) and outcome is COMPLETED and not told.complete:
+                    text = "".join(item.pieces) or told.arguments or "{}"
+                    item.item = attrs.evolve(told, complete=is_strict_json(text))
                 self.item_finished(item)
 
     def payload_of(self, event: Any) -> tuple[JSON, str] | None:

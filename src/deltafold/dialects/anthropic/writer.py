@@ -444,7 +444,7 @@ class AnthropicWriter(Writer):
 
     def ended(self, response: Response, outcome: Outcome) -> None:
         self.begin()
-        self.finish_items()
+        self.finish_items(outcome)
         self.release()
         self.close()
         delta = {"stop_reason": self.stop_reason(response, outcome), "stop_sequence": None}

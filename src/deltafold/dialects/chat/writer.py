@@ -332,7 +332,7 @@ class ChatWriter(Writer):
 
     def ended(self, response: Response, outcome: Outcome) -> None:
         self.role(0)
-        self.finish_items()
+        self.finish_items(outcome)
         self.tell_notes()
         indexes = [known.index for known in response.choices]
         count = 1 + max(indexes) if self.own() and indexes else 0

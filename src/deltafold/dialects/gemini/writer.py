@@ -344,7 +344,7 @@ class GeminiWriter(Writer):
     def ended(self, response: Response, outcome: Outcome) -> None:
         self.begin()
         self.flush()
-        self.finish_items()
+        self.finish_items(outcome)
         usage = self.counted(response)
         counted = ""
         if usage is not None:

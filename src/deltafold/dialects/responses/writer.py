@@ -409,6 +409,7 @@ class ResponsesWriter(Writer):
         if part.kind == "text":
             if data.get("type") == "refusal":
                 data["type"] = "output_text"
+                data.pop("refusal", None)
             data["annotations"] = list(part.notes) or data.get("annotations") or []
             if part.logprobs:
                 data["logprobs"] = list(part.logprobs)
@@ -542,8 +543,8 @@ class ResponsesWriter(Writer):
         elif isinstance(told, FunctionCall):
             call_id, name = self.called(item)
             arguments = "".join(item.pieces)
-            if not told.complete and not arguments.strip():
-                status = "incomplete"  # without any it would look whole
+            if not told.complete and not (self.own() and arguments.strip()):
+                status = "incomplete"  # else it would look whole
             data |= {"call_id": call_id, "name": name, "arguments": arguments, "status": status}
         elif isinstance(told, CustomToolCall):
             call_id, name = self.called(item)
@@ -620,7 +621,7 @@ class ResponsesWriter(Writer):
 
     def ended(self, response: Response, outcome: Outcome) -> None:
         self.begin()
-        self.finish_items()
+        self.finish_items(outcome)
         more: JSON = {"status": str(outcome), "error": None, "incomplete_details": None}
         reason = response.finish_reason
         if outcome is COMPLETED:

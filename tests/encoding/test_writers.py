@@ -1,0 +1,794 @@
+"""What each writer does with events that its wire has no place for, or not there: told once, and named."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from typing import Any
+
+import attrs
+import pytest
+
+import deltafold as df
+from deltafold import Event, LossCode, Outcome, StreamEncoder, UsageError, encode_response, parse
+from deltafold.dialects import made_items as made
+from deltafold.dialects.writing import ObjectScan, dumps
+from deltafold.encoding.encoder import events_of_item
+from deltafold.parsing.snapshot import wrap
+from deltafold.registry import DIALECTS
+
+JSON = dict[str, Any]
+every_target = pytest.mark.parametrize("target", DIALECTS)
+
+
+class Spoken:
+    """What an encoder made of events."""
+
+    def __init__(
+        self, target: str, *events: Event, source: str | None = None, data: JSON | None = None, **options: Any
+    ) -> None:
+        self.target = target
+        self.encoder = StreamEncoder(target, **options)
+        self.payloads: list[JSON] = []
+        self.say(df.ResponseStarted("r", "m", {} if data is None else data, source), *events)
+
+    def say(self, *events: Event) -> Spoken:
+        """More events."""
+        for event in events:
+            self.payloads += self.encoder.payloads(event)
+        return self
+
+    @property
+    def losses(self) -> list[LossCode]:
+        """What was lost, in order."""
+        return [loss.code for loss in self.encoder.losses]
+
+    @property
+    def text(self) -> str:
+        """All payloads, as JSON."""
+        return json.dumps(self.payloads)
+
+    def end(
+        self, outcome: Outcome = Outcome.COMPLETED, reason: str | None = "stop", **fields: Any
+    ) -> df.Response:
+        """The end, and what a strict reader makes of all of it."""
+        response = df.Response("r", "m", None, outcome, (), None, None, None, reason, {})
+        self.say(df.ResponseFinished(outcome, attrs.evolve(response, **fields)))
+        named = self.target in ("responses", "anthropic")
+        body = "".join(
+            (f"event: {payload['type']}\n" if named else "") + f"data: {json.dumps(payload)}\n\n"
+            for payload in self.payloads
+        )
+        parser = df.ResponseParser(self.target, strict=True)
+        list(parser.read([body.encode()]))
+        return parser.response
+
+
+def call(index: int, name: str = "f", call_id: str | None = "", choice: int | None = None) -> df.ItemStarted:
+    """A call begins."""
+    ident = f"call_{index}" if call_id == "" else call_id
+    return df.ItemStarted(index, made.function_call(name, ident, "", whole=False, choice=choice))
+
+
+def called(index: int, text: str, name: str = "f", *, whole: bool = True) -> df.ItemFinished:
+    """A call is finished."""
+    return df.ItemFinished(index, made.function_call(name, f"call_{index}", text, whole=whole))
+
+
+def spoken(index: int, text: str = "Hi", choice: int | None = None) -> list[Event]:
+    """A message, whole."""
+    return events_of_item(index, made.message((made.text_part(text),), whole=True, choice=choice))
+
+
+def began(index: int, *, thought: bool = False, choice: int | None = None) -> list[Event]:
+    """A message or reasoning begins."""
+    item = made.reasoning((), (), choice=choice) if thought else made.message((), whole=False, choice=choice)
+    part = made.thought_part() if thought else made.text_part()
+    return [df.ItemStarted(index, item), df.PartStarted(index, 0, "content", part)]
+
+
+def hosted(index: int, kind: str, **data: Any) -> list[Event]:
+    """An item of a hosted tool, whole."""
+    return events_of_item(index, df.OtherItem(kind, data.get("id"), None, None, {"type": kind, **data}))
+
+
+# ------------------------------------------------------------------------------------------- every wire
+
+
+@every_target
+def test_calls_without_a_name_are_left_out(target: str) -> None:
+    """Nobody could answer them."""
+    for custom in (False, True):
+        make = made.custom_call if custom else made.function_call
+        unnamed = make("", None, "{}", whole=True)
+        told = Spoken(target, *events_of_item(0, unnamed))
+        assert told.losses[0] is LossCode.CALL_NAME_MISSING
+        assert told.end().output == ()
+
+
+@every_target
+def test_a_call_that_looks_whole_and_is_not(target: str) -> None:
+    """A call that was cut is told so where the wire can, else it is a loss."""
+    cut = made.function_call("f", "c", "{}", whole=False)
+    told = Spoken(target, df.ItemStarted(0, attrs.evolve(cut, arguments="")), df.ArgumentsDelta(0, "{}"))
+    told.say(df.ItemFinished(0, cut))
+    response = told.end(Outcome.INCOMPLETE, "length")
+    if target == "responses":
+        assert told.losses == []
+        assert response.tool_calls == ()
+    else:
+        assert told.losses == [LossCode.CALL_NOT_WHOLE]
+
+
+@every_target
+def test_a_call_that_ends_with_its_response(target: str) -> None:
+    """Items that are open when the response ends, end with it."""
+    told = Spoken(target, call(0), df.ArgumentsDelta(0, '{"a":1}'), *began(1), df.TextDelta(1, 0, "Hi"))
+    response = told.end(reason="tool_calls")
+    assert response.output_text == "Hi"
+    assert "call_0" in told.text
+
+
+@every_target
+def test_a_call_of_no_object(target: str) -> None:
+    """Arguments that are no object have no place where objects alone are read."""
+    told = Spoken(target, *events_of_item(0, made.function_call("f", "c", "[1]", whole=True)))
+    told.end(reason="tool_calls")
+    assert told.losses == ([LossCode.ARGUMENTS_NO_OBJECT] if target in ("anthropic", "gemini") else [])
+
+
+@every_target
+def test_a_call_that_changes_its_name(target: str) -> None:
+    """What was written stands, and is a loss."""
+    told = Spoken(target, call(0), df.ArgumentsDelta(0, "{}"), *began(1))
+    told.say(called(0, "{}", "other"))
+    if target == "gemini":
+        assert told.losses == []
+    else:
+        assert told.losses == [LossCode.VALUE_REPLACED]
+    assert [item.name for item in told.end(reason="tool_calls").tool_calls] == ["f"]
+
+
+@every_target
+def test_arguments_that_come_with_the_end_alone(target: str) -> None:
+    """Where no fragment came, arguments are told when the call is whole."""
+    told = Spoken(target, call(0), called(0, '{"a":1}'))
+    (found,) = told.end(reason="tool_calls").tool_calls
+    assert json.loads(getattr(found, "arguments", "")) == {"a": 1}
+    assert told.losses == []
+
+
+@every_target
+def test_arguments_that_come_too_late(target: str) -> None:
+    """What follows a whole call is left out, and is a loss unless it is white space."""
+    told = Spoken(target, call(0), df.ArgumentsDelta(0, '{"a":1}'), called(0, '{"a":1}'))
+    told.say(df.ArgumentsDelta(0, " "))
+    late = {"responses": [LossCode.LATE_FRAGMENT], "chat": []}.get(target, [])
+    assert told.losses == late
+    told.say(df.ArgumentsDelta(0, "{}"))
+    assert told.losses == (late or ([] if target == "chat" else [LossCode.ARGUMENTS_AFTER_END]))
+
+
+@every_target
+def test_a_value_that_was_replaced(target: str) -> None:
+    """What was written stands; where the wire tells whole values, the right one stands there."""
+    told = Spoken(target, *began(0), df.TextDelta(0, 0, "Hullo"))
+    told.say(df.ValueReplaced(0, "text", "Hello", content_index=0))
+    told.say(df.ItemFinished(0, made.message((made.text_part("Hello"),), whole=True)))
+    assert told.losses == [LossCode.VALUE_REPLACED]
+    assert ("Hello" in told.text) is (target == "responses")
+    code = df.OtherItem("code_interpreter_call", "ci", None, None, {"type": "code_interpreter_call"})
+    told = Spoken("responses", df.ItemStarted(0, code), df.CodeDelta(0, "1"))
+    told.say(df.ValueReplaced(0, "code", "2"), df.ValueFinished(0, "code", "2"))
+    assert told.losses == [LossCode.VALUE_REPLACED]
+    assert '"code": "2"' in told.text
+
+
+@every_target
+def test_empty_fragments_say_nothing(target: str) -> None:
+    """They open no block and no part of their own."""
+    told = Spoken(target, *began(0), df.TextDelta(0, 0, ""))
+    told.say(df.PartStarted(0, 1, "content", made.refusal_part()), df.RefusalDelta(0, 1, ""))
+    told.say(*began(1, thought=True), df.ReasoningDelta(1, 0, "", "text"))
+    assert "content_block_start" not in told.text
+    assert "candidates" not in told.text
+    told.say(df.TextDelta(0, 0, "a"), df.TextDelta(0, 0, ""), df.TextDelta(0, 0, "b"))
+    assert told.end().output_text == "ab"
+
+
+@every_target
+def test_fragments_with_probabilities(target: str) -> None:
+    """Log probabilities go with their fragment where the wire has them."""
+    entry = {"token": "b", "logprob": -0.5, "bytes": [98], "top_logprobs": []}
+    told = Spoken(target, *began(0), df.TextDelta(0, 0, "a"), df.TextDelta(0, 0, "b", (entry,)))
+    assert ("-0.5" in told.text) is (target in ("responses", "chat"))
+    assert told.losses == ([] if target in ("responses", "chat") else [LossCode.LOGPROBS_UNSUPPORTED])
+    assert told.end().output_text == "ab"
+
+
+@every_target
+def test_two_parts_side_by_side(target: str) -> None:
+    """A fragment of another part of an item goes its own way."""
+    told = Spoken(target, *began(0), df.PartStarted(0, 1, "content", made.text_part()))
+    told.say(df.TextDelta(0, 0, "a"), df.TextDelta(0, 1, "b"), df.TextDelta(0, 0, "c"))
+    text = told.end().output_text
+    assert text == ("acb" if target == "responses" else "abc")
+    told = Spoken(target, df.ItemStarted(0, made.reasoning((), ())))
+    told.say(*[df.PartStarted(0, at, "summary", made.thought_part(summary=True)) for at in (0, 1)])
+    told.say(
+        *[df.ReasoningDelta(0, at, text, "summary") for at, text in ((0, "a"), (0, "b"), (1, "c"), (1, "d"))]
+    )
+    assert told.end().reasoning_text == "ab\n\ncd"
+
+
+@every_target
+def test_a_summary_beside_reasoning(target: str) -> None:
+    """A wire with one text for both has the reasoning, and of a summary what came before it."""
+    told = Spoken(target, df.ItemStarted(0, made.reasoning((), ())))
+    told.say(df.PartStarted(0, 0, "summary", made.thought_part(summary=True)))
+    told.say(df.PartStarted(0, 0, "content", made.thought_part()))
+    told.say(df.ReasoningDelta(0, 0, "s", "summary"), df.ReasoningDelta(0, 0, "t", "text"))
+    told.say(df.ReasoningDelta(0, 0, "u", "text"), df.ReasoningDelta(0, 0, "x", "summary"))
+    assert told.losses == ([] if target == "responses" else [LossCode.REASONING_SUMMARY])
+    assert told.end().reasoning_text == ("tu" if target == "responses" else "s\n\ntu")
+
+
+@every_target
+def test_encrypted_reasoning(target: str) -> None:
+    """It travels only where it is asked for, or on its own wire."""
+    sealed = made.reasoning((), (made.thought_part("t"),), encrypted="c2VjcmV0")
+    told = Spoken(target, *events_of_item(0, sealed), source="other")
+    assert told.losses == [LossCode.REASONING_ENCRYPTED]
+    assert "c2VjcmV0" not in told.text
+    told = Spoken(target, *events_of_item(0, sealed), source="other", foreign_signatures=True)
+    assert ("c2VjcmV0" in told.text) is (target != "chat")
+    blank = made.reasoning((), (made.thought_part("t"),), encrypted="")
+    assert "t" in Spoken(target, *events_of_item(0, blank), source=target).text
+
+
+@every_target
+def test_parts_that_nobody_knows(target: str) -> None:
+    """They have a place on their own wire alone."""
+    part = df.OtherPart("hologram", {"type": "hologram", "cells": [1]})
+    for source in ("other", target):
+        told = Spoken(target, *began(0), df.PartStarted(0, 1, "content", part), source=source)
+        kept = source == target and target in ("responses", "chat")
+        assert ("hologram" in told.text) is kept
+        assert told.losses == ([] if kept else [LossCode.PART_UNSUPPORTED])
+
+
+@every_target
+def test_items_that_nobody_knows(target: str) -> None:
+    """They have a place on their own wire, and made by hand on that of the Responses API."""
+    for source in (None, "other"):
+        told = Spoken(target, *hosted(0, "hologram", cells=[1]), source=source)
+        kept = target == "responses" and source is None
+        assert ("cells" in told.text) is kept
+        assert (LossCode.ITEM_UNSUPPORTED in told.losses) is (
+            not kept and (target != "responses" or source == "chat")
+        )
+
+
+@every_target
+def test_images(target: str) -> None:
+    """An image that was made is a part of Gemini's, if it is one."""
+    image = {"result": "aW1hZ2U=", "output_format": "webp"}
+    told = Spoken(target, *hosted(0, "image_generation_call", **image), source="responses")
+    if target == "gemini":
+        assert told.losses == []
+        assert '{"mimeType": "image/webp", "data": "aW1hZ2U="}' in told.text
+        for broken in ({}, {"result": "no base64!"}, {"result": None}):
+            told = Spoken(target, *hosted(0, "image_generation_call", **broken), source="responses")
+            assert told.losses == [LossCode.ITEM_UNSUPPORTED]
+        odd = {"result": "aW1hZ2U=", "output_format": "a/b"}
+        assert "image/png" in Spoken(target, *hosted(0, "image_generation_call", **odd)).text
+    first, last = hosted(0, "image_generation_call", **image)
+    told = Spoken(target, first, df.PartialImage(0, 0, "aQ==", {"size": "1x1", "partial_image_index": 0}))
+    assert ("aQ==" in told.text) is (target == "responses")
+    assert told.losses == {"responses": [], "gemini": [LossCode.IMAGE_UNSUPPORTED]}.get(
+        target, [LossCode.ITEM_UNSUPPORTED]
+    )
+    told.say(last)
+
+
+@every_target
+def test_spoken_output(target: str) -> None:
+    """Audio and its transcript go where the wire has them."""
+    told = Spoken(target, df.AudioDelta("UklGRg=="), df.TranscriptDelta("Hi"))
+    assert ("UklGRg==" in told.text) is (target in ("responses", "chat"))
+    assert told.losses == ([] if target in ("responses", "chat") else [LossCode.AUDIO_UNSUPPORTED])
+
+
+@every_target
+def test_further_choices(target: str) -> None:
+    """They have their own index, or are left out; none begins before a hundred others."""
+    told = Spoken(target, *spoken(0, "a", 0), *spoken(1, "b", 1), source="chat")
+    one = target in ("responses", "anthropic")
+    assert told.losses == ([LossCode.FURTHER_CHOICE] if one else [])
+    assert told.end().output_text == ("a" if one else "ab")
+    told = Spoken(
+        target, *spoken(0, "far", 100_000), df.ChoiceUpdated(200_000, None, {"x": 1}), source="chat"
+    )
+    assert ("far" in told.text) is (target == "gemini")
+    assert LossCode.CHOICE_DATA in told.losses or target == "responses"
+
+
+@every_target
+def test_reasons_of_further_choices(target: str) -> None:
+    """Each choice has its own reason, in the words of the wire."""
+    choices = tuple(df.Choice(at, word, {}) for at, word in enumerate(["stop", "length", "made_up"]))
+    told = Spoken(target, *[e for at in range(3) for e in spoken(at, "x", at)], source="chat")
+    told.end(choices=choices)
+    if target == "chat":
+        assert [p["choices"][0]["finish_reason"] for p in told.payloads if p["choices"]][-3:] == [
+            "stop",
+            "length",
+            "made_up",
+        ]
+    if target == "gemini":
+        words = [one["finishReason"] for one in told.payloads[-1]["candidates"]]
+        assert words == ["STOP", "MAX_TOKENS", "STOP"]
+        assert LossCode.FINISH_REASON in told.losses
+
+
+@every_target
+def test_reasons_without_a_word(target: str) -> None:
+    """The nearest word with the same outcome stands in, and is a loss; no reason at all is none."""
+    for outcome, reason in (
+        (Outcome.COMPLETED, "pause_turn"),
+        (Outcome.COMPLETED, "odd"),
+        (Outcome.INCOMPLETE, "odd"),
+    ):
+        told = Spoken(target, *spoken(0))
+        response = told.end(outcome, reason)
+        assert response.outcome is outcome
+        known = target == "anthropic" and reason == "pause_turn"
+        assert told.losses == ([] if known else [LossCode.FINISH_REASON])
+    told = Spoken(target, *spoken(0))
+    assert told.end(reason=None).outcome is Outcome.COMPLETED
+    assert told.losses == []
+
+
+@every_target
+def test_failures_that_say_little(target: str) -> None:
+    """A failure without a message or an error is one all the same, at any moment."""
+    for before in ([], [df.ErrorReported(df.ResponseError(df.ErrorKind.UNKNOWN))]):
+        told = Spoken(target, *before)
+        response = told.end(Outcome.FAILED, "error")
+        assert response.outcome is Outcome.FAILED
+        assert response.error is not None
+        assert response.error.message
+    encoder = StreamEncoder(target)
+    failed = df.Response(None, None, None, Outcome.FAILED, (), None, None, None, "error", {})
+    body = encoder.encode(df.ResponseFinished(Outcome.FAILED, failed))
+    assert parse(body, target).outcome is Outcome.FAILED
+
+
+@every_target
+def test_the_fuller_cause_counts(target: str) -> None:
+    """Of several errors the one that says what it was is told."""
+    kinds = [df.ErrorKind.UNKNOWN, df.ErrorKind.RATE_LIMITED, df.ErrorKind.UNKNOWN]
+    told = Spoken(
+        target, *[df.ErrorReported(df.ResponseError(kind, f"m{at}")) for at, kind in enumerate(kinds)]
+    )
+    response = told.end(Outcome.FAILED, "error")
+    assert response.error is not None
+    assert response.error.message == "m1"
+
+
+@every_target
+def test_text_lifted_out_of_arguments(target: str) -> None:
+    """Reasoning that was lifted out is reasoning, and ends with its call or with the response."""
+    lifts = [
+        df.LiftedDelta(0, ("why",), "reasoning", "Be"),
+        df.LiftedDelta(0, ("why",), "reasoning", "cause"),
+    ]
+    told = Spoken(target, call(0), *lifts, df.ArgumentsDelta(0, "{}"), lifted=True)
+    told.say(df.LiftedDelta(0, ("say",), "text", "Hi"))
+    response = told.end(reason="tool_calls")
+    assert (response.reasoning_text, response.output_text) == ("Because", "Hi")
+    assert len(response.tool_calls) == 1
+    with pytest.raises(UsageError, match="item 5 is absent"):
+        Spoken(target, df.LiftedDelta(5, ("a",), "text", "x"), lifted=True)
+
+
+@every_target
+def test_the_response_begins_once(target: str) -> None:
+    """Also after a failure has been reported, when it may still begin."""
+    encoder = StreamEncoder(target)
+    encoder.encode(df.ErrorReported(df.ResponseError(df.ErrorKind.OVERLOADED, "busy")))
+    encoder.encode(df.ResponseStarted("r", "m"))
+    with pytest.raises(UsageError, match="twice"):
+        encoder.encode(df.ResponseStarted("r", "m"))
+
+
+@every_target
+def test_an_encoder_is_copied_by_its_snapshot(target: str) -> None:
+    """A pickled encoder goes on where it stood."""
+    encoder = StreamEncoder(target)
+    for event in (df.ResponseStarted("r", "m"), *began(0)):
+        encoder.encode(event)
+    other = pickle.loads(pickle.dumps(encoder))
+    assert other.encode(df.TextDelta(0, 0, "a")) == encoder.encode(df.TextDelta(0, 0, "a"))
+
+
+# ------------------------------------------------------------------------------------------- Anthropic
+
+
+def test_what_waits_for_a_call_is_written_at_the_end() -> None:
+    """Fragments behind an unfinished call are not lost when the stream breaks off or ends."""
+    for outcome in (Outcome.TRUNCATED, Outcome.COMPLETED):
+        told = Spoken(
+            "anthropic", call(0), df.ArgumentsDelta(0, '{"a":'), call(1), df.ArgumentsDelta(1, '{"b":2}')
+        )
+        told.say(
+            *began(2),
+            df.TextDelta(2, 0, "Hi"),
+            *began(3, thought=True),
+            df.ReasoningDelta(3, 0, "Hm", "text"),
+        )
+        assert "Hi" not in told.text
+        response = told.end(outcome)
+        assert response.output_text == "Hi"
+        assert response.reasoning_text == "Hm"
+        assert [item.arguments for item in response.output if isinstance(item, df.FunctionCall)] == [
+            '{"a":',
+            '{"b":2}',
+        ]
+
+
+def test_fragments_that_take_turns() -> None:
+    """What waits is written as soon as the call is whole, fragment by fragment in its order."""
+    told = Spoken("anthropic", call(0), df.ArgumentsDelta(0, '{"a":'), *began(1), df.TextDelta(1, 0, "H"))
+    told.say(df.ArgumentsDelta(0, "1"), df.TextDelta(1, 0, "i"))
+    assert "text_delta" not in told.text
+    told.say(df.ArgumentsDelta(0, "}"))
+    assert [p["delta"]["text"] for p in told.payloads if p.get("delta", {}).get("type") == "text_delta"] == [
+        "H",
+        "i",
+    ]
+    told.say(called(0, '{"a":1}'))
+    assert told.end().finish_reason == "tool_calls"
+
+
+def test_tools_of_the_server_on_their_own_wire() -> None:
+    """Their blocks go back whole; what of their input comes behind the end is lost."""
+    block = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}
+    item = df.OtherItem("server_tool_use", "s", None, None, block)
+    told = Spoken("anthropic", df.ItemStarted(0, item), df.ArgumentsDelta(0, '{"q":1}'), source="anthropic")
+    told.say(df.ItemFinished(0, item), df.ArgumentsDelta(0, " "))
+    assert told.losses == []
+    told.say(df.ArgumentsDelta(0, "x"))
+    assert told.losses == [LossCode.ARGUMENTS_AFTER_END]
+    late = df.OtherItem("web_fetch", None, None, None, {"type": "web_fetch"})
+    told = Spoken("anthropic", df.ItemStarted(0, late), df.ArgumentsDelta(0, "{}"), source="anthropic")
+    assert '"partial_json": "{}"' in told.text
+
+
+def test_an_event_that_has_no_place() -> None:
+    """Events of the message itself come from the encoder alone; heartbeats before it are comments."""
+    encoder = StreamEncoder("anthropic")
+    assert encoder.encode(df.Heartbeat("comment")) == b": keepalive\n\n"
+    told = Spoken("anthropic", df.UnknownEvent("message_stop", {"type": "message_stop"}), source="anthropic")
+    told.say(df.UnknownEvent("", {"type": "bad name\n"}), df.UnknownEvent("acme", {"type": "acme"}))
+    assert told.losses == [LossCode.EVENT_UNWRITABLE]
+    assert told.payloads[-1] == {"type": "acme"}
+
+
+def test_a_message_whose_reason_nobody_told() -> None:
+    """The stop reason follows from what was said."""
+    told = Spoken(
+        "anthropic", *events_of_item(0, made.function_call("f", "c", "{}", whole=True)), source="anthropic"
+    )
+    assert told.end(reason="stop", data={"stop_reason": ""}).finish_reason == "tool_calls"
+
+
+def test_citations_that_come_late() -> None:
+    """They belong to a block that is closed."""
+    note = {"type": "char_location", "cited_text": "x"}
+    told = Spoken("anthropic", *spoken(0), source="anthropic")
+    told.say(df.AnnotationAdded(0, 0, 0, note))
+    assert told.losses == [LossCode.LATE_FRAGMENT]
+
+
+# ---------------------------------------------------------------------------------------------- Gemini
+
+
+def test_parts_with_members_of_their_own() -> None:
+    """They stand in the chunk of the first fragment, or in one of their own where none comes."""
+
+    def part(ident: str) -> Any:
+        return attrs.evolve(
+            made.text_part(), data={"type": "output_text", "text": "", "partMetadata": {"id": ident}}
+        )
+
+    told = Spoken("gemini", source="gemini")
+    told.say(df.ItemStarted(0, made.message((), whole=False)), df.PartStarted(0, 0, "content", part("a")))
+    told.say(df.TextDelta(0, 0, "Hi"), df.PartStarted(0, 1, "content", part("b")))
+    told.say(*began(1, choice=1), df.TextDelta(1, 0, "x"), df.PartStarted(1, 1, "content", part("c")))
+    told.say(df.TextDelta(0, 0, "y"))
+    parts = [c["content"]["parts"][0] for p in told.payloads for c in p["candidates"]]
+    assert [p.get("partMetadata", {}).get("id") for p in parts] == ["a", "b", None, None]
+    assert told.say(df.ItemStarted(2, made.reasoning((), ()))).text.count('"c"') == 1
+    told = Spoken("gemini", source="gemini")
+    told.say(df.ItemStarted(0, made.message((), whole=False)), df.PartStarted(0, 0, "content", part("a")))
+    told.end(Outcome.TRUNCATED)
+    assert '"a"' in told.text
+
+
+def test_calls_go_out_before_what_follows() -> None:
+    """A call whose arguments are whole is told when another item begins, and not again."""
+    told = Spoken("gemini", call(0), df.ArgumentsDelta(0, '{"a":1}'), call(1), df.ArgumentsDelta(1, '{"b":'))
+    told.say(call(2, call_id=None), df.ArgumentsDelta(2, "{}"), *began(3))
+    assert [p["candidates"][0]["content"]["parts"][0]["functionCall"]["name"] for p in told.payloads] == ["f"]
+    told.say(df.ArgumentsDelta(0, " "), called(0, '{"a":1}'), called(1, '{"b":', whole=False))
+    assert told.losses == [LossCode.ARGUMENTS_NO_OBJECT]
+    told.say(df.ItemFinished(2, made.function_call("f", "call_2", "{}", whole=True)))
+    told.say(call(4), df.ItemFinished(4, made.function_call("f", "call_4", "", whole=False)))
+    assert told.losses == [LossCode.ARGUMENTS_NO_OBJECT, LossCode.CALL_NOT_WHOLE]
+    assert len(told.end(reason="tool_calls").tool_calls) == 2
+
+
+def test_candidates_without_a_reason() -> None:
+    """On its own wire nothing is made up: usage comes alone."""
+    told = Spoken("gemini", *spoken(0), source="gemini", data={"id": "r"})
+    told.say(df.ChoiceUpdated(0, None, {"avgLogprobs": -0.5}), df.ChoiceUpdated(0, "STOP", {}))
+    encoder = told.encoder
+    usage = df.Usage(1, 2, 3, data={"promptTokenCount": "1", "totalTokenCount": 3})
+    response = df.Response(
+        "r", "m", None, Outcome.COMPLETED, (), usage, None, None, None, {}, (df.Choice(0, None, {}),)
+    )
+    (last,) = encoder.payloads(df.ResponseFinished(Outcome.COMPLETED, response))
+    assert last["usageMetadata"] == {"promptTokenCount": 1, "totalTokenCount": 3}
+    assert "candidates" not in last
+
+
+# ------------------------------------------------------------------------------------------------ Chat
+
+
+def test_a_field_that_another_api_has_too() -> None:
+    """A chunk's own `created_at` is no time of creation."""
+    body = (
+        b'data: {"id":"c","object":"chat.completion.chunk","created":0,"created_at":"1970","model":"m",'
+        b'"choices":[{"index":0,"delta":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}]}\n\n'
+        b"data: [DONE]\n\n"
+    )
+    events = list(df.ResponseParser("chat").read([body]))
+    encoder = StreamEncoder("chat")
+    again = parse(b"".join(map(encoder.encode, events)), "chat").to_chat_completion()
+    assert (again["created"], again["created_at"]) == (None, "1970")
+
+
+def test_a_response_that_says_nothing_twice() -> None:
+    """The head is told once, whatever asks for it."""
+    told = Spoken("chat", df.AudioDelta("a"), df.AudioDelta("b"))
+    assert told.text.count('"role"') == 1
+    told = Spoken("chat", df.StatusChanged(None, {"model": "other", "id": "late"}))
+    told.say(df.StatusChanged(None, {"x": 1}), *spoken(0))
+    assert {(p["id"], p["model"]) for p in told.payloads} == {("r", "m")}
+
+
+def test_citations_of_another_shape() -> None:
+    """Those of URLs go over both ways, in one chunk on Chat; others have no place."""
+    flat = {"type": "url_citation", "url": "u", "title": "t", "start_index": 0, "end_index": 1}
+    nested = {"type": "url_citation", "url_citation": {k: v for k, v in flat.items() if k != "type"}}
+    notes = [df.AnnotationAdded(0, 0, at, flat) for at in range(2)]
+    told = Spoken("chat", *began(0), df.TextDelta(0, 0, "a"), *notes, source="responses")
+    told.end()
+    assert [p["choices"][0]["delta"]["annotations"] for p in told.payloads if "annotations" in str(p)] == [
+        [nested] * 2
+    ]
+    told = Spoken("responses", *began(0), df.AnnotationAdded(0, 0, 0, nested), source="chat")
+    assert told.payloads[-1]["annotation"] == flat
+    for target, source, wrong in (
+        ("chat", "responses", {"type": "file_citation"}),
+        ("chat", "responses", {**flat, "title": None}),
+        ("responses", "chat", {"type": "url_citation"}),
+        ("responses", "chat", {"type": "url_citation", "url_citation": {"url": 1}}),
+        ("anthropic", "chat", nested),
+        ("gemini", "chat", nested),
+    ):
+        told = Spoken(target, *began(0), df.AnnotationAdded(0, 0, 0, wrong), source=source)
+        assert told.losses == [LossCode.ANNOTATION_UNSUPPORTED]
+
+
+# ------------------------------------------------------------------------------------------- Responses
+
+
+def test_ids_that_come_twice() -> None:
+    """Each item has an id of its own; one that is made avoids those that were told."""
+    told = Spoken("responses", source="responses")
+    for index, ident in enumerate(["msg_1", "msg_1", "msg_2_", "msg_2_", "x" * 5000, None]):
+        told.say(*events_of_item(index, made.message((), whole=True, ident=ident)))
+    idents = [p["item"]["id"] for p in told.payloads if p["type"] == "response.output_item.added"]
+    assert len(set(idents)) == 6
+    assert max(map(len, idents)) < 1025
+    taken = Spoken(
+        "responses",
+        *[
+            e
+            for at, ident in enumerate(["msg_1", None])
+            for e in events_of_item(at, made.message((), whole=True, ident=ident))
+        ],
+    )
+    assert [p["item"]["id"] for p in taken.payloads if "added" in p["type"]] == ["msg_1", "msg_1_"]
+
+
+def test_items_without_an_id() -> None:
+    """An item that nobody knows, and that has no id, gets none."""
+    told = Spoken("responses", *hosted(0, "hologram", cells=[1]))
+    assert "item_id" not in told.text
+    response = told.end(
+        output=(df.OtherItem("hologram", None, None, None, {"type": "hologram", "cells": [1]}),)
+    )
+    assert response.output[0].to_dict() == {"type": "hologram", "cells": [1]}
+
+
+def test_what_comes_behind_the_end_of_an_item() -> None:
+    """Text gets an item of its own, where it is another wire's; all else is a loss."""
+    told = Spoken("responses", *spoken(0, "Hi"), source="chat")
+    told.say(df.TextDelta(0, 0, " you"), df.TextDelta(0, 0, " there"))
+    assert told.losses == []
+    assert told.end().output_text == "Hi you there"
+    told = Spoken("responses", *spoken(0), source="responses")
+    told.say(
+        df.TextDelta(0, 0, "x"), df.PartStarted(0, 1, "content", made.text_part()), df.TextDelta(0, 1, "y")
+    )
+    told.say(
+        df.AnnotationAdded(0, 0, 0, {"type": "file_path"}), df.ValueFinished(0, "text", "Hi", content_index=0)
+    )
+    told.say(df.PartFinished(0, 1, "content", made.text_part()))
+    assert told.losses == [LossCode.LATE_FRAGMENT]
+    told.say(*hosted(1, "mcp_call"), df.ItemProgress(1, "completed"), df.ValueFinished(1, "output", "x"))
+    told.say(df.OutputDelta(1, "x"), df.ArgumentsDelta(1, "{}"))
+    assert "mcp_call_output" not in told.text
+    assert told.losses == [LossCode.LATE_FRAGMENT] * 2
+
+
+def test_names_that_are_none_of_the_apis() -> None:
+    """Types and statuses from outside become no names of events unless they are safe."""
+    first, last = hosted(0, "web search\n", id="w")
+    told = Spoken("responses", first, df.ItemProgress(0, "searching"), last)
+    first, last = hosted(1, "web_search_call", id="v")
+    told.say(first, df.ItemProgress(1, "a b"), df.ItemProgress(1, "searching"), last)
+    types = [p["type"] for p in told.payloads]
+    assert types.count("response.web_search_call.searching") == 1
+    assert not any(" " in kind for kind in types)
+
+
+def test_events_about_items() -> None:
+    """An unknown event about an item names it as it is named here, while it is open."""
+    item = made.message((), whole=False, ident="x" * 2000)
+    told = Spoken("responses", df.ItemStarted(0, item), source="responses")
+    told.say(df.UnknownEvent("acme.tick", {"type": "acme.tick", "output_index": 0, "item_id": "x" * 2000}))
+    told.say(df.UnknownEvent("acme.tock", {"type": "acme.tock", "output_index": 0, "sequence_number": 77}))
+    told.say(df.UnknownEvent("acme.tuck", {"type": "acme.tuck", "output_index": 7}))
+    assert [p["type"] for p in told.payloads[-2:]] == ["acme.tick", "acme.tock"]
+    assert told.payloads[-2]["item_id"] == told.payloads[-3]["item"]["id"] == "msg_0"
+    assert told.payloads[-1]["sequence_number"] == 2
+    assert told.losses == [LossCode.EVENT_UNWRITABLE]
+
+
+def test_arguments_of_items_that_nobody_knows() -> None:
+    """On their own wire they stream as those of MCP calls; elsewhere nobody could read them."""
+    first, last = hosted(0, "hologram", id="h")
+    told = Spoken("responses", first, df.ArgumentsDelta(0, "{}"), source="responses")
+    assert told.payloads[-1]["type"] == "response.mcp_call_arguments.delta"
+    told = Spoken("responses", first, df.ArgumentsDelta(0, "{}"), last)
+    assert "arguments" not in told.text
+
+
+def test_text_in_what_was_announced_as_a_refusal() -> None:
+    """Some servers do so; it is text."""
+    odd = attrs.evolve(made.text_part(), data={"type": "refusal", "refusal": ""})
+    told = Spoken("responses", df.ItemStarted(0, made.message((), whole=False)), source="responses")
+    told.say(df.PartStarted(0, 0, "content", odd), df.TextDelta(0, 0, "Hi"))
+    whole = attrs.evolve(made.text_part("Hi"), data={"type": "refusal", "refusal": "", "text": "Hi"})
+    told.say(df.PartFinished(0, 0, "content", whole))
+    final = made.message((whole,), whole=True)
+    told.say(df.ItemFinished(0, final))
+    response = told.end(output=(final,))
+    assert response.output_text == "Hi"
+    assert "refusal" not in told.text
+
+
+def test_the_end_tells_all_items() -> None:
+    """Those that the server's own end left out stand there too, those that were never told do not."""
+    told = Spoken("responses", source="responses")
+    for index, text in enumerate("ab"):
+        told.say(*events_of_item(index, made.message((made.text_part(text),), whole=True, ident=text)))
+    told.say(*began(2), df.TextDelta(2, 0, "c"))
+    other = made.reasoning((), ())
+    cut = told.end(
+        Outcome.FAILED, "error", output=(made.message((made.text_part("b"),), whole=True, ident="b"), other)
+    )
+    assert sorted(cut.output_text) == ["a", "b", "c"]
+    assert [item.status for item in cut.output if isinstance(item, df.Message)].count("incomplete") == 1
+    assert not any(isinstance(item, df.Reasoning) for item in cut.output)
+
+
+def test_parts_that_have_other_places() -> None:
+    """Where a part was left out before another, the places of the wire count."""
+    whole = made.message((made.text_part("a"), made.text_part("b")), whole=True)
+    told = Spoken("responses", df.ItemStarted(0, made.message((), whole=False)), source="responses")
+    told.say(
+        df.PartStarted(0, 1, "content", made.text_part()), df.TextDelta(0, 1, "b"), df.ItemFinished(0, whole)
+    )
+    assert told.end(output=(whole,)).output_text == "b"
+
+
+def test_a_status_that_is_none() -> None:
+    """Only what a response can be in the middle of its life is told."""
+    told = Spoken(
+        "responses",
+        df.StatusChanged("queued", {"x": 1}),
+        df.StatusChanged(None, {"tools": None}),
+        source="responses",
+    )
+    told.say(df.StatusChanged("odd", {"y": 2}))
+    assert [p["type"] for p in told.payloads] == ["response.created", "response.queued"]
+    told.end(data={"tools": None, "tool_choice": None})
+    assert told.payloads[-1]["response"]["tools"] == []
+    assert told.payloads[-1]["response"]["y"] == 2
+
+
+def test_custom_calls_have_a_status_where_they_were_told_one() -> None:
+    """The API's custom calls have none of their own."""
+    for status in (None, "completed"):
+        item = attrs.evolve(made.custom_call("f", "c", "x", whole=True), status=status)
+        told = Spoken("responses", *events_of_item(0, item))
+        assert ("status" in told.payloads[-1]["item"]) is (status is not None)
+
+
+# ------------------------------------------------------------------------------------------- what is shared
+
+
+def test_values_that_are_too_deep() -> None:
+    """They are the caller's mistake, not a crash."""
+    deep: Any = []
+    for _ in range(200_000):
+        deep = [deep]
+    with pytest.raises(UsageError, match="too deeply"):
+        dumps({"a": deep})
+    while deep:  # taken apart, so that its end does not recurse either
+        deep = deep[0]
+
+
+def test_escapes_at_the_end_of_a_piece() -> None:
+    """A backslash that ends a piece escapes what the next one begins with."""
+    scan = ObjectScan()
+    for piece in ('{"a\\', '"}', "", '\\\\"', ":1", "}"):
+        assert scan.feed(piece) == ""
+    assert scan.whole
+
+
+def test_damaged_snapshots() -> None:
+    """A snapshot that lacks something is refused."""
+    whole = StreamEncoder("chat").snapshot()
+    content = {key: value for key, value in whole.items() if key not in ("deltafold", "crc32")}
+    for wrong in (
+        {**content, "state": {}},
+        {"encoder": "chat"},
+        {**content, "state": {**content["state"], "items": {"$": "X"}}},
+    ):
+        with pytest.raises(UsageError, match="damaged"):
+            StreamEncoder.resume(wrap(wrong))
+
+
+@every_target
+def test_a_server_goes_on_with_what_it_began(target: str) -> None:
+    """A second fragment of a kind begins nothing new."""
+    writer = df.ResponseWriter(target)
+    body = (
+        writer.refusal("I ") + writer.refusal("won't.") + writer.reasoning("Be") + writer.reasoning("cause")
+    )
+    response = parse(body + writer.finish(), target)
+    assert response.reasoning_text == "Because"
+    assert "I won't." in str(response.to_dict())
+
+
+@every_target
+def test_bodies_of_a_response_in_progress(target: str) -> None:
+    """What has no end yet is cut off."""
+    response = df.Response("r", "m", "in_progress", None, (), None, None, None, None, {})
+    assert "ended before" in json.dumps(encode_response(response, target))
