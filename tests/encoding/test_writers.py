@@ -288,7 +288,7 @@ def test_images(target: str) -> None:
     assert told.losses == {"responses": [], "gemini": [LossCode.IMAGE_UNSUPPORTED]}.get(
         target, [LossCode.ITEM_UNSUPPORTED]
     )
-    told.say(last)
+    told.say(df.ItemProgress(0, "generating"), last)
 
 
 @every_target
@@ -412,6 +412,55 @@ def test_an_encoder_is_copied_by_its_snapshot(target: str) -> None:
     assert other.encode(df.TextDelta(0, 0, "a")) == encoder.encode(df.TextDelta(0, 0, "a"))
 
 
+@every_target
+def test_the_short_way_is_the_long_one(target: str) -> None:
+    """Fragments of several items and parts in turn are written alike, framed or not."""
+    events: list[Event] = [df.ResponseStarted("r", "m"), *began(0), *began(1, thought=True)]
+    events += [df.PartStarted(0, 1, "content", made.text_part()), call(2), call(3)]
+    events.append(df.PartStarted(1, 0, "summary", made.thought_part(summary=True)))
+    for _ in range(3):
+        for at in (0, 0, 1):
+            events += [df.TextDelta(0, at, "a"), df.TextDelta(0, at, ""), df.TextDelta(0, at, "é")]
+        events += [df.ReasoningDelta(1, 0, "s", "summary"), df.ReasoningDelta(1, 0, "t", "text")]
+        events += [df.ReasoningDelta(1, 0, "t", "text"), df.TextDelta(0, 0, "p", ({"token": "p"},))]
+        events += [df.ArgumentsDelta(2, " "), df.ArgumentsDelta(3, " "), df.ArgumentsDelta(2, "")]
+    framed, plain = StreamEncoder(target), StreamEncoder(target)
+    for event in events:
+        lines = framed.encode(event).decode().split("\n")
+        told = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
+        assert told == plain.payloads(event)
+    assert framed.losses == plain.losses
+
+
+@pytest.mark.parametrize("target", ["responses", "anthropic"])
+def test_nothing_more_of_an_item_that_is_left_out(target: str) -> None:
+    """Whatever comes of an item of another choice, nothing is written, and the loss is told once."""
+    told = Spoken(
+        target, *began(0, choice=1), *began(1, thought=True, choice=1), call(2, choice=1), source="chat"
+    )
+    before = len(told.payloads)
+    told.say(df.TextDelta(0, 0, "a"), df.RefusalDelta(0, 0, "a"), df.ReasoningDelta(1, 0, "a", "text"))
+    told.say(df.ArgumentsDelta(2, "{}"), df.ValueFinished(0, "text", "a", content_index=0))
+    told.say(
+        df.AnnotationAdded(0, 0, 0, {"type": "x"}),
+        df.ItemProgress(0, "x"),
+        df.ItemUpdated(0, began(0)[0].item),
+    )  # type: ignore[union-attr]
+    told.say(
+        df.PartFinished(0, 0, "content", made.text_part("a")),
+        df.ItemFinished(0, made.message((), whole=True)),
+    )
+    assert len(told.payloads) == before
+    assert set(told.losses) == {LossCode.FURTHER_CHOICE}
+    told.say(df.ValueReplaced(1, "reasoning", "b", part_index=0))
+    assert len(told.payloads) == before
+    told = Spoken(
+        target, call(0, choice=1), df.LiftedDelta(0, ("a",), "text", "x"), source="chat", lifted=True
+    )
+    assert "x" not in told.text
+    assert {loss.output_index for loss in told.encoder.losses} == {0, None}
+
+
 # ------------------------------------------------------------------------------------------- Anthropic
 
 
@@ -435,6 +484,21 @@ def test_what_waits_for_a_call_is_written_at_the_end() -> None:
             '{"a":',
             '{"b":2}',
         ]
+
+
+def test_a_call_that_ends_while_it_waits() -> None:
+    """It is written whole as soon as its turn comes."""
+    told = Spoken(
+        "anthropic", call(0), df.ArgumentsDelta(0, '{"a":'), call(1), df.ArgumentsDelta(1, '{"b":2}')
+    )
+    told.say(called(1, '{"b":2}'))
+    assert "call_1" not in told.text
+    told.say(df.ArgumentsDelta(0, "1}"))
+    assert "call_1" in told.text
+    told.say(called(0, '{"a":1}'))
+    assert len(told.end(reason="tool_calls").tool_calls) == 2
+    cut = made.function_call("f", "c", "{}", whole=False)
+    assert Spoken("anthropic", *events_of_item(0, cut), source="anthropic").losses == []
 
 
 def test_fragments_that_take_turns() -> None:
@@ -618,9 +682,10 @@ def test_items_without_an_id() -> None:
     """An item that nobody knows, and that has no id, gets none."""
     told = Spoken("responses", *hosted(0, "hologram", cells=[1]))
     assert "item_id" not in told.text
-    response = told.end(
-        output=(df.OtherItem("hologram", None, None, None, {"type": "hologram", "cells": [1]}),)
-    )
+    item = df.OtherItem("hologram", None, None, None, {"type": "hologram", "cells": [1]})
+    own = Spoken("responses", *events_of_item(0, item), source="responses")
+    assert own.end(output=(item,)).output == (item,)
+    response = told.end(output=(item,))
     assert response.output[0].to_dict() == {"type": "hologram", "cells": [1]}
 
 
@@ -639,10 +704,13 @@ def test_what_comes_behind_the_end_of_an_item() -> None:
     )
     told.say(df.PartFinished(0, 1, "content", made.text_part()))
     assert told.losses == [LossCode.LATE_FRAGMENT]
+    thought = df.PartStarted(5, 0, "content", made.thought_part())
+    told.say(*events_of_item(5, made.reasoning((), ())), thought, df.ReasoningDelta(5, 0, "z", "text"))
+    assert told.losses == [LossCode.LATE_FRAGMENT] * 2
     told.say(*hosted(1, "mcp_call"), df.ItemProgress(1, "completed"), df.ValueFinished(1, "output", "x"))
     told.say(df.OutputDelta(1, "x"), df.ArgumentsDelta(1, "{}"))
     assert "mcp_call_output" not in told.text
-    assert told.losses == [LossCode.LATE_FRAGMENT] * 2
+    assert told.losses == [LossCode.LATE_FRAGMENT] * 3
 
 
 def test_names_that_are_none_of_the_apis() -> None:
@@ -705,6 +773,17 @@ def test_the_end_tells_all_items() -> None:
     assert sorted(cut.output_text) == ["a", "b", "c"]
     assert [item.status for item in cut.output if isinstance(item, df.Message)].count("incomplete") == 1
     assert not any(isinstance(item, df.Reasoning) for item in cut.output)
+
+
+def test_items_that_got_another_id_at_the_end() -> None:
+    """They are known by their type and their place, and keep the id that was written."""
+    told = Spoken("responses", source="responses")
+    items = [made.message((made.text_part(text),), whole=True, ident=text) for text in "ab"]
+    for index, item in enumerate(items):
+        told.say(*events_of_item(index, item))
+    first = made.message((made.text_part("b"),), whole=True, ident="new")
+    response = told.end(output=(items[0], first))
+    assert [item.id for item in response.output] == ["a", "b"]
 
 
 def test_parts_that_have_other_places() -> None:

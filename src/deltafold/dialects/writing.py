@@ -641,10 +641,9 @@ class Writer:
 
     def _drop_held(self) -> None:
         """A call that was cut off before its arguments is left out: it would look like one without any."""
-        item = None if self.held is None else self.items[self.held]
-        if item is not None and item.state is ITEM_OPEN and not item.pieces:
-            self.held = None
-            self.skip(item, LossCode.CALL_NOT_WHOLE, "a call was cut off before its arguments")
+        held, self.held = self.held, None
+        if held is not None:
+            self.skip(self.items[held], LossCode.CALL_NOT_WHOLE, "a call was cut off before its arguments")
 
     def _checked(self, event: Any, kind: type) -> WrittenItem | None:
         """The item that an event is about, if its life cycle and that of its part allow the event."""
@@ -751,7 +750,7 @@ class Writer:
             self.response_id, self.model = response.id, response.model
         for (_, into), made in self.lifts.items():
             self._end_made(made, into)
-        if self.held is not None and self.name == "anthropic":
+        if self.name == "anthropic":
             self._drop_held()
         self._release()
         outcome = event.outcome
@@ -764,10 +763,8 @@ class Writer:
     # --------------------------------------------------------------------------------- what was lifted out
 
     def _lifted(self, event: e.LiftedDelta) -> None:
-        self._checked(event, e.LiftedDelta)
-        owner = self.items.get(event.output_index)
-        if owner is None:
-            raise UsageError(f"LiftedDelta cannot come while item {event.output_index} is absent")
+        owner = self._checked(event, e.LiftedDelta)
+        assert owner is not None
         index = self.lifts.get((event.output_index, event.into))
         if index is None:
             index = self.lifts[event.output_index, event.into] = -1 - len(self.lifts)

@@ -739,13 +739,13 @@ class Run:
         self.refusals: list[str] = []
         self.annotations: list[JSON] = []
 
-    def take(self, event: e.Event) -> None:
+    def take(self, event: Any) -> None:
         """One more of its events."""
         if isinstance(event, e.AnnotationAdded):
             self.annotations.append(event.annotation)
         elif isinstance(event, e.RefusalDelta):
             self.refusals.append(event.text)
-        elif isinstance(event, (e.TextDelta, e.ReasoningDelta)):
+        else:
             self.texts.append(event.text)
 
     def item(self) -> Item:

@@ -112,8 +112,7 @@ class ChatWriter(Writer):
 
     def role(self, choice: int, content: str = '""') -> None:
         """A choice begins, and all before it."""
-        if not self.begun:
-            self.begin()
+        self.begin()
         while self.choices <= choice:
             said = content if self.choices == choice else '""'
             self.chunk(self.choices, f'{{"role":"assistant","content":{said}}}')

@@ -250,8 +250,7 @@ class GeminiWriter(Writer):
         self.heat_text(item, part, event, event.part_index, thought=True)
 
     def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:
-        if not self.own():
-            self.lose(LossCode.ANNOTATION_UNSUPPORTED, item.index)
+        self.lose(LossCode.ANNOTATION_UNSUPPORTED, item.index)
 
     def arguments(self, item: WrittenItem, text: str) -> None:
         if item.over:

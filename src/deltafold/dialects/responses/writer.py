@@ -306,18 +306,11 @@ class ResponsesWriter(Writer):
         ident = f'"item_id":{quoted(item.ident)},' if item.ident is not None else ""
         return f'{ident}"output_index":{item.place},'
 
-    def is_open(self, item: WrittenItem, part: WrittenPart) -> bool:
-        """Whether a fragment still has its place on the wire."""
-        if part.closed or part.ended or item.over:
-            self.lose(LossCode.LATE_FRAGMENT, item.index)
-            return False
-        return part.place >= 0
-
     def fragment(self, item: WrittenItem, part: WrittenPart, text: str) -> None:
         """A fragment of a part's value."""
         if part.place < 0 or part.closed or part.ended or item.over:
             if part.kind:
-                self.is_open(item, part)
+                self.lose(LossCode.LATE_FRAGMENT, item.index)
             return
         number = self.number
         self.number = number + 1
@@ -500,8 +493,6 @@ class ResponsesWriter(Writer):
                 self.skip(item, LossCode.CALL_NAME_MISSING)
                 return
             self.add(item)
-        if item.over:
-            return
         if isinstance(told, (FunctionCall, CustomToolCall)):
             self.tell_whole(item, told.arguments if isinstance(told, FunctionCall) else told.input)
         self.close_arguments(item)
