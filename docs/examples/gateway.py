@@ -467,6 +467,10 @@ class Exchange:
 
     async def fail(self, response: Response) -> None:
         """The answer to a request of which nothing came."""
+        if response.error and response.error.code in ("nothing_understood", "wrong_dialect"):
+            # The upstream speaks another API than it was said to, which is not the client's fault.
+            error = failed(ErrorKind.SERVER_ERROR, response.error.message or "")
+            response = attrs.evolve(response, error=error)
         self.outcome, self.said = response.outcome or "", message_of(response)
         status, body = error_of(response, self.wire)
         headers = {}
@@ -676,11 +680,11 @@ async def say_why(came: Request, error: Exception) -> Reply:
     return JSONResponse(body, status)
 
 
-def make_app(settings: Settings) -> Starlette:
+def make_app(settings: Settings, client: httpx.AsyncClient | None = None) -> Starlette:
     """The gateway, as an ASGI application."""
     timeout = httpx.Timeout(settings.stall, connect=10, pool=None)
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
-    upstream = Upstream(settings, httpx.AsyncClient(timeout=timeout, limits=limits))
+    upstream = Upstream(settings, client or httpx.AsyncClient(timeout=timeout, limits=limits))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -357,6 +357,7 @@ def test_nothing_but_trouble(
         (Answer(end="lost"), 500),
         (Answer(), 502),
         (Answer(b'data: {"error":{"message":"x","code":429}}\n\n'), 429),
+        (Answer(stream("anthropic")), 500),
     ]
     silent = [
         (Answer(end="stall"), 504),
