@@ -141,6 +141,7 @@ def test_lists_of_words_of_gemini() -> None:
     types = importlib.import_module("google.genai.types")
     payload = {"responseModalities": ["TEXT", 2], "thinkingConfig": 5, "seed": 1}
     google.words_for_numbers(payload, types.GenerationConfig)
+    assert google.inner_type("a name that is not resolved") is None
     assert payload == {"responseModalities": ["TEXT", "2"], "thinkingConfig": 5, "seed": 1}
 
 

@@ -45,6 +45,7 @@ def test_model_and_limit_of_the_target() -> None:
     for dialect, path in (("chat", "max_completion_tokens"), ("responses", "max_output_tokens")):
         same = {"model": "m", "messages": [], "input": []}
         assert convert_request(same, dialect, dialect, max_tokens=7).request[path] == 7
+    assert convert_request(chat(), "chat", "chat", model="n").request["model"] == "n"
     google = convert_request({"contents": []}, "gemini", "gemini", max_tokens=7).request
     assert google["generationConfig"] == {"maxOutputTokens": 7}
 
@@ -134,6 +135,52 @@ def test_the_backend_takes_what_it_takes() -> None:
     developer = {"model": "m", "input": [{"role": "developer", "content": "Be brief"}, USER]}
     assert chatgpt_request(developer, "tok", "acc").body["input"] == [USER]
     assert chatgpt_request({"model": "m", "input": "Hi"}, "tok", "acc").body["instructions"]
+    listed = {"model": "m", "instructions": [developer["input"][0]], "input": [USER]}
+    assert chatgpt_request(listed, "tok", "acc").body["instructions"] == "Be brief"
+    assert chatgpt_request(listed, "tok", "acc").body["input"] == [USER]
+
+
+def test_the_backend_stores_nothing() -> None:
+    """What refers to something stored is lost; instructions in parts count, if they are text."""
+    parts = [{"type": "input_text", "text": "Be "}, {"type": "input_text", "text": "kind"}]
+    image = {"type": "input_image", "image_url": "https://e.example/a.png", "detail": "auto"}
+    items = [
+        {"type": "item_reference", "id": "msg_1"},
+        {"id": "msg_2"},
+        {"role": "system", "content": [image]},
+        {"role": "system", "content": parts},
+        USER,
+    ]
+    made = chatgpt_request({"model": "m", "input": items, "max_output_tokens": 5}, "tok", "acc")
+    assert made.body["instructions"] == "Be kind"
+    assert made.body["input"] == [{"role": "developer", "content": [image]}, USER]
+    codes = [loss.code for loss in made.losses]
+    assert codes == ["field_not_supported", "conversation_missing", "conversation_missing"]
+
+
+def test_what_the_backend_takes_only_beside_tools() -> None:
+    """A choice among none is refused; `include` keeps what is in it."""
+    made = chatgpt_request(
+        {
+            "model": "m",
+            "input": [USER],
+            "tools": [],
+            "tool_choice": "auto",
+            "parallel_tool_calls": True,
+            "include": ["reasoning.encrypted_content", "web_search_call.results"],
+            "reasoning": {"effort": "none"},
+        },
+        "tok",
+        "acc",
+    )
+    assert made.body.keys() == {"model", "instructions", "input", "store", "stream", "include", "reasoning"}
+    assert made.body["include"] == ["reasoning.encrypted_content", "web_search_call.results"]
+    assert made.body["reasoning"] == {"effort": "none"}
+    tool = {"type": "function", "name": "w", "parameters": {}, "strict": False}
+    kept = chatgpt_request(
+        {"model": "m", "input": [USER], "tools": [tool], "tool_choice": "auto"}, "tok", "acc"
+    )
+    assert kept.body["tool_choice"] == "auto"
 
 
 @pytest.mark.parametrize("bad", ["", "a\r\nb", "a\x00", "é", 5])

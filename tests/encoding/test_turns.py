@@ -204,3 +204,312 @@ def test_thinking_goes_back_signed_or_not_at_all() -> None:
     turn = next_turn(response, "anthropic")
     assert turn.items == ({"role": "assistant", "content": [content[1], content[3]]},)
     assert len(turn.losses) == 1
+
+
+# ------------------------------------------------------------------------------------------- what is refused
+
+
+def test_what_a_result_was_meant_for_is_said() -> None:
+    """Why a call takes no result."""
+    shell = {"type": "shell_call", "id": "sh_1", "call_id": "call_9", "status": "completed", "action": {}}
+    done = {"type": "shell_call_output", "call_id": "call_9", "output": []}
+    for output, said in (
+        ((call(arguments='{"x":'),), "'call_1': that call had not come whole"),
+        ((shell, done), "'call_9': that call has its output"),
+        (({**shell, "status": "in_progress"},), "'call_9': that call has its output, or has not come whole"),
+        ((), "'call_1': no call has that id"),
+    ):
+        ident = said[1:7]
+        with pytest.raises(UsageError, match=said):
+            next_turn(responses(*output, status="incomplete"), "responses", [ToolResult(ident, "x")])
+
+
+def chat(*messages: dict[str, Any], model: str = "m") -> Response:
+    choices = [
+        {"index": index, "message": {"role": "assistant", **message}, "finish_reason": "stop"}
+        for index, message in enumerate(messages)
+    ]
+    return parse(
+        json.dumps({"object": "chat.completion", "model": model, "choices": choices}).encode(), "chat"
+    )
+
+
+def test_a_result_for_another_choice() -> None:
+    """One choice goes on; the calls of the others want nothing."""
+    made = {"id": "call_1", "type": "function", "function": {"name": "w", "arguments": "{}"}}
+    response = chat({"content": "one"}, {"content": "two", "tool_calls": [made]})
+    with pytest.raises(UsageError, match="'call_1': that call is of another choice"):
+        next_turn(response, "chat", [ToolResult("call_1", "x")])
+    for dialect in DIALECTS:
+        turn = next_turn(response, dialect, [ToolResult("call_1", "x")], choice=1)
+        assert "two" in json.dumps(turn.items)
+        assert "one" not in json.dumps(turn.items)
+        assert next_turn(response, dialect, choice=7).items == ()
+
+
+def test_approvals_that_are_missing_or_double() -> None:
+    """They are named."""
+    asked = {
+        "type": "mcp_approval_request",
+        "id": "mcpr_1",
+        "name": "rm",
+        "server_label": "s",
+        "arguments": "{}",
+    }
+    for approvals, said in (
+        ([], "the approval request 'mcpr_1' has no approval"),
+        ([Approval("mcpr_1", True)] * 2, "there are two approvals 'mcpr_1'"),
+        ([Approval("mcpr_2", True)], "nothing asked for the approval 'mcpr_2'"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            next_turn(responses(asked), "responses", approvals=approvals)
+    failed = responses(asked, status="failed", error={"code": "server_error", "message": "x"})
+    assert next_turn(failed, "responses").items == ()
+
+
+@pytest.mark.parametrize("output", [5, None, {"a": 1}, [5]])
+def test_outputs_that_are_none(output: Any) -> None:
+    """A text or a list of parts; each part an object or a text."""
+    with pytest.raises(UsageError, match="call_1"):
+        next_turn(responses(call()), "chat", [ToolResult("call_1", output)])
+
+
+# --------------------------------------------------------------------------------------------- what goes back
+
+
+def test_results_in_parts_of_the_target() -> None:
+    """They are taken as they are; texts may stand among them."""
+    image = {"type": "image", "source": {"type": "url", "url": "https://e.example/a.png"}}
+    cached = {"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}}
+    result = ToolResult("call_1", ["a", cached, image])  # type: ignore[list-item]
+    turn = next_turn(responses(call()), "anthropic", [result])
+    assert turn.items[1]["content"][0]["content"] == [{"type": "text", "text": "a"}, cached, image]
+    data = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
+    google = next_turn(responses(call()), "gemini", [ToolResult("call_1", [{"text": "a"}, data])])
+    answer = google.items[1]["parts"][0]["functionResponse"]
+    assert (answer["response"], answer["parts"]) == ({"output": "a"}, [data])
+    assert (turn.losses, google.losses) == ((), ())
+
+
+def test_hosted_calls_without_a_result() -> None:
+    """After a failure nothing is missed."""
+    asked = {"type": "local_shell_call", "id": "lsh_1", "status": "completed", "action": {}}
+    turn = next_turn(responses(asked), "responses", [ToolResult("lsh_1", {"output": "ok"})])
+    assert turn.items[1] == {"type": "local_shell_call_output", "id": "lsh_1", "output": "ok"}
+    failed = responses(asked, status="failed", error={"code": "server_error", "message": "x"})
+    assert next_turn(failed, "responses").items == ()
+
+
+def test_items_of_the_responses_api_as_input() -> None:
+    """What only an output has is left out, and what only an input needs is there."""
+    odd = {
+        "type": "message",
+        "id": "msg_1",
+        "status": "queued",
+        "content": [{"type": "output_text", "text": "a"}],
+    }
+    search = {
+        "type": "code_interpreter_call",
+        "id": "ci_1",
+        "status": "completed",
+        "code": "1",
+        "container_id": "c",
+    }
+    unfinished = {**said("Hi"), "status": "in_progress"}
+    items = next_turn(responses(odd, search, unfinished), "responses").items
+    text = {"type": "output_text", "text": "a", "annotations": []}
+    assert items[0] == {"type": "message", "id": "msg_1", "role": "assistant", "content": [text]}
+    assert items[1]["outputs"] is None
+    assert items[2]["status"] == "incomplete"
+    assert "logprobs" not in items[2]["content"][0]
+
+
+def test_reasoning_of_a_call_that_is_left_out() -> None:
+    """It goes with it, unless something else followed it."""
+    half = call("call_2", arguments='{"x":')
+    other = {**THOUGHT, "id": "rs_2"}
+    items = next_turn(responses(THOUGHT, half, other, said("Hi"), status="incomplete"), "responses").items
+    assert [item["id"] for item in items] == ["rs_2", "msg_1"]
+    items = next_turn(responses(THOUGHT, half, said("Hi"), status="incomplete"), "responses").items
+    assert [item["id"] for item in items] == ["rs_1", "msg_1"]
+
+
+def test_ids_come_back_behind_reasoning_that_can_go() -> None:
+    """What other reasoning led to keeps its id; what is told in full goes back in full."""
+    bare = {key: value for key, value in THOUGHT.items() if key != "encrypted_content"}
+    told = {**THOUGHT, "id": "rs_2", "content": [{"type": "reasoning_text", "text": "Hm."}]}
+    refused = {"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}
+    response = responses(bare, said("Hi"), told, {**refused, "id": "msg_2"}, store=False)
+    items = next_turn(response, "responses").items
+    assert [item.get("id") for item in items] == [None, "rs_2", "msg_2"]
+    assert items[1] == told
+    assert items[2]["content"] == refused["content"]
+    assert next_turn(response, "responses", choice=1).items == ()
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_half_a_call_goes_to_no_api(dialect: str) -> None:
+    """The text beside it does."""
+    turn = next_turn(responses(said("Hi"), call(arguments='{"x":'), status="incomplete"), dialect)
+    assert "Hi" in json.dumps(turn.items)
+    assert "call_1" not in json.dumps(turn.items)
+
+
+def test_an_item_whose_type_is_no_text() -> None:
+    """No server could read it."""
+    turn = next_turn(responses({"type": ["message"], "id": "x"}, said("Hi")), "responses")
+    assert [item["id"] for item in turn.items] == ["msg_1"]
+    assert [(loss.code, loss.path) for loss in turn.losses] == [("content_not_supported", "output[0]")]
+
+
+THINKING_PART = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}
+
+
+@pytest.mark.parametrize(
+    ("message", "kept", "paths"),
+    [
+        ({"content": "Hi", "reasoning": "Hm."}, {"content": "Hi", "reasoning": "Hm."}, []),
+        ({"content": "Hi", "thinking": "Hm."}, {"content": "Hi", "thinking": "Hm."}, []),
+        ({"content": [THINKING_PART, {"type": "text", "text": "Hi"}]}, {"content": "Hi"}, ["output[0]"]),
+        (
+            {"content": "Hi", "reasoning_content": "Hm.", "reasoning_opaque": "E"},
+            {"content": "Hi", "reasoning_content": "Hm."},
+            ["output[0].encrypted_content"],
+        ),
+        (
+            {"content": [{"type": "thinking", "thinking": []}, {"type": "text", "text": "Hi"}]},
+            {"content": "Hi"},
+            [],
+        ),
+        (
+            {"content": [{"type": "hologram", "x": 1}, {"type": "text", "text": "Hi"}]},
+            {"content": [{"type": "text", "text": "Hi"}, {"type": "hologram", "x": 1}]},
+            [],
+        ),
+        (
+            {"content": "Hi", "reasoning_details": [{"type": "reasoning.text", "text": "Hm."}]},
+            {"content": "Hi", "reasoning_details": [{"type": "reasoning.text", "text": "Hm."}]},
+            [],
+        ),
+        ({"content": None, "refusal": "No."}, {"content": None, "refusal": "No."}, []),
+        ({"content": None, "reasoning_content": "Hm."}, {"content": "", "reasoning_content": "Hm."}, []),
+        (
+            {"content": "Hi", "images": [{"type": "image_url", "image_url": {"url": "data:,"}}]},
+            {"content": "Hi"},
+            ["images"],
+        ),
+        (
+            {"content": None, "audio": {"id": "a", "data": "", "expires_at": 1, "transcript": "Hi"}},
+            {"content": None, "audio": {"id": "a"}},
+            [],
+        ),
+    ],
+)
+def test_messages_of_chat_as_they_go_back(message: Any, kept: Any, paths: list[str]) -> None:
+    """Reasoning under the name that it came with, and under no other."""
+    turn = next_turn(chat(message), "chat")
+    assert turn.items == ({"role": "assistant", **kept},)
+    assert [loss.path for loss in turn.losses] == paths
+
+
+def test_an_empty_message_of_chat_does_not_go_back() -> None:
+    """There is nothing to say."""
+    assert next_turn(chat({"content": ""}), "chat").items == ()
+
+
+def anthropic(*content: dict[str, Any], stop_reason: str | None = "end_turn") -> bytes:
+    events: list[dict[str, Any]] = [
+        {
+            "type": "message_start",
+            "message": {"id": "msg_1", "type": "message", "role": "assistant", "model": "m"},
+        }
+    ]
+    for index, block in enumerate(content):
+        events.append({"type": "content_block_start", "index": index, "content_block": block})
+        events.append({"type": "content_block_stop", "index": index})
+    if stop_reason is not None:
+        events.append({"type": "message_delta", "delta": {"stop_reason": stop_reason}})
+        events.append({"type": "message_stop"})
+    return b"".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in events)
+
+
+def test_open_ends_of_an_answer_that_was_cut_off() -> None:
+    """A server's tool without its result, and thinking that nothing follows."""
+    thought = {"type": "thinking", "thinking": "Hm.", "signature": "S"}
+    text = {"type": "text", "text": "Hi"}
+    used = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
+    redacted = {"type": "redacted_thinking", "data": ""}
+    cut = parse(anthropic(thought, text, used, redacted, thought, stop_reason=None), "anthropic")
+    assert cut.outcome == "truncated"
+    turn = next_turn(cut, "anthropic")
+    assert turn.items == ({"role": "assistant", "content": [thought, text]},)
+    assert [loss.code for loss in turn.losses] == ["call_not_whole", "reasoning_not_supported"]
+    whole = parse(anthropic(thought, text, used, stop_reason="pause_turn"), "anthropic")
+    assert next_turn(whole, "anthropic").items[0]["content"] == [thought, text, used]
+
+
+def test_half_a_call_of_anthropic() -> None:
+    """It is left out."""
+    body = anthropic({"type": "text", "text": "Hi"}, stop_reason=None)
+    used = {"type": "tool_use", "id": "toolu_1", "name": "w", "input": {}}
+    started = {"type": "content_block_start", "index": 1, "content_block": used}
+    body += f"event: content_block_start\ndata: {json.dumps(started)}\n\n".encode()
+    turn = next_turn(parse(body, "anthropic"), "anthropic")
+    assert turn.items == ({"role": "assistant", "content": [{"type": "text", "text": "Hi"}]},)
+    assert [loss.code for loss in turn.losses] == ["call_not_whole"]
+
+
+def gemini(*parts: dict[str, Any], **more: Any) -> bytes:
+    candidate = {"index": 0, "content": {"role": "model", "parts": [*parts]}, **more}
+    return f"data: {json.dumps({'candidates': [candidate]})}\n\n".encode()
+
+
+def test_thoughts_of_gemini() -> None:
+    """Signatures stay on their parts; of an answer that was cut off thoughts without one are left out."""
+    thought, signed = {"text": "Hm.", "thought": True}, {"text": "", "thoughtSignature": "U2ln"}
+    whole = parse(gemini(thought, {"text": "Hi"}, signed, finishReason="STOP"), "gemini")
+    parts = next_turn(whole, "gemini").items[0]["parts"]
+    assert parts[0] == thought
+    assert {"thoughtSignature": "U2ln"}.items() <= parts[-1].items()
+    cut = next_turn(parse(gemini(thought, {"text": "Hi"}), "gemini"), "gemini")
+    assert cut.items == ({"role": "model", "parts": [{"text": "Hi"}]},)
+    assert [loss.code for loss in cut.losses] == ["reasoning_not_supported"]
+
+
+def test_calls_of_gemini_without_an_id() -> None:
+    """Their responses have none either; half a call and an empty text say nothing."""
+    half = {"functionCall": {"name": "w", "partialArgs": [{"jsonPath": "$.x", "stringValue": "a"}]}}
+    half["functionCall"]["willContinue"] = True
+    parts = ({"functionCall": {"name": "w", "args": {"x": 1}}}, {"text": ""}, half)
+    response = parse(gemini(*parts), "gemini")
+    [made] = response.tool_calls
+    turn = next_turn(response, "gemini", [ToolResult(made.call_id or "", "ok")])
+    assert turn.items[0]["parts"] == [parts[0]]
+    answer = {"name": "w", "response": {"output": "ok"}}
+    assert turn.items[1] == {"role": "user", "parts": [{"functionResponse": answer}]}
+    assert [loss.code for loss in turn.losses] == ["call_not_whole"]
+
+
+def test_placeholders_for_the_signatures_of_foreign_calls() -> None:
+    """Where they are asked for, and never for a call of Gemini's own."""
+    results = [ToolResult("call_1", "ok")]
+    plain = next_turn(responses(call()), "gemini", results)
+    signed = next_turn(responses(call()), "gemini", results, placeholder_signatures=True)
+    assert "thoughtSignature" not in plain.items[0]["parts"][0]
+    assert signed.items[0]["parts"][0]["thoughtSignature"] == "skip_thought_signature_validator"
+    own = parse(
+        gemini({"functionCall": {"id": "c1", "name": "w", "args": {}}}, finishReason="STOP"), "gemini"
+    )
+    turn = next_turn(own, "gemini", [ToolResult("c1", "ok")], placeholder_signatures=True)
+    assert "thoughtSignature" not in json.dumps(turn.items)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS[1:])
+def test_what_other_apis_have_no_words_for(dialect: str) -> None:
+    """Hosted items and reasoning are left out, each with a loss; a refusal is told."""
+    refused = {"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}
+    odd = {"type": "message", "role": "assistant", "content": [{"type": "hologram", "x": 1}]}
+    search = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
+    turn = next_turn(responses(THOUGHT, search, refused, odd), dialect)
+    assert "No." in json.dumps(turn.items)
+    assert {loss.path for loss in turn.losses} >= {"output[0]", "output[1]", "output[3]"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from deltafold.dialects.conversion import (
@@ -373,25 +374,21 @@ def write_result(block: Block, losses: Losses) -> JSON:
 
 def write_assistant(message: InputMessage, phase: JSON, losses: Losses) -> list[JSON]:
     items: list[JSON] = []
-    said: list[Block] = []
-    for block in [*message.blocks, None]:
-        if block is not None and block.kind in ("text", "refusal"):
-            losses.members(block.path, block.more)
-            if block.text:
+    for is_said, blocks in groupby(message.blocks, lambda block: block.kind in ("text", "refusal")):
+        said = []
+        for block in blocks:
+            if is_said or block.kind == "call":
+                losses.members(block.path, block.more)
+            else:
+                losses.block(block)
+            if block.kind == "call":
+                kind = "custom_tool_call" if block.custom else "function_call"
+                call = {"type": kind, "call_id": fit(block.id), "name": block.name, CALLS[kind]: block.text}
+                items.append(call)
+            elif is_said and block.text:
                 said.append(block)
-            continue
         if said:
             items.append(write_said(said) | phase)
-            said = []
-        if block is None:
-            break
-        if block.kind == "call":
-            losses.members(block.path, block.more)
-            kind = "custom_tool_call" if block.custom else "function_call"
-            call = {"type": kind, "call_id": fit(block.id), "name": block.name, CALLS[kind]: block.text}
-            items.append(call)
-        else:
-            losses.block(block)
     return items
 
 
