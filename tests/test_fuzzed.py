@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from deltafold import LimitExceeded, Limits, ResponseParser, SSEDecoder
 from fuzz.targets import TARGETS
-from runs import Run, check_laws, count_calls, drain, play, resumed
+from runs import Run, check_laws, count_calls, drain, frames, play, resumed
 
 LINES = [
     *(
@@ -171,3 +171,73 @@ def test_lines_without_a_value(line: bytes, size: int) -> None:
             fed(body, limits).next_frame()
     long = fed(line * 100_000, Limits())
     assert sum(count_calls(long.next_frame).values()) < (100 if size > 7 else 10_000_000)
+
+
+def test_a_limit_of_a_body_that_turns_out_to_be_a_stream() -> None:
+    """A value that stands before events counts against the limit of a body, at any chunking."""
+    for filler, fits in ((10, True), (400, False)):
+        body = b'{"id":"' + b"x" * filler + b'"}\n\ndata: {}\n\n'
+        for limit in (100,):
+            options = {"dialect": "chat", "limits": Limits(body_bytes=limit)}
+            whole = play(body, **options)
+            assert (whole.fault is None) is fits
+            for size in (1, 2, 7, 30, 99, 150):
+                chunks = [body[at : at + size] for at in range(0, len(body), size)]
+                assert play(chunks, **options).everything == whole.everything
+
+
+PIECES = {"jsonPath": "$.a", "stringValue": "x"}
+
+
+@pytest.mark.parametrize(
+    ("told", "arguments"),
+    [
+        ([{"partialArgs": [PIECES]}], '{"a":"x"}'),
+        ([{"partialArgs": [{**PIECES, "stringValue": "y"}]}], '{"a":"y"}'),
+        ([{"partialArgs": [PIECES], "willContinue": True}, {"args": {"b": 1}}], '{"a":"x","b":1}'),
+        ([{"partialArgs": [{**PIECES, "stringValue": "y"}], "willContinue": True}], '{"a":"x"}'),
+    ],
+)
+def test_a_call_that_is_told_again_in_pieces(told: list[Any], arguments: str) -> None:
+    """Gemini: pieces for a call that had ended, by its id, tell it anew; until they are whole it stands."""
+    calls = [{"id": "c", "name": "f", "partialArgs": [PIECES]}, *({"id": "c", **more} for more in told)]
+    payloads = [{"candidates": [{"content": {"parts": [{"functionCall": call}]}}]} for call in calls]
+    run = play(frames(*payloads, {"candidates": [{"finishReason": "STOP"}]}), "gemini")
+    check_laws(run)
+    assert [(call.arguments, call.complete) for call in run.response.tool_calls] == [(arguments, True)]
+
+
+def test_a_piece_of_a_call_told_again_that_is_lost() -> None:
+    """Gemini: a call that is told again, and not whole, is not to be run."""
+    calls = [{"id": "c", "name": "f", "args": {}}, {"id": "c", "partialArgs": [{"jsonPath": ".."}]}]
+    payloads = [{"candidates": [{"content": {"parts": [{"functionCall": call}]}}]} for call in calls]
+    run = play(frames(*payloads, {"candidates": [{"finishReason": "STOP"}]}), "gemini")
+    check_laws(run)
+    assert run.response.tool_calls == ()
+
+
+def test_a_part_with_a_refusal_and_no_type() -> None:
+    """Chat: what a part of another kind has of text is handed out."""
+    run = play(frames({"choices": [{"delta": {"content": [{"kind": "x", "refusal": "No."}]}}]}), "chat")
+    check_laws(run)
+
+
+@pytest.mark.parametrize(
+    "kind", ["message", "reasoning", "function_call", "custom_tool_call", "mcp_call", "code_interpreter_call"]
+)
+def test_a_block_that_is_called_like_an_item(kind: str) -> None:
+    """What another wire calls like an item of the Responses API is none: it is no call, and says no text."""
+    block = {"type": kind, "name": "rm", "call_id": "c", "arguments": "{}", "input": "x", "code": "y"}
+    block["content"] = [{"type": "text", "text": "a"}]
+    message = {"id": "m", "role": "assistant", "content": [block], "stop_reason": "end_turn", "usage": {}}
+    run = play(frames({"type": "message_start", "message": message}, {"type": "message_stop"}), "anthropic")
+    check_laws(run)
+    assert run.response.tool_calls == ()
+    assert run.response.to_anthropic_message()["content"] == [block]
+    if kind == "function_call":
+        return  # which is what the proto of Gemini calls its own
+    part = {kind: {"name": "rm", "arguments": "{}"}}
+    run = play(frames({"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]}), "gemini")
+    check_laws(run)
+    assert run.response.tool_calls == ()
+    assert run.response.to_gemini_response()["candidates"][0]["content"]["parts"] == [part]

@@ -1,4 +1,4 @@
-"""What is fuzzed: each target takes any bytes, and raises if what came of them breaks a promise.
+"""What is fuzzed: each target takes any bytes, gives what came of them, and raises if that breaks a promise.
 
 An input of `sse`, `framing` and `parser` begins with a few bytes that say how the rest is cut, and with which
 options it is read, so that the fuzzer chooses these as well. An `AssertionError` is a law that is broken; any
@@ -29,10 +29,10 @@ from deltafold import (
     encode_frame,
     parse,
 )
-from deltafold.dialects.chat.reader import ChatDialect
-from deltafold.dialects.responses.reader import ResponsesDialect
 from deltafold.machine.fold import Fold
 from deltafold.model.anomalies import AnomalyCode
+from deltafold.registry import DIALECTS as NAMES
+from deltafold.registry import part_of
 from deltafold.wire.blocks import COMMENT, ERROR_FIELD, EVENT, BlockScanner, text_of
 from deltafold.wire.json_text import (
     DONE,
@@ -81,7 +81,7 @@ def cuts(body: bytes, sizes: bytes) -> Iterator[bytes]:
 SSE_HEADER = 4
 
 
-def sse(data: bytes) -> None:
+def sse(data: bytes) -> object:
     """The decoder: what the standard says, the same at any chunking and across snapshots."""
     head, body = data[:SSE_HEADER].ljust(SSE_HEADER, b"\x01"), data[SSE_HEADER:]
     limits = Limits(line_bytes=head[0] >> 1, event_bytes=head[1]) if head[0] & 1 else Limits()
@@ -109,6 +109,7 @@ def sse(data: bytes) -> None:
         assert frame is not None
         assert (frame.event, frame.data, frame.retry) == (event.event, event.data, event.retry)
         assert frame.id == event.id or not event.id
+    return signals, fault
 
 
 def decode(chunks: Any, limits: Limits, suspensions: int = 0) -> tuple[list[Any], Any, BlockScanner]:
@@ -156,11 +157,13 @@ def told(signal: Any, decoder: BlockScanner) -> tuple[Any, ...]:
 # ------------------------------------------------------------------------------------------------- payloads
 
 DEPTH = 8
-FRAGMENTS = ResponsesDialect.fragments | ChatDialect.fragments
+FRAGMENTS: frozenset[tuple[str, ...]] = frozenset().union(
+    *(part_of(name, "reader").DIALECT.fragments for name in NAMES)
+)
 EDGES = "".join(map(chr, range(0xD800, 0xE000)))
 
 
-def payload(data: bytes) -> None:
+def payload(data: bytes) -> object:
     """The payload reader: what `json` reads where that reads it, nothing lost or unsaid where it does not."""
     text = data.decode("utf-8", "replace")
     lenient = read(text, strict=False)
@@ -173,7 +176,7 @@ def payload(data: bytes) -> None:
     if plain is not text:
         assert (lenient is None) == (depth_of(plain) > DEPTH), "the limit of the depth is exact"
     if lenient is None or strict is None:
-        return
+        return None
     for values, codes in (lenient, strict):
         check_values(text, values, codes)
         if plain is not text:
@@ -185,6 +188,7 @@ def payload(data: bytes) -> None:
     assert repr(said(lenient[0])) == repr(said(strict[0])), "both modes read the same"
     assert strict[1] - lenient[1] <= {AnomalyCode.DUPLICATE_KEY, AnomalyCode.UNREPRESENTABLE_NUMBER}
     check_halves(data)
+    return said(lenient[0]), sorted(lenient[1]), sorted(strict[1])
 
 
 def read(text: str, *, strict: bool) -> tuple[list[Any], set[AnomalyCode]] | None:
@@ -280,7 +284,7 @@ def fragment(text: str) -> str:
 Feed = Callable[[ResponseParser, bytes], None]
 Stop = Callable[[ResponseParser], None]
 PARSER_HEADER = 6
-DIALECTS = ("responses", "chat", "auto")
+DIALECTS = ("responses", "chat", "anthropic", "gemini", "auto")
 LIFTS = (
     Lift(("a",), "text"),
     Lift(("message",), "text", remove=True),
@@ -289,11 +293,11 @@ LIFTS = (
 STRICT, THINK_TAGS, LIFTED, TIGHTLY, CANCELLED, BY_PAYLOAD, WATCHED = (1 << bit for bit in range(7))
 
 
-def parser(data: bytes) -> None:
+def parser(data: bytes) -> object:
     """The whole parser: the laws, at any chunking, across snapshots, in both modes."""
     head, body = data[:PARSER_HEADER].ljust(PARSER_HEADER, b"\0"), data[PARSER_HEADER:]
     flags, sizes = head[1], head[2:]
-    options: JSON = {"dialect": DIALECTS[head[0] % 3], "strict": bool(flags & STRICT)}
+    options: JSON = {"dialect": DIALECTS[head[0] % len(DIALECTS)], "strict": bool(flags & STRICT)}
     options["think_tags"] = bool(flags & THINK_TAGS)
     if flags & LIFTED:
         options |= {"lifts": LIFTS, "approval_required": ["f", "tool_0"]}
@@ -324,6 +328,7 @@ def parser(data: bytes) -> None:
         except UsageError:
             continue
         raise AssertionError("fed after the end")
+    return run.everything
 
 
 def outcome(run: Run) -> Any:
@@ -386,7 +391,7 @@ DECODERS: tuple[Any, ...] = (JSONArrayDecoder, NDJSONDecoder, AWSEventStreamDeco
 FRAMED = ("json_array", "ndjson", "aws_eventstream")
 
 
-def framing(data: bytes) -> None:
+def framing(data: bytes) -> object:
     """The decoders of other framings, alone and in the parser: the same at any chunking and across snapshots.
 
     Where a bit of the header says so, the checksums of messages are put right: no fuzzer guesses them.
@@ -401,13 +406,15 @@ def framing(data: bytes) -> None:
         "another chunking, another outcome"
     )
     strict = bool(head[0] & 32)
-    options: JSON = {"dialect": "auto", "strict": strict, "limits": limits, "framing": FRAMED[which]}
+    options: JSON = {"strict": strict, "limits": limits, "framing": FRAMED[which]}
+    options["dialect"] = DIALECTS[head[0] // 3 % len(DIALECTS)]
     if head[0] & 16:
         options["framing"] = "auto"
     run = play([body] if body else [], ResponseParser.feed, ResponseParser.close, options)
     check_laws(run, strict=strict)
     other = play(cuts(body, sizes), ResponseParser.feed, ResponseParser.close, options)
     assert other.everything == run.everything, "another chunking, another outcome"
+    return whole, run.everything
 
 
 def summed(piece: bytes) -> bytes:
@@ -443,7 +450,7 @@ def steps_of(decoder: Any) -> Iterator[Any]:
         yield step, decoder.data, decoder.event_offset, decoder.event_index, step == 2 and decoder.flaw
 
 
-def writing(data: bytes) -> None:
+def writing(data: bytes) -> object:
     """What any body says, on any wire: in order, whatever came in, and the same across a snapshot."""
     head, body = data[:3].ljust(3, b"\0"), data[3:]
     source, target = WIRES[head[0] & 3], WIRES[head[0] >> 2 & 3]
@@ -463,9 +470,10 @@ def writing(data: bytes) -> None:
         end = parse(written, target).outcome
         if run.events[-1].outcome not in ("completed", "incomplete"):
             assert end == "failed", f"{run.events[-1].outcome} is told as {end}"
+    return pieces
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {
+TARGETS: dict[str, Callable[[bytes], object]] = {
     "sse": sse,
     "payload": payload,
     "parser": parser,

@@ -91,6 +91,7 @@ KIND_BY_WORD: dict[str, ErrorKind] = {
             "quota_exhausted",  # Google's ErrorInfo, here and below
             "insufficient_g1_credits_balance",
             "billing_disabled",
+            "arrearage",  # DashScope
             "1113",
             "1308",
             "1309",
@@ -284,6 +285,7 @@ STRONG_WORDINGS: tuple[tuple[re.Pattern[str], ErrorKind], ...] = (
             r"(?<![/\w-])rate(?: |-)?limit",  # but not the address of a page on rate limits
             r"(?:tokens|requests) per (?:second|minute|hour|day)",  # Cerebras, continuedev/continue#9800
             r"high concurrency usage",  # Z.ai, kaitranntt/ccs#402
+            r"\bqps\b[^\n]{0,40}\blimit",  # Baidu
             # Google calls its limits per minute a quota, and says when to retry: googleapis/python-genai#1875
             r"quota\b[\s\S]{0,2000}\bretry in [0-9]",
         ),
@@ -341,10 +343,11 @@ STRONG_WORDINGS: tuple[tuple[re.Pattern[str], ErrorKind], ...] = (
         wording(
             r"\boverloaded\b",  # OpenAI, Anthropic, Gemini, Moonshot
             r"\b(?:over|at) capacity\b",  # Groq, ChatGPT backend
-            r"\bcapacity exceeded\b",  # Mistral's service tier
+            r"\bcapacity (?:temporarily )?exceeded\b",  # Mistral's service tier
         ),
         K.OVERLOADED,
     ),
+    (wording(r"(?:upstream|idle|backend) (?:idle |request |response )?time(?:d )?-?out"), K.TIMEOUT),
     (
         # What is behind the server broke off. Gateways wrap that in any status: BerriAI/litellm#41778 in 400.
         wording(
@@ -378,6 +381,7 @@ WEAK_WORDINGS: tuple[tuple[re.Pattern[str], ErrorKind], ...] = (
             r"(?:incorrect|invalid) api key",  # OpenAI, Groq, Anthropic
             r"api key (?:is )?(?:not valid|invalid|expired)",  # Gemini
             r"no (?:cookie )?auth credentials",  # OpenRouter
+            r"\bnot authenticated\b|\bauthentication (?:is )?(?:required|failed)\b|\bunauthorized\b",
         ),
         K.AUTHENTICATION,
     ),
@@ -423,15 +427,16 @@ DELAYED_KINDS = frozenset({K.RATE_LIMITED, K.OVERLOADED, K.USAGE_LIMIT_REACHED})
 
 # Where the error proper is wrapped: also in the `response` of `response.failed`, in an object as FastAPI's
 # `detail`, in Cloudflare's list of `errors`.
-WRAPPERS = ("error", "response", "detail", "errors")
+WRAPPERS = ("error", "response", "detail", "errors", "fault")
 DEEPEST_LAYER = 16
 
 # An `error` that is a text comes first: xAI's says what happened, where `code` says what kind of thing.
 MESSAGE_FIELDS = (
     *("error", "message", "error_message", "detail", "details", "msg", "title"),
     *("error_msg", "errmsg", "status_msg"),  # Baidu, and others in China; MiniMax
+    *("faultstring", "Message"),  # Apigee, AWS
 )
-CODE_FIELDS = ("code", "error_code", "errcode")
+CODE_FIELDS = ("code", "error_code", "errcode", "errorcode", "errorCode")
 TYPE_FIELDS = ("type", "error_type")
 STATUS_FIELDS = ("status", "status_code", "statusCode", "raw_status_code")  # the last is Mistral's
 INNER_ERROR_FIELDS = ("innererror", "inner_error")  # Azure
@@ -735,6 +740,8 @@ def likely_kind(report: ErrorEvidence, words: list[str]) -> ErrorKind:
         kind = K.PERMISSION
     if kind is None:
         kind = looked_up(words, KIND_BY_VAGUE_WORD, KIND_BY_VAGUE_PREFIX)
+    if kind is None and any(validation_messages(layer.get("detail")) for layer in report.layers):
+        kind = K.INVALID_REQUEST
     if kind is None:
         kind = K.INVALID_REQUEST if status >= 400 else K.UNKNOWN
     return kind

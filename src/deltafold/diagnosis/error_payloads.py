@@ -6,14 +6,15 @@ longer to make than everything that reads a stream without one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from deltafold.model.errors import ResponseError
+from deltafold.model.errors import ErrorKind, ResponseError
 
-__all__ = ["error_from_payload", "error_in", "is_error_payload", "says_error"]
+__all__ = ["error_from_payload", "error_from_text", "error_in", "is_error_payload", "says_error"]
 
 SUCCESSES = frozenset({"", "0", "200", "ok", "success", "succeeded", "none", "null", "nil"})
 """What servers send as the code or the text of an error when all is well."""
@@ -63,6 +64,18 @@ def error_in(payload: Mapping[str, Any]) -> Any:
     return None
 
 
+def exception_in(payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The exception that a payload of AWS is: `{"throttlingException": {…}}`, or by its `__type`."""
+    word = payload.get("__type")
+    if isinstance(word, str):
+        return {**payload, "type": word.rpartition("#")[2]}
+    if len(payload) == 1:
+        ((name, found),) = payload.items()
+        if isinstance(name, str) and name.endswith("Exception") and isinstance(found, Mapping):
+            return {**found, "type": name}
+    return None
+
+
 def is_error_payload(payload: Mapping[str, Any]) -> bool:
     """Whether an event carries an error instead of, or beside, a piece of the answer.
 
@@ -74,10 +87,15 @@ def is_error_payload(payload: Mapping[str, Any]) -> bool:
     kind, of = payload.get("type"), payload.get("object")
     if isinstance(kind, str) and kind.startswith("response."):
         return kind == "response.error"
-    if kind == "error" or of == "error":
+    if kind == "error" or of == "error" or exception_in(payload) is not None:
         return True
     if of == "response":
         return False
+    status = payload.get("status")
+    if type(status) is int and status >= 400 and ("title" in payload or "detail" in payload):
+        return True  # RFC 9457
+    if says_error(payload.get("fault")) or (says_error(payload.get("errors")) and not payload.get("data")):
+        return kind is None  # Apigee, Cloudflare, GraphQL
     if error_in(payload) is not None or payload.get("error_message") or payload.get("error_type"):
         return True
     if kind is not None or payload.get("choices") or (of and "choices" not in payload):
@@ -89,10 +107,26 @@ def is_error_payload(payload: Mapping[str, Any]) -> bool:
     return is_bare_error(payload)
 
 
+STATUS_FIRST = re.compile(r"(?:http |error:? |status:? )*([45][0-9]{2})\b", re.IGNORECASE)
+
+
+def error_from_text(text: str) -> ResponseError:
+    """What a sentence, or a page, says that came in place of a stream, or of the rest of one."""
+    from deltafold.diagnosis import classify
+
+    error = classify.error_from_payload(text)
+    if (status := STATUS_FIRST.match(error.message or "")) is not None:
+        error = classify.error_from_payload(text, status=int(status[1]))
+    if error.kind is ErrorKind.UNKNOWN:
+        return attrs.evolve(error, kind=ErrorKind.SERVER_ERROR, retryable=True)
+    return error
+
+
 def error_from_payload(payload: Mapping[str, Any], told: Any = None) -> ResponseError:
     """What the error inside a payload means; `told` is that error, where it has a name of its own."""
     from deltafold.diagnosis import classify
 
+    told = exception_in(payload) if told is None else told
     if told is None or told is payload.get("error"):
         return classify.error_from_payload(payload)
     return attrs.evolve(classify.error_from_payload({"error": told}), raw=payload)

@@ -190,15 +190,22 @@ class Emitter:
         self.held_text -= size
 
     def begin_part(self, index: int, group: e.Group, at: int, told: JSON) -> None:
-        """A part of an item begins, without its streamed value. Raises `LimitExceeded`."""
+        """A part of an item begins; what it has of its streamed value is a delta. Raises `LimitExceeded`."""
         record = self.record(index)
         new = self.new_parts.setdefault(index, [])
         if len(record.parts[group]) + len(new) >= self.fold.limits.parts:
             raise LimitExceeded("parts", self.fold.limits.parts)
+        values = [
+            (field, kind, told[field]) for field, kind in record.part_values(group, told) if told[field]
+        ]
+        if values:
+            told = {**told, **{field: "" for field, _, _ in values}}
         part = part_from(told, reasoning=record.type == "reasoning", summary=group == "summary")
         event = e.PartStarted(index, at, group, part)
         new.append(event)
         self.out.append(event)
+        for field, kind, text in values:
+            self.emit_text(index, kind, (group, at, field), text)
 
     def annotate(self, index: int, content_index: int, at: int, annotation: JSON) -> None:
         """A part of a message gets an annotation."""
@@ -222,8 +229,7 @@ class Emitter:
 
     def _update(self, index: int, more: JSON) -> None:
         record = self.present(index)
-        ended = index in self.ended_items or self.record(index).state is ITEM_DONE
-        item = self.fold.item(record, {**record.to_dict(), **more}, whole=ended)
+        item = self.fold.item(record, {**record.to_dict(), **more}, whole=self.has_ended(index))
         self.out.append(e.ItemUpdated(index, item))
 
     def hand_out_updates(self) -> None:
@@ -231,6 +237,10 @@ class Emitter:
         for index, more in self.waiting.items():
             self._update(index, more)
         self.waiting = {}
+
+    def has_ended(self, index: int) -> bool:
+        """Whether an item has been told whole."""
+        return index in self.ended_items or self.record(index).state is ITEM_DONE
 
     def finish_item(self, index: int, status: str | None, late: JSON | None = None) -> None:
         """An item ends: as `status`, or as it stands if None. `late` is what became known since it began."""

@@ -16,6 +16,7 @@ __all__ = [
     "GROUPS",
     "ITEM_VALUES",
     "KINDS",
+    "MODELLED",
     "PART_FIELDS",
     "ValuePath",
     "ValueRow",
@@ -42,6 +43,8 @@ ITEM_VALUES: Final = {
     "code_interpreter_call": "code",
 }
 """The member of an item that is streamed, by the item's type."""
+MODELLED: Final = frozenset({"message", "reasoning", *ITEM_VALUES})
+"""Types of items with values of their own. What another wire calls so is none of them."""
 
 
 class ValueRow:

@@ -16,7 +16,7 @@ import attrs
 
 from deltafold.arguments.lift import Lift
 from deltafold.arguments.lifted_calls import CallLifts
-from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
+from deltafold.diagnosis.error_payloads import error_from_text, is_error_payload
 from deltafold.dialects.base import Dialect, Translator
 from deltafold.dialects.claims import dialect_of, unwrapped, wire_of
 from deltafold.machine.fold import Fold, PendingFinish
@@ -72,6 +72,7 @@ __all__ = ["Reader"]
 
 # So much of a line that is no field is kept, for an error message.
 LONGEST_STRAY: Final = 1_000
+MOST_RAW: Final = 4096
 MOST_PIECES: Final = 1024
 """So many chunks of a body are held as they are."""
 MOST_SHOWN: Final = 65_536
@@ -589,7 +590,7 @@ class Reader:
             )
         events = self.dialect.end(outcome)
         last = events[-1] if events else None
-        stray = self._stray if self._stray_after == self.decoder.event_count else ""
+        stray = self._stray if self._stray_after == self._events_so_far() else ""
         if stray and isinstance(last, PendingFinish) and last.outcome is TRUNCATED:
             self.report.current_payload = stray
             self.report(AnomalyCode.TEXT_AT_END, "the stream broke off with text")
@@ -695,7 +696,18 @@ class Reader:
                 self.report(AnomalyCode.PAYLOAD_IN_NO_FIELD, "a line of the stream is a payload, no field")
                 self._values.extend(values)
         elif self.decoder.event_count:
-            self._stray, self._stray_after = start[:LONGEST_STRAY], self.decoder.event_count
+            self._note_stray(start)
+
+    def _note_stray(self, text: str) -> None:
+        """Words that are no event: if nothing follows them, they say why."""
+        self._stray, self._stray_after = text[:LONGEST_STRAY], self._events_so_far()
+
+    def _events_so_far(self) -> int:
+        """On the present connection, whatever its framing."""
+        report = self.report
+        if report.payload_count is not None:
+            return report.payload_count
+        return self.decoder.event_count if report.framed is None else report.framed.event_count
 
     def _unwrapped(self, payload: dict[str, Any]) -> dict[str, Any]:
         inner = unwrapped(payload)
@@ -735,6 +747,7 @@ class Reader:
     def _dispatch_value(self, value: Any, name: str) -> None:
         """One value out of the data of an event."""
         if type(value) is dict:
+            self._stray = ""
             if "data" in value:
                 value = self._unwrapped(value)
             if self._dialect_unknown:
@@ -748,7 +761,11 @@ class Reader:
             self._pending.extend(self.dialect.handle_done())
         elif value.text.startswith(":"):
             self._emit_heartbeat(Heartbeat("comment", value.text[1:].strip()))
+        elif name == "error":
+            self._pending.extend(self.dialect.translate({"type": name, "error": value.text}, name))
         else:
+            if is_sentence(value.text):
+                self._note_stray(value.text)
             self._unknown(name, value.text)
 
     def _unknown(self, name: str, value: Any) -> None:
@@ -888,9 +905,14 @@ class Reader:
                 return True
         if self._opening is not None and self._look_behind():
             return True
-        if self._body is Body.JSON and self._body_size > self._limits.body_bytes:
-            raise LimitExceeded("body_bytes", self._limits.body_bytes)
+        if self._body is Body.JSON:
+            opening = self._opening
+            self._check_body(self._body_size if opening is None or opening.start < 0 else opening.start)
         return False
+
+    def _check_body(self, size: int) -> None:
+        if size > self._limits.body_bytes:
+            raise LimitExceeded("body_bytes", self._limits.body_bytes)
 
     def _loosen(self) -> None:
         """The pieces that are held are those of another body, or one."""
@@ -947,6 +969,7 @@ class Reader:
         head = b"".join(self._body_chunks)
         first = head[: opening.end].decode("utf-8", "replace").strip()
         if kind is EVENT_STREAM:
+            self._check_body(opening.start)
             self.report.current_payload = first
             self.report(AnomalyCode.VALUE_BEFORE_EVENTS, "a JSON value stands before the events")
             self._become(kind, head)
@@ -954,6 +977,7 @@ class Reader:
             return True
         if self._framing != "auto" or "\n" in first:
             return False  # what is written over several lines is none of JSON lines
+        self._check_body(opening.start)
         self._become(kind, head)
         return True
 
@@ -1022,11 +1046,10 @@ class Reader:
         self.report.current_payload = text
         rule = ANOMALIES[code]
         self.report(code, rule.meaning)
-        kind = ErrorKind.INVALID_REQUEST if code is AnomalyCode.BODY_IS_COMPRESSED else ErrorKind.SERVER_ERROR
-        message = f"{rule.meaning} {text[:EXCERPT]}".strip()
-        error = ResponseError(
-            kind, message, str(code), retryable=kind is ErrorKind.SERVER_ERROR, raw=text[:4096]
-        )
+        message, raw = f"{rule.meaning} {text[:EXCERPT]}".strip(), text[:MOST_RAW]
+        error = ResponseError(ErrorKind.INVALID_REQUEST, message, str(code), raw=raw)
+        if code is not AnomalyCode.BODY_IS_COMPRESSED:
+            error = attrs.evolve(error_from_text(text), message=message, code=str(code), raw=raw)
         self._pending.extend(self.dialect.reject_body(error))
 
 
@@ -1040,12 +1063,9 @@ def is_batch(value: Any) -> bool:
     return type(value) is list and len(value) > 0 and all(type(entry) is dict for entry in value)
 
 
-def error_from_text(text: str) -> ResponseError:
-    """What a sentence, or a page, says that came in place of the rest of a stream."""
-    error = error_from_payload({"error": text})
-    if error.kind is ErrorKind.UNKNOWN:
-        return attrs.evolve(error, kind=ErrorKind.SERVER_ERROR, retryable=True)
-    return error
+def is_sentence(text: str) -> bool:
+    """Whether data that are no JSON may be words of a server, not a payload that was cut or damaged."""
+    return text[:1] not in ("{", '"') and text[:2] not in ("[{", '["', "[[") and not DONE.startswith(text)
 
 
 def exceeds(text: str, most: int) -> bool:

@@ -112,7 +112,7 @@ class Opening:
     a stream in front of which somebody wrote an error.
     """
 
-    __slots__ = ("_broken", "_end", "_size", "_tail", "end")
+    __slots__ = ("_broken", "_end", "_size", "_tail", "end", "start")
 
     def __init__(self) -> None:
         self._end = ValueEnd()
@@ -121,6 +121,8 @@ class Opening:
         self._tail = b""
         self.end = -1
         """Where the first value ends, in bytes from the start; -1 while it has not."""
+        self.start = -1
+        """Where what follows it begins."""
 
     def read(self, piece: bytes) -> None:
         """Looks at the next bytes of the body."""
@@ -133,9 +135,12 @@ class Opening:
             self.end = self._size + at
         if not self._tail:
             rest = piece[at:]
+            self._size += len(piece)
             piece = rest.lstrip(SPACE)
             at = 0
             self._broken = self._broken or b"\n" in rest[: len(rest) - len(piece)]
+            if piece:
+                self.start = self._size - len(piece)
         self._tail += piece[at : at + LONGEST_FIELD - len(self._tail)]
 
     def kind(self) -> Body | None:

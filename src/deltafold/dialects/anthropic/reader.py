@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
-from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
+from deltafold.diagnosis.error_payloads import error_from_payload, error_in, is_error_payload
 from deltafold.dialects.anthropic.table import (
     COUNTS,
     DELTAS,
@@ -37,7 +37,7 @@ from deltafold.machine.build import NO_ARGUMENTS
 from deltafold.machine.fold import Fold, PendingFinish
 from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE, TRUNCATED
 from deltafold.machine.records import empty
-from deltafold.machine.values import GROUPS, ValuePath
+from deltafold.machine.values import GROUPS, MODELLED, ValuePath
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
@@ -144,7 +144,11 @@ class AnthropicDialect(ErrorTerminatedDialect):
                 known = kind if kind in EVENTS else None
                 self.report_once(AnomalyCode.EVENT_AFTER_END, known, f"{kind[:60]} came after the end")
         else:
-            HANDLERS.get(kind, AnthropicDialect._other)(self, payload, kind)
+            failed = kind in EVENTS and kind != "error" and says_failure(payload)
+            if not failed or kind != "message_stop":
+                HANDLERS.get(kind, AnthropicDialect._other)(self, payload, kind)
+            if failed and not self.ended:
+                self._error(payload, kind)
         return self.out
 
     def text_path(
@@ -231,7 +235,11 @@ class AnthropicDialect(ErrorTerminatedDialect):
 
     def _error(self, payload: JSON, kind: str) -> None:
         """An error "ends the stream at any place": nothing that follows it changes anything."""
-        error = error_from_payload(payload)
+        message = payload.get("message")
+        found = error_in(payload)
+        if found is None and kind != "error" and isinstance(message, dict):
+            found = error_in(message)
+        error = error_from_payload(payload, found)
         self.failing = error_field_of(payload, error)
         self.out.append(e.ErrorReported(error))
         self._end_with(FAILED, None)
@@ -303,7 +311,8 @@ class AnthropicDialect(ErrorTerminatedDialect):
         self.announced = True
         self._begin_message(payload)
         self._content(payload)
-        self._stop_of_message()
+        if error_in(payload) is None:
+            self._stop_of_message()
 
     def _need_message(self) -> None:
         """The message begins with whatever comes first."""
@@ -521,7 +530,7 @@ class AnthropicDialect(ErrorTerminatedDialect):
         item: JSON = {"type": kind, **copied(told)}
         clashing: JSON = {}
         calls = is_call(told)
-        if kind == "" and "type" in told:
+        if kind in MODELLED or (kind == "" and "type" in told):
             clashing["type"] = item["type"]
             item["type"] = ""
         if isinstance(item.get("summary"), list):
@@ -790,6 +799,12 @@ class AnthropicDialect(ErrorTerminatedDialect):
         if self.failing is not None:
             data["error"] = self.failing
         self.end_response(PendingFinish(outcome, data, None, reason, by_server or outcome is CANCELLED))
+
+
+def says_failure(payload: JSON) -> bool:
+    """Whether an error stands beside a piece of the answer, or in the message that it is of."""
+    message = payload.get("message")
+    return error_in(payload) is not None or (isinstance(message, dict) and error_in(message) is not None)
 
 
 def index_of(block: Block) -> int:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
-from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
+from deltafold.diagnosis.error_payloads import error_from_payload, error_in, is_error_payload
 from deltafold.dialects.base import ErrorTerminatedDialect, error_field_of
 from deltafold.dialects.claims import dialect_of
 from deltafold.dialects.gemini.partial_arguments import Container, PartialArguments, Path, compact, steps_of
@@ -52,7 +52,7 @@ from deltafold.machine.lifecycle import (
     TRUNCATED,
 )
 from deltafold.machine.records import empty
-from deltafold.machine.values import ValuePath
+from deltafold.machine.values import MODELLED, ValuePath
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
@@ -270,7 +270,7 @@ class GeminiDialect(ErrorTerminatedDialect):
         if is_snake(inner):
             inner = camelled(inner)
         if not inner.keys() & OF_RESPONSE:
-            self._other_payload(payload, name)
+            self._other_payload(payload, inner, name)
             return
         candidates = inner.get("candidates")
         if candidates is None:
@@ -294,10 +294,10 @@ class GeminiDialect(ErrorTerminatedDialect):
         elif candidates is not None:
             self._invalid("candidates", candidates)
         self._usage(inner.get("usageMetadata"))
-        if inner.get("error") or (candidates is None and is_error_payload(inner)):
+        if error_in(inner) is not None or (candidates is None and is_error_payload(inner)):
             self._error(inner)
 
-    def _other_payload(self, payload: JSON, name: str) -> None:
+    def _other_payload(self, payload: JSON, inner: JSON, name: str) -> None:
         """A payload that is no GenerateContentResponse."""
         kind = payload.get("type")
         found = dialect_of(payload, name)
@@ -307,6 +307,8 @@ class GeminiDialect(ErrorTerminatedDialect):
             self._wrong_dialect(payload, found)
         elif is_error_payload(payload) or name == "error":
             self._error(payload)
+        elif is_error_payload(inner):
+            self._error(inner)
         else:
             self.out.append(e.UnknownEvent(kind if isinstance(kind, str) else name, payload))
 
@@ -387,7 +389,7 @@ class GeminiDialect(ErrorTerminatedDialect):
                 self.usage = told
 
     def _error(self, payload: JSON) -> None:
-        error = error_from_payload(payload)
+        error = error_from_payload(payload, error_in(payload))
         if self.failing is not None:
             self.report_once(
                 AnomalyCode.ERROR_AFTER_FAILURE, None, "an error came after the response had failed"
@@ -582,9 +584,13 @@ class GeminiDialect(ErrorTerminatedDialect):
         if call is None:
             self._begin_call(candidate, told, part, name or "", ident or None)
             return
-        if not call.open and not told.get("partialArgs"):
-            self._tell_call(candidate, call, told, part)
-            return
+        if not call.open:
+            if not told.get("partialArgs"):
+                self._tell_call(candidate, call, told, part)
+                return
+            # A call that is whole is told again, in pieces: they are a value of their own.
+            call.open, call.partial = True, PartialArguments()
+            call.partial.tree = {}
         self._learn(candidate, call, told, part)
         args = told.get("args")
         if type(args) is dict and args:
@@ -798,10 +804,16 @@ class GeminiDialect(ErrorTerminatedDialect):
             self.tell_value(call.index, "arguments", ARGUMENTS, writer.whole(), whole=True)
         call.open = False
         call.partial = None
-        self.finish_item(call.index, "incomplete" if call.damaged else "completed")
+        if not self.has_ended(call.index):
+            self.finish_item(call.index, "incomplete" if call.damaged else "completed")
+        elif call.damaged:
+            self.update_item(call.index, {"status": "incomplete"})
 
     def _cut_call(self, call: OpenCall, status: str | None) -> None:
         """A call ends of which the server did not tell that it is whole: its text stays open."""
+        if self.has_ended(call.index):
+            call.open, call.partial = False, None  # it was whole, and was being told again
+            return
         if call.partial is not None and call.partial.tree is not None:
             # As much of it as surely stands: without its end it is no JSON.
             text = call.partial.whole()[:-1]
@@ -949,7 +961,7 @@ def data_key(fields: JSON) -> str:
     """The member of a part that is its data."""
     for key in fields:
         if key not in SIDE:
-            return key
+            return "part" if key in MODELLED else key
     return next(iter(fields))
 
 
