@@ -603,6 +603,39 @@ def long_blocks(frames_read: list[bool], blocks: list[bytes], dialect: str, **op
     return len(frames_read)
 
 
+def gemini_piece(text: str, path: str = "$.a", **fields: Any) -> bytes:
+    """A chunk with a piece of a string among the arguments of a call, as the server writes it."""
+    piece = {"jsonPath": path, "stringValue": text, "willContinue": True, **fields}
+    call = {"partialArgs": [piece], "willContinue": True}
+    content = {"parts": [{"functionCall": call}], "role": "model"}
+    return event({"candidates": [{"content": content, "index": 0}]})
+
+
+def test_pieces_of_gemini_s_arguments(frames_read: list[bool]) -> None:
+    """A string that goes on takes the short way with the escapes of the wire, where JSON text has the same."""
+    begun = {"functionCall": {"name": "f", "willContinue": True}}
+    head = event({"candidates": [{"content": {"parts": [begun], "role": "model"}, "index": 0}]})
+    texts = ['say "hi"', "a\\b", "\n\t\r\b\f", "é", "\\u0041", "\\\\", "x" * 40]
+    pieces = [gemini_piece(text) for text in texts]
+    # The first one opens the string, and the second one shows what the others look like.
+    assert long_blocks(frames_read, [head, gemini_piece("a"), gemini_piece("b"), *pieces], "gemini") == 3
+    for odd in (b"\\u00e9", b"\\/", b"\\\\\\/", b"\\ud83d\\ude00", b"\\u0007"):
+        written = gemini_piece("OTHER").replace(b"OTHER", odd)
+        blocks = [head, gemini_piece("a"), gemini_piece("b"), written, gemini_piece("c"), gemini_piece("d")]
+        assert long_blocks(frames_read, blocks, "gemini") > 3
+    for other in (
+        gemini_piece("c", "$.b"),
+        gemini_piece("c", willContinue=False),
+        gemini_piece("c", numberValue=5),
+        gemini_piece("c", "$.a.b"),
+        gemini_piece("c", "$"),
+        event({"candidates": [{"content": {"parts": [{"functionCall": {}}], "role": "model"}, "index": 0}]}),
+    ):
+        pieces = [gemini_piece(text) for text in "abc"]
+        check_same([head, *pieces, other, *pieces, other, *pieces], "gemini")
+        check_same([head, *pieces, other, *pieces], "gemini", lifts=[Lift(("a",), "text")])
+
+
 def test_arguments_that_open_something(frames_read: list[bool]) -> None:
     """A fragment that opens an object or array goes the long way only where it may repeat the arguments."""
     opened = ['{"a', '":1,"b":', '{"b":[', '{"c', "[", "{"]

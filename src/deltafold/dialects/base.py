@@ -75,6 +75,8 @@ class Dialect(Emitter):
     """Its name in the registry."""
     fragments: ClassVar[Paths] = frozenset()
     """Where pieces of a longer text stand in its payloads: halves of surrogate pairs may meet there."""
+    escaped_texts: ClassVar[frozenset[str]] = frozenset()
+    """Keys of strings that become text of JSON: they are handed out with the escapes that the wire has."""
     heartbeats: ClassVar[frozenset[str]] = frozenset({"keepalive", "ping"})
     """Values of `type` that are mere signs of life."""
     resets: ClassVar[frozenset[str]] = frozenset()

@@ -16,7 +16,7 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
 from json.decoder import scanstring  # type: ignore[attr-defined]
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from deltafold.machine.fold import Fold, item_of
 from deltafold.model import events as e
@@ -40,6 +40,8 @@ TALLY: Final = "tally"
 PLAIN: Final = r'[^"\\\x00-\x1f]*+'
 ESCAPE: Final = r'\\(?:["\\/bfnrt]|u(?:[0-9A-Ca-cEFef][0-9A-Fa-f]|[Dd][0-7])[0-9A-Fa-f]{2})'
 ESCAPED: Final = re.compile(f'{PLAIN}(?:{ESCAPE}{PLAIN})*+(?=")')
+# Escapes that `json.dumps()` would write otherwise, in a text that has escapes.
+OTHER_ESCAPE: Final = re.compile(r"(?<!\\)(?:\\\\)*+\\[/u]")
 NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,14})(?![0-9])")
 CONTROLS: Final = re.compile(r"[\x00-\x1f]")
 NEVER: Final[Special] = "", bool
@@ -58,6 +60,7 @@ class PlainDialect(Protocol):
 
     last_sequence_number: int | None
     pending_surrogates: dict[Any, int]
+    escaped_texts: ClassVar[frozenset[str]]
 
     def text_path(self, payload: dict[str, Any], event: Any) -> tuple[Path, Special | None] | None:
         """Where the text of an event stands in the payload that made it.
@@ -92,6 +95,7 @@ class Template:
         "has_sequence_number",
         "index",
         "is_special",
+        "keeps_escapes",
         "key",
         "kind",
         "names",
@@ -114,7 +118,10 @@ class Template:
         special: Special | None,
         names: list[str],
         payload: dict[str, Any],
+        keeps_escapes: bool,
     ) -> None:
+        self.keeps_escapes = keeps_escapes
+        """Whether the text is handed out as it stands in the block: it is the text of JSON itself."""
         self.names = names
         """Which numbers of their own they have, in the order in which these stand there."""
         self.payload = payload
@@ -302,7 +309,10 @@ class FastPath:
                     text = text.encode("latin-1").decode()
                 except UnicodeDecodeError:
                     return None
-            if BACKSLASH in text:
+            if BACKSLASH in text and template.keeps_escapes:
+                if OTHER_ESCAPE.search(text) is not None:
+                    return None
+            elif BACKSLASH in text:
                 # Nearly all escapes are quotes of the JSON inside of arguments.
                 unquoted = text.replace('\\"', '"')
                 text = scanstring(text + '"', 0)[0] if BACKSLASH in unquoted else unquoted
@@ -385,7 +395,8 @@ class FastPath:
         if found is None:
             return
         start, rest, names = found
-        new = Template(start, rest, event, fragments.append, special, names, payload)
+        escaped = path[-1] in self.dialect.escaped_texts
+        new = Template(start, rest, event, fragments.append, special, names, payload, escaped)
         if sum([len(opening.templates) for opening in self.groups]) >= MOST_TEMPLATES:
             self.groups.clear()
         for opening in self.groups:

@@ -21,6 +21,8 @@ Path: TypeAlias = tuple[Step, ...]
 
 MOST_NULLS: Final = 64
 """How far an array index may lie beyond the last one: what lies between becomes null."""
+ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+"""`json.dumps()` with these options would make one for each value."""
 ESCAPES: Final = {
     "b": "\b",
     "f": "\f",
@@ -36,7 +38,8 @@ ESCAPES: Final = {
 
 def compact(value: Any) -> str:
     """JSON without blanks, and with all letters as they are."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text: str = ENCODER.encode(value)
+    return text
 
 
 def steps_of(path: str) -> tuple[Path, bool] | None:

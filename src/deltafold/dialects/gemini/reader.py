@@ -66,7 +66,10 @@ JSON: TypeAlias = dict[str, Any]
 
 MOST_COUNTS: Final = 64
 """How many members of the usage are handed out each time that one of them changes."""
-PLAIN: Final = (e.TextDelta, e.ReasoningDelta)
+CALL_TEXT: Final = ("candidates", 0, "content", "parts", 0, "functionCall", "partialArgs", 0, "stringValue")
+GOES_ON: Final = frozenset({"partialArgs", "willContinue"})
+PIECE: Final = frozenset({"jsonPath", "stringValue", "willContinue"})
+PLAIN: Final = (e.TextDelta, e.ReasoningDelta, e.ArgumentsDelta)
 """The events of a chunk that brings nothing but text."""
 MESSAGE: Final = "message"
 REASONING: Final = "reasoning"
@@ -160,6 +163,7 @@ class GeminiDialect(ErrorTerminatedDialect):
     """Translates the payloads of one stream."""
 
     name = "gemini"
+    escaped_texts: ClassVar[frozenset[str]] = frozenset({"stringValue"})
     fragments: ClassVar[Paths] = frozenset(
         (*outer, "candidates", "content", "parts", *inner)
         for outer in ((), ("response",))
@@ -245,12 +249,31 @@ class GeminiDialect(ErrorTerminatedDialect):
         if type(parts) is not list or len(parts) != 1:
             return None
         part = parts[0]
-        if type(part) is not dict or part.keys() - BARE or part.get("text") != event.text:
+        if type(part) is not dict:
             return None
+        path: tuple[str | int, ...]
         if type(event) is e.ArgumentsDelta:
+            if not self._goes_on(part, event.text):
+                return None
+            path = CALL_TEXT
+        elif part.keys() - BARE or part.get("text") != event.text:
             return None
-        path = ("candidates", 0, "content", "parts", 0, "text")
+        else:
+            path = ("candidates", 0, "content", "parts", 0, "text")
         return path if inner is payload else ("response", *path), None
+
+    def _goes_on(self, part: JSON, text: str) -> bool:
+        """Whether a part brings nothing but more of a string among the arguments, which goes on."""
+        call = part.get("functionCall")
+        if self.lifts.declared or len(part) != 1 or type(call) is not dict or call.keys() - GOES_ON:
+            return False
+        pieces = call.get("partialArgs")
+        if call.get("willContinue") is not True or type(pieces) is not list or len(pieces) != 1:
+            return False
+        piece = pieces[0]
+        if type(piece) is not dict or piece.keys() != PIECE or piece["willContinue"] is not True:
+            return False
+        return type(piece["stringValue"]) is str and compact(piece["stringValue"])[1:-1] == text
 
     def tallies(self, payload: JSON) -> tuple[str, ...]:
         """The counts of tokens that a chunk of text brings."""
