@@ -15,6 +15,7 @@ import pytest
 
 from deltafold import parse
 from deltafold.inspector import archives, compression, http_text, inputs
+from deltafold.inspector import capture as capture_module
 from deltafold.inspector.capture import Capture, CaptureError, Piece
 from deltafold.inspector.command import main
 from deltafold.inspector.listing import Quiet
@@ -45,7 +46,7 @@ def test_every_form_holds_the_stream(form: str, size: int) -> None:
     assert ending.response.output_text == TEXT
     assert ending.response.outcome == "completed"
     assert not [
-        note for note in ending.notes if "client" not in note and "part" not in note and "hold" not in note
+        note for note in ending.notes if "client" not in note and "part" not in note and "without" not in note
     ]
 
 
@@ -82,7 +83,7 @@ def test_times_of_logs_and_records() -> None:
     night = b"23:59:59.5 data: 1\n00:00:01.5 data: 2\n00:00:01.0 data: 3\nnoise\ndata: 4\n"
     (capture,) = found_in(night)
     assert [piece.time for piece in capture.pieces] == [0, 2, 2, 2]
-    assert capture.notes == ["1 line that are no part of the stream"]
+    assert capture.notes == ["no part of the stream: 1 line"]
     (capture,) = found_in(b"2026-13-45T00:00:00Z data: {}\n")
     assert [piece.time for piece in capture.pieces] == [0]
     (capture,) = found_in(b"b'data: 1\\n\\n'\nb'\\xzz'\n", 5)
@@ -154,6 +155,7 @@ def test_what_is_no_capture_is_named(
         b"\0" * 50,
         b'{"type":"x.y","data":"z"}\n',
         b'{"time":1,"a":2}\n',
+        b'{"a": bad}\n',
         b"[" * 3000,
         b"data",
     ],
@@ -484,3 +486,69 @@ def test_a_refused_request() -> None:
     assert played(capture).response.error is not None
     (capture,) = found_in(b"HTTP/1.1 500 x\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(REFUSAL))
     assert played(capture).response.error is not None
+
+
+def test_logs_in_which_payloads_are_broken() -> None:
+    """A broken payload in a log without empty lines spoils no other, and an event of several lines is one."""
+    first, *rest = [f"12:00:00 data: {one}" for one in captures.PAYLOADS]
+    (capture,) = found_in("\n".join([first, '12:00:00 data: {"type":"resp', *rest]).encode())
+    ending = played(capture)
+    assert (ending.response.output_text, ending.anomalies) == (TEXT, 1)
+    named = [f"12:00:00 event: x\n12:00:00 data: {one}" for one in captures.PAYLOADS]
+    (capture,) = found_in("\n".join([*named[:2], "12:00:00 data: {bad", *named[2:]]).encode())
+    assert played(capture).response.output_text == TEXT
+    spread = [json.dumps(json.loads(one), indent=1).splitlines() for one in captures.PAYLOADS]
+    (capture,) = found_in("\n".join(f"12:00:00 data: {line}" for lines in spread for line in lines).encode())
+    assert played(capture).response.output_text == TEXT
+    (capture,) = found_in("\n".join(["12:00:00 data: {", *["12:00:00 data: 1,"] * 500]).encode())
+    assert played(capture).response.outcome == "truncated"
+    (capture,) = found_in(b'12:00:00 INFO request sent {"a": 1}\n12:00:00 data: {}\n')
+    assert [piece.data for piece in capture.pieces] == [b"data: {}\n\n"]
+    assert capture.notes == ["sent by the client: 1 line"]
+
+
+def test_errors_with_a_time_are_no_records() -> None:
+    """The body of a server's error may have a time and a message, and is left to the parser."""
+    for body in (
+        b'{"timestamp": 1700000000, "status": 500, "message": "Internal Server Error"}',
+        b'[{"timestamp": "2026-01-02", "message": "no"}]',
+    ):
+        assert found_in(body)[0].form == ""
+    chunk = b'{"time": 1, "data": "data: {}\\n\\n"}\n'
+    (capture,) = found_in(chunk + b'{"time": 1, "data": {}, "opcode": 2}\n{"odd": 1}\n')
+    assert [piece.data for piece in capture.pieces] == [b"data: {}\n\n"]
+    assert capture.notes == ["without a payload: 1 record"]
+    assert list(inputs.open_records("", [])[0].pieces) == []
+
+
+def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has to be held as a whole has a bound, and so has what is looked at to find out the form."""
+    monkeypatch.setattr(capture_module, "MOST_AT_ONCE", 100)
+    with pytest.raises(CaptureError, match="too large"):
+        found_in(FORMS["HAR"])
+    with pytest.raises(CaptureError, match="too large"):
+        compression.whole(gzip.compress(b"x" * 1000), "gzip", [])
+    monkeypatch.setattr(inputs, "MOST_LOOKED_AT", 50)
+    for data in (b"HTTP/1.1 200 OK\r\nx: " + b"y" * 500, b'{"a": "' + b"x" * 500, b"word " * 100):
+        assert len(found_in(data, 10)) == 1
+
+
+def test_small_and_damaged_bodies() -> None:
+    """A body shorter than any mark, compressed data of no kind, and `curl -v` that trims its lines."""
+    assert played(found_in(HEAD + b"Content-Encoding: gzip\r\n\r\nab")[0]).size == 2
+    whole = gzip.compress(bytes(range(256)) * 50)[:200]
+    ending = played(found_in(whole + b"\xff" * 500, len(whole))[0])
+    assert ending.notes[0].startswith("the gzip data are damaged")
+    ending = played(found_in(HEAD + b"Content-Encoding: deflate\r\n\r\n\xff\xff\xff\xff")[0])
+    assert ending.notes[0].startswith("the deflate data are damaged")
+    told = b"> GET / HTTP/1.1\n>\n< HTTP/1.1 200 OK\n<\n" + stream()
+    assert played(found_in(told)[0]).response.output_text == TEXT
+
+
+def test_a_refusal_that_cannot_be_decompressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The status counts; a note says why there is no body."""
+    with_packages(monkeypatch)
+    ending = played(found_in(b"HTTP/1.1 429 x\r\nContent-Encoding: br\r\n\r\n\xff\xff\xff\xff")[0])
+    assert ending.response.error is not None
+    assert ending.response.error.kind == "rate_limited"
+    assert "install brotli" in ending.notes[0]

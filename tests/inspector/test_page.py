@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltafold import ResponseParser
+from deltafold import Anomaly, AnomalyCode, ResponseParser
 from deltafold.inspector import drawing, inputs, page, page_style, tape
 from deltafold.inspector.capture import Capture, Piece
 from deltafold.inspector.playing import Moment, play
@@ -306,7 +306,7 @@ def test_nothing_at_all() -> None:
 
 def test_notes() -> None:
     """What was passed over is told."""
-    assert "1 line that are no part of the stream." in words_of(tree(drawn(log() + b"\nnoise\n")))
+    assert "No part of the stream: 1 line." in words_of(tree(drawn(log() + b"\nnoise\n")))
 
 
 def test_what_a_page_holds_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -495,3 +495,32 @@ def test_the_text_is_there() -> None:
     """For all four wires."""
     for dialect in ("responses", "chat", "anthropic", "gemini"):
         assert TEXT in words_of(tree(drawn(stream(dialect))))
+
+
+def test_figures_that_nobody_told() -> None:
+    """Without usage, or with half of it, what is known is shown."""
+    body = message({"type": "response.completed", "response": {"id": "r", "usage": {"input_tokens": 3}}})
+    said = words_of(tree(drawn(body)))
+    assert "3 tokens" in said
+    assert "Output" not in said
+    body = message({"type": "response.completed", "response": {"id": "r", "usage": {"output_tokens": 3}}})
+    assert "Input" not in words_of(tree(drawn(body)))
+    nothing = b"12:00:00 data: {}\n12:00:09 data: {}\n12:01:00 data: {}\n"
+    assert "First text" not in words_of(tree(drawn(nothing)))
+    assert "no end" in words_of(tree(drawn(b"data: {bad\n\n", strict=True)))
+
+
+def test_a_gap_that_is_too_narrow_for_words() -> None:
+    """It is shaded, and has no text."""
+    root = tree(drawn(log(0, 1.5, 60)))
+    (backdrop,) = [one for one in root.iter() if one.get("id") == "backdrop"]
+    assert len(by_class(backdrop, "gap")) == 2
+    assert words_of(root).count("of silence") == 1
+
+
+def test_an_anomaly_of_which_nothing_is_known() -> None:
+    """It has no place, and no frame."""
+    anomaly = Anomaly(AnomalyCode.SEQUENCE_GAP, "3 is followed by 5")
+    told = page.finding(1, tape.Flag(anomaly, Moment(None, 0), b""), drawing.Axis(False, 1), Words())
+    assert "<details>" not in told
+    assert "3 is followed by 5." in told

@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 import deltafold
-from deltafold import parse
-from deltafold.inspector import command, listing, progress
+from deltafold import Anomaly, AnomalyCode, ResponseParser, parse
+from deltafold.inspector import checking, command, listing, progress
+from deltafold.inspector.capture import Capture, Piece
 from deltafold.inspector.command import main
+from deltafold.inspector.playing import Moment, play
 from deltafold.inspector.redaction import redacted
-from deltafold.inspector.words import columns, fitted
+from deltafold.inspector.words import Words, columns, fitted
 from deltafold.testing import StreamBuilder
 from inspector.captures import FORMS, HEAD, REFUSAL, TEXT, har, har_entry, stream
 from inspector.test_command import ADDED, CREATED, HELLO, Terminal, completed, delta, frame
@@ -165,8 +167,8 @@ def test_times(file: Path, capsys: Printed) -> None:
     assert len([line for line in lines(capsys) if " TextDelta " in line]) == 2
     assert run(file, stream(), "--time") == 0
     out = capsys.readouterr().out
-    assert out.startswith(" " * 18 + "  ResponseStarted")
-    assert "\ntime " not in out
+    assert out.startswith("  ResponseStarted")
+    assert "\ntime       not known: nobody noted when the bytes came\n" in out
     assert run(file, timed(), "--time", "--json") == 0
     assert [json.loads(line)["time"] for line in capsys.readouterr().out.splitlines()][-1] > 1
 
@@ -350,7 +352,7 @@ def test_a_refusal_is_no_stream(file: Path, capsys: Printed) -> None:
     assert "no stream to check: HTTP 429" in out
     assert "   rate_limited: 'slow down'" in out
     assert run(file, b"b'data: 1'\nnoise\n", "--check") == 1
-    assert "note    1 line that are no part of the stream\n" in capsys.readouterr().out
+    assert "note    no part of the stream: 1 line\n" in capsys.readouterr().out
     assert main(["--check", str(file), str(file)]) == 1
     assert capsys.readouterr().out.count(str(file)) == 2
 
@@ -538,3 +540,53 @@ def test_a_head_that_holds_a_command(file: Path, capsys: Printed) -> None:
     assert capsys.readouterr().out.startswith("HTTP 200\n")
     assert run(file, HEAD + b"\r\n") == 1
     capsys.readouterr()
+
+
+def test_a_page_in_a_file(file: Path, capsys: Printed) -> None:
+    """The page is written, and a line says so."""
+    page = file.with_name("page.html")
+    assert run(file, message(delta("a"), "{bad", completed("a")), "--html", str(page)) == 0
+    assert capsys.readouterr().out == f"{page}: completed, 1 anomaly\n"
+    assert page.read_text("utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_bytes_for_an_output_that_takes_text(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another wire goes to whatever has a `write()`."""
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    assert run(file, stream(), "--encode", "chat") == 0
+    assert parse(out.getvalue().encode(), "chat").output_text == TEXT
+
+
+def test_the_end_that_strict_readers_miss(file: Path, capsys: Printed) -> None:
+    """What is found out only when the transport ends is a fault as well."""
+    assert run(file, message(delta("a")), "--strict", "--check") == 1
+    assert "WireError: missing_terminal" in capsys.readouterr().out
+
+
+def test_an_interruption_ends_all(file: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the middle of several captures: those behind are not read."""
+
+    class Interrupted(listing.Brief):
+        """Somebody presses Ctrl-C while the first capture is read."""
+
+        def pause(self) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "Brief", Interrupted)
+    file.write_bytes(message(delta("a")))
+    assert main([str(file), str(file)]) == 1
+    assert capsys.readouterr().out.endswith("\n1 capture: 1 cancelled\n")
+
+
+def test_nothing_said(file: Path, capsys: Printed) -> None:
+    """An empty delta is no text, and an anomaly without an event no place."""
+    assert run(file, message(delta(""), completed("")), "--text") == 0
+    assert capsys.readouterr().out == ""
+    view = checking.Check(Words())
+    view.anomaly(Anomaly(AnomalyCode.SEQUENCE_GAP, "x"), Moment(None, 0))
+    view.one(1, view.found[0])
+    assert "1. sequence_gap\n" in capsys.readouterr().out
+    parser = ResponseParser()
+    captures = [Capture("", [Piece(stream()[:900])]), Capture("", [Piece(stream())])]
+    assert play(captures, parser, listing.Quiet()).response.output_text == TEXT

@@ -60,9 +60,19 @@ class Capture:
         return next((value for key, value in self.headers if key.lower() == name), "")
 
 
-def body_of(capture: Capture) -> bytes:
-    """All that a capture holds, joined."""
-    return b"".join(piece.raw for piece in capture.pieces)
+MOST_AT_ONCE = 1 << 30
+"""Bytes of what has to be held as a whole: archives, and bodies in them when they are decompressed."""
+
+
+def body_of(pieces: Iterable[Piece]) -> bytes:
+    """All pieces, joined. Raises `CaptureError` where they are too large for that."""
+    held, size = [], 0
+    for piece in pieces:
+        held.append(piece.raw)
+        size += len(held[-1])
+        if size > MOST_AT_ONCE:
+            raise CaptureError("it is too large to be read as a whole")
+    return b"".join(held)
 
 
 def member(value: Any, *path: str) -> Any:

@@ -189,6 +189,8 @@ class Command:
                 print()
             ending = self.play(group, view)
             sound = sound and ending.response.outcome is Outcome.COMPLETED and ending.fault is None
+            if ending.interrupted:
+                break
         if brief is not None:
             brief.total(self.passed_over)
         sys.stdout.flush()

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from deltafold.inspector.capture import CaptureError, Piece
+from deltafold.inspector.capture import CaptureError, Piece, body_of
 
 __all__ = ["decompressed", "is_compressed", "whole"]
 
@@ -25,6 +25,10 @@ def is_compressed(head: bytes) -> str:
     if head.startswith(ZSTD):
         return "zstd"
     return "deflate" if head.startswith(ZLIB) else ""
+
+
+SLICE = 1 << 16
+"""Bytes that are decompressed at once."""
 
 
 class Inflater:
@@ -126,7 +130,8 @@ def whole(data: bytes, codings: str, notes: list[str]) -> bytes:
             continue  # whoever kept it has decompressed it, and left the header as it was
         kept: list[str] = []
         try:
-            found = b"".join(piece.raw for piece in decompressed([Piece(data)], coding, kept))
+            slices = (Piece(data[at : at + SLICE]) for at in range(0, len(data), SLICE))
+            found = body_of(decompressed(slices, coding, kept))
         except CaptureError as error:
             if coding == "br" and data.isascii():
                 continue  # brotli has no mark, but does not look like this

@@ -84,19 +84,19 @@ def dechunked(pieces: Iterable[Piece]) -> Iterator[Piece]:
         if not chunked:
             yield Piece(data, piece.time)
             continue
-        out = []
-        while data:
+        out, at = [], 0
+        while at < len(data):
             if left:
-                out.append(data[:left])
-                left, data = left - len(out[-1]), data[len(out[-1]) :]
+                out.append(data[at : at + left])
+                left, at = left - len(out[-1]), at + len(out[-1])
                 continue
-            size = CHUNK_SIZE.match(data)
+            size = CHUNK_SIZE.match(data, at)
             if size is None:
-                held = data
+                held = data[at:]
                 break
-            left, data = int(size[1], 16), data[size.end() :]
+            left, at = int(size[1], 16), size.end()
             if left == 0:  # the last chunk, and trailers
-                data = b""
+                break
         if out:
             yield Piece(b"".join(out), piece.time)
     if held:

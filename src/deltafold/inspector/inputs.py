@@ -27,7 +27,7 @@ from deltafold.wire.ndjson import NDJSONDecoder
 __all__ = ["Form", "captures_in", "form_of", "is_live", "looks_like", "source_pieces", "split_name"]
 
 CHUNK = 65_536
-MOST_LOOKED_AT = 1 << 20
+MOST_LOOKED_AT = 1 << 16
 """Bytes at the beginning of a capture by which its form is found out."""
 SPACE = b" \t\r\n"
 
@@ -228,13 +228,12 @@ def captures_in(name: str, pieces: Iterable[Piece]) -> list[Capture]:
     while form is None:
         piece = next(source, None)
         if piece is None:
-            form = form_of(head, closed=True) or Form.BODY
+            form = form_of(head, closed=True)
             break
         held.append(piece)
-        if len(head) <= MOST_LOOKED_AT:
-            head += piece.raw
+        head += piece.raw
         form = form_of(head, closed=False)
-    return OPEN[form](name, chained(held, source))
+    return OPEN[form or Form.BODY](name, chained(held, source))
 
 
 def chained(held: list[Piece], source: Iterator[Piece]) -> Iterator[Piece]:
@@ -288,7 +287,7 @@ def open_http(name: str, pieces: Iterable[Piece]) -> list[Capture]:
         if piece is not None:
             held += piece.raw
             time = piece.time
-        read = read_head(held.lstrip(SPACE), closed=piece is None)
+        read = read_head(held.lstrip(SPACE), closed=piece is None or len(held) > MOST_LOOKED_AT)
     head, at = read
     capture = Capture(name, (), str(Form.HTTP), head.status, head.headers)
     body: Iterator[Piece] = chained([Piece(held.lstrip(SPACE)[at:], time)], source)
@@ -320,7 +319,7 @@ def unless_plain(pieces: Iterator[Piece], coding: str, notes: list[str]) -> Iter
 
 def open_curl(name: str, pieces: Iterable[Piece]) -> list[Capture]:
     """What `curl -v` wrote, with the body behind."""
-    text, request = without_arrows(body_of(Capture(name, pieces)).decode("utf-8", "surrogateescape"))
+    text, request = without_arrows(body_of(pieces).decode("utf-8", "surrogateescape"))
     found = open_http(name, [Piece(text.encode("utf-8", "surrogateescape"))])
     for capture in found:
         capture.form, capture.request = str(Form.CURL), request
@@ -328,15 +327,15 @@ def open_curl(name: str, pieces: Iterable[Piece]) -> list[Capture]:
 
 
 def open_har(name: str, pieces: Iterable[Piece]) -> list[Capture]:
-    return har(name, json_value(body_of(Capture(name, pieces)), "a HAR file"))
+    return har(name, json_value(body_of(pieces), "a HAR file"))
 
 
 def open_cassette(name: str, pieces: Iterable[Piece]) -> list[Capture]:
-    return cassette(name, json_value(body_of(Capture(name, pieces)), "a VCR cassette"))
+    return cassette(name, json_value(body_of(pieces), "a VCR cassette"))
 
 
 def open_yaml(name: str, pieces: Iterable[Piece]) -> list[Capture]:
-    return cassette(name, yaml_value(body_of(Capture(name, pieces))))
+    return cassette(name, yaml_value(body_of(pieces)))
 
 
 def open_log(name: str, pieces: Iterable[Piece]) -> list[Capture]:

@@ -10,7 +10,7 @@ import attrs
 
 from deltafold.inspector.capture import Capture
 from deltafold.inspector.playing import Ending, Moment
-from deltafold.inspector.words import NAME, Words, fitted, plain, safe
+from deltafold.inspector.words import NAME, Words, fitted, safe
 from deltafold.model.anomalies import Anomaly
 from deltafold.model.events import (
     ArgumentsDelta,
@@ -120,7 +120,7 @@ class Speed:
     def rows(self, ending: Ending) -> list[tuple[str, str]]:
         """The times, and tokens a second from the first text to the last event."""
         if self.first is None or self.last is None:
-            return []
+            return [("time", "not known: nobody noted when the bytes came")]
         told = [f"first event {self.first:.3f} s"]
         if self.first_text is not None:
             told.append(f"first text {self.first_text:.3f} s")
@@ -271,10 +271,8 @@ class Lines(Quiet):
 
     def clock(self, moment: Moment | None, last: Moment | None) -> str:
         """Seconds since the start, and since the line before."""
-        if not self.times:
+        if not self.times or moment is None or moment.time is None:
             return ""
-        if moment is None or moment.time is None:
-            return " " * 18
         gap = moment.time - (self.before or 0.0)
         self.before = last.time if last is not None else moment.time
         return f"{moment.time:9.3f} {f'+{gap:.3f}' if gap >= 0.0005 else '':>8} "
@@ -341,7 +339,7 @@ class Records(Quiet):
         self.put(event.to_dict(), moment)
 
     def anomaly(self, anomaly: Anomaly, moment: Moment) -> None:
-        told = plain(anomaly)
+        told = attrs.asdict(anomaly)
         self.put({"anomaly": told.pop("code"), **told}, moment)
 
     def put(self, told: dict[str, Any], moment: Moment) -> None:
@@ -393,9 +391,8 @@ class Text(Quiet):
 
     def put(self, text: str) -> None:
         """Text, harmless on a terminal."""
-        if text:
-            self.last = text[-1]
-            sys.stdout.write("".join(map(harmless, text)) if self.terminal else text)
+        self.last = text[-1:] or self.last
+        sys.stdout.write("".join(map(harmless, text)) if self.terminal else text)
 
     def pause(self) -> None:
         sys.stdout.flush()

@@ -37,6 +37,8 @@ ARROWED = re.compile(
 FOUND = re.compile(rf"(?P<before> .*? ) (?<![\w\"'.:/]) (?: {PAYLOAD} ) \s* [,)]? \s* \Z", re.VERBOSE)
 SENT = re.compile(r"(?:[>→↑⇒]|\bsen[dt]\b|\bout\b)", re.IGNORECASE)
 DAY = 86_400.0
+MOST_LINES = 100
+"""Lines of one event's data that are looked at for their end."""
 
 TIMES = ("time", "ts", "timestamp", "t", "elapsed", "at")
 PAYLOADS = ("data", "payload", "message", "chunk", "body", "text", "raw", "line")
@@ -63,6 +65,7 @@ class Log:
         time = self.time_of(stamp) if stamp else (None if self.first is None else self.last)
         rest = line[stamp.end() :] if stamp else line
         if not rest.strip():
+            self.data = []
             return Piece(b"\n", time)
         arrow = ARROWED.match(rest)
         if arrow:
@@ -95,16 +98,21 @@ class Log:
             return Piece(text.encode(), time)
 
     def framed(self, field: str) -> bytes:
-        """A field as a line; behind data that are whole, the end of the event, which many logs leave out."""
+        """A field as a line, with the end of its event, which many logs leave out.
+
+        It is put behind data that are whole, and before what can only be another event.
+        """
         name, _, value = field.partition(":")
-        if name != "data":
-            return f"{field}\n".encode()
-        self.data.append(value.removeprefix(" "))
-        joined = "\n".join(self.data)
-        if is_whole(joined):
-            self.data = []
-            return f"{field}\n\n".encode()
-        return f"{field}\n".encode()
+        value = value.removeprefix(" ")
+        ended = ""
+        if self.data and (name != "data" or (value.startswith("{") and is_whole(value))):
+            ended, self.data = "\n", []
+        if name == "data":
+            self.data.append(value)
+            if len(self.data) <= MOST_LINES and is_whole("\n".join(self.data)):
+                self.data = []
+                field += "\n"
+        return f"{ended}{field}\n".encode()
 
     def time_of(self, stamp: re.Match[str]) -> float:
         """Seconds since the first line."""
@@ -127,8 +135,8 @@ class Log:
 
     def notes(self) -> list[str]:
         """What was not taken."""
-        told = [(self.passed_over, "are no part of the stream"), (self.sent, "were sent by the client")]
-        return [f"{count} line{'s' * (count > 1)} that {why}" for count, why in told if count]
+        told = [(self.passed_over, "no part of the stream"), (self.sent, "sent by the client")]
+        return [f"{why}: {count} line{'s' * (count > 1)}" for count, why in told if count]
 
 
 def date_of(text: str) -> float:
@@ -188,7 +196,10 @@ def is_record(value: Any) -> bool:
     if not isinstance(value, dict) or payload_of(value) is None:
         return False
     timed = any(isinstance(value.get(name), (int, float, str)) for name in TIMES)
-    return way_of(value) is not None or timed
+    said = payload_of(value)
+    # A time stands beside the message of an error as well.
+    streamed = isinstance(said, dict) or said.startswith(("{", "[", "data:", "event:", "id:", ":"))
+    return way_of(value) is not None or (timed and streamed)
 
 
 def payload_of(record: dict[str, Any]) -> Any:
@@ -221,8 +232,8 @@ def record_pieces(records: Iterable[Any], notes: list[str]) -> Iterator[Piece]:
             yield Piece(said if isinstance(said, str) else json.dumps(said), time)
         elif isinstance(said, str):
             yield Piece(said.encode("utf-8", "surrogatepass"), time)
-    told = [(sent, "were sent by the client"), (odd, "hold no payload")]
-    notes += [f"{count} record{'s' * (count > 1)} that {why}" for count, why in told if count]
+    told = [(sent, "sent by the client"), (odd, "without a payload")]
+    notes += [f"{why}: {count} record{'s' * (count > 1)}" for count, why in told if count]
 
 
 class Clock:

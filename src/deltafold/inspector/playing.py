@@ -39,6 +39,8 @@ class Ending:
     """Bytes of all connections."""
     moment: Moment
     fault: WireError | None = None
+    interrupted: bool = False
+    """Whether Ctrl-C ended it."""
     notes: tuple[str, ...] = ()
 
 
@@ -80,8 +82,8 @@ def play(captures: Iterable[Capture], parser: ResponseParser, view: View) -> End
     else:
         fault = player.stop()
     response = parser.response
-    moment = player.moment()
-    ending = Ending(response, parser.anomaly_count, moment.offset, moment, fault, tuple(notes))
+    moment, size = player.moment(), parser.bytes_fed + player.payload_bytes
+    ending = Ending(response, parser.anomaly_count, size, moment, fault, player.interrupted, tuple(notes))
     view.end(ending)
     return ending
 
@@ -89,7 +91,7 @@ def play(captures: Iterable[Capture], parser: ResponseParser, view: View) -> End
 def refused(capture: Capture, view: View) -> Ending:
     """Shows a request that was refused: there is no stream, but a status, headers and a body."""
     try:
-        body = body_of(capture)
+        body = body_of(capture.pieces)
     except CaptureError as fault:
         body = b""
         capture.notes.append(str(fault))

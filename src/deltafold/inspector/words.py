@@ -16,7 +16,7 @@ from deltafold.model.events import Event
 from deltafold.model.items import CustomToolCall, FunctionCall, Item, Message, Reasoning
 from deltafold.model.response import Response, Usage
 
-__all__ = ["NAME", "WORD", "Words", "columns", "fitted", "plain", "safe"]
+__all__ = ["NAME", "WORD", "Words", "columns", "fitted", "safe"]
 
 SHOWN = 100
 """Characters of one value on a line."""
@@ -31,17 +31,6 @@ WORD = re.compile(r"[\w.:/@+ -]{1,80}")
 def safe(text: str) -> str:
     """Text as it is, unless it holds what a terminal could take for a command."""
     return text if text.isprintable() else repr(text)
-
-
-def plain(value: Any) -> Any:
-    """A value of an event as JSON values."""
-    if hasattr(value, "to_dict"):
-        return value.to_dict()
-    if attrs.has(type(value)):
-        return {field.name: plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
-    if isinstance(value, tuple):
-        return [plain(entry) for entry in value]
-    return value
 
 
 def dumped(value: Any, indent: int | None = None) -> str:
@@ -129,7 +118,7 @@ class Words:
             return self.error(value)
         if attrs.has(type(value)):  # an item or part
             return self.words(*(getattr(value, name, None) for name in ("type", "name", "call_id", "id")))
-        text = self.json(plain(value))
+        text = self.json(value)
         return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters)"
 
     def event(self, event: Event, count: int = 1, text: tuple[str, int] | None = None) -> tuple[str, str]:
@@ -144,8 +133,7 @@ class Words:
         for field in attrs.fields(type(event)):
             value = getattr(event, field.name)
             if field.name in LONG and text is not None:
-                if text[1]:
-                    values.append(self.cut(*text))
+                values.append(self.cut(*text))
             elif field.repr is False or value in (None, "") or isinstance(value, Response):
                 continue
             elif field.name.endswith("_index"):
