@@ -291,6 +291,28 @@ def test_results_in_parts_of_the_target() -> None:
     assert (turn.losses, google.losses) == ((), ())
 
 
+@pytest.mark.parametrize(
+    ("dialect", "output", "told"),
+    [
+        ("responses", "", ""),
+        ("responses", [], []),
+        ("responses", "[]", "[]"),
+        ("chat", "", ""),
+        ("chat", [], ""),
+        ("anthropic", "", ""),
+        ("anthropic", [], []),
+        ("gemini", "", {"output": ""}),
+        ("gemini", [], {"output": ""}),
+        ("gemini", "[]", {"output": "[]"}),
+    ],
+)
+def test_empty_results(dialect: str, output: Any, told: Any) -> None:
+    """What the caller gave, as far as the API has it."""
+    text = json.dumps(next_turn(responses(call()), dialect, [ToolResult("call_1", output)]).items[-1])
+    key = {"responses": "output", "chat": "content", "anthropic": "content", "gemini": "response"}[dialect]
+    assert f'"{key}": {json.dumps(told)}' in text
+
+
 def test_hosted_calls_without_a_result() -> None:
     """After a failure nothing is missed."""
     asked = {"type": "local_shell_call", "id": "lsh_1", "status": "completed", "action": {}}

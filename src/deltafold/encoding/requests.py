@@ -160,6 +160,8 @@ def chatgpt_request(request: JSON, access_token: str, account_id: str) -> ChatGP
             losses.lose(LossCode.FIELD_NOT_SUPPORTED, key)
     given = body.get("input", [])
     take_instructions(body, [{"role": "user", "content": given}] if isinstance(given, str) else given, losses)
+    if body.get("store") is True:
+        losses.lose(LossCode.VALUE_CHANGED, "store", "the backend stores nothing")
     body["store"] = False
     body["stream"] = True
     include = body.get("include", [])

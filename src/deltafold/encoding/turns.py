@@ -264,6 +264,7 @@ def result_block(result: ToolResult, index: int, call: Call, dialect: str) -> Bl
         custom=isinstance(call, CustomToolCall),
         content=[block for block in content if block.kind != "text" or block.text],
         is_error=result.is_error,
+        is_empty_list=output == [] or output == (),
     )
 
 

@@ -122,6 +122,8 @@ class Block(Shown):
     """Of another block: the whole of it."""
     more: JSON = attrs.field(factory=dict)
     """Members that the kind has no field for, by their paths below `path`."""
+    is_empty_list: bool = False
+    """Whether the content of a result is an array without entries, and no empty text."""
 
 
 @attrs.define(repr=False)

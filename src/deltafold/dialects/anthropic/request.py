@@ -458,7 +458,7 @@ def fit(ident: str) -> str:
 
 def write_result(block: Block, losses: Losses) -> JSON:
     losses.result(block, errors=True)
-    content = text_or_parts(write_content(block.content, MEDIA, losses))
+    content = [] if block.is_empty_list else text_or_parts(write_content(block.content, MEDIA, losses))
     made: JSON = {"type": "tool_result", "tool_use_id": fit(block.id), "content": content}
     return {**made, "is_error": True} if block.is_error else made
 

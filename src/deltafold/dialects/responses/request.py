@@ -368,7 +368,7 @@ def fit(ident: str) -> str:
 
 def write_result(block: Block, losses: Losses) -> JSON:
     losses.result(block)
-    output = write_content(block.content, losses)
+    output = [] if block.is_empty_list else write_content(block.content, losses)
     return {"type": RESULTS[block.custom], "call_id": fit(block.id), "output": output}
 
 
@@ -473,14 +473,14 @@ def response_turn(response: Response, choice: int, whole: frozenset[int], losses
         if item.type in CALLS and index not in whole:
             skipped = True
             continue
-        if not isinstance(item.to_dict().get("type"), str):
+        told = own_item(item.to_dict())
+        if not isinstance(told.get("type"), str):
             why = "an item whose type is no text cannot go back"
             losses.lose(LossCode.CONTENT_NOT_SUPPORTED, f"output[{index}]", why)
             skipped = True
             continue
         items += waiting
         waiting = []
-        told = own_item(item.to_dict())
         if bare:
             told.pop("id", None)
         items.append(told)
@@ -492,7 +492,7 @@ def response_turn(response: Response, choice: int, whole: frozenset[int], losses
 def own_item(item: JSON) -> JSON:
     """An item of an output as input."""
     kind = item.get("type")
-    if kind not in CALLS and kind not in ("message", "reasoning"):
+    if kind not in ("message", "reasoning", *CALLS):
         if kind == "code_interpreter_call":
             item.setdefault("outputs", None)  # required, and null where the request did not ask for them
         return item  # whole: null means something in some of them
