@@ -51,7 +51,7 @@ from real_clients.stage import (
 
 HERE: Final = Path(__file__).parent
 PAGE: Final = ROOT / "docs" / "clients.md"
-TABLE: Final = re.compile(r"(<!-- surveyed -->\n\n).*?(\n<!-- end: surveyed -->)", re.DOTALL)
+TABLE: Final = re.compile(r"(<!-- surveyed -->\n\n).*?(<!-- end: surveyed -->)", re.DOTALL)
 SHELL: Final = f"echo '{RESULT}'"
 """What a program that runs commands is asked to run."""
 
@@ -460,7 +460,7 @@ def write(made: dict[str, str]) -> None:
     }
     known.update(made)
     lines = "".join(known[client.name] for client in CLIENTS if client.name in known)
-    PAGE.write_text(TABLE.sub(lambda found: found[1] + head + lines + found[2], page), encoding="utf-8")
+    PAGE.write_text(TABLE.sub(lambda found: f"{found[1]}{head}{lines}\n{found[2]}", page), encoding="utf-8")
 
 
 def main() -> int:
