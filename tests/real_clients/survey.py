@@ -273,7 +273,7 @@ def opencode(client: Client, folder: Path, home: Path, base: str, play: Play) ->
             *("-m", f"gateway/{model}", "hi"),
         ],
         home,
-        timeout=25 if play.scenario in ("error", "cut") else 180,  # it goes on for minutes
+        timeout=60 if play.scenario in ("error", "cut") else 180,  # it goes on for minutes
         XDG_DATA_HOME=str(home / "data"),
         XDG_CONFIG_HOME=str(home / "config"),
         XDG_CACHE_HOME=str(folder / "cache"),
