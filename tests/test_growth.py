@@ -17,8 +17,10 @@ from typing import Any
 import pytest
 
 import deltafold
-from deltafold import ResponseParser
+from deltafold import ResponseParser, StreamEncoder
 from deltafold.model.errors import LimitExceeded
+from deltafold.registry import DIALECTS
+from runs import THOROUGH
 
 HERE = str(Path(deltafold.__file__).parent)
 JSON = dict[str, Any]
@@ -409,6 +411,8 @@ def in_one_event(payloads: list[JSON]) -> list[bytes]:
     return [b"data: " + b"".join(json.dumps(told).encode() for told in payloads) + b"\n\n"]
 
 
+ALL = [(dialect, what) for dialect in SHAPES for what in SHAPES[dialect]]
+
 WAYS: dict[str, Callable[[list[JSON]], list[Any]]] = {
     "one by one": frames,
     "at once": lambda payloads: [b"".join(frames(payloads))],
@@ -435,15 +439,49 @@ def play(dialect: str, chunks: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(
-    ("dialect", "what"), [(dialect, what) for dialect in SHAPES for what in SHAPES[dialect]]
-)
+@pytest.mark.parametrize(("dialect", "what"), ALL)
 def test_law_7_linear(dialect: str, what: str, way: str) -> None:
     """Twice as many take twice the work: the increments say so, without what a stream costs by itself."""
     make, cut = SHAPES[dialect][what], WAYS[way]
     play(dialect, cut(make(24)))  # what is imported or compiled at first use is no work of the stream's
     small, middle, large = (work(lambda size=size: play(dialect, cut(make(size)))) for size in (24, 48, 96))
     assert large - middle <= 2.3 * (middle - small)
+
+
+WRITTEN = [
+    (dialect, what, target)
+    for number, (dialect, what) in enumerate(ALL)
+    for target in (DIALECTS if THOROUGH else DIALECTS[number % 4 : number % 4 + 1])
+]
+"""Every shape on every wire; in a short run each on one of them."""
+
+
+@pytest.mark.parametrize(("dialect", "what", "target"), WRITTEN)
+def test_writing_is_linear(dialect: str, what: str, target: str) -> None:
+    """What an encoder does and what it writes grow with the events that it is given."""
+
+    def events_of(size: int) -> list[Any]:
+        parser, found = ResponseParser(dialect), []
+        try:
+            for data in frames(SHAPES[dialect][what](size)):
+                parser.feed(data)
+                found += parser.events()
+            parser.close()
+            found += parser.events()
+        except LimitExceeded:
+            pass
+        return found
+
+    def write(events: list[Any]) -> int:
+        encoder = StreamEncoder(target)
+        return sum(len(encoder.encode(event)) for event in events)
+
+    several = [events_of(size) for size in (24, 48, 96)]
+    write(several[0])
+    small, middle, large = (work(lambda events=events: write(events)) for events in several)
+    assert large - middle <= 2.3 * (middle - small) + 200
+    small, middle, large = map(write, several)
+    assert large - middle <= 2.3 * (middle - small) + 200
 
 
 @pytest.mark.parametrize("blank", [b" ", b"\n", b"\r"])
