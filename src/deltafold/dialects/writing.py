@@ -724,8 +724,6 @@ class Writer:
                 item.pieces = [event.text]
             else:
                 item.values[event.kind, event.part_index or 0] = [event.text]
-            if not item.skipped:
-                self.value_replaced(item, event)
         elif kind is e.AnnotationAdded:
             if not item.skipped:
                 self.annotation(item, item.parts["content", event.content_index], event)
@@ -1015,9 +1013,6 @@ class Writer:
 
     def value_finished(self, item: WrittenItem, event: e.ValueFinished) -> None:
         """A value is whole."""
-
-    def value_replaced(self, item: WrittenItem, event: e.ValueReplaced) -> None:
-        """A value is another one than was streamed."""
 
     def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:
         """A part of a message gets an annotation."""

@@ -136,7 +136,10 @@ LOSSES: dict[LossCode, LossRule] = {
         "The request goes on with a conversation or an item that its server has stored.",
         "What is stored is missing in the request.",
     ),
-    _C.CALL_NOT_WHOLE: LossRule("The call had not come whole.", "It is left out and wants no result."),
+    _C.CALL_NOT_WHOLE: LossRule(
+        "The call had not come whole.",
+        "It is left out and wants no result; what a stream had written of it stands.",
+    ),
 }
 
 
