@@ -200,3 +200,20 @@ def test_placeholders_for_the_signatures_of_foreign_calls() -> None:
     ]
     elsewhere = convert_request({"messages": messages}, "chat", "responses", placeholder_signatures=True)
     assert "signature" not in str(elsewhere.request)
+
+
+def test_schemas_that_do_not_count() -> None:
+    """One of two is said; with another type of answer none is. The others are lost by their names."""
+    text = {"type": "STRING"}
+    both = {"responseSchema": text, "responseJsonSchema": {"type": "string"}}
+    made = of({"generationConfig": both})
+    assert made.request["response_format"]["json_schema"]["schema"] == {"type": "string"}
+    assert [loss.path for loss in made.losses] == ["generationConfig.responseSchema"]
+    made = of({"generationConfig": {"responseMimeType": "text/x.enum", "responseSchema": text}})
+    assert {loss.path for loss in made.losses} == {
+        "generationConfig.responseMimeType",
+        "generationConfig.responseSchema",
+    }
+    declared = {"name": "w", "parameters": {"type": "OBJECT"}, "parametersJsonSchema": {"type": "object"}}
+    made = of({"tools": [{"functionDeclarations": [declared]}]})
+    assert [loss.path for loss in made.losses] == ["tools[0].functionDeclarations[0].parameters"]

@@ -227,10 +227,9 @@ def read_tool(tool: JSON, path: str, read: Request) -> None:
             continue
         for told, there in objects_in(value, where):
             declaration = camel(told, there)
-            schema = declaration.pop("parameters", None)
-            if declaration.get("parametersJsonSchema") is None and schema is not None:
-                schema = lower_types(object_at(schema, f"{there}.parameters"))
-                declaration["parametersJsonSchema"] = schema
+            if declaration.get("parametersJsonSchema") is None and declaration.get("parameters") is not None:
+                schema = object_at(declaration.pop("parameters"), f"{there}.parameters")
+                declaration["parametersJsonSchema"] = lower_types(schema)
             read.tools.append(read_function(declaration, there, "parametersJsonSchema"))
 
 
@@ -298,16 +297,18 @@ def read_settings(request: JSON) -> dict[str, Setting]:
 def read_format(config: JSON, settings: dict[str, Setting]) -> None:
     path = "generationConfig"
     word = config.get("responseMimeType")
-    schema = config.get("responseJsonSchema")
-    if schema is None and config.get("responseSchema") is not None:
-        schema = lower_types(config["responseSchema"])
-    if schema is not None and word in (None, "application/json"):
-        format = {"type": "json_schema", "schema": object_at(schema, f"{path}.responseJsonSchema")}
-        settings["format"] = Setting(format, f"{path}.responseJsonSchema")
+    schemas = [key for key in ("responseJsonSchema", "responseSchema") if config.get(key) is not None]
+    if schemas and word in (None, "application/json"):
+        key = schemas.pop(0)
+        schema = object_at(config[key], f"{path}.{key}")
+        schema = lower_types(schema) if key == "responseSchema" else schema
+        settings["format"] = Setting({"type": "json_schema", "schema": schema}, f"{path}.{key}")
     elif word == "application/json":
         settings["format"] = Setting({"type": "json_object"}, f"{path}.responseMimeType")
     elif word not in (None, "text/plain"):
         settings["gemini responseMimeType"] = Setting(word, f"{path}.responseMimeType")
+    for key in schemas:
+        settings[f"gemini {key}"] = Setting(config[key], f"{path}.{key}")
 
 
 # ------------------------------------------------------------------------------------------------ writing
