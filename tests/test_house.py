@@ -45,7 +45,7 @@ encoding: encoder response_writer requests turns
 bridges: openai anthropic google
 __init__
 testing: payloads anthropic gemini builder damage __init__ strategies
-inspector: capture compression http_text log_lines archives inputs
+inspector: capture looks compression http_text log_lines archives inputs
 inspector: redaction words playing listing checking writing tape drawing page_style page progress command
 __main__
 """

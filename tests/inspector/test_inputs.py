@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import pytest
 
 from deltafold import parse
-from deltafold.inspector import archives, compression, http_text, inputs
+from deltafold.inspector import archives, compression, http_text, inputs, looks
 from deltafold.inspector import capture as capture_module
 from deltafold.inspector.capture import Capture, CaptureError, Piece
 from deltafold.inspector.command import main
@@ -116,7 +116,7 @@ def test_a_message_of_several_forms() -> None:
 @pytest.mark.parametrize(
     ("data", "name"),
     [
-        *inputs.FOREIGN,
+        *looks.FOREIGN,
         (b"a" * 257 + b"ustar\0", "tar"),
         (b"== Info: Trying\n<= Recv header, 5 bytes", "trace of curl"),
         (b"10:00:00.1 => Send header, 5 bytes", "trace of curl"),
@@ -552,3 +552,34 @@ def test_a_refusal_that_cannot_be_decompressed(monkeypatch: pytest.MonkeyPatch) 
     assert ending.response.error is not None
     assert ending.response.error.kind == "rate_limited"
     assert "install brotli" in ending.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b'{"model":"gpt-5","messages":[],"stream":true}', "the body of a request, not of a response"),
+        (b'{"name":"x","a b":1}', "JSON of no API that is known, with name"),
+        (b"{}", "JSON of no API that is known"),
+        (b"[1, 2]", "JSON, a list"),
+        (b"17", "JSON, one value"),
+        (b"<!DOCTYPE html><title>no</title>", "a page of HTML"),
+        (b"<rss/>", "XML"),
+        (b"\xef\xbb\xbfhello world", "plain text"),
+        (b"\x00\x01\xff" * 50, "binary data"),
+        (b"{broken", "JSON that is damaged, or too long to be looked at"),
+        (b"[" * 100_000, "JSON that is damaged, or too long to be looked at"),
+        (b"  ", "nothing at all"),
+    ],
+)
+def test_what_a_body_looks_like(data: bytes, name: str) -> None:
+    """A body that holds no response is named for what it looks like."""
+    assert looks.appearance(data) == name
+    ending = played(found_in(data)[0])
+    if ending.response.outcome == "failed":
+        assert f"it looks like {name}" in ending.notes
+
+
+def test_a_body_in_many_pieces_is_looked_at_from_its_beginning() -> None:
+    """As much of a body as its name wants is kept, and no more."""
+    ending = play([Capture("", [Piece(b"<html>" + b" " * 70_000), Piece(b"x")])], ResponseParser(), Quiet())
+    assert ending.notes == ("it looks like a page of HTML",)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import deltafold
-from deltafold import Anomaly, AnomalyCode, ResponseParser, parse
+from deltafold import Anomaly, AnomalyCode, ResponseParser, TextDelta, parse
 from deltafold.inspector import checking, command, listing, progress
 from deltafold.inspector.capture import Capture, Piece
 from deltafold.inspector.command import main
@@ -590,3 +590,25 @@ def test_nothing_said(file: Path, capsys: Printed) -> None:
     parser = ResponseParser()
     captures = [Capture("", [Piece(stream()[:900])]), Capture("", [Piece(stream())])]
     assert play(captures, parser, listing.Quiet()).response.output_text == TEXT
+
+
+def test_a_report_on_several_connections(file: Path, capsys: Printed) -> None:
+    """What was found on each connection is in one report."""
+    first = message(delta("a"), "{bad")
+    file.write_bytes(first)
+    other = file.with_name("other")
+    other.write_bytes(first + frame("{bad") + frame(completed("a")))
+    assert main(["--check", "--join", str(file), str(other)]) == 1
+    assert capsys.readouterr().out.count("malformed_json: ") >= 2
+
+
+def test_gaps_while_a_run_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line of a run that goes on does not count as the line before."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    view = listing.Lines(Words(), times=True, live=True)
+    for time in (1.0, 1.5):
+        view.event(TextDelta(0, 0, "x"), Moment(time, 0))
+        view.pause()
+    view.settle()
+    assert terminal.written.splitlines()[-1].startswith("\x1b[K    1.000   +1.000   TextDelta x2")

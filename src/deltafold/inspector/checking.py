@@ -34,16 +34,14 @@ class Check(Quiet):
         self.events = 0
         self.ends: list[int] = []
         self.size = 0
-        self.refused = False
+        self.reports = 0
         self.sound = True
+        """Whether nothing was found in any response so far."""
 
     def begin(self, capture: Capture) -> None:
         self.capture = capture
-        self.found = []
-        self.events = 0
-        self.ends = []
+        self.ends = []  # places are those in a connection
         self.size = 0
-        self.refused = capture.is_refused
 
     def arrived(self, data: bytes, moment: Moment) -> None:
         at = data.find(b"\n")
@@ -73,14 +71,17 @@ class Check(Quiet):
 
     def end(self, ending: Ending) -> None:
         response, words = ending.response, self.words
+        if self.reports:
+            print()
+        self.reports += 1
         count = ending.anomalies + (ending.fault is not None)
-        if self.refused:
+        if self.capture.is_refused:
             told = f"no stream to check: HTTP {self.capture.status}"
         elif count:
             told = numbered(count, "deviation")
         else:
             told = "conformant"
-        self.sound = self.sound and not count and not self.refused
+        self.sound = self.sound and not count and not self.capture.is_refused
         wire = response.dialect or "no wire known"
         print(f"{safe(self.capture.name)}: {told} ({wire}, {self.events} events, {ending.size} bytes)")
         if response.error is not None:
@@ -95,6 +96,8 @@ class Check(Quiet):
         for note in ending.notes:
             print(f"note    {safe(note)}")
         sys.stdout.flush()
+        self.found = []
+        self.events = 0
 
     def one(self, number: int, found: Found) -> None:
         """One deviation."""

@@ -19,7 +19,7 @@ from deltafold.inspector.checking import Check
 from deltafold.inspector.inputs import captures_in, is_live, source_pieces, split_name
 from deltafold.inspector.listing import Brief, Final, Lines, Records, Text
 from deltafold.inspector.page import Drawing
-from deltafold.inspector.playing import Ending, View, play
+from deltafold.inspector.playing import View, play
 from deltafold.inspector.progress import Progress
 from deltafold.inspector.words import Words
 from deltafold.inspector.writing import Writing
@@ -90,9 +90,12 @@ class Command:
         self.options = options
         self.words = Words(redact=options.redact)
         self.opened = ExitStack()
+        self.view: View | None = None
+        self.several = False
+        self.live = False
+        self.sound = True
         self.unreadable = False
         self.passed_over = 0
-        self.live = False
         self.progress: list[Progress] = []
 
     def fail(self, message: str) -> NoReturn:
@@ -108,47 +111,44 @@ class Command:
 
     # -------------------------------------------------------------------------------------------- input
 
-    def captures(self) -> list[Capture]:
-        """All that is to be shown."""
-        names = self.options.files or ["-"]
-        found: list[Capture] = []
-        for name in names:
-            try:
-                found += self.captures_of(name, alone=len(names) == 1)
-            except CaptureError as error:
-                self.complain(name, str(error))
-            except OSError as error:
-                if len(names) == 1:
-                    self.fail(str(error))
-                self.complain(name, error.strerror or str(error))
-        return found
+    def captures_of(self, name: str) -> list[Capture]:
+        """The captures that an argument names; none, and a complaint, where they cannot be read."""
+        path, number = split_name(name)
+        try:
+            found = self.captures_in(path)
+            if number is not None:
+                if not 1 <= number <= len(found):
+                    raise CaptureError(f"there is no #{number}: it holds {len(found)}")
+                return [found[number - 1]]
+            streams = [capture for capture in found if capture.is_stream or len(found) == 1]
+            self.passed_over += len(found) - len(streams)
+            if not streams:
+                raise CaptureError("it holds no exchange with a model")
+            return streams
+        except CaptureError as error:
+            self.complain(name, str(error))
+        except OSError as error:
+            if not self.several:
+                self.fail(str(error))
+            self.complain(name, error.strerror or str(error))
+        return []
 
     def complain(self, name: str, why: str) -> None:
         """Says that something cannot be read."""
         self.unreadable = True
         print(f"deltafold: {name if name.isprintable() else ascii(name)}: {why}", file=sys.stderr)
 
-    def captures_of(self, name: str, *, alone: bool) -> list[Capture]:
-        """The captures of a file. Raises `CaptureError` and `OSError`."""
-        path, number = split_name(name)
+    def captures_in(self, path: str) -> list[Capture]:
+        """All that a file holds. Raises `CaptureError` and `OSError`."""
         source = self.source(path)
         live = is_live(source)
         self.live = self.live or live
-        progress = Progress(source, wanted=not sys.stdout.isatty() or self.is_short())
+        options = self.options
+        is_short = options.final or options.check or options.html
+        progress = Progress(source, wanted=is_short or not sys.stdout.isatty())
         self.progress.append(progress)
-        clock = time.monotonic if live and self.wants_times() else None
-        found = captures_in(path, source_pieces(source, clock, progress.add))
-        if number is not None:
-            if not 1 <= number <= len(found):
-                raise CaptureError(f"there is no #{number}: it holds {len(found)}")
-            return [found[number - 1]]
-        if len(found) > 1:
-            streams = [capture for capture in found if capture.is_stream]
-            self.passed_over += len(found) - len(streams)
-            found = streams
-        if not found:
-            raise CaptureError("it holds no exchange with a model")
-        return found
+        clock = time.monotonic if live and (options.time or options.html) else None
+        return captures_in(path, source_pieces(source, clock, progress.add))
 
     def source(self, path: str) -> Any:
         """What is read. Raises `OSError`."""
@@ -160,61 +160,60 @@ class Command:
             raise IsADirectoryError(21, "it is a directory: name the files in it", path)
         return self.opened.enter_context(open(path, "rb"))
 
-    def is_short(self) -> bool:
-        """Whether little is printed while a capture is read."""
-        return bool(self.options.final or self.options.check or self.options.html)
-
-    def wants_times(self) -> bool:
-        """Whether the time at which bytes arrive is to be noted."""
-        return bool(self.options.time or self.options.html)
-
     # ------------------------------------------------------------------------------------------- output
 
     def run(self) -> int:
         """Shows everything; the exit status."""
-        self.parser()
-        if self.options.redact and (self.options.text or self.options.encode):
+        options = self.options
+        self.parser()  # which knows whether there is such a dialect
+        if options.redact and (options.text or options.encode):
             self.fail("--redact has nothing to say with --text and --encode, which write text")
-        captures = self.captures()
-        groups = [captures] if self.options.join else [[capture] for capture in captures]
-        brief: Brief | None = None
-        if len(groups) > 1:
-            self.check_several()
-            if not self.options.check:
-                brief = Brief(self.words, colour=wants_colour(), width=width_of_terminal())
-        view = brief or self.view()
-        sound = True
-        for number, group in enumerate(groups if captures else []):
-            if number and self.options.check:
-                print()
-            ending = self.play(group, view)
-            sound = sound and ending.response.outcome is Outcome.COMPLETED and ending.fault is None
-            if ending.interrupted:
-                break
-        if brief is not None:
-            brief.total(self.passed_over)
+        names = options.files or ["-"]
+        self.several = len(names) > 1
+        if options.join:
+            captures = [capture for name in names for capture in self.captures_of(name)]
+            self.several = False
+            self.show_all([captures] if captures else [])
+        else:
+            for name in names:
+                captures = self.captures_of(name)
+                self.several = self.several or len(captures) > 1
+                if not self.show_all([[capture] for capture in captures]):
+                    break
+                self.opened.close()
+        if isinstance(self.view, Brief):
+            self.view.total(self.passed_over)
         sys.stdout.flush()
-        if isinstance(view, Check):
-            sound = view.sound
         if self.unreadable:
             return WRONG_USAGE
-        return COMPLETED if sound else OTHER_END
+        return COMPLETED if self.sound else OTHER_END
 
-    def check_several(self) -> None:
-        """Some shapes are for one response."""
+    def show_all(self, responses: list[list[Capture]]) -> bool:
+        """Shows responses, each of one connection or more. Whether nobody pressed Ctrl-C."""
+        for captures in responses:
+            if self.view is None:
+                self.view = self.view_of_several() if self.several else self.view_of_one()
+            try:
+                ending = play(captures, self.parser(), self.view)
+            finally:
+                for progress in self.progress:
+                    progress.done()
+            completed = ending.response.outcome is Outcome.COMPLETED and ending.fault is None
+            self.sound = self.view.sound if isinstance(self.view, Check) else self.sound and completed
+            if ending.interrupted:
+                return False
+        return True
+
+    def view_of_several(self) -> View:
+        """The views that can show several responses."""
         for shape in ("text", "json", "final", "html", "encode"):
             if getattr(self.options, shape):
                 self.fail(f"--{shape} is for one capture: name one, or one entry of an archive with #n")
+        if self.options.check:
+            return Check(self.words)
+        return Brief(self.words, colour=wants_colour(), width=width_of_terminal())
 
-    def play(self, group: list[Capture], view: View) -> Ending:
-        """One response."""
-        try:
-            return play(group, self.parser(), view)
-        finally:
-            for progress in self.progress:
-                progress.done()
-
-    def view(self) -> View:
+    def view_of_one(self) -> View:
         """What the options want to see."""
         options = self.options
         if options.json:

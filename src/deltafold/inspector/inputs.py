@@ -21,44 +21,17 @@ from deltafold.inspector.capture import Capture, CaptureError, Piece, body_of
 from deltafold.inspector.compression import decompressed, is_compressed
 from deltafold.inspector.http_text import dechunked, read_head, without_arrows
 from deltafold.inspector.log_lines import Log, is_log_line, is_record, lines_of, record_pieces
+from deltafold.inspector.looks import foreign
 from deltafold.wire.json_array import JSONArrayDecoder
 from deltafold.wire.ndjson import NDJSONDecoder
 
-__all__ = ["Form", "captures_in", "form_of", "is_live", "looks_like", "source_pieces", "split_name"]
+__all__ = ["Form", "captures_in", "form_of", "is_live", "source_pieces", "split_name"]
 
 CHUNK = 65_536
 MOST_LOOKED_AT = 1 << 16
 """Bytes at the beginning of a capture by which its form is found out."""
 SPACE = b" \t\r\n"
 
-FOREIGN = (
-    (b"%PDF", "a PDF document"),
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"GIF8", "a GIF image"),
-    (b"PK\x03\x04", "a ZIP archive: unpack it first (a .saz of Fiddler is one too)"),
-    (b"7z\xbc\xaf", "a 7-Zip archive: unpack it first"),
-    (b"BZh", "bzip2: decompress it first"),
-    (b"\xfd7zXZ", "xz: decompress it first"),
-    (b"\x04\x22\x4d\x18", "lz4: decompress it first"),
-    (b"\x7fELF", "a program"),
-    (b"MZ\x90", "a Windows program"),
-    (b"SQLite format 3\0", "an SQLite database"),
-    (b"\xd4\xc3\xb2\xa1", "a packet capture (pcap): export the HTTP body, or the exchange as HAR"),
-    (b"\xa1\xb2\xc3\xd4", "a packet capture (pcap): export the HTTP body, or the exchange as HAR"),
-    (b"\x4d\x3c\xb2\xa1", "a packet capture (pcap): export the HTTP body, or the exchange as HAR"),
-    (b"\x0a\x0d\x0d\x0a", "a packet capture (pcapng): export the HTTP body, or the exchange as HAR"),
-    (b"PAR1", "a Parquet file"),
-    (b"\x93NUMPY", "a NumPy array"),
-    (b"\x80\x04\x95", "a Python pickle"),
-    (b"OggS", "Ogg audio"),
-    (b"RIFF", "a RIFF file (WAV, WebP)"),
-    (b"ID3", "MP3 audio"),
-    (b"\0asm", "a WebAssembly module"),
-)
-TAR = (257, b"ustar")
-MITMPROXY = re.compile(rb"\d{1,9}:\d{1,2}:[a-z_]+;")
-CURL_TRACE = re.compile(rb"(?:\d\d:\d\d:\d\d\.\d+ )?(?:== Info: |=> Send |<= Recv )")
 CURL_VERBOSE = re.compile(
     rb"(?:\* [^\n]*\n|  % Total[^\n]*\n|  (?: Dload|0 )[^\n]*\n|[{}] \[\d[^\n]*\n|\s*\n)*"
     rb"(?:> \w+ \S+ HTTP/|< HTTP/)"
@@ -99,7 +72,7 @@ def form_of(head: bytes, *, closed: bool) -> Form | None:
     compression = is_compressed(text)
     if compression:
         return Form(compression)
-    if looks_like(head):
+    if foreign(head):
         return Form.FOREIGN
     if b"HTTP/".startswith(text[:5]):
         return Form.HTTP if text else Form.BODY
@@ -164,20 +137,6 @@ def parsed(text: str | bytes) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
-
-
-def looks_like(head: bytes) -> str:
-    """What a file is that is no capture, by its first bytes; empty where nobody knows it."""
-    for mark, name in FOREIGN:
-        if head.startswith(mark):
-            return name
-    if head[TAR[0] :].startswith(TAR[1]):
-        return "a tar archive: unpack it first"
-    if CURL_TRACE.match(head):
-        return "a trace of curl: pipe the stream itself into the inspector, with --time"
-    if MITMPROXY.match(head):
-        return "flows of mitmproxy: export them as HAR (mitmdump -r FILE --set hardump=flows.har)"
-    return ""
 
 
 # --------------------------------------------------------------------------------------------- opening
@@ -383,7 +342,7 @@ def open_records(name: str, pieces: Iterable[Piece]) -> list[Capture]:
 def open_foreign(name: str, pieces: Iterable[Piece]) -> list[Capture]:
     """Names what is no capture. Raises `CaptureError`."""
     head = next(iter(pieces)).raw
-    raise CaptureError(f"this looks like {looks_like(head)}")
+    raise CaptureError(f"this looks like {foreign(head)}")
 
 
 OPEN: dict[Form, Callable[[str, Iterable[Piece]], list[Capture]]] = {

@@ -44,8 +44,6 @@ DELTAS: dict[type, str] = {
 """Events that come in runs, and the field that holds what they say."""
 KEPT = 200
 """Characters that are kept of a run."""
-PAUSE = 1.0
-"""Seconds without anything that are worth a mark."""
 
 
 class Quiet:
@@ -262,19 +260,20 @@ class Lines(Quiet):
         end: str = "\n",
     ) -> None:
         """A line, cut at the width of the terminal, its head in a colour."""
-        before = self.clock(moment, last or moment) + indent
+        before = self.clock(moment) + indent
+        if end and moment is not None:
+            self.before = (last or moment).time
         whole = fitted((before + head + rest).rstrip(), self.width, encodable("…"))
         start = "\r" if end == "" or self.unfinished else ""
         head = whole[len(before) : len(before) + len(head)]
         line = whole[: len(before)] + self.paint(colour, head) + whole[len(before) + len(head) :]
         print(f"{start}{line}" + ("\x1b[K" if start else ""), end=end)
 
-    def clock(self, moment: Moment | None, last: Moment | None) -> str:
+    def clock(self, moment: Moment | None) -> str:
         """Seconds since the start, and since the line before."""
         if not self.times or moment is None or moment.time is None:
             return ""
         gap = moment.time - (self.before or 0.0)
-        self.before = last.time if last is not None else moment.time
         return f"{moment.time:9.3f} {f'+{gap:.3f}' if gap >= 0.0005 else '':>8} "
 
     def paint(self, code: str, text: str) -> str:

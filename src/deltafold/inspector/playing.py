@@ -9,13 +9,27 @@ import attrs
 
 from deltafold.diagnosis.classify import classify_http_error
 from deltafold.inspector.capture import Capture, CaptureError, Piece, body_of
-from deltafold.model.anomalies import Anomaly
+from deltafold.inspector.looks import appearance
+from deltafold.model.anomalies import Anomaly, AnomalyCode
 from deltafold.model.errors import ResponseError, WireError
 from deltafold.model.events import ErrorReported, Event, ResponseFinished
 from deltafold.model.response import Outcome, Response
 from deltafold.parsing.parser import ResponseParser
 
 __all__ = ["Ending", "Moment", "View", "play"]
+
+
+LOOKED_AT = 1 << 16
+"""Bytes by which a body that is no response is named."""
+
+
+UNKNOWN = {
+    AnomalyCode.NOTHING_UNDERSTOOD,
+    AnomalyCode.BODY_IS_HTML,
+    AnomalyCode.BODY_IS_TEXT,
+    AnomalyCode.BODY_IS_COMPRESSED,
+}
+"""What a body is met with in which there is no response."""
 
 
 @attrs.frozen
@@ -82,6 +96,8 @@ def play(captures: Iterable[Capture], parser: ResponseParser, view: View) -> End
     else:
         fault = player.stop()
     response = parser.response
+    if any(anomaly.code in UNKNOWN for anomaly in parser.anomalies):
+        notes.append(f"it looks like {appearance(player.head)}")
     moment, size = player.moment(), parser.bytes_fed + player.payload_bytes
     ending = Ending(response, parser.anomaly_count, size, moment, fault, player.interrupted, tuple(notes))
     view.end(ending)
@@ -123,6 +139,7 @@ class Player:
         self.payloads: bool | None = None
         self.payload_bytes = 0
         self.interrupted = False
+        self.head = b""
 
     def moment(self) -> Moment:
         """Where the parser is now."""
@@ -169,6 +186,8 @@ class Player:
     def feed(self, piece: Piece) -> None:
         """Bytes or a payload: what the first piece of a connection is decides how the others are fed."""
         self.view.arrived(piece.raw, self.moment())
+        if len(self.head) < LOOKED_AT:
+            self.head += piece.raw[:LOOKED_AT]
         if self.payloads is None:
             self.payloads = isinstance(piece.data, str)
         if self.payloads:
