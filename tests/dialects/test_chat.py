@@ -2008,3 +2008,18 @@ def test_an_error_object_is_an_error_whatever_its_type(dialect: str) -> None:
 def test_choices_without_a_delta(payloads: list[JSON]) -> None:
     """What a text stands in is no matter for the bytes around it."""
     assert run_bytes(frames(*payloads, ends())).response.output_text == "ab"
+
+
+@pytest.mark.parametrize("blank", ["{}", "[]"])
+def test_an_empty_object_behind_the_arguments(blank: str) -> None:
+    """It says nothing, wherever it comes."""
+    found = run(calls(part('{"a":1}', "f", id="x")), calls(part(blank)), ends("tool_calls"))
+    assert told(found)[0][2] == '{"a":1}'
+    assert AnomalyCode.ARGUMENTS_REPEATED in found.codes
+
+
+def test_arguments_under_the_name_of_parameters() -> None:
+    """A tool is not run without what the server told it, by whatever name."""
+    call = {"index": 0, "id": "x", "function": {"name": "f", "parameters": {"a": 1}}}
+    found = run({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}, ends("tool_calls"))
+    assert found.response.tool_calls[0].arguments == '{"a":1}'

@@ -93,6 +93,51 @@ def test_a_body_of_words(dialect: str, body: bytes, kind: K, retryable: bool) ->
     assert (error.kind, error.retryable) == (kind, retryable)
 
 
+OLLAMA = {"model": "q", "created_at": "now", "message": {"role": "assistant", "content": "Hi"}, "done": True}
+STRANGERS = [
+    (json.dumps(OLLAMA).encode() + b"\n", "Ollama"),
+    (b"2026-01-01T00:00:00Z data: {}\n2026-01-01T00:00:01Z data: {}\n", "log"),
+    (b'0:"Hello"\nd:{"finishReason":"stop"}\n', "data stream protocol"),
+]
+
+
+@pytest.mark.parametrize(("body", "name"), STRANGERS)
+@pytest.mark.parametrize("dialect", HALF)
+def test_another_wire_or_form(dialect: str, body: bytes, name: str) -> None:
+    """What is of no dialect fails for good, and the error says what it looks like."""
+    response = play(body, dialect=dialect).response
+    assert response.outcome is Outcome.FAILED
+    assert response.error is not None
+    assert not response.error.retryable
+    assert name in str(response.error.message)
+
+
+WORDS = [
+    ("timeout", Outcome.FAILED, "error"),
+    ("network_error", Outcome.FAILED, "error"),
+    ("max_context", Outcome.INCOMPLETE, "length"),
+    ("flagged", Outcome.INCOMPLETE, "content_filter"),
+    ("interrupted", Outcome.CANCELLED, "cancelled"),
+    ("eos_token", Outcome.COMPLETED, "stop"),
+]
+
+
+@pytest.mark.parametrize(("word", "outcome", "reason"), WORDS)
+def test_finish_words_of_another_wire(word: str, outcome: Outcome, reason: str) -> None:
+    """What a gateway passes on of another wire means the same on each."""
+    ends: dict[str, list[JSON]] = {
+        "chat": [chunk({}, finish_reason=word)],
+        "anthropic": [
+            {"type": "message_delta", "delta": {"stop_reason": word}, "usage": {}},
+            {"type": "message_stop"},
+        ],
+        "gemini": [candidate(finishReason=word.upper())],
+    }
+    for dialect, end in ends.items():
+        response = play(frames(*HALF[dialect], *end), dialect=dialect).response
+        assert (response.outcome, response.finish_reason) == (outcome, reason), dialect
+
+
 @pytest.mark.parametrize("dialect", HALF)
 @pytest.mark.parametrize("rest", ['{"id":', '[{"a', "[DO", '"a'])
 def test_data_that_were_cut_are_no_words(dialect: str, rest: str) -> None:

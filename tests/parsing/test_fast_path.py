@@ -612,7 +612,7 @@ def gemini_piece(text: str, path: str = "$.a", **fields: Any) -> bytes:
 
 
 def test_pieces_of_gemini_s_arguments(frames_read: list[bool]) -> None:
-    """A string that goes on takes the short way with the escapes of the wire, where JSON text has the same."""
+    """A string that goes on takes the short way with the escapes that JSON text has as well."""
     begun = {"functionCall": {"name": "f", "willContinue": True}}
     head = event({"candidates": [{"content": {"parts": [begun], "role": "model"}, "index": 0}]})
     texts = ['say "hi"', "a\\b", "\n\t\r\b\f", "é", "\\u0041", "\\\\", "x" * 40]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from deltafold.diagnosis.error_payloads import is_error_payload, is_success
 
-__all__ = ["dialect_of", "unwrapped", "wire_of"]
+__all__ = ["dialect_of", "form_of", "is_strange", "unwrapped", "wire_of"]
 
 TYPES: Final[dict[str, str]] = {
     "message_start": "anthropic",
@@ -122,6 +123,25 @@ def wire_of(payload: Any, name: str = "") -> str:
     if isinstance(payload.get("response"), str):
         return "the text API of Workers AI or Ollama"
     return f"nothing known, with {', '.join(map(str, payload))[:80] or 'no members'}"
+
+
+STRANGE_LINES: Final = (
+    (re.compile(r"[^{]{1,80}?\b(?:data|event): ?\S"), "the lines of a log"),
+    (re.compile(r"[0-9a-f]{1,2}:[\"\[{]"), "the data stream protocol of the AI SDK"),
+)
+
+
+def form_of(line: str) -> str:
+    """What a line that is no field of an event stream looks like, in words; "" where nobody knows."""
+    for pattern, form in STRANGE_LINES:
+        if pattern.match(line):
+            return form
+    return ""
+
+
+def is_strange(payload: Mapping[str, Any]) -> bool:
+    """Whether a payload is of a wire that no dialect speaks, though it has members of one of them."""
+    return "choices" not in payload and {"created_at", "done"} <= payload.keys()
 
 
 def unwrapped(payload: dict[str, Any]) -> dict[str, Any]:

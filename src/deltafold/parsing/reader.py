@@ -18,7 +18,7 @@ from deltafold.arguments.lift import Lift
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_text, is_error_payload
 from deltafold.dialects.base import Dialect, Translator
-from deltafold.dialects.claims import dialect_of, unwrapped, wire_of
+from deltafold.dialects.claims import dialect_of, form_of, unwrapped, wire_of
 from deltafold.machine.fold import Fold, PendingFinish
 from deltafold.machine.lifecycle import CANCELLED, FAILED, FINISHED, IDLE, TRUNCATED
 from deltafold.model.anomalies import ANOMALIES, AnomalyCode
@@ -1046,9 +1046,11 @@ class Reader:
         self.report.current_payload = text
         rule = ANOMALIES[code]
         self.report(code, rule.meaning)
-        message, raw = f"{rule.meaning} {text[:EXCERPT]}".strip(), text[:MOST_RAW]
+        form = form_of(text) if code is AnomalyCode.BODY_IS_TEXT else ""
+        looks = f" They look like {form}." if form else ""
+        message, raw = f"{rule.meaning}{looks} {text[:EXCERPT]}".strip(), text[:MOST_RAW]
         error = ResponseError(ErrorKind.INVALID_REQUEST, message, str(code), raw=raw)
-        if code is not AnomalyCode.BODY_IS_COMPRESSED:
+        if code is not AnomalyCode.BODY_IS_COMPRESSED and not form:
             error = attrs.evolve(error_from_text(text), message=message, code=str(code), raw=raw)
         self._pending.extend(self.dialect.reject_body(error))
 

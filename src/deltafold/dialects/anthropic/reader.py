@@ -32,7 +32,7 @@ from deltafold.dialects.anthropic.table import (
     value_of,
 )
 from deltafold.dialects.base import ErrorTerminatedDialect, error_field_of
-from deltafold.dialects.claims import dialect_of
+from deltafold.dialects.claims import dialect_of, is_strange
 from deltafold.machine.build import NO_ARGUMENTS
 from deltafold.machine.fold import Fold, PendingFinish
 from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE, TRUNCATED
@@ -205,7 +205,7 @@ class AnthropicDialect(ErrorTerminatedDialect):
             self.report_once(AnomalyCode.TYPE_ONLY_IN_EVENT_NAME, None, f"no type in event {name[:40]!r}")
             return name
         for kind, members in UNTYPED.items():
-            if members <= payload.keys():
+            if members <= payload.keys() and not is_strange(payload):
                 self.report_once(AnomalyCode.TYPE_MISSING, None, f"no type, but what a {kind} has")
                 return kind
         return name

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
+from deltafold.dialects.chat.table import OTHER as UNKNOWN_STOP
+from deltafold.dialects.chat.table import stop_of as stop_of_chat
 from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.json_values import copied
@@ -228,8 +230,12 @@ def stop_word(told: Any) -> str | None:
 
 
 def stop_of(word: str) -> Stop | None:
-    """What a stop reason means; None where nobody knows it."""
-    return STOPS.get(word.strip().lower().replace("-", "_").replace(" ", "_"))
+    """What a stop reason means, here or on another wire that a gateway translates. None: nobody knows."""
+    known = STOPS.get(word.strip().lower().replace("-", "_").replace(" ", "_"))
+    if known is not None:
+        return known
+    other = stop_of_chat(word)
+    return None if other is None or other is UNKNOWN_STOP else Stop(other.reason, other.outcome)
 
 
 # -------------------------------------------------------------------------------------------------- usage

@@ -21,6 +21,9 @@ JSON: TypeAlias = dict[str, Any]
 # Whether arguments that begin again tell the same call again is seen by parsing what came so far. Text full
 # of braces must not make that quadratic.
 MOST_CHECKS: Final = 16
+NOTHING: Final = ("{}", "[]")
+ARGUMENTS: Final = ("arguments", "input", "parameters")
+"""Where the arguments of a function stand; some servers pass the model's own word on."""
 OPENING: Final = "{["
 MOST_UPDATES: Final = 16
 CONTROL_TOKEN: Final = "<|"
@@ -402,6 +405,11 @@ class CallReader:
         if text[0] not in OPENING or not self._has_arguments(call) or not self.may_repeat(call, text):
             return text
         if call.cumulative or self._is_whole(call):
+            if text.strip() in NOTHING:
+                self.emitter.report_once(
+                    AnomalyCode.ARGUMENTS_REPEATED, call.index, "`{}` came after the arguments"
+                )
+                return ""
             so_far = self.so_far(call)
             if text.startswith(so_far) or text == so_far[: len(text)]:
                 self.emitter.report_once(
@@ -468,7 +476,7 @@ class CallReader:
         self, calls: OpenCalls, call: OpenCall, ident: str | None, told: JSON, function: JSON
     ) -> None:
         self._merge_fields(calls, call, ident, call_name(told, function), told, function)
-        text = first(function, "arguments", "input")
+        text = first(function, *ARGUMENTS)
         if not isinstance(text, str) or not text:
             return
         so_far = self.so_far(call) + call.held
@@ -564,7 +572,7 @@ def is_custom(told: JSON) -> bool:
 
 def argument_text(told: JSON, function: JSON) -> Any:
     """The arguments, wherever a server puts them."""
-    text = first(function, "arguments", "input")
+    text = first(function, *ARGUMENTS)
     return first(told, "arguments", "input") if text is None else text
 
 

@@ -37,7 +37,7 @@ from deltafold.dialects.chat.table import (
     stop_of,
 )
 from deltafold.dialects.chat.think_tags import ThinkTags
-from deltafold.dialects.claims import dialect_of
+from deltafold.dialects.claims import dialect_of, is_strange
 from deltafold.machine.fold import Fold, PendingFinish
 from deltafold.machine.lifecycle import (
     CANCELLED,
@@ -283,7 +283,8 @@ class ChatDialect(ErrorTerminatedDialect):
     def _chunk(self, payload: JSON, name: str) -> None:
         failed = is_error_payload(payload) or (name == "error" and "choices" not in payload)
         error = error_in(payload) if failed else None
-        if not failed and not payload.keys() & KNOWN_CHUNK and payload.get("object") != CHUNK:
+        known = payload.keys() & KNOWN_CHUNK and not is_strange(payload)
+        if not failed and not known and payload.get("object") != CHUNK:
             kind = payload.get("type")
             self.out.append(e.UnknownEvent(kind if isinstance(kind, str) else name, payload))
             return

@@ -85,7 +85,7 @@ RENAMED: Final = {
     "output_tokens_details": "completion_tokens_details",
 }
 """Counts of the Responses API in the words of this one."""
-OF_FUNCTION: Final = frozenset({"name", "arguments", "input"})
+OF_FUNCTION: Final = frozenset({"name", "arguments", "input", "parameters"})
 OF_CALL_ITEM: Final = frozenset({"type", "status", "call_id", "name", "arguments", "input"})
 """Members that the item of a call has from its own telling, whatever stands under that name elsewhere."""
 
@@ -141,6 +141,7 @@ STOPS: Final[dict[str, Stop]] = {
     "stop_sequence": STOP,  # TGI, Anthropic, Cohere
     "stop_token": STOP,
     "stop_string": STOP,
+    "stop_str": STOP,
     "end_turn": STOP,  # Anthropic's and Bedrock's, passed on by gateways; xAI
     "eos": STOP,  # Together
     "eos_token": STOP,  # TGI

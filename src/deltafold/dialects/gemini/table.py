@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
+from deltafold.dialects.chat.table import OTHER as UNKNOWN_STOP
+from deltafold.dialects.chat.table import stop_of as stop_of_chat
 from deltafold.model.json_values import copied
 from deltafold.model.response import Outcome, Usage
 
@@ -218,8 +220,21 @@ def block_word(told: Any) -> str | None:
 
 
 def stop_of(word: str) -> Stop | None:
-    """What a finish reason means; None where no table has it. Case does not matter."""
-    return STOPS.get(word) or STOPS.get(word.upper())
+    """What a finish reason means: on this wire, else on that from which a gateway has it. None: nobody knows.
+
+    Case does not matter.
+    """
+    known = STOPS.get(word) or STOPS.get(word.upper())
+    if known is None:
+        word = word.removeprefix("FinishReason.")  # as an SDK's enumeration writes itself
+        known = STOPS.get(word.upper())
+    if known is not None:
+        return known
+    other = stop_of_chat(word)
+    if other is None or other is UNKNOWN_STOP:
+        return None
+    reason = "stop" if other.outcome is Outcome.COMPLETED else other.reason or None
+    return Stop(reason, other.outcome, keeps_calls=other.outcome is not Outcome.FAILED)
 
 
 # --------------------------------------------------------------------------------------------------- usage
