@@ -133,3 +133,16 @@ def test_results_stand_behind_their_calls() -> None:
     roles = [message["role"] for message in messages]
     assert roles == ["assistant", "tool", "user", "assistant", "tool"]
     assert [message.get("tool_call_id") for message in messages] == [None, "call_1", None, None, "call_2"]
+
+
+def test_values_that_the_responses_api_has_more_of() -> None:
+    """The nearest is written, or none."""
+    options = {"mode": "explicit", "ttl": "12h", "prewarm": True}
+    made = to({"service_tier": "ultrafast", "prompt_cache_options": options})
+    assert made.request["prompt_cache_options"] == {"mode": "explicit", "ttl": "30m"}
+    assert "service_tier" not in made.request
+    paths = [loss.path for loss in made.losses]
+    assert paths == ["service_tier", "prompt_cache_options.ttl", "prompt_cache_options.prewarm"]
+    both = to({"service_tier": "flex", "prompt_cache_options": {"ttl": "30m"}})
+    assert (both.request["service_tier"], both.request["prompt_cache_options"]) == ("flex", {"ttl": "30m"})
+    assert both.losses == ()

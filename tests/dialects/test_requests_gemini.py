@@ -51,6 +51,19 @@ def test_responses_find_their_calls() -> None:
     assert [message["content"] for message in messages[2:]] == ["one", "two", "three"]
 
 
+def test_a_response_with_an_id_for_a_call_without_one() -> None:
+    """Its name says which."""
+    contents = [
+        HI,
+        {"role": "model", "parts": [call("v"), call("w")]},
+        {"role": "user", "parts": [result("w", "one", "mine"), result("v", "two")]},
+    ]
+    messages = of({"contents": contents}).request["messages"]
+    ids = [made["id"] for made in messages[1]["tool_calls"]]
+    told = {message["tool_call_id"]: message["content"] for message in messages[2:]}
+    assert told == {ids[0]: "two", ids[1]: "one"}
+
+
 @pytest.mark.parametrize(
     ("parts", "place"),
     [

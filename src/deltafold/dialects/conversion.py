@@ -20,6 +20,7 @@ __all__ = [
     "FILE_NAMES",
     "GOOGLE_FILES",
     "LEAST_BUDGET",
+    "OF_BOTH",
     "Losses",
     "allowed_names",
     "arguments_of",
@@ -264,6 +265,25 @@ GOOGLE_FILES = ("gs://", "https://generativelanguage.googleapis.com/")
 """Where files are that only Google can read."""
 
 
+OF_BOTH = {
+    name: name
+    for name in (
+        "metadata",
+        "moderation",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "stream",
+        "temperature",
+        "top_logprobs",
+        "top_p",
+        "user",
+    )
+}
+"""Parameters that both APIs of OpenAI have under one name."""
 FILE_NAMES = ("filename", "title", "displayName")
 """What the name of a file is called."""
 

@@ -8,6 +8,7 @@ from deltafold.dialects.chat.document import chat_completion
 from deltafold.dialects.chat.table import REASONING_PARTS
 from deltafold.dialects.conversion import (
     FILE_NAMES,
+    OF_BOTH,
     Losses,
     allowed_names,
     below,
@@ -58,6 +59,7 @@ NAMES: Final = {"stop": "stop", "reasoning_effort": "effort", "max_completion_to
 OWN: Final = {
     "stop": "stop",
     "max_tokens": "max_completion_tokens",
+    **OF_BOTH,
     **{
         name: name
         for name in (
@@ -65,24 +67,11 @@ OWN: Final = {
             "frequency_penalty",
             "logit_bias",
             "logprobs",
-            "metadata",
             "modalities",
-            "moderation",
             "n",
             "prediction",
             "presence_penalty",
-            "prompt_cache_key",
-            "prompt_cache_options",
-            "prompt_cache_retention",
-            "safety_identifier",
             "seed",
-            "service_tier",
-            "store",
-            "stream",
-            "temperature",
-            "top_logprobs",
-            "top_p",
-            "user",
             "verbosity",
         )
     },
@@ -293,12 +282,30 @@ def write_request(request: Request, losses: Losses) -> JSON:
     parallel = value_of(settings, "parallel_tool_calls")
     if parallel is not None and "tools" in made:
         made["parallel_tool_calls"] = parallel
+    write_cache_and_tier(settings, made, losses)
     move(settings, made, OWN)
     if made.get("stream") is True:
         made["stream_options"] = {"include_usage": True}
         move(settings, made["stream_options"], {"include_obfuscation": "include_obfuscation"})
     losses.settings(settings)
     return made
+
+
+def write_cache_and_tier(settings: dict[str, Setting], made: JSON, losses: Losses) -> None:
+    """What the Responses API has more values for than this one."""
+    tier = settings.get("service_tier")
+    if tier is not None and tier.value == "ultrafast":
+        losses.lose(LossCode.VALUE_CHANGED, tier.path, f"the {API} has no tier {tier.value}")
+        del settings["service_tier"]
+    options = settings.get("prompt_cache_options")
+    if options is not None and isinstance(options.value, dict):
+        del settings["prompt_cache_options"]
+        kept = {key: options.value[key] for key in ("mode", "ttl") if key in options.value}
+        if kept.get("ttl") not in (None, "30m"):
+            losses.lose(LossCode.VALUE_CHANGED, f"{options.path}.ttl", f"the {API} has 30m alone")
+            kept["ttl"] = "30m"
+        losses.members(options.path, rest(options.value, *kept))
+        made["prompt_cache_options"] = kept
 
 
 def write_tools(request: Request, made: JSON, losses: Losses) -> None:

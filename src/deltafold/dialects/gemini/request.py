@@ -129,22 +129,24 @@ def read_contents(contents: Any, read: Request) -> None:
 def name_calls(blocks: list[Block]) -> None:
     """Gives calls without an id one, and finds the calls that responses are for."""
     known = {block.id for block in blocks}
-    made = 0
+    made: set[str] = set()
+    number = 0
     open_calls: dict[str, Block] = {}
     by_name: dict[str | None, deque[Block]] = {}
     for block in blocks:
         if block.kind == "call":
             while not block.id:
-                made += 1
-                if f"call_made_{made}" not in known:
-                    block.id = f"call_made_{made}"
+                number += 1
+                if f"call_made_{number}" not in known:
+                    block.id = f"call_made_{number}"
+                    made.add(block.id)
             open_calls[block.id] = block
             by_name.setdefault(block.name, deque()).append(block)
         elif block.kind == "result":
             waiting = by_name.get(block.name, deque())
             while waiting and open_calls.get(waiting[0].id) is not waiting[0]:
                 waiting.popleft()  # it had its response, by its id
-            if not block.id and waiting:
+            if waiting and (not block.id or (block.id not in open_calls and waiting[0].id in made)):
                 block.id = waiting[0].id
             if open_calls.pop(block.id, None) is None:
                 key = "id" if block.id else "name"
@@ -278,6 +280,8 @@ def read_settings(request: JSON) -> dict[str, Setting]:
     for key, value in rest(thinking).items():
         there = f"{where}.{key}"
         if key == "thinkingLevel":
+            if value == "THINKING_LEVEL_UNSPECIFIED":
+                continue
             settings["effort"] = Setting(str(value).lower(), there)
         elif key == "thinkingBudget":
             if value == 0:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from deltafold.dialects.conversion import (
     FILE_NAMES,
+    OF_BOTH,
     Losses,
     allowed_names,
     array,
@@ -52,27 +53,7 @@ JSON: TypeAlias = dict[str, Any]
 API: Final = "Responses API"
 LOGPROBS: Final = "message.output_text.logprobs"
 NAMES: Final = {"max_output_tokens": "max_tokens"}
-OWN: Final = {
-    "max_tokens": "max_output_tokens",
-    **{
-        name: name
-        for name in (
-            "metadata",
-            "moderation",
-            "prompt_cache_key",
-            "prompt_cache_options",
-            "prompt_cache_retention",
-            "safety_identifier",
-            "service_tier",
-            "store",
-            "stream",
-            "temperature",
-            "top_logprobs",
-            "top_p",
-            "user",
-        )
-    },
-}
+OWN: Final = {"max_tokens": "max_output_tokens", **OF_BOTH}
 """Parameters by their neutral names."""
 ROLES: Final = ("system", "developer", "user", "assistant")
 CALLS: Final = {"function_call": "arguments", "custom_tool_call": "input"}
