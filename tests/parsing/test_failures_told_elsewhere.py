@@ -46,6 +46,17 @@ TOLD: list[tuple[str, Any, K, bool]] = [
     ("anthropic", {**MESSAGE_DELTA, "base_resp": LIMITED}, K.RATE_LIMITED, True),
     ("anthropic", {"type": "message_stop", "base_resp": LIMITED}, K.RATE_LIMITED, True),
     ("anthropic", {**MESSAGE_DELTA, "error": {"type": "overloaded_error"}}, K.OVERLOADED, True),
+    ("gemini", {"candidates": [{"error": {"code": 503, "message": "x"}}]}, K.OVERLOADED, True),
+    ("responses", {"base_resp": LIMITED}, K.RATE_LIMITED, True),
+    (
+        "responses",
+        {
+            "type": "response.completed",
+            "response": {"status": "completed", "error": {"code": "server_error"}},
+        },
+        K.SERVER_ERROR,
+        True,
+    ),
     ("gemini", {"response": {"error": {"code": 503, "status": "UNAVAILABLE"}}}, K.OVERLOADED, True),
     ("gemini", {**candidate({"text": ""}), "base_resp": LIMITED}, K.RATE_LIMITED, True),
     ("gemini", {**candidate({"text": ""}), "x_error": {"code": 500}}, K.SERVER_ERROR, True),

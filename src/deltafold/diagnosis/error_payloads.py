@@ -126,7 +126,8 @@ def error_from_payload(payload: Mapping[str, Any], told: Any = None) -> Response
     """What the error inside a payload means; `told` is that error, where it has a name of its own."""
     from deltafold.diagnosis import classify
 
-    told = exception_in(payload) if told is None else told
+    if told is None:
+        told = exception_in(payload) or error_in(payload)
     if told is None or told is payload.get("error"):
         return classify.error_from_payload(payload)
     return attrs.evolve(classify.error_from_payload({"error": told}), raw=payload)

@@ -236,10 +236,10 @@ class AnthropicDialect(ErrorTerminatedDialect):
     def _error(self, payload: JSON, kind: str) -> None:
         """An error "ends the stream at any place": nothing that follows it changes anything."""
         message = payload.get("message")
-        found = error_in(payload)
-        if found is None and kind != "error" and isinstance(message, dict):
-            found = error_in(message)
-        error = error_from_payload(payload, found)
+        inside = None
+        if kind != "error" and isinstance(message, dict) and error_in(payload) is None:
+            inside = error_in(message)
+        error = error_from_payload(payload, inside)
         self.failing = error_field_of(payload, error)
         self.out.append(e.ErrorReported(error))
         self._end_with(FAILED, None)

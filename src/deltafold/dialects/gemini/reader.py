@@ -302,6 +302,7 @@ class GeminiDialect(ErrorTerminatedDialect):
                 self._wrong_dialect(payload, found)
                 return
         self._members(inner, payload if inner is not payload and "response" in payload else None)
+        failed: JSON | None = None
         if type(candidates) is list:
             seen: set[int] = set()
             for position, told in enumerate(candidates):
@@ -312,13 +313,17 @@ class GeminiDialect(ErrorTerminatedDialect):
                         index = 0 if 0 not in seen else position
                     seen.add(index)
                     self._candidate(told, index)
+                    if failed is None and error_in(told) is not None:
+                        failed = told
                 else:
                     self._invalid("candidate", told)
         elif candidates is not None:
             self._invalid("candidates", candidates)
         self._usage(inner.get("usageMetadata"))
         if error_in(inner) is not None or (candidates is None and is_error_payload(inner)):
-            self._error(inner)
+            failed = inner
+        if failed is not None:
+            self._error(failed)
 
     def _other_payload(self, payload: JSON, inner: JSON, name: str) -> None:
         """A payload that is no GenerateContentResponse."""
@@ -412,7 +417,7 @@ class GeminiDialect(ErrorTerminatedDialect):
                 self.usage = told
 
     def _error(self, payload: JSON) -> None:
-        error = error_from_payload(payload, error_in(payload))
+        error = error_from_payload(payload)
         if self.failing is not None:
             self.report_once(
                 AnomalyCode.ERROR_AFTER_FAILURE, None, "an error came after the response had failed"

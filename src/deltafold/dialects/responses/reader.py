@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
-from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
+from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload, says_error
 from deltafold.dialects.base import error_field_of, usage_from
 from deltafold.dialects.claims import TYPES, dialect_of
 from deltafold.dialects.responses.identity import ids_of
@@ -32,6 +32,7 @@ from deltafold.machine.fold import Fold, PendingFinish
 from deltafold.machine.lifecycle import (
     COMPLETED,
     FAILED,
+    INCOMPLETE,
     ITEM_DONE,
     ITEM_OPEN,
     ITEM_STATUS_AT_END,
@@ -367,11 +368,13 @@ class ResponsesDialect(ValueReader):
         outcome = TERMINALS.get(kind, COMPLETED)
         status = response.get("status")
         told = OUTCOMES.get(status) if isinstance(status, str) else None
+        if (outcome is COMPLETED or outcome is INCOMPLETE) and says_error(response.get("error")):
+            told = FAILED  # whatever word stands beside it
         if told is None or told is outcome:
             return outcome
         if kind not in ("response.done", WHOLE_RESPONSE):
-            self.report(AnomalyCode.STATUS_CONTRADICTED, f"{kind} has status {status}")
-        return told if outcome is COMPLETED else outcome
+            self.report(AnomalyCode.STATUS_CONTRADICTED, f"{kind} is {told}, with status {status}")
+        return told if outcome is COMPLETED or told is FAILED else outcome
 
     def _failed(self, response: JSON, data: JSON, order: list[int] | None) -> None:
         """The end of a failed response is held back for one event: some servers tell the cause after it."""
