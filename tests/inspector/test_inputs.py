@@ -6,6 +6,7 @@ import gzip
 import importlib
 import io
 import json
+import time
 import types
 from collections.abc import Iterable
 from pathlib import Path
@@ -183,7 +184,7 @@ def test_archives_that_cannot_be_read(data: bytes, message: str) -> None:
         found_in(data)
 
 
-ODD = [None, True, 5, -1.5, "x", [], {}, [[]], {"code": "x"}, {"status": []}]
+ODD = [None, True, 5, -1.5, "x", [], {}, [[]], {"code": "x"}, {"status": []}, 10**400, 1e308, float("inf")]
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -583,3 +584,48 @@ def test_a_body_in_many_pieces_is_looked_at_from_its_beginning() -> None:
     """As much of a body as its name wants is kept, and no more."""
     ending = play([Capture("", [Piece(b"<html>" + b" " * 70_000), Piece(b"x")])], ResponseParser(), Quiet())
     assert ending.notes == ("it looks like a page of HTML",)
+
+
+def test_several_responses_on_one_websocket() -> None:
+    """The first one is shown, and the number of the others."""
+    (capture,) = found_in("\n".join(f"< {one}" for one in captures.PAYLOADS * 3).encode())
+    ending = played(capture)
+    assert (ending.response.output_text, ending.anomalies) == (TEXT, 0)
+    assert ending.notes == ("further responses on the same WebSocket, not shown: 2",)
+
+
+def test_what_stands_in_front_of_payloads() -> None:
+    """Levels in brackets, names and colons are no part of the payload; payloads that break off are none."""
+    for before in ("[INFO] ", "INFO:app: got ", "[2] (worker) <stream> : ", "INFO {x} [y] "):
+        (capture,) = found_in(
+            "\n".join(f"12:00:00 {before}data: {one}" for one in captures.PAYLOADS).encode()
+        )
+        assert played(capture).response.output_text == TEXT
+        (capture,) = found_in("\n".join(f"12:00:00 {before}{one}" for one in captures.PAYLOADS).encode())
+        assert played(capture).response.output_text == TEXT
+    (capture,) = found_in(b"12:00:00 : ping\n12:00:01 :\n12:00:02 data: 1\n")
+    assert [piece.data for piece in capture.pieces] == [b": ping\n", b":\n", b"data: 1\n\n"]
+    for odd in ('x {"a', "b'a", "x" + ' {"' * 100):
+        (capture,) = found_in(f"12:00:00 data: 1\n12:00:00 {odd}\n".encode())
+        assert [piece.data for piece in capture.pieces] == [b"data: 1\n\n"]
+
+
+HOSTILE = [
+    b"12:00:00 " + b'{"' * 100_000,
+    b"12:00:00 " + b"[" * 200_000,
+    b"12:00:00 b'" + b"a\\\\" * 70_000,
+    b"#\n" + b"\n" * 60_000 + b"x",
+    b"* x\n" + b"\n \n" * 20_000 + b"x",
+    b"HTTP/1.1 200 OK\r\n" * 4000,
+    b"> " * 100_000,
+    b"12:00:00 data: {\n" * 5000,
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 50_000,
+]
+
+
+@pytest.mark.parametrize("data", HOSTILE, ids=range(len(HOSTILE)))
+def test_no_capture_takes_long(data: bytes) -> None:
+    """What is made to be searched again and again is not."""
+    begun = time.process_time()
+    played(found_in(data, 1 << 16)[0])
+    assert time.process_time() - begun < 10

@@ -612,3 +612,11 @@ def test_gaps_while_a_run_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         view.pause()
     view.settle()
     assert terminal.written.splitlines()[-1].startswith("\x1b[K    1.000   +1.000   TextDelta x2")
+
+
+def test_a_page_on_standard_output(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is UTF-8, as it says of itself, whatever the output had been."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert run(file, message(delta("é"), completed("é")), "--html", "-") == 0
+    assert "é".encode() in terminal.buffer.getvalue()  # type: ignore[attr-defined]

@@ -16,6 +16,7 @@ from deltafold.inspector.log_lines import Clock
 
 __all__ = ["cassette", "har", "json_value", "yaml_value"]
 
+MOST_MILLISECONDS = 1e12
 STREAM_TYPES = ("event-stream", "eventstream", "ndjson", "jsonl")
 ADDRESSES = re.compile(
     r"/(?:responses|completions|messages|chat|generate|converse-stream|invoke-with-response-stream)\b"
@@ -148,9 +149,9 @@ def timing_of(entry: Any) -> str:
     """How long the server took until its first byte, and in all."""
     wait, whole_time = member(entry, "timings", "wait"), member(entry, "time")
     told = []
-    if isinstance(wait, (int, float)) and wait > 0:
+    if isinstance(wait, (int, float)) and 0 < wait < MOST_MILLISECONDS:
         told.append(f"first byte after {wait / 1000:.3f} s")
-    if isinstance(whole_time, (int, float)) and whole_time > 0:
+    if isinstance(whole_time, (int, float)) and 0 < whole_time < MOST_MILLISECONDS:
         told.append(f"{whole_time / 1000:.3f} s in all")
     return ", ".join(told)
 

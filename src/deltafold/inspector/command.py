@@ -227,6 +227,8 @@ class Command:
         if options.html:
             # Opened now: where it cannot be written, a live stream is not read in vain.
             if options.html == "-":
+                if isinstance(sys.stdout, io.TextIOWrapper):
+                    sys.stdout.reconfigure(encoding="utf-8")  # as the page says of itself
                 return Drawing(sys.stdout, self.words, "")
             file = open(options.html, "w", encoding="utf-8")  # noqa: SIM115 - closed with the others
             return Drawing(self.opened.enter_context(file), self.words, options.html)

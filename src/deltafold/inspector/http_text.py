@@ -10,6 +10,7 @@ from deltafold.inspector.capture import Piece
 __all__ = ["Head", "dechunked", "read_head", "without_arrows"]
 
 STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)? +(\d{3})(?: +([^\r\n]*))?")
+HEAD_END = re.compile(rb"\r?\n\r?\n")
 CHUNK_SIZE = re.compile(rb"\s*([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
 REQUEST_LINE = re.compile(r"> (\w+) (\S+) HTTP/")
 
@@ -38,7 +39,7 @@ def read_head(text: bytes, *, closed: bool) -> tuple[Head, int] | None:
         found = STATUS_LINE.match(text, at)
         if found is None:
             return (head, at) if at or closed else None
-        end = re.compile(rb"\r?\n\r?\n").search(text, found.end())
+        end = HEAD_END.search(text, found.end())
         if end is None and not closed:
             return None
         block = text[found.end() : end.start() if end else len(text)]

@@ -33,14 +33,14 @@ MOST_LOOKED_AT = 1 << 16
 SPACE = b" \t\r\n"
 
 CURL_VERBOSE = re.compile(
-    rb"(?:\* [^\n]*\n|  % Total[^\n]*\n|  (?: Dload|0 )[^\n]*\n|[{}] \[\d[^\n]*\n|\s*\n)*"
+    rb"(?:\* [^\n]*\n|  % Total[^\n]*\n|  (?: Dload|0 )[^\n]*\n|[{}] \[\d[^\n]*\n|[ \t\r]*\n)*"
     rb"(?:> \w+ \S+ HTTP/|< HTTP/)"
 )
 FIRST_KEY = re.compile(rb'\{\s*"((?:[^"\\]|\\.)*)"\s*:')
 CASSETTE_KEYS = re.compile(
-    rb"\s*(?:---[^\n]*\n|#[^\n]*\n|\s*\n)*(?:version\s*:\s*\d+\s*\n)?(?:http_)?interactions\s*:|\s*---\s*\nrecorded_with:"
+    rb"(?:(?:---|#)[^\n]*\n|[ \t\r]*\n)*(?:version: *\d+[ \t\r]*\n)?"
+    rb"(?:(?:http_)?interactions|recorded_with) *:"
 )
-PERHAPS_YAML = re.compile(rb"\s*(?:---|#|version\s*:|(?:http_)?interactions\b)")
 FIELD = re.compile(rb"(?:data|event|id|retry)?:")
 
 

@@ -18,25 +18,29 @@ STAMP = r"""
     (?:
         (?P<date> \d{4}-\d\d-\d\d [T\ ] \d\d:\d\d:\d\d (?:[.,]\d+)? (?:\ ?Z|\ ?[+-]\d\d:?\d\d)? )
       | (?P<clock> \d\d:\d\d:\d\d (?:[.,]\d+)? )
-      | (?P<seconds> \+?\d+\.\d+ ) s?
+      | (?P<seconds> \+?\d{1,12}\.\d{1,12} ) s?
       | (?P<millis> \d{13} )
-      | \+(?P<since> \d+ ) \ ?ms
+      | \+(?P<since> \d{1,12} ) \ ?ms
     )
     [\])]? (?:[:|,;\t ]|$) [\t ]*
 """
 ARROW = r"(?P<arrow> <<?-? | >>?|->?>? | [←↓⇐→↑⇒] | recv | received | receive | sent | send )"
-PAYLOAD = r"""
-    (?P<literal> b'(?:[^'\\]|\\.)*' | b"(?:[^"\\]|\\.)*" )
-  | (?P<field> (?:data|event|id|retry) :.* | :(?:[\ ].*)? )
-  | (?P<json> [{\[] .* [}\]] )
-"""
+LITERAL = re.compile(r"""b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*\"""")
+BEGINNING = re.compile(
+    r"""(?<![\w"'.:/])
+    (?: (?P<literal> b['"]) | (?P<field> (?:data|event|id|retry):) | \{\s*["}] | \[\s*[{\]] )""",
+    re.VERBOSE,
+)
+"""What a payload may begin with in the middle of a line."""
+MOST_BEGINNINGS = 20
 STAMPED = re.compile(STAMP, re.VERBOSE)
 ARROWED = re.compile(
     rf"{ARROW} [:\ ]? [\ ]* (?:TEXT\ )? (?= [{{\['\[] | data:|event: )", re.VERBOSE | re.IGNORECASE
 )
-FOUND = re.compile(rf"(?P<before> .*? ) (?<![\w\"'.:/]) (?: {PAYLOAD} ) \s* [,)]? \s* \Z", re.VERBOSE)
-SENT = re.compile(r"(?:[>→↑⇒]|\bsen[dt]\b|\bout\b)", re.IGNORECASE)
+SENT = re.compile(r"(?:^|\s)(?:>>?|--?>|[→↑⇒]|send|sent|out|outgoing)(?:[\s:]|$)", re.IGNORECASE)
 DAY = 86_400.0
+MOST_TIME = 1e15
+"""Beyond it a number is no time, neither in seconds nor in milliseconds."""
 MOST_LINES = 100
 """Lines of one event's data that are looked at for their end."""
 
@@ -73,22 +77,24 @@ class Log:
                 self.sent += 1
                 return None
             rest = rest[arrow.end() :]
-        found = FOUND.match(rest)
-        if found is None:
+        kind, text, before = payload_in(rest)
+        if arrow and not kind and rest.startswith(("{", "[")):  # broken as it is, it is a message
+            kind, text = "json", rest
+        if not kind:
             self.passed_over += 1
             return None
-        if found["literal"] is not None:
-            return self.literal(found["literal"], time)
-        if not arrow and SENT.search(found["before"]) and found["json"] is not None:
-            self.sent += 1
-            return None
-        if found["json"] is not None:
+        if kind == "literal":
+            return self.literal(text, time)
+        if kind == "json":
+            if not arrow and SENT.search(before):
+                self.sent += 1
+                return None
             if self.messages is None:
                 self.messages = arrow is not None
-            return Piece(found["json"] if self.messages else self.framed(f"data: {found['json']}"), time)
+            return Piece(text if self.messages else self.framed(f"data: {text}"), time)
         if self.messages:
-            return Piece(found["field"].removeprefix("data:"), time)
-        return Piece(self.framed(found["field"]), time)
+            return Piece(text.removeprefix("data:"), time)
+        return Piece(self.framed(text), time)
 
     def literal(self, text: str, time: float | None) -> Piece:
         """Bytes as Python prints them: a chunk, as it came."""
@@ -139,6 +145,31 @@ class Log:
         return [f"{why}: {count} line{'s' * (count > 1)}" for count, why in told if count]
 
 
+def payload_in(line: str) -> tuple[str, str, str]:
+    """What a line holds of a stream, and what stands before: `literal`, `field`, `json`, or "" for nothing; its
+    text; the beginning of the line.
+    """
+    if line.startswith(":") and line[1:2] in ("", " "):
+        return "field", line, ""
+    end = line.rstrip(" \t,)")
+    at = 0
+    for _ in range(MOST_BEGINNINGS):
+        found = BEGINNING.search(line, at)
+        if found is None:
+            break
+        at = found.end()
+        before = line[: found.start()]
+        if found["field"]:
+            return "field", line[found.start() :], before
+        text = end[found.start() :]
+        if found["literal"]:
+            if LITERAL.fullmatch(text):
+                return "literal", text, before
+        elif text.endswith(("}", "]")):
+            return "json", text, before
+    return "", "", ""
+
+
 def date_of(text: str) -> float:
     """A date with a time as seconds since the epoch; what tells no zone counts as UTC."""
     text = re.sub(r"(\.\d{6})\d+", r"\1", text.replace(",", "."))
@@ -165,10 +196,10 @@ def is_log_line(line: str) -> bool:
     """Whether a line is one of a log that holds a stream: a stamp or an arrow, then something of it."""
     stamp = STAMPED.match(line)
     rest = line[stamp.end() :] if stamp else line
-    found = FOUND.match(rest)
+    kind, _, before = payload_in(rest)
     if stamp is not None:
-        return found is not None
-    return ARROWED.match(rest) is not None or bool(found and found["literal"] and not found["before"])
+        return bool(kind)
+    return ARROWED.match(rest) is not None or (kind == "literal" and not before)
 
 
 def lines_of(pieces: Iterable[Piece]) -> Iterator[tuple[str, float | None]]:
@@ -247,7 +278,7 @@ class Clock:
         """Seconds since the first record. A number beyond 10 to the 11 is in milliseconds."""
         if isinstance(time, str):
             seconds = date_of(time)
-        elif isinstance(time, (int, float)) and not isinstance(time, bool):
+        elif isinstance(time, (int, float)) and not isinstance(time, bool) and abs(time) < MOST_TIME:
             seconds = time / 1000 if time > 1e11 else float(time)
         else:
             return None if self.first is None else self.last

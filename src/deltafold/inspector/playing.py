@@ -96,6 +96,8 @@ def play(captures: Iterable[Capture], parser: ResponseParser, view: View) -> End
     else:
         fault = player.stop()
     response = parser.response
+    if player.others:
+        notes.append(f"further responses on the same WebSocket, not shown: {player.others}")
     if any(anomaly.code in UNKNOWN for anomaly in parser.anomalies):
         notes.append(f"it looks like {appearance(player.head)}")
     moment, size = player.moment(), parser.bytes_fed + player.payload_bytes
@@ -140,6 +142,7 @@ class Player:
         self.payload_bytes = 0
         self.interrupted = False
         self.head = b""
+        self.others = 0
 
     def moment(self) -> Moment:
         """Where the parser is now."""
@@ -192,7 +195,9 @@ class Player:
             self.payloads = isinstance(piece.data, str)
         if self.payloads:
             self.payload_bytes += len(piece.raw)
-            if piece.raw.strip():
+            if b'"response.created"' in piece.raw[:200] and self.parser.response.outcome is not None:
+                self.others += 1  # one WebSocket may carry several responses, one after the other
+            if piece.raw.strip() and not self.others:
                 self.parser.feed_payload(piece.data)
         elif isinstance(piece.data, str):
             self.parser.feed(b"data: " + piece.raw.replace(b"\n", b" ") + b"\n\n")
