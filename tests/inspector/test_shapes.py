@@ -620,3 +620,7 @@ def test_a_page_on_standard_output(file: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sys, "stdout", terminal)
     assert run(file, message(delta("é"), completed("é")), "--html", "-") == 0
     assert "é".encode() in terminal.buffer.getvalue()  # type: ignore[attr-defined]
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    assert run(file, stream(), "--html", "-") == 0
+    assert out.getvalue().startswith("<!DOCTYPE html>")

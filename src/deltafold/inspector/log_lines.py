@@ -146,8 +146,9 @@ class Log:
 
 
 def payload_in(line: str) -> tuple[str, str, str]:
-    """What a line holds of a stream, and what stands before: `literal`, `field`, `json`, or "" for nothing; its
-    text; the beginning of the line.
+    """What a line holds of a stream: the kind of it, its text, and what stands before.
+
+    The kind is `literal`, `field` or `json`; empty where there is nothing.
     """
     if line.startswith(":") and line[1:2] in ("", " "):
         return "field", line, ""
