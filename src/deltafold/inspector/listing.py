@@ -175,11 +175,11 @@ class Lines(Quiet):
         self.capture = capture
         told = []
         if capture.request:
-            told.append(capture.request)
+            told.append(self.words.word(capture.request))
         if capture.status is not None:
             told.append(f"HTTP {capture.status}")
         if told:
-            self.put("", safe(" -> ".join(told)))
+            self.put("", " -> ".join(told))
 
     def reconnected(self, moment: Moment) -> None:
         self.settle()
@@ -436,7 +436,7 @@ class Brief(Quiet):
         if not self.outcomes:
             print(fitted(self.HEAD, self.width, encodable("…")))
         self.name = capture.name
-        self.request = f"  {safe(capture.request)}" if capture.request else ""
+        self.request = f"  {self.words.word(capture.request)}" if capture.request else ""
         self.count = 0
 
     def event(self, event: Event, moment: Moment) -> None:

@@ -41,7 +41,7 @@ SCROLLED = 1200
 """Characters from which on a value may be too long for its box."""
 MOST_FLAGS = 200
 """Anomalies that are described one by one."""
-NAMES = {"call": "Call of", "message": "Message", "reasoning": "Reasoning"}
+NAMES = {"message": "Message", "reasoning": "Reasoning"}
 POLICY = "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
 
 
@@ -126,7 +126,7 @@ def head(tape: Tape, words: Words) -> str:
         for text in (response.id, capture.request)
         if text
     )
-    return f'<p class="over">{"".join(above)}</p><h1>{harmless(heading(tape, words))}</h1>' + (
+    return f'<p class="over">{" ".join(above)}</p><h1>{harmless(heading(tape, words))}</h1>' + (
         f'<p class="id">{below}</p>' if below else ""
     )
 

@@ -1,4 +1,7 @@
-"""Lengths in place of text, so that a capture can be shown to others."""
+"""Lengths in place of text, so that a capture can be shown to others.
+
+Names stay: of members, tools, models and ids, as far as they look like names.
+"""
 
 from __future__ import annotations
 
