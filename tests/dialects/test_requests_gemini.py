@@ -101,6 +101,13 @@ def test_members_of_thinking_that_nobody_knows() -> None:
     assert [loss.path for loss in made.losses] == ["generationConfig.thinkingConfig.brandNew"]
 
 
+def test_a_level_that_is_not_specified() -> None:
+    """It says nothing."""
+    made = of({"generationConfig": {"thinkingConfig": {"thinkingLevel": "THINKING_LEVEL_UNSPECIFIED"}}})
+    assert "reasoning_effort" not in made.request
+    assert made.losses == ()
+
+
 def test_tools_of_its_own() -> None:
     """They are lost by their names; null is none."""
     made = of({"tools": [{"googleSearch": {}, "codeExecution": None}]})

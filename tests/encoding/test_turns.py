@@ -498,6 +498,12 @@ def test_thoughts_of_gemini() -> None:
     assert [loss.code for loss in cut.losses] == ["reasoning_not_supported"]
 
 
+def test_empty_parts_of_gemini_do_not_go_back() -> None:
+    """Unless they are signed."""
+    response = parse(gemini({"text": "", "brandNew": 1}, finishReason="STOP"), "gemini")
+    assert next_turn(response, "gemini").items == ()
+
+
 def test_calls_of_gemini_without_an_id() -> None:
     """Their responses have none either; half a call and an empty text say nothing."""
     half = {"functionCall": {"name": "w", "partialArgs": [{"jsonPath": "$.x", "stringValue": "a"}]}}
