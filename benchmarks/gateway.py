@@ -136,31 +136,41 @@ class Row:
 
 
 def measured(scenario: Scenario, factor: float, repetitions: int, *, bridges: bool) -> Row:
-    """All gateways from one wire."""
-    stream = scenario.scaled(factor)
+    """All gateways from one wire. litellm's bridge takes a tenth of a long stream, for it takes as long."""
+    cells = figures(scenario.scaled(factor), scenario, OWN, repetitions)
+    if bridges:
+        stream = scenario.scaled(factor * 0.1)
+        cells |= figures(stream, scenario, (OWN[0], Client("litellm", litellm)), repetitions)
+    return Row(scenario.name, cells)
+
+
+def figures(
+    stream: Stream, scenario: Scenario, clients: Sequence[Client], repetitions: int
+) -> dict[str, str]:
+    """What each client costs on a stream, as a multiple of the first."""
     chunks = scenario.chunks(stream.body)
     runs, cells, wrong = {}, {}, set()
-    for client in (*OWN, *([Client("litellm", litellm)] if bridges else [])):
+    for client in clients:
         reading = client.prepare(stream, chunks)
         try:
             with patience(PATIENCE):
                 right = reading.told(reading.run()) == reading.expected
         except Exception as error:
-            if client.name != "litellm":
+            if client in OWN:
                 raise
-            print(f"litellm fails: {type(error).__name__}: {str(error)[:200]}")
+            print(f"{client.name} fails: {type(error).__name__}: {str(error)[:200]}")
             cells[client.name] = "fails"
             continue
-        assert right or client.name == "litellm", f"{client.name} is wrong"
+        assert right or client not in OWN, f"{client.name} is wrong"
         if not right:
             wrong.add(client.name)
         runs[client.name] = reading.run
-    figures: dict[str, Figure] = interleaved(runs, repetitions, BUDGET)
-    for name, figure in figures.items():
+    found: dict[str, Figure] = interleaved(runs, repetitions, BUDGET)
+    for name, figure in found.items():
         cells[name] = f"{figure.ratio:.2f}" if figure.ratio < 10 else f"{figure.ratio:,.0f}"
         if name in wrong:
             cells[name] += " ✗"
-    return Row(scenario.name, cells)
+    return cells
 
 
 def counted(names: Sequence[str], scale: float) -> list[Row]:
