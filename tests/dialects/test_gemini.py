@@ -926,3 +926,16 @@ def test_hot_deltas_are_hot() -> None:
         cold.close()
         assert [event for event in cold.events() if not isinstance(event, e.Heartbeat)] == hot.events
         assert json.dumps(cold.response.to_gemini_response()) == json.dumps(hot.response.to_gemini_response())
+
+
+def test_a_call_that_is_told_again_without_its_arguments() -> None:
+    """What is left out says nothing: the arguments stay, and a null beside the other spelling says nothing."""
+    call = {"id": "c", "name": "f", "args": {"a": 1}}
+    part = {"function_call": call, "thought_signature": "s", "thoughtSignature": None}
+    again = {"functionCall": {"id": "c", "name": "f"}}
+    found = run(
+        *({"candidates": [{"content": {"parts": [told]}}]} for told in (part, again)),
+        {"candidates": [{"finishReason": "STOP"}]},
+    )
+    assert calls(found) == [("c", "f", '{"a":1}', True)]
+    assert found.output()[0]["thoughtSignature"] == "s"

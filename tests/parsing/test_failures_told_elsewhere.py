@@ -45,6 +45,7 @@ TOLD: list[tuple[str, Any, K, bool]] = [
     ("anthropic", {"modelStreamErrorException": {"message": "broke"}}, K.SERVER_ERROR, True),
     ("anthropic", {**MESSAGE_DELTA, "base_resp": LIMITED}, K.RATE_LIMITED, True),
     ("anthropic", {"type": "message_stop", "base_resp": LIMITED}, K.RATE_LIMITED, True),
+    ("anthropic", {**BEGIN, "message": {**BEGIN["message"], "base_resp": LIMITED}}, K.RATE_LIMITED, True),
     ("anthropic", {**MESSAGE_DELTA, "error": {"type": "overloaded_error"}}, K.OVERLOADED, True),
     ("gemini", {"candidates": [{"error": {"code": 503, "message": "x"}}]}, K.OVERLOADED, True),
     ("responses", {"base_resp": LIMITED}, K.RATE_LIMITED, True),
@@ -109,6 +110,19 @@ STRANGERS = [
     (json.dumps(OLLAMA).encode() + b"\n", "Ollama"),
     (b"2026-01-01T00:00:00Z data: {}\n2026-01-01T00:00:01Z data: {}\n", "log"),
     (b'0:"Hello"\nd:{"finishReason":"stop"}\n', "data stream protocol"),
+    *(
+        (frames(payload), name)
+        for payload, name in (
+            ({"type": "message-start", "id": "x"}, "Cohere"),
+            ({"event_type": "text-generation", "text": "Hi"}, "Cohere"),
+            ({"type": "text-delta", "id": "t", "delta": "Hi"}, "UI message stream"),
+            ({"object": "thread.message.delta", "delta": {}}, "Assistants"),
+            ({"type": "session.created", "session": {}}, "Realtime"),
+            ({"messageStop": {"stopReason": "end_turn"}}, "Converse"),
+            ({"response": "Hi", "p": "x"}, "Workers AI"),
+            ({"jsonrpc": "2.0", "id": 1}, "JSON-RPC"),
+        )
+    ),
 ]
 
 
@@ -181,3 +195,13 @@ def test_what_looks_like_a_failure_and_is_none(dialect: str, payloads: list[JSON
     response = play(frames(*payloads), dialect=dialect).response
     assert response.outcome is Outcome.COMPLETED
     assert response.error is None
+
+
+def test_a_whole_message_with_an_error_beside() -> None:
+    """Anthropic: an unstreamed body with an error in it has failed, and what it says is there."""
+    message = {**BEGIN["message"], "type": "message", "content": [{"type": "text", "text": "Half"}]}
+    body = json.dumps({**message, "stop_reason": "end_turn", "base_resp": LIMITED}).encode()
+    response = play(body, dialect="anthropic").response
+    assert (response.outcome, response.output_text) == (Outcome.FAILED, "Half")
+    assert response.error is not None
+    assert response.error.kind is K.RATE_LIMITED

@@ -311,6 +311,7 @@ def test_is_strict_json(text: str, strict: bool) -> None:
         ('data: {"a":1}', [{"a": 1}], [A.DOUBLED_PREFIX]),
         ('data:{"a":1}', [{"a": 1}], [A.DOUBLED_PREFIX]),
         ('data: data:  {"a":1} ', [{"a": 1}], [A.DOUBLED_PREFIX]),
+        ('data: {"a":1}data: {"a":2}', [{"a": 1}, {"a": 2}], [A.DOUBLED_PREFIX, A.SEVERAL_PAYLOADS]),
         ("data: [DONE]", ["[DONE]"], [A.DOUBLED_PREFIX]),
         ("data: : c", [": c"], [A.DOUBLED_PREFIX, A.COMMENT_AS_DATA]),
         ("data: nope", ["nope"], [A.DOUBLED_PREFIX, A.MALFORMED_JSON]),
