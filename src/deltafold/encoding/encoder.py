@@ -6,7 +6,7 @@ It is as pure as the parser: no clock, no chance, no I/O. What a wire cannot say
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 import attrs
@@ -154,7 +154,7 @@ class StreamEncoder:
         return wrap({"encoder": self._dialect, "framed": self._framed, "state": state})
 
     @classmethod
-    def resume(cls, snapshot: dict[str, Any]) -> StreamEncoder:
+    def resume(cls, snapshot: Mapping[str, Any]) -> StreamEncoder:
         """The encoder that goes on where another one stood when `snapshot()` was taken.
 
         Raises:
