@@ -929,7 +929,7 @@ def test_hot_deltas_are_hot() -> None:
 
 
 def test_a_call_that_is_told_again_without_its_arguments() -> None:
-    """What is left out says nothing: the arguments stay, and a null beside the other spelling says nothing."""
+    """What is left out says nothing: the arguments stay. So does a null beside another spelling."""
     call = {"id": "c", "name": "f", "args": {"a": 1}}
     part = {"function_call": call, "thought_signature": "s", "thoughtSignature": None}
     again = {"functionCall": {"id": "c", "name": "f"}}
