@@ -255,7 +255,8 @@ def test_parts_that_nobody_knows(target: str) -> None:
         kept = source == target and target in ("responses", "chat")
         assert ("hologram" in told.text) is kept
         assert told.losses == ([] if kept else [LossCode.PART_UNSUPPORTED])
-        assert told.say(df.TextDelta(0, 0, "Hi")).end().output_text == "Hi"
+        ends = (df.Choice(0, "STOP" if target == "gemini" else "stop", {}),)
+        assert told.say(df.TextDelta(0, 0, "Hi")).end(choices=ends).output_text == "Hi"
 
 
 @every_target
