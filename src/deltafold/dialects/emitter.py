@@ -195,7 +195,7 @@ class Emitter:
         new = self.new_parts.setdefault(index, [])
         if len(record.parts[group]) + len(new) >= self.fold.limits.parts:
             raise LimitExceeded("parts", self.fold.limits.parts)
-        values = [
+        values: list[tuple[str, e.ValueKind, str]] = [
             (field, kind, told[field]) for field, kind in record.part_values(group, told) if told[field]
         ]
         if values:
