@@ -259,10 +259,10 @@ def test_what_was_held_back_comes_at_the_end() -> None:
     """Arguments that are told whole and break off are handed on to their last character."""
     broken = '{"a":1, "mess'
     out: list[Any] = []
-    assert lifts().told(0, "f", broken, out, whole=True) == broken
+    assert lifts().whole_text(0, "f", broken, out, whole=True) == broken
     again = lifts()
-    assert again.told(0, "f", '{"b":2}', out, whole=True) == '{"b":2}'
-    assert again.told(0, "f", broken, out, whole=True) == broken
+    assert again.whole_text(0, "f", '{"b":2}', out, whole=True) == '{"b":2}'
+    assert again.whole_text(0, "f", broken, out, whole=True) == broken
     assert again.raw(0) == [broken]
     assert out == []
 
@@ -292,12 +292,12 @@ def test_lifted_text_that_is_told_again_is_not_handed_out_again() -> None:
             calls = lifts(heard=heard)
             calls.setstate(state)
         out.clear()
-        assert calls.told(0, "f", '{"a":2,"message":"xyz"}', out, whole=True) == '{"a":2}'
+        assert calls.whole_text(0, "f", '{"a":2,"message":"xyz"}', out, whole=True) == '{"a":2}'
         assert out == []
-        assert calls.told(0, "f", '{"a":3,"message":"xyz!"}', out, whole=True) == '{"a":3}'
+        assert calls.whole_text(0, "f", '{"a":3,"message":"xyz!"}', out, whole=True) == '{"a":3}'
         assert out == [e.LiftedDelta(0, ("message",), "text", "!")]
         assert heard == []
-        calls.told(0, "f", '{"a":3,"message":"other"}', out, whole=True)
+        calls.whole_text(0, "f", '{"a":3,"message":"other"}', out, whole=True)
         assert heard == [C.VALUE_CONTRADICTED]
         assert len(out) == 1
 
@@ -305,8 +305,8 @@ def test_lifted_text_that_is_told_again_is_not_handed_out_again() -> None:
 def test_lifted_text_in_two_pieces() -> None:
     """Text of which the end shows only when the arguments end is one text."""
     calls, out = lifts(PLAIN), []  # type: tuple[CallLifts, list[Any]]
-    calls.told(0, "f", "{}", out, whole=True)
-    calls.told(0, "f", '{"message":"ab\\ud83d', out, whole=True)
+    calls.whole_text(0, "f", "{}", out, whole=True)
+    calls.whole_text(0, "f", '{"message":"ab\\ud83d', out, whole=True)
     assert "".join(event.text for event in out) in ("ab", "ab\ufffd")
     state = calls.getstate()
     assert state[0][5] == ["".join(event.text for event in out)]

@@ -76,8 +76,8 @@ class CallLifts:
         call.closed = True
         return self._take(index, call, call.lifter.close(), out)
 
-    def told(self, index: int, tool: str, text: str, out: list[Any], *, whole: bool) -> str:
-        """The arguments were told as a whole: what is handed on instead. What is new goes to `out`."""
+    def whole_text(self, index: int, tool: str, text: str, out: list[Any], *, whole: bool) -> str:
+        """The arguments were sent as a whole: what is handed on instead. What is new goes to `out`."""
         call = self._call(index, tool)
         if call is None:
             return text
@@ -113,17 +113,17 @@ class CallLifts:
         return kept
 
     def _start_again(self, index: int, call: LiftedCall, text: str, out: list[Any]) -> str:
-        """Other arguments were told than had come. Lifted text that was handed out stays handed out."""
+        """Other arguments were sent than had come. Lifted text that was handed out stays handed out."""
         new = self._calls[index] = LiftedCall(call.lifts)
         new.raw.append(text)
         new.closed = True
         new.note(*new.lifter.feed(text))
         new.note(*new.lifter.close())
         for lift, before, after in zip(new.lifts, call.lifted, new.lifted, strict=True):
-            so_far, told = "".join(before), "".join(after)
-            if told.startswith(so_far):
-                if len(told) > len(so_far):
-                    out.append(LiftedDelta(index, lift.path, lift.into, told[len(so_far) :]))
+            so_far, sent = "".join(before), "".join(after)
+            if sent.startswith(so_far):
+                if len(sent) > len(so_far):
+                    out.append(LiftedDelta(index, lift.path, lift.into, sent[len(so_far) :]))
             else:
                 self._report(
                     AnomalyCode.VALUE_CONTRADICTED, "text that was lifted is told otherwise at the end"

@@ -84,7 +84,7 @@ class JSONValueFinished:
     path: Path
     kind: JSONKind
     value: str | int | float | bool | None
-    """The value; None for arrays and objects, whose values have been told one by one."""
+    """The value; None for arrays and objects, whose values have been sent one by one."""
     position: int
     """Characters up to and including its last one."""
 
@@ -185,7 +185,7 @@ class ArgumentsReader:
     Each fragment costs what it is long. An unpaired surrogate becomes U+FFFD. Of duplicate keys the last
     wins: the earlier value is shown until the later one is known in part, and keeps its place among the
     keys, as in `json.loads`. A number too large for a double is infinite, as in `json.loads`; an integer of
-    more digits than `int()` takes (4300 unless the interpreter was told otherwise) is an error.
+    more digits than `int()` takes (4300 unless the interpreter was sent otherwise) is an error.
 
     `max_depth` is how many arrays and objects may be open inside one another. `events=True` records what
     `take_events()` returns, of values whose path has no more than `events_depth` steps.
@@ -203,11 +203,11 @@ class ArgumentsReader:
         "_path",
         "_pieces",
         "_position",
+        "_reported",
         "_shown",
         "_stack",
         "_start",
         "_state",
-        "_told",
         "_top",
     )
 
@@ -224,7 +224,7 @@ class ArgumentsReader:
         self._keys: list[str | int] = []  # where each open container but `_top` stands in the one around it
         self._key = ""  # the last key read in the innermost object
         self._pieces: list[str] = []  # of the open string, key or number
-        self._told = 0  # how many of `_pieces` are in events already
+        self._reported = 0  # how many of `_pieces` are in events already
         self._shown = False  # whether the open string has its place in the value, with what came so far
         self._path: Path = ()  # of the open string or number, kept for its events
         self._start = 0  # characters before the open string or number
@@ -557,7 +557,7 @@ class ArgumentsReader:
             text = "".join(self._pieces)
             self._pieces.clear()
             self._place(text)
-        self._told = 0
+        self._reported = 0
         if self._events is not None and len(self._keys) <= self._events_depth:
             self._events.append(JSONValueFinished(self._path, JSONKind.STRING, text, self._position + after))
 
@@ -603,17 +603,17 @@ class ArgumentsReader:
         text += "".join(self._pieces)
         container[place] = text
         self._pieces.clear()
-        self._told = 0
+        self._reported = 0
         return text
 
     def _tell_text(self, events: list[PathEvent]) -> None:
         """Record what came to the open string since the last time."""
         if len(self._keys) > self._events_depth:
             return
-        text = "".join(self._pieces[self._told :])
+        text = "".join(self._pieces[self._reported :])
         if text:
             events.append(StringDelta(self._path, text))
-        self._told = len(self._pieces)
+        self._reported = len(self._pieces)
 
     def _value_path(self) -> Path:
         container = self._stack[-1]

@@ -26,7 +26,7 @@ def message_events(
 
     Lazy: each event is converted when it is asked for. An event of a type that the SDK does not know (`ping`,
     `error`) comes as the nearest of its classes, with all its members. `encoder` is a
-    `StreamEncoder("anthropic")` of the caller's, whose `losses` say what could not be told; without one it is
+    `StreamEncoder("anthropic")` of the caller's, whose `losses` say what could not be sent; without one it is
     made here.
     """
     from anthropic._models import construct_type

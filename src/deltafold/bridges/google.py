@@ -28,7 +28,7 @@ def content_chunks(
 
     Lazy: each event is converted when it is asked for. Members that the SDK has no field for are left out, as
     it leaves them out itself; an error, for which it has no class, is the body of `sdk_http_response`.
-    `encoder` is a `StreamEncoder("gemini")` of the caller's, whose `losses` say what could not be told;
+    `encoder` is a `StreamEncoder("gemini")` of the caller's, whose `losses` say what could not be sent;
     without one it is made here.
     """
     encoder = StreamEncoder("gemini") if encoder is None else encoder
@@ -97,7 +97,7 @@ def payload_of(chunk: Any) -> dict[str, Any]:
     dump = getattr(chunk, "model_dump", None)
     if dump is None:
         raise UsageError(f"a chunk of the SDK is expected, not {type(chunk).__name__}")
-    told: dict[str, Any] = dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
-    sent = told.pop("sdkHttpResponse", None) or {}
-    error = json_object(sent.get("body") or "") if not told else None
-    return error if error and "error" in error else told
+    payload: dict[str, Any] = dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
+    sent = payload.pop("sdkHttpResponse", None) or {}
+    error = json_object(sent.get("body") or "") if not payload else None
+    return error if error and "error" in error else payload

@@ -28,7 +28,7 @@ def response_events(
 
     Lazy: each event is converted when it is asked for. An event of a type that the SDK does not know comes as
     the nearest of its classes, with all its members. `encoder` is a `StreamEncoder("responses")` of the
-    caller's, whose `losses` say what could not be told; without one it is made here.
+    caller's, whose `losses` say what could not be sent; without one it is made here.
     """
     from openai._models import construct_type
     from openai.types.responses import ResponseStreamEvent

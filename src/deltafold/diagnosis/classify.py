@@ -565,8 +565,8 @@ def status_of(value: Any) -> int | None:
 
 def told_status(layers: list[Mapping[str, Any]], code: str | int | None) -> int | None:
     """The HTTP status that the error itself tells, at last by a code that is one."""
-    told = (status_of(layer.get(field)) for layer in layers for field in STATUS_FIELDS)
-    return next((status for status in told if status is not None), status_of(code))
+    sent = (status_of(layer.get(field)) for layer in layers for field in STATUS_FIELDS)
+    return next((status for status in sent if status is not None), status_of(code))
 
 
 def metadata_of(layers: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -617,7 +617,7 @@ class ErrorEvidence:
         """The code, the type, and the like of them in the metadata, normalized."""
         fields = (*CODE_FIELDS, *TYPE_FIELDS, "status")
         inner = [e for layer in self.layers for f in INNER_ERROR_FIELDS for e in mappings_in(layer.get(f))]
-        told = (
+        sent = (
             self.code,
             self.type,
             first_text(self.layers, ("status",)),
@@ -629,7 +629,7 @@ class ErrorEvidence:
             *(headers.get("x-amzn-errortype", "").partition(":")[0] for headers in self.headers),
             *(evidence.get(field) for evidence in (*inner, *self.metadata) for field in fields),
         )
-        return [normalized(word) for word in told if isinstance(word, (str, int))]
+        return [normalized(word) for word in sent if isinstance(word, (str, int))]
 
     @property
     def text(self) -> str:
@@ -648,9 +648,9 @@ class ErrorEvidence:
     def google_delay(self) -> float | None:
         """Seconds of Google's RetryInfo, else of `quotaResetDelay` in its ErrorInfo."""
         details = list(details_of(self.layers))
-        told = [detail.get("retryDelay") for detail in details]
-        told += [inner.get("quotaResetDelay") for e in details for inner in mappings_in(e.get("metadata"))]
-        delays = (duration_of(delay) for delay in told if isinstance(delay, str))
+        sent = [detail.get("retryDelay") for detail in details]
+        sent += [inner.get("quotaResetDelay") for e in details for inner in mappings_in(e.get("metadata"))]
+        delays = (duration_of(delay) for delay in sent if isinstance(delay, str))
         return next((delay for delay in delays if delay is not None), None)
 
     @property
@@ -815,8 +815,8 @@ def delay_of(report: ErrorEvidence, kind: ErrorKind, now: float | None) -> tuple
     moments = (moment_of(source.get("resets_at")) for source in sources)
     resets_at = next((moment for moment in moments if moment is not None), report.google_reset)
     if resets_at is None and kind in DELAYED_KINDS:
-        told = (anthropic_reset(headers) for headers in report.headers)
-        resets_at = next((moment for moment in told if moment is not None), None)
+        sent = (anthropic_reset(headers) for headers in report.headers)
+        resets_at = next((moment for moment in sent if moment is not None), None)
 
     for headers in report.headers:
         seconds = header_delay(headers)
@@ -852,8 +852,8 @@ def anthropic_reset(headers: Mapping[str, str]) -> float | None:
     moment = unified_reset(headers)
     if moment is not None:
         return moment
-    told = {name: value for name, value in headers.items() if name.startswith("anthropic-ratelimit-")}
-    return exhausted_reset(told, None)[1] if told else None
+    sent = {name: value for name, value in headers.items() if name.startswith("anthropic-ratelimit-")}
+    return exhausted_reset(sent, None)[1] if sent else None
 
 
 def exhausted_reset(headers: Mapping[str, str], named: str | None) -> tuple[float | None, float | None]:
@@ -866,12 +866,12 @@ def exhausted_reset(headers: Mapping[str, str], named: str | None) -> tuple[floa
     if limits is None:
         return None, None
     resources = {"requests": limits.requests, "tokens": limits.tokens, **limits.others}
-    told = {name: resource for name, resource in resources.items() if resource is not None}
-    exhausted = [resource for resource in told.values() if resource.remaining == 0]
-    if not exhausted and named in told:
-        exhausted = [told[named]]
+    sent = {name: resource for name, resource in resources.items() if resource is not None}
+    exhausted = [resource for resource in sent.values() if resource.remaining == 0]
+    if not exhausted and named in sent:
+        exhausted = [sent[named]]
     if not exhausted:
-        exhausted = [resource for resource in told.values() if resource.remaining is None]
+        exhausted = [resource for resource in sent.values() if resource.remaining is None]
     seconds = (resource.reset_after for resource in exhausted)
     moments = (resource.resets_at for resource in exhausted)
     return (

@@ -122,12 +122,12 @@ def error_from_text(text: str) -> ResponseError:
     return error
 
 
-def error_from_payload(payload: Mapping[str, Any], told: Any = None) -> ResponseError:
-    """What the error inside a payload means; `told` is that error, where it has a name of its own."""
+def error_from_payload(payload: Mapping[str, Any], sent: Any = None) -> ResponseError:
+    """What the error inside a payload means; `sent` is that error, where it has a name of its own."""
     from deltafold.diagnosis import classify
 
-    if told is None:
-        told = exception_in(payload) or error_in(payload)
-    if told is None or told is payload.get("error"):
+    if sent is None:
+        sent = exception_in(payload) or error_in(payload)
+    if sent is None or sent is payload.get("error"):
         return classify.error_from_payload(payload)
-    return attrs.evolve(classify.error_from_payload({"error": told}), raw=payload)
+    return attrs.evolve(classify.error_from_payload({"error": sent}), raw=payload)

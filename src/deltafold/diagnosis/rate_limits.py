@@ -206,30 +206,30 @@ def limit_id_of(name: str) -> str:
     return name.strip().lower().replace("-", "_")
 
 
-def resource_of(told: Mapping[str, str]) -> RateLimit:
+def resource_of(sent: Mapping[str, str]) -> RateLimit:
     """One resource of the `x-ratelimit` family, of its `limit`, `remaining` and `reset`."""
-    reset = told.get("reset", "")
+    reset = sent.get("reset", "")
     number = decimal_of(reset)
     is_moment = number is not None and number >= FIRST_EPOCH_SECOND
     seconds = number if number is not None else duration_of(reset)
     moment = moment_of(number) if is_moment else timestamp_of(reset)
     return RateLimit(
-        limit=integer_of(told.get("limit")),
-        remaining=integer_of(told.get("remaining")),
+        limit=integer_of(sent.get("limit")),
+        remaining=integer_of(sent.get("remaining")),
         reset_after=None if is_moment else seconds,
         resets_at=moment,
     )
 
 
-def window_of(told: Mapping[str, Any] | None) -> RateWindow | None:
+def window_of(sent: Mapping[str, Any] | None) -> RateWindow | None:
     """One window, of its fields in a header or in an event; both use the same names but for the dashes."""
-    if told is None:
+    if sent is None:
         return None
     return RateWindow(
-        used_percent=decimal_of(told.get("used_percent")),
-        window_minutes=integer_of(told.get("window_minutes")),
-        reset_after=decimal_of(told.get("reset_after_seconds")),
-        resets_at=moment_of(told.get("reset_at")),
+        used_percent=decimal_of(sent.get("used_percent")),
+        window_minutes=integer_of(sent.get("window_minutes")),
+        reset_after=decimal_of(sent.get("reset_after_seconds")),
+        resets_at=moment_of(sent.get("reset_at")),
     )
 
 
@@ -242,26 +242,26 @@ def unified_windows(headers: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return windows
 
 
-def unified_window_of(name: str, told: Mapping[str, str] | None) -> RateWindow | None:
-    """One window of a Claude subscription. What is used is told as a share of one."""
-    if told is None:
+def unified_window_of(name: str, sent: Mapping[str, str] | None) -> RateWindow | None:
+    """One window of a Claude subscription. What is used is sent as a share of one."""
+    if sent is None:
         return None
     match = UNIFIED_WINDOW.fullmatch(f"{UNIFIED}{name}-status")
     minutes = int(match[2]) * MINUTES[match[3]] if match and len(match[2]) < 5 else None
-    used = decimal_of(told.get("utilization"))
+    used = decimal_of(sent.get("utilization"))
     return RateWindow(
         used_percent=None if used is None else used * 100,
         window_minutes=minutes,
-        resets_at=moment_of(told.get("reset")),
+        resets_at=moment_of(sent.get("reset")),
     )
 
 
 def window_is_used_up(headers: Mapping[str, str]) -> bool:
     """Whether a Claude subscription has no allowance left; names of headers are in lower case."""
-    told = [headers.get(UNIFIED + "status")]
-    if told[0] is None:
-        told = [window.get("status") for window in unified_windows(headers).values()]
-    return any(status is not None and status.lower() == "rejected" for status in told)
+    sent = [headers.get(UNIFIED + "status")]
+    if sent[0] is None:
+        sent = [window.get("status") for window in unified_windows(headers).values()]
+    return any(status is not None and status.lower() == "rejected" for status in sent)
 
 
 def unified_reset(headers: Mapping[str, str]) -> float | None:
@@ -270,8 +270,8 @@ def unified_reset(headers: Mapping[str, str]) -> float | None:
         return None
     moments = [moment_of(headers.get(UNIFIED + "reset"))]
     if moments[0] is None:
-        told = unified_windows(headers).values()
-        rejected = [window for window in told if window.get("status", "").lower() == "rejected"]
+        sent = unified_windows(headers).values()
+        rejected = [window for window in sent if window.get("status", "").lower() == "rejected"]
         moments = [moment_of(window.get("reset")) for window in rejected]
     return max((moment for moment in moments if moment is not None), default=None)
 
@@ -300,12 +300,12 @@ def unified_limits(headers: Mapping[str, str]) -> RateLimits | None:
     )
 
 
-def credits_of(told: Mapping[str, Any]) -> Credits | None:
+def credits_of(sent: Mapping[str, Any]) -> Credits | None:
     """Credits, where anything is told of them."""
     found = Credits(
-        has_credits=boolean_of(told.get("has_credits")),
-        unlimited=boolean_of(told.get("unlimited")),
-        balance=word_of(text_of(told.get("balance"))),
+        has_credits=boolean_of(sent.get("has_credits")),
+        unlimited=boolean_of(sent.get("unlimited")),
+        balance=word_of(text_of(sent.get("balance"))),
     )
     return None if found == Credits() else found
 
@@ -350,7 +350,7 @@ def rate_limits_from_headers(headers: Headers) -> RateLimits | None:
     active = limit_id_of(by_name.get("x-codex-active-limit", ""))
     plan = metered.pop(active, None) or metered.pop(DEFAULT_LIMIT, None)
     bare = resources.pop("", None)
-    found = {name: resource_of(told) for name, told in resources.items()}
+    found = {name: resource_of(sent) for name, sent in resources.items()}
     limits = RateLimits(
         requests=found.pop("requests", None) or (resource_of(bare) if bare else None),
         tokens=found.pop("tokens", None),

@@ -130,7 +130,7 @@ class Dialect(Emitter):
 
     @abstractmethod
     def end(self, outcome: Outcome) -> list[Any]:
-        """The transport ended, or the caller gave up. Nothing where the end had been told."""
+        """The transport ended, or the caller gave up. Nothing where the end had been sent."""
 
     @abstractmethod
     def text_path(
@@ -235,8 +235,8 @@ class ErrorTerminatedDialect(Dialect):
 
 def error_field_of(payload: JSON, error: ResponseError) -> JSON:
     """What the response's own `error` is, once an event has told of one."""
-    told = payload.get("error")
-    return dict(copied(told)) if isinstance(told, dict) else {"code": error.code, "message": error.message}
+    sent = payload.get("error")
+    return dict(copied(sent)) if isinstance(sent, dict) else {"code": error.code, "message": error.message}
 
 
 def usage_from(data: JSON) -> Usage:

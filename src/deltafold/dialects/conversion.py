@@ -564,15 +564,15 @@ def read_json_schema(format: JSON, path: str) -> JSON:
 
 def schema_format(settings: dict[str, Setting], losses: Losses, *known: str) -> JSON | None:
     """The format of the answer for an API where it is one of the `known` kinds, a schema at the most."""
-    told = settings.pop("format", None)
-    if told is None or told.value.get("type") == "text":
+    sent = settings.pop("format", None)
+    if sent is None or sent.value.get("type") == "text":
         return None
-    kind = told.value.get("type")
+    kind = sent.value.get("type")
     if kind not in known:
-        losses.lose(LossCode.VALUE_CHANGED, told.path, f"the {losses.api} has no format {kind}")
+        losses.lose(LossCode.VALUE_CHANGED, sent.path, f"the {losses.api} has no format {kind}")
         return None
-    losses.members(told.path, rest(told.value, "type", "schema"))
-    format: JSON = told.value
+    losses.members(sent.path, rest(sent.value, "type", "schema"))
+    format: JSON = sent.value
     return format
 
 

@@ -3,7 +3,7 @@
 A reader knows its wire; what every wire needs stands here once. While a payload is translated the fold does
 not change, for the caller has not seen its events yet. So the emitter knows the fold *and* what the present
 payload has begun: items, parts, and pieces of text. On the way out it joins halves of surrogate pairs, lifts
-declared strings out of arguments, checks limits when something begins, and weighs what is told whole against
+declared strings out of arguments, checks limits when something begins, and weighs what is sent whole against
 what was streamed. Each end costs the size of what ends.
 """
 
@@ -150,7 +150,7 @@ class Emitter:
 
     def begin_item(
         self,
-        told: JSON,
+        sent: JSON,
         *,
         index: int | None = None,
         choice_index: int | None = None,
@@ -162,10 +162,10 @@ class Emitter:
             raise LimitExceeded("items", limits.items)
         if index is None:
             index = free
-        record = ItemRecord(index, string(told, "type") or "", choice_index)
-        record.merge(told)
+        record = ItemRecord(index, string(sent, "type") or "", choice_index)
+        record.merge(sent)
         self.begun[index] = self.fold.announced_records[index] = record
-        item = item_from(told, choice_index=choice_index, approval_required=self.fold.approval_required)
+        item = item_from(sent, choice_index=choice_index, approval_required=self.fold.approval_required)
         self.out.append(e.ItemStarted(index, item, member))
         return index
 
@@ -189,18 +189,18 @@ class Emitter:
         """Characters that were kept are handed out, or dropped."""
         self.held_text -= size
 
-    def begin_part(self, index: int, group: e.Group, at: int, told: JSON) -> None:
+    def begin_part(self, index: int, group: e.Group, at: int, sent: JSON) -> None:
         """A part of an item begins; what it has of its streamed value is a delta. Raises `LimitExceeded`."""
         record = self.record(index)
         new = self.new_parts.setdefault(index, [])
         if len(record.parts[group]) + len(new) >= self.fold.limits.parts:
             raise LimitExceeded("parts", self.fold.limits.parts)
         values: list[tuple[str, e.ValueKind, str]] = [
-            (field, kind, told[field]) for field, kind in record.part_values(group, told) if told[field]
+            (field, kind, sent[field]) for field, kind in record.part_values(group, sent) if sent[field]
         ]
         if values:
-            told = {**told, **{field: "" for field, _, _ in values}}
-        part = part_from(told, reasoning=record.type == "reasoning", summary=group == "summary")
+            sent = {**sent, **{field: "" for field, _, _ in values}}
+        part = part_from(sent, reasoning=record.type == "reasoning", summary=group == "summary")
         event = e.PartStarted(index, at, group, part)
         new.append(event)
         self.out.append(event)
@@ -239,7 +239,7 @@ class Emitter:
         self.waiting = {}
 
     def has_ended(self, index: int) -> bool:
-        """Whether an item has been told whole."""
+        """Whether an item has been sent whole."""
         return index in self.ended_items or self.record(index).state is ITEM_DONE
 
     def finish_item(self, index: int, status: str | None, late: JSON | None = None) -> None:
@@ -346,13 +346,13 @@ class Emitter:
         return ""
 
     def tell_value(self, index: int, kind: e.ValueKind, key: ValuePath, text: str, *, whole: bool) -> None:
-        """A value was told whole: what of it is new is handed out, and a contradiction is said."""
+        """A value was sent whole: what of it is new is handed out, and a contradiction is said."""
         if text:
-            self.pending_surrogates.pop((index, key), None)  # the other half is told with it
+            self.pending_surrogates.pop((index, key), None)  # the other half is sent with it
             record = self.record(index)
             if self.lifts.declared and kind == "arguments" and record.type in LIFTABLE:
                 tool = string(record.data, "name") or ""
-                text = self.lifts.told(index, tool, text, self.out, whole=whole)
+                text = self.lifts.whole_text(index, tool, text, self.out, whole=whole)
         known = self.record(index).values.get(key)
         ended = (known is not None and known.is_complete) or (index, key) in self.whole
         so_far = StreamedValue(kind, [self.so_far(index, key)], ended)
@@ -382,9 +382,9 @@ class Emitter:
             raise LimitExceeded("index", self.fold.limits.index)
         return index
 
-    def index(self, told: JSON, name: str, called: str = "") -> int | None:
+    def index(self, sent: JSON, name: str, called: str = "") -> int | None:
         """An index that the wire tells. Raises `LimitExceeded`."""
-        index = told.get(name)
+        index = sent.get(name)
         if type(index) is int and index >= 0:
             return self.check_index_limit(index)
         if index is not None:

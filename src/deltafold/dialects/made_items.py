@@ -91,8 +91,8 @@ def function_call(
 ) -> FunctionCall:
     """A call of a function. It is complete where it is whole and its arguments are JSON."""
     status = "completed" if whole else "in_progress"
-    told = {"call_id": call_id, "name": name, "arguments": arguments}
-    data = {**named(ident), "type": "function_call", "status": status, **told}
+    sent = {"call_id": call_id, "name": name, "arguments": arguments}
+    data = {**named(ident), "type": "function_call", "status": status, **sent}
     complete = whole and is_strict_json(arguments)
     return FunctionCall(ident, call_id, name, arguments, complete, status, False, choice, data)
 
@@ -108,6 +108,6 @@ def custom_call(
 ) -> CustomToolCall:
     """A call of a custom tool."""
     status = "completed" if whole else "in_progress"
-    told = {"call_id": call_id, "name": name, "input": text}
-    data = {**named(ident), "type": "custom_tool_call", "status": status, **told}
+    sent = {"call_id": call_id, "name": name, "input": text}
+    data = {**named(ident), "type": "custom_tool_call", "status": status, **sent}
     return CustomToolCall(ident, call_id, name, text, whole, status, False, choice, data)

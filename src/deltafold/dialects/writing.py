@@ -198,7 +198,7 @@ def json_object(text: str) -> JSON | None:
 def fitting_call_id(dialect: str, ident: str) -> str:
     """The id of a call as a wire takes it: itself where it fits, else a prefix and a digest.
 
-    The digest is the same wherever the id is told: in a call, and in its result.
+    The digest is the same wherever the id is sent: in a call, and in its result.
     """
     prefix, fitting = FITTING_IDS[dialect]
     if fitting.fullmatch(ident):
@@ -303,9 +303,9 @@ class WrittenPart:
         """All of a delta's frame before its text."""
         self.pieces: list[str] = []
         self.closed = False
-        """Whether its value was told as whole."""
+        """Whether its value was sent as whole."""
         self.ended = False
-        """Whether the part was told as whole."""
+        """Whether the part was sent as whole."""
         self.notes: list[JSON] = []
         self.logprobs: list[JSON] = []
         self.data: JSON = {}
@@ -342,7 +342,7 @@ class WrittenItem:
     def __init__(self, index: int, item: Item) -> None:
         self.index = index
         self.item = item
-        """As it was told last."""
+        """As it was sent last."""
         self.choice = item.choice_index or 0
         self.state: ItemState = ITEM_OPEN
         self.parts: dict[tuple[str, int], WrittenPart] = {}
@@ -351,7 +351,7 @@ class WrittenItem:
         self.begun = False
         """Whether the wire knows of it."""
         self.over = False
-        """Whether the wire was told its end."""
+        """Whether the wire was sent its end."""
         self.skipped = False
         """Whether it is left out."""
         self.ident: str | None = None
@@ -369,7 +369,7 @@ class WrittenItem:
         """Which kinds of reasoning were written: `text`, `summary`."""
         self.member: str | None = None
         self.final: JSON | None = None
-        """As it was told when it was whole."""
+        """As it was sent when it was whole."""
         self.called: tuple[str, str] | None = None
         """The id and the name with which a call was written."""
         self.counts: dict[str, int] = {}
@@ -479,7 +479,7 @@ class Writer:
         self.items: dict[int, WrittenItem] = {}
         self.losses: list[Loss] = []
         self.lost: set[tuple[str, int | None]] = set()
-        """What was lost already: each kind is told once for each item."""
+        """What was lost already: each kind is sent once for each item."""
         self.source: str | None = None
         """The dialect that the events come from; None where nobody knows, or they were made by hand."""
         self.data: JSON = {}
@@ -605,7 +605,7 @@ class Writer:
             if not self.announced:
                 self.early.append(event)
             elif self.source == self.name:
-                self.as_told(event)
+                self.as_sent(event)
         elif kind is e.UsageReported:
             self.usage = event.usage
         elif kind is e.StatusChanged:
@@ -633,7 +633,7 @@ class Writer:
             self._of_item(event, kind, item)
 
     def _release(self) -> None:
-        """The call that began last is told, for its name is whole now."""
+        """The call that began last is sent, for its name is whole now."""
         held, self.held = self.held, None
         if held is not None:
             self.hot.clear()
@@ -676,7 +676,7 @@ class Writer:
         early, self.early = self.early, []
         for known in early:
             if self.source == self.name:
-                self.as_told(known)
+                self.as_sent(known)
 
     def _of_item(self, event: Any, kind: type, item: WrittenItem) -> None:
         if kind is e.TextDelta:
@@ -841,9 +841,9 @@ class Writer:
 
     def created(self) -> int:
         """When the response began, in seconds since the epoch."""
-        told = self.data.get("created_at")
-        if type(told) is int or type(told) is float:
-            return int(told) if math.isfinite(told) else 0
+        sent = self.data.get("created_at")
+        if type(sent) is int or type(sent) is float:
+            return int(sent) if math.isfinite(sent) else 0
         return self.options.created or 0
 
     def learn(self, data: JSON) -> None:
@@ -862,11 +862,11 @@ class Writer:
         return str(ident) if self.own() else fitting_call_id(self.name, ident)
 
     def called(self, item: WrittenItem) -> tuple[str, str]:
-        """The id and the name of a call: those with which it was written first, whatever was told since."""
-        told = self.call_id(item), str(getattr(item.item, "name", ""))
+        """The id and the name of a call: those with which it was written first, whatever was sent since."""
+        sent = self.call_id(item), str(getattr(item.item, "name", ""))
         if item.called is None:
-            item.called = told
-        elif item.called != told:
+            item.called = sent
+        elif item.called != sent:
             self.lose(LossCode.VALUE_REPLACED, item.index, "a call got another id or name after it had begun")
         return item.called
 
@@ -940,20 +940,20 @@ class Writer:
         for item in list(self.items.values()):
             if item.state is not ITEM_DONE and not item.skipped:
                 item.state = ITEM_DONE
-                told = item.item
-                if isinstance(told, FunctionCall) and outcome is COMPLETED and not told.complete:
-                    text = "".join(item.pieces) or told.arguments or "{}"
-                    item.item = attrs.evolve(told, complete=is_strict_json(text))
+                sent = item.item
+                if isinstance(sent, FunctionCall) and outcome is COMPLETED and not sent.complete:
+                    text = "".join(item.pieces) or sent.arguments or "{}"
+                    item.item = attrs.evolve(sent, complete=is_strict_json(text))
                 self.item_finished(item)
 
     def payload_of(self, event: Any) -> tuple[JSON, str] | None:
-        """A payload of the wire as it was told, and its type. None where it has no form to be written in."""
+        """A payload of the wire as it was sent, and its type. None where it has no form to be written in."""
         payload = event.payload
         if type(payload) is dict:
             kind = payload.get("type") or getattr(event, "type", None)
             if type(kind) is str and SAFE_NAME.fullmatch(kind):
-                told = {"type": kind, **{key: value for key, value in payload.items() if key != "type"}}
-                return told, kind
+                sent = {"type": kind, **{key: value for key, value in payload.items() if key != "type"}}
+                return sent, kind
         self.lose(LossCode.EVENT_UNWRITABLE)
         return None
 
@@ -978,7 +978,7 @@ class Writer:
         """A sign of life."""
         self.out.append(": keepalive\n\n")
 
-    def as_told(self, event: Any) -> None:
+    def as_sent(self, event: Any) -> None:
         """An event of the wire itself, back onto it."""
 
     def item_started(self, item: WrittenItem) -> None:

@@ -188,7 +188,7 @@ def encode_response(response: Response, dialect: str) -> dict[str, Any]:
         UsageError: The dialect is none of the four.
     """
     encoder = StreamEncoder(dialect)
-    payloads = [told for event in events_of(response) for told in encoder.payloads(event)]
+    payloads = [sent for event in events_of(response) for sent in encoder.payloads(event)]
     if response.outcome not in ("completed", "incomplete"):
         last: dict[str, Any] = payloads[-1]
         return dict(last["response"]) if dialect == "responses" else last

@@ -94,7 +94,7 @@ def estimated_usage(request: JSON, dialect: str, count: Callable[[str], int]) ->
                 texts.append(block.name or "")
     for tool in read.tools:
         texts += [tool.name, tool.description or ""]
-        texts += [json_text(told) for told in (tool.schema, tool.format) if told]
+        texts += [json_text(sent) for sent in (tool.schema, tool.format) if sent]
     return EstimatedUsage(sum(count(text) for text in texts if text), 0, 0)
 
 
@@ -146,16 +146,16 @@ def chatgpt_request(request: JSON, access_token: str, account_id: str) -> ChatGP
         "Accept": "text/event-stream",
         "Content-Type": "application/json",
     }
-    told = json_copy(object_at(request, ""))
+    sent = json_copy(object_at(request, ""))
     losses = Losses("ChatGPT backend")
-    if "messages" in told and "input" not in told:
-        converted = convert_request(told, "chat", "responses")
-        told = converted.request
+    if "messages" in sent and "input" not in sent:
+        converted = convert_request(sent, "chat", "responses")
+        sent = converted.request
         losses.found += converted.losses
     else:
-        request_part("responses").read_request(told)  # it raises what is wrong
-    body: JSON = {key: value for key, value in told.items() if key in ALLOWED and value is not None}
-    for key, value in told.items():
+        request_part("responses").read_request(sent)  # it raises what is wrong
+    body: JSON = {key: value for key, value in sent.items() if key in ALLOWED and value is not None}
+    for key, value in sent.items():
         if key not in ALLOWED and says_something(value) and value is not False:
             losses.lose(LossCode.FIELD_NOT_SUPPORTED, key)
     given = body.get("input", [])

@@ -189,9 +189,9 @@ class ResponseWriter:
         self._item, self._kind, self._pieces = None, "", []
         return sent
 
-    def _call_id(self, told: str | None) -> str:
+    def _call_id(self, sent: str | None) -> str:
         self._call += 1
-        return told or f"call_{self._call}"
+        return sent or f"call_{self._call}"
 
     def usage(
         self,

@@ -91,14 +91,14 @@ def next_turn(
 
 def hosted_calls(items: list[tuple[int, Item]]) -> list[tuple[int, OtherItem]]:
     """The hosted calls that the caller has to run: those whose output is not there."""
-    told = {(item.type, string(item.data, "call_id")) for _, item in items if item.type in HOSTED.values()}
+    sent = {(item.type, string(item.data, "call_id")) for _, item in items if item.type in HOSTED.values()}
     return [
         (index, item)
         for index, item in items
         if isinstance(item, OtherItem)
         and item.type in HOSTED
         and item.status != "in_progress"
-        and (HOSTED[item.type], string(item.data, "call_id")) not in told
+        and (HOSTED[item.type], string(item.data, "call_id")) not in sent
     ]
 
 
@@ -185,7 +185,7 @@ class Answers:
         """All of it in the words of an API."""
         blocks = []
         legacy: list[JSON] = []
-        told = {choice.legacy_call_id for choice in self.response.choices}
+        sent = {choice.legacy_call_id for choice in self.response.choices}
         for index, call in self.calls:
             result = self.results.get(call.call_id or "")
             if result is None:
@@ -194,7 +194,7 @@ class Answers:
             own = dialect == self.response.dialect
             if own and dialect == "gemini" and part_of(dialect, "document").is_made_id(call.call_id, index):
                 block.id = ""
-            if own and dialect == "chat" and call.call_id in told - {None}:
+            if own and dialect == "chat" and call.call_id in sent - {None}:
                 legacy.append(writer.result_of_legacy_call(block, losses))
             else:
                 blocks.append(block)

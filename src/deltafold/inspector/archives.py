@@ -59,13 +59,13 @@ def yaml_value(data: bytes) -> Any:
         raise CaptureError(f"it looks like a VCR cassette in YAML, but cannot be read: {first}") from error
 
 
-def headers_of(told: Any) -> tuple[tuple[str, str], ...]:
-    """Headers, however they are told: pairs, a mapping to text or to lists, objects with name and value."""
+def headers_of(sent: Any) -> tuple[tuple[str, str], ...]:
+    """Headers, however they are sent: pairs, a mapping to text or to lists, objects with name and value."""
     pairs: list[tuple[str, Any]] = []
-    if isinstance(told, dict):
-        pairs = list(told.items())
-    elif isinstance(told, list):
-        for entry in told:
+    if isinstance(sent, dict):
+        pairs = list(sent.items())
+    elif isinstance(sent, list):
+        for entry in sent:
             if isinstance(entry, dict):
                 pairs.append((entry.get("name", ""), entry.get("value", "")))
             elif isinstance(entry, (list, tuple)) and len(entry) == 2:
@@ -148,12 +148,12 @@ def har_entry(name: str, entry: Any) -> Capture:
 def timing_of(entry: Any) -> str:
     """How long the server took until its first byte, and in all."""
     wait, whole_time = member(entry, "timings", "wait"), member(entry, "time")
-    told = []
+    sent = []
     if isinstance(wait, (int, float)) and 0 < wait < MOST_MILLISECONDS:
-        told.append(f"first byte after {wait / 1000:.3f} s")
+        sent.append(f"first byte after {wait / 1000:.3f} s")
     if isinstance(whole_time, (int, float)) and 0 < whole_time < MOST_MILLISECONDS:
-        told.append(f"{whole_time / 1000:.3f} s in all")
-    return ", ".join(told)
+        sent.append(f"{whole_time / 1000:.3f} s in all")
+    return ", ".join(sent)
 
 
 def looks_like_a_model(content_type: str, request: str) -> bool:
@@ -208,9 +208,9 @@ def cassette(name: str, value: Any) -> list[Capture]:
 def interaction(name: str, entry: Any) -> Capture:
     """One interaction of a cassette."""
     response = member(entry, "response")
-    told = member(response, "status")
-    status = status_of(member(told, "code")) or status_of(member(response, "code"))
-    status = status or status_of(member(response, "status_code")) or status_of(told)
+    sent = member(response, "status")
+    status = status_of(member(sent, "code")) or status_of(member(response, "code"))
+    status = status or status_of(member(response, "status_code")) or status_of(sent)
     headers = headers_of(member(response, "headers"))
     request = address(
         str(member(entry, "request", "method") or "").upper(),

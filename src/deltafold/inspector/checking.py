@@ -76,14 +76,14 @@ class Check(Quiet):
         self.reports += 1
         count = ending.anomalies + (ending.fault is not None)
         if self.capture.is_refused:
-            told = f"no stream to check: HTTP {self.capture.status}"
+            sent = f"no stream to check: HTTP {self.capture.status}"
         elif count:
-            told = numbered(count, "deviation")
+            sent = numbered(count, "deviation")
         else:
-            told = "conformant"
+            sent = "conformant"
         self.sound = self.sound and not count and not self.capture.is_refused
         wire = response.dialect or "no wire known"
-        print(f"{safe(self.capture.name)}: {told} ({wire}, {self.events} events, {ending.size} bytes)")
+        print(f"{safe(self.capture.name)}: {sent} ({wire}, {self.events} events, {ending.size} bytes)")
         if response.error is not None:
             print(f"   {words.error(response.error)}")
         for number, found in enumerate(self.found, 1):

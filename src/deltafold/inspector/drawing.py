@@ -179,8 +179,8 @@ def stream_strip(tape: Tape, axis: Axis) -> str:
             marks.append(
                 f'<text x="{middle:.2f}%" y="13" text-anchor="middle">{seconds(b - a)} of silence</text>'
             )
-    told = [f"{axis.said(axis.value(moment))}" for moment in (tape.moments[0], tape.moments[-1])]
-    return strip(f"The stream, from {told[0]} to {told[1]}, {len(tape.beats)} heartbeats", marks)
+    sent = [f"{axis.said(axis.value(moment))}" for moment in (tape.moments[0], tape.moments[-1])]
+    return strip(f"The stream, from {sent[0]} to {sent[1]}, {len(tape.beats)} heartbeats", marks)
 
 
 def lane_strip(lane: Lane, axis: Axis, label: str) -> str:

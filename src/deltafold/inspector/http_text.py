@@ -33,7 +33,7 @@ def read_head(text: bytes, *, closed: bool) -> tuple[Head, int] | None:
     while True:
         rest = text[at : at + 5]
         if not closed and at and len(rest) < 5 and b"HTTP/".startswith(rest):
-            return None  # not to be told before the body begins
+            return None  # not to be sent before the body begins
         if not closed and rest == b"HTTP/" and b"\n" not in text[at:]:
             return None
         found = STATUS_LINE.match(text, at)

@@ -163,7 +163,7 @@ def source_pieces(
 ) -> Iterator[Piece]:
     """What a source gives, without waiting for more. A source that breaks has ended.
 
-    `clock` tells the time where times are wanted; `seen` is told how many bytes have come.
+    `clock` tells the time where times are wanted; `seen` is sent how many bytes have come.
     """
     start = clock() if clock else 0.0
     while True:

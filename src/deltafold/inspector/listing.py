@@ -119,11 +119,11 @@ class Speed:
         """The times, and tokens a second from the first text to the last event."""
         if self.first is None or self.last is None:
             return [("time", "not known: nobody noted when the bytes came")]
-        told = [f"first event {self.first:.3f} s"]
+        sent = [f"first event {self.first:.3f} s"]
         if self.first_text is not None:
-            told.append(f"first text {self.first_text:.3f} s")
-        told += [f"longest gap {self.longest:.3f} s", f"in all {self.last:.3f} s"]
-        rows = [("time", ", ".join(told))]
+            sent.append(f"first text {self.first_text:.3f} s")
+        sent += [f"longest gap {self.longest:.3f} s", f"in all {self.last:.3f} s"]
+        rows = [("time", ", ".join(sent))]
         usage = ending.response.usage
         if (
             usage is not None
@@ -173,13 +173,13 @@ class Lines(Quiet):
 
     def begin(self, capture: Capture) -> None:
         self.capture = capture
-        told = []
+        sent = []
         if capture.request:
-            told.append(self.words.word(capture.request))
+            sent.append(self.words.word(capture.request))
         if capture.status is not None:
-            told.append(f"HTTP {capture.status}")
-        if told:
-            self.put("", " -> ".join(told))
+            sent.append(f"HTTP {capture.status}")
+        if sent:
+            self.put("", " -> ".join(sent))
 
     def reconnected(self, moment: Moment) -> None:
         self.settle()
@@ -338,14 +338,14 @@ class Records(Quiet):
         self.put(event.to_dict(), moment)
 
     def anomaly(self, anomaly: Anomaly, moment: Moment) -> None:
-        told = attrs.asdict(anomaly)
-        self.put({"anomaly": told.pop("code"), **told}, moment)
+        sent = attrs.asdict(anomaly)
+        self.put({"anomaly": sent.pop("code"), **sent}, moment)
 
-    def put(self, told: dict[str, Any], moment: Moment) -> None:
+    def put(self, sent: dict[str, Any], moment: Moment) -> None:
         """A record, with its time where that is asked for."""
         if self.times and moment.time is not None:
-            told["time"] = round(moment.time, 6)
-        print(self.words.json(told))
+            sent["time"] = round(moment.time, 6)
+        print(self.words.json(sent))
 
     def pause(self) -> None:
         sys.stdout.flush()
@@ -353,8 +353,8 @@ class Records(Quiet):
     def end(self, ending: Ending) -> None:
         fault = ending.fault
         if fault is not None:
-            told = {name: getattr(fault, name) for name in ("message", "offset", "event_index", "excerpt")}
-            print(self.words.json({"fault": fault.code, **told, "response": ending.response.to_dict()}))
+            sent = {name: getattr(fault, name) for name in ("message", "offset", "event_index", "excerpt")}
+            print(self.words.json({"fault": fault.code, **sent, "response": ending.response.to_dict()}))
 
 
 class Final(Quiet):
@@ -461,6 +461,6 @@ class Brief(Quiet):
     def total(self, passed_over: int) -> None:
         """The last line."""
         found = self.outcomes.total()
-        told = ", ".join(f"{count} {outcome}" for outcome, count in self.outcomes.most_common())
+        sent = ", ".join(f"{count} {outcome}" for outcome, count in self.outcomes.most_common())
         rest = f"; {numbered(passed_over, 'other exchange')} passed over" if passed_over else ""
-        print(f"\n{numbered(found, 'capture')}: {told}{rest}")
+        print(f"\n{numbered(found, 'capture')}: {sent}{rest}")

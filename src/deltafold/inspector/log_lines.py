@@ -141,8 +141,8 @@ class Log:
 
     def notes(self) -> list[str]:
         """What was not taken."""
-        told = [(self.passed_over, "no part of the stream"), (self.sent, "sent by the client")]
-        return [f"{why}: {count} line{'s' * (count > 1)}" for count, why in told if count]
+        sent = [(self.passed_over, "no part of the stream"), (self.sent, "sent by the client")]
+        return [f"{why}: {count} line{'s' * (count > 1)}" for count, why in sent if count]
 
 
 def payload_in(line: str) -> tuple[str, str, str]:
@@ -264,8 +264,8 @@ def record_pieces(records: Iterable[Any], notes: list[str]) -> Iterator[Piece]:
             yield Piece(said if isinstance(said, str) else json.dumps(said), time)
         elif isinstance(said, str):
             yield Piece(said.encode("utf-8", "surrogatepass"), time)
-    told = [(sent, "sent by the client"), (odd, "without a payload")]
-    notes += [f"{why}: {count} record{'s' * (count > 1)}" for count, why in told if count]
+    passed = [(sent, "sent by the client"), (odd, "without a payload")]
+    notes += [f"{why}: {count} record{'s' * (count > 1)}" for count, why in passed if count]
 
 
 class Clock:

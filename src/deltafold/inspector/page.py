@@ -135,8 +135,8 @@ def notes(tape: Tape) -> str:
     """What the capture tells of its time, and what was passed over in it."""
     ending = tape.ended
     capture = tape.captures[0]
-    told = [text for text in (capture.timing, *ending.notes) if text]
-    rows = "".join(f"<li>{harmless(text[:1].upper() + text[1:])}.</li>" for text in told)
+    sent = [text for text in (capture.timing, *ending.notes) if text]
+    rows = "".join(f"<li>{harmless(text[:1].upper() + text[1:])}.</li>" for text in sent)
     return f'<ul class="notes" aria-label="Notes on the capture">{rows}</ul>' if rows else ""
 
 
@@ -156,28 +156,28 @@ def facts(tape: Tape, axis: Axis) -> str:
     """The figures."""
     ending = tape.ended
     usage, speed = tape.response.usage, tape.speed
-    told: list[tuple[str, ...]] = []
+    sent: list[tuple[str, ...]] = []
     if axis.timed and speed.last is not None:
         gap = f"longest gap {seconds(speed.longest)}"
-        told.append(("Duration", seconds(speed.last), gap))
+        sent.append(("Duration", seconds(speed.last), gap))
         if speed.first_text is not None:
-            told.append(
+            sent.append(
                 ("First text", seconds(speed.first_text), f"first event {seconds(speed.first or 0.0)}")
             )
     if usage is not None:
         if usage.input_tokens is not None:
             cached = f"{usage.cached_tokens:,} cached" if usage.cached_tokens else ""
-            told.append(("Input", f"{usage.input_tokens:,} tokens", cached))
+            sent.append(("Input", f"{usage.input_tokens:,} tokens", cached))
         if usage.output_tokens is not None:
             more = [f"{usage.reasoning_tokens:,} reasoning"] if usage.reasoning_tokens else []
             more += [text for name, text in speed.rows(ending) if axis.timed and name == "speed"]
-            told.append(("Output", f"{usage.output_tokens:,} tokens", *more))
-    told.append(("Size", size(ending.size), f"{tape.events.total():,} events"))
+            sent.append(("Output", f"{usage.output_tokens:,} tokens", *more))
+    sent.append(("Size", size(ending.size), f"{tape.events.total():,} events"))
     if not tape.captures[0].is_refused:
-        told.append(("Anomalies", f"{ending.anomalies:,}" if ending.anomalies else "none"))
+        sent.append(("Anomalies", f"{ending.anomalies:,}" if ending.anomalies else "none"))
     cells = "".join(
         f"<div><dt>{name}</dt><dd>{value}{''.join(f'<small>{one}</small>' for one in more if one)}</dd></div>"
-        for name, value, *more in told
+        for name, value, *more in sent
     )
     return f'<dl class="facts">{cells}</dl>'
 
@@ -253,10 +253,10 @@ def key(tape: Tape, axis: Axis) -> str:
         marks.append(
             (f'<line class="finish {outcome}" x1="7" x2="7" y1="0" y2="14"/>', f"the end: {outcome}")
         )
-    told = "".join(
+    sent = "".join(
         f'<li><svg aria-hidden="true" viewBox="0 0 14 14">{mark}</svg>{text}</li>' for mark, text in marks
     )
-    return f'<ul class="key" aria-label="Key">{told}</ul>' if told else ""
+    return f'<ul class="key" aria-label="Key">{sent}</ul>' if sent else ""
 
 
 def kind_of(lane: Lane) -> str:
@@ -288,10 +288,10 @@ def measures(lane: Lane, axis: Axis) -> str:
     """From when to when, and how much."""
     start, end = axis.value(lane.start), axis.value(lane.end)
     begun, ended = axis.said(start), axis.said(end)
-    told = [f"{begun} to {ended}" if begun != ended else f"at {begun}"]
+    sent = [f"{begun} to {ended}" if begun != ended else f"at {begun}"]
     if lane.deltas:
-        told.append(f"{len(lane.deltas):,} delta{'' if len(lane.deltas) == 1 else 's'}")
-    return ", ".join(told)
+        sent.append(f"{len(lane.deltas):,} delta{'' if len(lane.deltas) == 1 else 's'}")
+    return ", ".join(sent)
 
 
 # ------------------------------------------------------------------------------------------------ items
@@ -299,9 +299,9 @@ def measures(lane: Lane, axis: Axis) -> str:
 
 def said(tape: Tape, axis: Axis, words: Words) -> str:
     """What each item said."""
-    told = "".join(article(lane, axis, words) for lane in tape.lanes.values())
+    sent = "".join(article(lane, axis, words) for lane in tape.lanes.values())
     none = '<p class="none">Nothing.</p>'
-    return f'<section aria-labelledby="said"><h2 id="said">What was said</h2>{told or none}</section>\n'
+    return f'<section aria-labelledby="said"><h2 id="said">What was said</h2>{sent or none}</section>\n'
 
 
 def article(lane: Lane, axis: Axis, words: Words) -> str:
@@ -366,14 +366,14 @@ def findings(tape: Tape, axis: Axis, words: Words) -> str:
     ending = tape.ended
     if not ending.anomalies:
         return ""
-    told = "".join(
+    sent = "".join(
         finding(number, flag, axis, words) for number, flag in enumerate(tape.flags[:MOST_FLAGS], 1)
     )
     rest = ending.anomalies - min(len(tape.flags), MOST_FLAGS)
     more = f'<p class="none">And {rest:,} more.</p>' if rest else ""
     return (
         '<section aria-labelledby="anomalies"><h2 id="anomalies">Anomalies</h2>'
-        f'<ol class="findings">{told}</ol>{more}</section>\n'
+        f'<ol class="findings">{sent}</ol>{more}</section>\n'
     )
 
 

@@ -88,9 +88,9 @@ class Words:
 
     def usage(self, usage: Usage) -> str:
         """What the server said of the tokens."""
-        told = attrs.asdict(usage, filter=lambda field, count: field.name != "data" and count is not None)
+        sent = attrs.asdict(usage, filter=lambda field, count: field.name != "data" and count is not None)
         return (
-            ", ".join(f"{name.removesuffix('_tokens')} {count}" for name, count in told.items()) or "not told"
+            ", ".join(f"{name.removesuffix('_tokens')} {count}" for name, count in sent.items()) or "not told"
         )
 
     def error(self, error: ResponseError) -> str:

@@ -44,7 +44,7 @@ def part_from(data: dict[str, Any], *, reasoning: bool = False, summary: bool = 
 
 
 def has_no_arguments(data: dict[str, Any]) -> bool:
-    """Whether an item that was told whole is a function call without any argument text: then it has `{}`."""
+    """Whether an item that was sent whole is a function call without any argument text: then it has `{}`."""
     return (
         data.get("type") == "function_call"
         and data.get("status") != "incomplete"

@@ -1,12 +1,12 @@
-"""The rule of evidence: one value may be told many times.
+"""The rule of evidence: one value may be sent many times.
 
 In fragments, by its own end, by its part, its item and the end of the response. Four rules settle it:
 
 1. The later and fuller telling wins: `"Hel"`, then `"Hello"` hands out `"lo"`.
 2. An empty or missing value never erases a fuller one: `"Hello"`, then `""` or `null` changes nothing; nor
-   do arguments that are told as `{}`. What was told whole, and went on after that, is not cut back by telling
+   do arguments that are sent as `{}`. What was sent whole, and went on after that, is not cut back by telling
    the same again.
-3. What was streamed and is told again is not told twice: `"Hello"`, then `"Hello"` ends the value.
+3. What was streamed and is sent again is not told twice: `"Hello"`, then `"Hello"` ends the value.
 4. A contradiction is an anomaly, and an event says that the value was replaced: `"Hello"`, then `"Bye"`.
 """
 
@@ -57,54 +57,54 @@ def reconcile_value(
     kind: e.ValueKind,
     key: ValuePath,
     value: StreamedValue | None,
-    told: str,
+    sent: str,
     report: ReportAnomaly,
     *,
     whole: bool,
 ) -> list[e.Event]:
-    """A value was told whole: what of it has not been handed out, and whether it contradicts what was."""
+    """A value was sent whole: what of it has not been handed out, and whether it contradicts what was."""
     so_far = "" if value is None else value.text
-    if not told and kind == "arguments":
+    if not sent and kind == "arguments":
         return []  # the end of the call says whether it has none
-    if told == so_far:
+    if sent == so_far:
         if not whole or (value is not None and value.is_complete):
             return []
-        return [e.ValueFinished(index, kind, told, **indexes_of(kind, key))]
-    if keeps(kind, value, so_far, told):
+        return [e.ValueFinished(index, kind, sent, **indexes_of(kind, key))]
+    if keeps(kind, value, so_far, sent):
         return []  # an empty value never erases a fuller one
-    if told.startswith(so_far):
-        events: list[e.Event] = [delta_of(index, kind, key, told[len(so_far) :])]
+    if sent.startswith(so_far):
+        events: list[e.Event] = [delta_of(index, kind, key, sent[len(so_far) :])]
         if whole:
-            events.append(e.ValueFinished(index, kind, told, **indexes_of(kind, key)))
+            events.append(e.ValueFinished(index, kind, sent, **indexes_of(kind, key)))
         return events
     report(
         AnomalyCode.VALUE_CONTRADICTED,
-        f"{kind} was streamed as {excerpt(so_far)}, then told as {excerpt(told)}",
+        f"{kind} was streamed as {excerpt(so_far)}, then told as {excerpt(sent)}",
     )
-    return [e.ValueReplaced(index, kind, told, **indexes_of(kind, key))]
+    return [e.ValueReplaced(index, kind, sent, **indexes_of(kind, key))]
 
 
-def keeps(kind: e.ValueKind, value: StreamedValue | None, so_far: str, told: str) -> bool:
-    """Whether a value stays as it is whatever was told: that says nothing, or nothing new."""
-    if not told:
+def keeps(kind: e.ValueKind, value: StreamedValue | None, so_far: str, sent: str) -> bool:
+    """Whether a value stays as it is whatever was sent: that says nothing, or nothing new."""
+    if not sent:
         return True
     if kind == "arguments":
-        empties = told.strip() in EMPTY_ARGUMENTS and so_far.strip() not in BLANK_ARGUMENTS
-        return empties and not told.startswith(so_far)
-    went_on = value is not None and value.is_complete and value.told == len(told) < len(so_far)
-    return went_on and so_far.startswith(told)
+        empties = sent.strip() in EMPTY_ARGUMENTS and so_far.strip() not in BLANK_ARGUMENTS
+        return empties and not sent.startswith(so_far)
+    went_on = value is not None and value.is_complete and value.ended_size == len(sent) < len(so_far)
+    return went_on and so_far.startswith(sent)
 
 
 def excerpt(text: str) -> str:
     return repr(text if len(text) <= 40 else f"{text[:20]}…{text[-20:]}")
 
 
-def reconcile_as_streamed(record: ItemRecord, told: JSON) -> list[e.Event] | None:
-    """The usual end of an item: nothing is told but what had been streamed, and its new status.
+def reconcile_as_streamed(record: ItemRecord, sent: JSON) -> list[e.Event] | None:
+    """The usual end of an item: nothing is sent but what had been streamed, and its new status.
 
     Gives None where that is not so: then `reconcile_item()` has to find out what is new.
     """
-    if record.to_dict() | {"status": told.get("status")} != told:
+    if record.to_dict() | {"status": sent.get("status")} != sent:
         return None
     return [
         *(
@@ -112,39 +112,39 @@ def reconcile_as_streamed(record: ItemRecord, told: JSON) -> list[e.Event] | Non
             for key, value in record.values.items()
             if not value.is_complete and (value.kind != "arguments" or value.text)
         ),
-        *reconcile_no_arguments(record, told),
+        *reconcile_no_arguments(record, sent),
     ]
 
 
-def reconcile_no_arguments(record: ItemRecord, told: JSON) -> list[e.Event]:
+def reconcile_no_arguments(record: ItemRecord, sent: JSON) -> list[e.Event]:
     """A function call ends: where it has no argument text at all, its arguments are `{}`."""
-    if not has_no_arguments(told):
+    if not has_no_arguments(sent):
         return []
     value = record.values.get(("arguments",))
     return [] if value is not None and value.text else [e.ArgumentsDelta(record.index, NO_ARGUMENTS)]
 
 
 def reconcile_item(
-    record: ItemRecord, told: JSON, report: ReportAnomaly, *, whole: bool
+    record: ItemRecord, sent: JSON, report: ReportAnomaly, *, whole: bool
 ) -> tuple[JSON, list[e.Event]]:
-    """An item was told: the item as it then is, and the events that lead there."""
-    record.type = record.type or (string(told, "type") or "")
+    """An item was sent: the item as it then is, and the events that lead there."""
+    record.type = record.type or (string(sent, "type") or "")
     before = record.to_dict()
-    merged = merge_fields(before, told)
+    merged = merge_fields(before, sent)
     if whole and record.state is not ITEM_DONE:
         # What an announcement says of these is provisional: the ciphertext of an announced reasoning item is
         # not the one to send back, and `in_progress` is over.
         for key in ("encrypted_content", "status"):
-            if key in before and empty(told.get(key)):
-                if key in told:
-                    merged[key] = told[key]
+            if key in before and empty(sent.get(key)):
+                if key in sent:
+                    merged[key] = sent[key]
                 else:
                     merged.pop(key, None)
-    if record.type and not isinstance(told.get("type"), str):
+    if record.type and not isinstance(sent.get("type"), str):
         merged["type"] = record.type
     events: list[e.Event] = []
     for group in GROUPS:
-        entries = told.get(group)
+        entries = sent.get(group)
         if record.parts[group] and not empty(entries) and not isinstance(entries, list):
             report(AnomalyCode.INVALID_FIELD, f"{group} is {entries!r:.40}")
             merged[group] = before[group]
@@ -155,7 +155,7 @@ def reconcile_item(
     if field is not None and (field,) not in places:
         places.append((field,))
     for place_ in places:
-        text = find(told, place_)
+        text = find(sent, place_)
         value = record.values.get(place_)
         if text is not None:
             kind: e.ValueKind = "code" if place_ == ("code",) else "arguments"
@@ -174,14 +174,14 @@ def close_item(
     late: JSON,
     report: ReportAnomaly,
 ) -> list[e.Event]:
-    """An item that was never told whole ends with its response: as `status`, or as it stands if None.
+    """An item that was never sent whole ends with its response: as `status`, or as it stands if None.
 
     `more` is text that was held back, `late` are fields that became known since the item began.
     """
-    told = {**record.to_dict(more), **late}
-    if status is not None and told.get("status") == "in_progress":
-        told["status"] = status
-    merged, events = reconcile_item(record, told, report, whole=status is not None)
+    sent = {**record.to_dict(more), **late}
+    if status is not None and sent.get("status") == "in_progress":
+        sent["status"] = status
+    merged, events = reconcile_item(record, sent, report, whole=status is not None)
     if status is not None:
         if status == "completed" and (none := reconcile_no_arguments(record, merged)):
             events += none
@@ -201,7 +201,7 @@ def reconcile_parts(
     *,
     whole: bool,
 ) -> list[Any]:
-    """The parts of an item were told: the parts as they then are, and the events that lead there."""
+    """The parts of an item were sent: the parts as they then are, and the events that lead there."""
     merged: dict[int, Any] = {}
     for index, entry in zip(part_indexes(record.keys(group), len(entries)), entries, strict=True):
         merged[index], more = reconcile_part(record, group, index, entry, report, whole=whole)
@@ -217,14 +217,14 @@ def reconcile_parts(
 def reconcile_part(
     record: ItemRecord, group: e.Group, index: int, entry: Any, report: ReportAnomaly, *, whole: bool
 ) -> tuple[Any, list[e.Event]]:
-    """A part was told: the part as it then is, and the events that lead there."""
+    """A part was sent: the part as it then is, and the events that lead there."""
     events: list[e.Event] = []
     known = record.parts[group].get(index)
     values = record.part_values(group, entry)
     if known is not None and record.part_data(group, index) == entry:
         held = [record.values.get((group, index, field)) for field, _ in values]
         if all(value is not None and value.is_complete for value in held):
-            return entry, events  # the usual end: nothing is told but what had been streamed
+            return entry, events  # the usual end: nothing is sent but what had been streamed
         merged = entry
     elif known is None or not isinstance(known.data, dict):
         merged = entry

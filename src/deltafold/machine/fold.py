@@ -297,7 +297,7 @@ class Fold:
         value = item.values.get(key)
         if value is not None and type(event) is e.ValueFinished:
             value.is_complete = True
-            value.told = value.size()
+            value.ended_size = value.size()
         else:
             more = len(event.text) - (0 if value is None else value.size())
             self.hold(more)

@@ -55,7 +55,7 @@ class ItemState(StrEnum):
     ABSENT = "absent"
     OPEN = "open"
     DONE = "done"
-    """The item was told whole. The end of the response may still add to it or correct it."""
+    """The item was sent whole. The end of the response may still add to it or correct it."""
 
 
 class PartState(StrEnum):
@@ -66,7 +66,7 @@ class PartState(StrEnum):
     ABSENT = "absent"
     OPEN = "open"
     DONE = "done"
-    """The part was told whole. The end of the item or response may still add to it or correct it."""
+    """The part was sent whole. The end of the item or response may still add to it or correct it."""
 
 
 class IllegalEvent(DeltafoldError):

@@ -60,7 +60,7 @@ def empty(value: Any) -> bool:
 class StreamedValue:
     """One streamed string."""
 
-    SNAPSHOT_FIELDS: Final = ("kind", "fragments", "is_complete", "told", "join_count")
+    SNAPSHOT_FIELDS: Final = ("kind", "fragments", "is_complete", "ended_size", "join_count")
     __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, kind: e.ValueKind, fragments: list[str], whole: bool = False) -> None:
@@ -68,7 +68,7 @@ class StreamedValue:
         self.fragments = fragments
         self.is_complete = whole
         """The server told it whole."""
-        self.told = self.size() if whole else 0
+        self.ended_size = self.size() if whole else 0
         """How many characters it had then: some servers go on after that."""
         self.join_count = 0
         """How often the fragments were joined into one."""
@@ -113,8 +113,8 @@ class PartRecord:
             fields["logprobs"] = [*(known if isinstance(known, list) else ()), *self.logprobs]
         if self.annotations:
             known = fields.get("annotations")
-            told = dict(enumerate(known if isinstance(known, list) else ())) | self.annotations
-            fields["annotations"] = [told[index] for index in sorted(told)]
+            sent = dict(enumerate(known if isinstance(known, list) else ())) | self.annotations
+            fields["annotations"] = [sent[index] for index in sorted(sent)]
         return fields
 
 
@@ -146,7 +146,7 @@ class ItemRecord:
         self._values: dict[ValuePath, StreamedValue] = {}
         self.finished: Item | None = None
         """The item as it was handed out when it was finished, unless something came since."""
-        # The item as it was told whole, not yet taken apart: for most items nothing more comes. And those of
+        # The item as it was sent whole, not yet taken apart: for most items nothing more comes. And those of
         # its values outside of parts that had been streamed by then.
         self._unparsed: JSON | None = None
         self._streamed_kinds: dict[ValuePath, e.ValueKind] = {}
@@ -218,12 +218,12 @@ class ItemRecord:
         self.data[name] = value
 
     def set_complete(self, item: Item) -> None:
-        """The item was told whole."""
+        """The item was sent whole."""
         self._streamed_kinds = {key: value.kind for key, value in self.values.items() if key[0] not in GROUPS}
         self._longer = {
-            key: value.told
+            key: value.ended_size
             for key, value in self._values.items()
-            if value.is_complete and value.told < value.size()
+            if value.is_complete and value.ended_size < value.size()
         }
         self.type = item.type
         self._unparsed = item.data
@@ -238,25 +238,25 @@ class ItemRecord:
 
     def _parse(self) -> None:
         assert self._unparsed is not None
-        told, self._unparsed = self._unparsed, None
+        sent, self._unparsed = self._unparsed, None
         self._values = {}
-        self._load(told, whole=True)
+        self._load(sent, whole=True)
         for key, kind in self._streamed_kinds.items():
-            if key not in self._values and (text := find(told, key)) is not None:
+            if key not in self._values and (text := find(sent, key)) is not None:
                 self._values[key] = StreamedValue(kind, [text], True)
         for key, size in self._longer.items():
             if key in self._values:
-                self._values[key].told = min(size, self._values[key].told)
+                self._values[key].ended_size = min(size, self._values[key].ended_size)
 
     def _load(self, data: JSON, *, whole: bool) -> None:
-        told = dict(data)
-        self.type = string(told, "type") or ""
+        sent = dict(data)
+        self.type = string(sent, "type") or ""
         state = PART_DONE if whole else PART_OPEN
         for group, parts in self._parts.items():
-            entries = told.get(group)
+            entries = sent.get(group)
             if not isinstance(entries, list) or (not entries and not parts):
                 continue
-            told[group] = []
+            sent[group] = []
             indexes = part_indexes(sorted(parts), len(entries))
             before = dict(parts)
             parts.clear()
@@ -265,26 +265,26 @@ class ItemRecord:
                 fields = self.take_values(group, index, entry, whole=whole)
                 parts[index] = PartRecord(fields, state if whole or known is None else known.state)
         field = ITEM_VALUES.get(self.type)
-        text = NO_ARGUMENTS if whole and has_no_arguments(data) else told.get(field or "")
+        text = NO_ARGUMENTS if whole and has_no_arguments(data) else sent.get(field or "")
         if field is not None and isinstance(text, str):
             self._values[field,] = StreamedValue("code" if field == "code" else "arguments", [text], whole)
-        self._data = told
+        self._data = sent
 
     def take_values(self, group: e.Group, index: int, part: Any, *, whole: bool) -> Any:
-        """Keeps the streamed members of a part as it was told. Gives the rest of it."""
-        told = self.part_values(group, part)
-        if not told:
+        """Keeps the streamed members of a part as it was sent. Gives the rest of it."""
+        sent = self.part_values(group, part)
+        if not sent:
             return part
         rest, values = dict(part), self.values
-        for field, kind in told:
+        for field, kind in sent:
             known = values.get((group, index, field))
             value = values[group, index, field] = StreamedValue(kind, [rest.pop(field)], whole)
             if whole and known is not None and known.is_complete:
-                value.told = min(known.told, value.told)
+                value.ended_size = min(known.ended_size, value.ended_size)
         return rest
 
     def part_values(self, group: e.Group, entry: Any) -> list[tuple[str, e.ValueKind]]:
-        """The streamed members of a part as it was told, with what they are."""
+        """The streamed members of a part as it was sent, with what they are."""
         found: list[tuple[str, e.ValueKind]] = []
         if isinstance(entry, dict):
             if type(entry.get("text")) is str and (kind := self.text_kind(group)) is not None:
@@ -316,7 +316,7 @@ class ChoiceRecord:
         self.legacy_call_id: str | None = None
 
     def add(self, event: e.ChoiceUpdated) -> None:
-        """More was told."""
+        """More was sent."""
         self.finish_reason = event.finish_reason
         self.reasoning_field = event.reasoning_field or self.reasoning_field
         self.legacy_call_id = event.legacy_call_id or self.legacy_call_id
@@ -330,14 +330,14 @@ class ChoiceRecord:
             if name == "message":
                 lay_over(known, value)
                 continue
-            for member, told in value.items():
+            for member, sent in value.items():
                 before = known.get(member)
-                if name in GROWING and isinstance(told, list):
+                if name in GROWING and isinstance(sent, list):
                     if isinstance(before, list):
-                        before += told
+                        before += sent
                         continue
-                    told = list(told)
-                known[member] = told
+                    sent = list(sent)
+                known[member] = sent
 
     def to_choice(self) -> Choice:
         """As plain data, which shares nothing that grows."""
@@ -353,9 +353,9 @@ class ChoiceRecord:
         return Choice(self.index, self.finish_reason, data, self.reasoning_field, self.legacy_call_id)
 
 
-def lay_over(known: JSON, told: JSON) -> None:
+def lay_over(known: JSON, sent: JSON) -> None:
     """Lays members over those known, object by object."""
-    waiting = [(known, told)]
+    waiting = [(known, sent)]
     while waiting:
         below, above = waiting.pop()
         for name, value in above.items():
@@ -394,11 +394,11 @@ def key_of(item: ItemRecord, event: e.ValueReplaced | e.ValueFinished) -> ValueP
     return arguments_key(item) if event.kind == "arguments" else path_of(event.kind, at or 0)
 
 
-def merge_fields(known: JSON, told: JSON) -> JSON:
-    """What is told wins, but for what is empty; what is not told stays, but for what is empty."""
+def merge_fields(known: JSON, sent: JSON) -> JSON:
+    """What is sent wins, but for what is empty; what is not told stays, but for what is empty."""
     merged = {
         key: known[key] if empty(value) and not empty(known.get(key)) else value
-        for key, value in told.items()
+        for key, value in sent.items()
     }
     for key, value in known.items():
         if key not in merged and not empty(value):

@@ -177,7 +177,7 @@ def place(data: Any, key: ValuePath, text: str) -> None:
 
 
 def find(data: Any, key: ValuePath) -> str | None:
-    """The value that stands at a place in an item as it was told, if it is a string."""
+    """The value that stands at a place in an item as it was sent, if it is a string."""
     for step_ in key:
         try:
             data = data[step_]

@@ -125,7 +125,7 @@ class StatusChanged(EventBase):
     status: str | None
     """`queued`, `in_progress`; None where only `data` is new."""
     data: dict[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
-    """The response as it was told, without its output. Not to be changed."""
+    """The response as it was sent, without its output. Not to be changed."""
 
 
 @attrs.frozen(repr=False)
@@ -343,7 +343,7 @@ class OutputDelta(EventBase):
 
 @attrs.frozen(repr=False)
 class ValueReplaced(EventBase):
-    """A value told whole contradicts what was handed out: it is `text`, and later deltas go on from there."""
+    """A value sent whole contradicts what was handed out: it is `text`, and later deltas go on from there."""
 
     output_index: int
     kind: ValueKind
@@ -491,15 +491,15 @@ EVENTS: Final[dict[str, type]] = {kind.__name__: kind for kind in get_args(Event
 """The classes of events by their names."""
 
 
-def event_from_dict(told: Mapping[str, Any]) -> Event:
-    """The event that `to_dict()` told: equal to the one that it was, and sharing nothing with `told`.
+def event_from_dict(sent: Mapping[str, Any]) -> Event:
+    """The event that `to_dict()` told: equal to the one that it was, and sharing nothing with `sent`.
 
     Raises `TypeError` for what is no mapping, and `UsageError` where it is no such dict, of another version,
     or damaged: with a member that is missing, unknown, or of the wrong type.
     """
-    if not isinstance(told, Mapping):
-        raise TypeError(f"an event is made out of a mapping, not {type(told).__name__!r}")
-    version, name = told.get("deltafold"), told.get("event")
+    if not isinstance(sent, Mapping):
+        raise TypeError(f"an event is made out of a mapping, not {type(sent).__name__!r}")
+    version, name = sent.get("deltafold"), sent.get("event")
     if type(version) is not int:
         raise UsageError("this is no event as to_dict() tells it: it has no version")
     if version != FORM:
@@ -507,6 +507,6 @@ def event_from_dict(told: Mapping[str, Any]) -> Event:
     kind = EVENTS.get(name) if isinstance(name, str) else None
     if kind is None:
         raise UsageError(f"there is no event {name!r:.60}")
-    fields = {key: value for key, value in told.items() if key not in ("deltafold", "event")}
+    fields = {key: value for key, value in sent.items() if key not in ("deltafold", "event")}
     made: Event = object_of(kind, fields, kind.__name__)
     return made

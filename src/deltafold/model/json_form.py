@@ -41,19 +41,19 @@ def form_of(value: Any) -> Any:
     return copied(value)
 
 
-def object_of(kind: Any, told: Mapping[str, Any], where: str) -> Any:
+def object_of(kind: Any, sent: Mapping[str, Any], where: str) -> Any:
     """An object of that class out of its form, of which `where` says what it is.
 
     Raises `UsageError` where a member is missing, of the wrong type, or none of the class.
     """
     fields = fields_of(kind)
-    unknown = [name for name in told if name not in fields and name != CLASS]
+    unknown = [name for name in sent if name not in fields and name != CLASS]
     if unknown:
         raise UsageError(f"{where} has no field {unknown[0]!r:.60}")
     values = {}
     for name, (alias, hint, needed) in fields.items():
-        if name in told:
-            values[alias] = value_of(hint, told[name], f"{where}.{name}")
+        if name in sent:
+            values[alias] = value_of(hint, sent[name], f"{where}.{name}")
         elif needed:
             raise UsageError(f"{where}.{name} is missing")
     return kind(**values)
@@ -75,35 +75,35 @@ def choices_of(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 
-def value_of(hint: Any, told: Any, where: str) -> Any:
+def value_of(hint: Any, sent: Any, where: str) -> Any:
     """A field's value of that type out of its form. Raises `UsageError`."""
     for choice in choices_of(hint):
         origin = get_origin(choice)
         if origin is tuple:
-            if isinstance(told, (list, tuple)):
+            if isinstance(sent, (list, tuple)):
                 entry_hint = get_args(choice)[0]
-                return tuple([value_of(entry_hint, entry, f"{where}[{at}]") for at, entry in enumerate(told)])
+                return tuple([value_of(entry_hint, entry, f"{where}[{at}]") for at, entry in enumerate(sent)])
         elif origin is Literal:
-            if isinstance(told, str) and told in get_args(choice):
-                return told
+            if isinstance(sent, str) and sent in get_args(choice):
+                return sent
         elif origin in (dict, Mapping):
-            if isinstance(told, Mapping):
-                return members_of(get_args(choice)[1], told, where)
+            if isinstance(sent, Mapping):
+                return members_of(get_args(choice)[1], sent, where)
         elif choice is Any:
-            return copied(told)
+            return copied(sent)
         elif attrs.has(choice):
-            if isinstance(told, Mapping) and told.get(CLASS) == choice.__name__:
-                return object_of(choice, told, where)
+            if isinstance(sent, Mapping) and sent.get(CLASS) == choice.__name__:
+                return object_of(choice, sent, where)
         elif issubclass(choice, StrEnum):
-            if isinstance(told, str) and told in tuple(choice):
-                return choice(told)
-        elif type(told) is choice or (choice is float and type(told) is int):
-            return told
-    raise UsageError(f"{where} cannot be {told!r:.60}")
+            if isinstance(sent, str) and sent in tuple(choice):
+                return choice(sent)
+        elif type(sent) is choice or (choice is float and type(sent) is int):
+            return sent
+    raise UsageError(f"{where} cannot be {sent!r:.60}")
 
 
-def members_of(hint: Any, told: Mapping[str, Any], where: str) -> dict[str, Any]:
+def members_of(hint: Any, sent: Mapping[str, Any], where: str) -> dict[str, Any]:
     """A mapping out of its form: of JSON, or of objects."""
     if hint is Any:
-        return dict(copied(dict(told)))
-    return {key: value_of(hint, member, f"{where}[{key!r:.60}]") for key, member in told.items()}
+        return dict(copied(dict(sent)))
+    return {key: value_of(hint, member, f"{where}[{key!r:.60}]") for key, member in sent.items()}

@@ -1,4 +1,4 @@
-"""Reading what was told: members of JSON objects that may be of any type, and values that are shared."""
+"""Reading what was sent: members of JSON objects that may be of any type, and values that are shared."""
 
 from __future__ import annotations
 

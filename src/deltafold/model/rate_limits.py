@@ -85,7 +85,7 @@ class RateLimits(Shown):
     secondary: RateWindow | None = None
     """Its long window."""
     further_limits: tuple[MeteredLimit, ...] = ()
-    """The metered limits told beside it."""
+    """The metered limits sent beside it."""
     credits: Credits | None = None
     """What can be spent beyond the plan."""
     plan_type: str | None = None

@@ -87,14 +87,14 @@ OWN_COUNTS = {"cache_creation_input_tokens", "cache_read_input_tokens", "thinkin
 
 def usage_of_responses(usage: Usage) -> dict[str, Any] | None:
     """Usage in the words of the Responses API, whichever API told it; None where nothing was counted."""
-    told = {RENAMED.get(key, key): value for key, value in usage.to_dict().items()}
-    details = told.get("output_tokens_details")
-    foreign = not OWN_COUNTS.isdisjoint(told) or (isinstance(details, dict) and "thinking_tokens" in details)
-    foreign = foreign or (usage.total_tokens is not None and "total_tokens" not in told)
-    if "input_tokens" in told or "output_tokens" in told or usage.input_tokens is None is usage.output_tokens:
-        words = (told.get("input_tokens"), told.get("output_tokens"))
+    sent = {RENAMED.get(key, key): value for key, value in usage.to_dict().items()}
+    details = sent.get("output_tokens_details")
+    foreign = not OWN_COUNTS.isdisjoint(sent) or (isinstance(details, dict) and "thinking_tokens" in details)
+    foreign = foreign or (usage.total_tokens is not None and "total_tokens" not in sent)
+    if "input_tokens" in sent or "output_tokens" in sent or usage.input_tokens is None is usage.output_tokens:
+        words = (sent.get("input_tokens"), sent.get("output_tokens"))
         if words == (usage.input_tokens, usage.output_tokens) and not foreign:
-            return told
+            return sent
     return counted_usage(usage) or None
 
 
@@ -194,8 +194,8 @@ class Response(Shown):
     dialect: str | None = attrs.field(default=None, repr=False, eq=False)
     """The wire that told it: `responses`, `chat`, `anthropic`, `gemini`. None where no parser made it."""
     anomalies: tuple[Anomaly, ...] = attrs.field(default=(), repr=False, eq=False)
-    """What was out of order in how it was told, as far as it has been read; at most `Limits.anomalies`. The
-    same answer may be told with and without: two responses that differ in nothing else are equal."""
+    """What was out of order in how it was sent, as far as it has been read; at most `Limits.anomalies`. The
+    same answer may be sent with and without: two responses that differ in nothing else are equal."""
 
     @property
     def output_text(self) -> str:
@@ -287,7 +287,7 @@ class Response(Shown):
     def to_gemini_response(self) -> dict[str, Any]:
         """The response as an unstreamed GenerateContentResponse.
 
-        Where Gemini told it, with all that it told and nothing else but roles and indexes: words, signatures,
+        Where Gemini told it, with all that it sent and nothing else but roles and indexes: words, signatures,
         ratings, grounding. A response of another API is converted.
         """
         document: dict[str, Any] = part_of("gemini", "document").gemini_response(self)

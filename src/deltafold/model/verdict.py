@@ -33,7 +33,7 @@ no text, an image, a field that is not known, or fragments that are no part of w
 # may be either: its environment says so.)
 CLIENT_CALLS = frozenset({"apply_patch_call", "computer_call", "local_shell_call", "shell_call"})
 CALLER_ACTS_ON = CLIENT_CALLS | {"mcp_approval_request"}
-# Items that have done nothing: what the model was told or asked, and what the server only noted.
+# Items that have done nothing: what the model was sent or asked, and what the server only noted.
 HARMLESS_TYPES = frozenset(
     {
         "additional_tools",
@@ -72,7 +72,7 @@ class Verdict(Shown):
     shell call that is not said to be local…), or an item of an unknown type: what it did is done."""
     goes_on: bool
     """Whether the server may still be at work without us: the response runs in the `background`, and no end
-    of it was told: an error of the connection is none. Then connect to it again instead of asking anew."""
+    of it was sent: an error of the connection is none. Then connect to it again instead of asking anew."""
     retryable: bool
     """Whether the response failed in a way in which the same request may succeed: it was `truncated`, or it
     `failed` with an error that is `retryable`. One that is complete, incomplete, cancelled or not at its end
@@ -114,8 +114,8 @@ def visible_of(item: Item) -> set[VisibleKind]:
                 kinds |= {"refusal"} if part.refusal else set()
             else:
                 kinds.add("other")
-        told = item.data.get("content")
-        if told and (not isinstance(told, list) or len(item.content) < len(told)):
+        sent = item.data.get("content")
+        if sent and (not isinstance(sent, list) or len(item.content) < len(sent)):
             kinds.add("other")  # content that this library cannot read
         return kinds
     if isinstance(item, Reasoning):

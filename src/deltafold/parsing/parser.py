@@ -36,7 +36,7 @@ class HasToDict(Protocol):
 
     @abstractmethod
     def to_dict(self) -> Mapping[str, Any]:
-        """The event as it was told."""
+        """The event as it was sent."""
 
 
 class HasModelDump(Protocol):
@@ -44,7 +44,7 @@ class HasModelDump(Protocol):
 
     @abstractmethod
     def model_dump(self, *, mode: str, by_alias: bool, exclude_unset: bool) -> Mapping[str, Any]:
-        """The event as it was told."""
+        """The event as it was sent."""
 
 
 class ResponseParser:
@@ -122,7 +122,7 @@ class ResponseParser:
     def feed_payload(self, payload: str | Bytes | Mapping[str, Any] | HasToDict | HasModelDump) -> None:
         """Stores one event that is already out of its frame: a WebSocket message, an event of an SDK.
 
-        Of an SDK's object its `to_dict()` is taken, else its `model_dump()` of the fields that were told.
+        Of an SDK's object its `to_dict()` is taken, else its `model_dump()` of the fields that were sent.
 
         Raises `TypeError` for what is no JSON text or object, and `UsageError` as `feed()` does, or where
         bytes have been fed before.
@@ -133,11 +133,11 @@ class ResponseParser:
         elif isinstance(payload, (bytes, bytearray, memoryview)):
             text = as_bytes(payload).decode("utf-8", "replace")
         else:
-            told = told_by(payload)
+            sent = told_by(payload)
             most = self._limits.event_bytes
             try:
                 text = (
-                    " " * (most + 1) if is_longer(told, most, self._limits.json_depth) else json.dumps(told)
+                    " " * (most + 1) if is_longer(sent, most, self._limits.json_depth) else json.dumps(sent)
                 )
             except RecursionError:
                 text = "[" * (self._limits.json_depth + 1)

@@ -650,11 +650,11 @@ class Reader:
             from deltafold.wire.aws_eventstream import unwrapped
 
             report.current_payload = data[:EXCERPT].decode("utf-8", "replace")
-            told, name = unwrapped(framed.headers, data, self._depth)
-            if isinstance(told, dict):
-                self._dispatch_value(told, name)
+            sent, name = unwrapped(framed.headers, data, self._depth)
+            if isinstance(sent, dict):
+                self._dispatch_value(sent, name)
                 return
-            data = told
+            data = sent
         try:
             text = data.decode()
         except UnicodeDecodeError as error:
@@ -683,8 +683,8 @@ class Reader:
             while self._rest:
                 values += self._payloads_of(self._rest, self._rest_at)
             for value in values:
-                told = value.text if isinstance(value, NotJSON) else value
-                self._values.append({"type": "error", "error": told})
+                sent = value.text if isinstance(value, NotJSON) else value
+                self._values.append({"type": "error", "error": sent})
 
     def _read_stray(self, text: str) -> None:
         """A line that is no field: "The field is ignored", unless a server has written an error there."""

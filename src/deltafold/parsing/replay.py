@@ -135,7 +135,7 @@ class Replay:
 
     @property
     def is_failing(self) -> bool:
-        """Whether the response failed as it was told again."""
+        """Whether the response failed as it was sent again."""
         return self._way is ReplayMode.BY_CONTENT and self._replica.is_failing
 
     def translate(self, payload: JSON, name: str) -> list[Any]:
@@ -147,8 +147,8 @@ class Replay:
             seen = own.was_seen(payload, name)
             number = own.number_of(payload)
             if seen is not None:
-                told = own.response_of(payload)
-                if told is not None and self._is_another(told):
+                sent = own.response_of(payload)
+                if sent is not None and self._is_another(sent):
                     return self._refuse(payload, name, "another response came")
                 if self._way is ReplayMode.UNDECIDED:
                     self._way = ReplayMode.BY_NUMBER
@@ -165,8 +165,8 @@ class Replay:
             if own.last_sequence_number is not None:
                 if begins is None:
                     return self._new_signs(own.translate(payload, name))
-                told = own.response_of(payload)
-                if payload.get("type") in own.resets and told is not None and not self._is_another(told):
+                sent = own.response_of(payload)
+                if payload.get("type") in own.resets and sent is not None and not self._is_another(sent):
                     return own.translate(payload, name)
             if begins is False and own.started and number != 0:  # which only a replay from the start has
                 return self._refuse(payload, name, "it does not begin as a response does, and has no numbers")
@@ -227,8 +227,8 @@ class Replay:
 
     def getstate(self) -> dict[str, Any]:
         """All that it remembers beside the dialect, whose place it takes."""
-        told = {name: getattr(self, name) for name in SNAPSHOT_FIELDS}
-        return {**told, "fold": self._replica.fold, "shadow": self._replica.getstate()}
+        sent = {name: getattr(self, name) for name in SNAPSHOT_FIELDS}
+        return {**sent, "fold": self._replica.fold, "shadow": self._replica.getstate()}
 
     def setstate(self, state: dict[str, Any]) -> None:
         """Goes on where another one stood."""
@@ -242,8 +242,8 @@ class Replay:
     def _is_another(self, response: JSON) -> bool:
         if (AnomalyCode.RESPONSE_ID_CHANGED, None) in self.live.reported | self._replica.reported:
             return False  # it changes all the time
-        known, told = string(self.live.fold.data, "id"), string(response, "id")
-        return known is not None and told is not None and told not in ("", known)
+        known, sent = string(self.live.fold.data, "id"), string(response, "id")
+        return known is not None and sent is not None and sent not in ("", known)
 
     def _refuse(self, payload: JSON | None, name: str, why: str) -> list[Any]:
         self._way = ReplayMode.REFUSED
@@ -291,8 +291,8 @@ class Replay:
     @property
     def _caught_up(self) -> bool:
         """Whether what is counted has come again as well."""
-        known, told = self.live.fold.usage, self._replica.fold.usage
-        used = known in (None, told) or tokens(told) > tokens(known)
+        known, sent = self.live.fold.usage, self._replica.fold.usage
+        used = known in (None, sent) or tokens(sent) > tokens(known)
         return self._content_caught_up and not self._outstanding_counts and used
 
     def _remember(self) -> dict[int | None, dict[Hashable, int]]:
@@ -430,10 +430,10 @@ class Replay:
         return self._outstanding is not None and place in self._outstanding.get(index, {})
 
     def _goes_on(self, index: int, place: Any) -> bool:
-        """Whether a value went on after it had been told whole: then it may end before all has come again."""
+        """Whether a value went on after it had been sent whole: then it may end before all has come again."""
         record = self.live.fold.items.get(index)
         value = None if record is None else record.values.get(place)
-        return value is not None and value.is_complete and value.told < value.size()
+        return value is not None and value.is_complete and value.ended_size < value.size()
 
     # ------------------------------------------------------------------------------- kinds of events
 
@@ -499,12 +499,12 @@ class Replay:
 
     def _check_identity(self, record: ItemRecord, item: Item, *, begins: bool) -> None:
         for name in IDENTITY:
-            known, told = string(record.data, name), string(item.data, name)
-            if not known or not told or known == told:
+            known, sent = string(record.data, name), string(item.data, name)
+            if not known or not sent or known == sent:
                 continue
-            grows = record.state is not ITEM_OPEN or known.startswith(told)
+            grows = record.state is not ITEM_OPEN or known.startswith(sent)
             if not begins or name == "type" or not grows:
-                raise ReplayMismatch(f"the {name} of item {record.index} was {known:.40}, and is {told:.40}")
+                raise ReplayMismatch(f"the {name} of item {record.index} was {known:.40}, and is {sent:.40}")
 
     def _part_started(self, event: e.PartStarted) -> Any:
         record = self._record(event)
@@ -552,9 +552,9 @@ class Replay:
         if part is None:
             return event
         at, known = event.annotation_index, part.annotations.get(event.annotation_index)
-        told = part.data.get("annotations") if isinstance(part.data, dict) else None
-        if known is None and isinstance(told, list) and at < len(told):
-            known = told[at]
+        sent = part.data.get("annotations") if isinstance(part.data, dict) else None
+        if known is None and isinstance(sent, list) and at < len(sent):
+            known = sent[at]
         return event if known != event.annotation else None
 
     def _usage(self, event: e.UsageReported) -> Any:
@@ -569,7 +569,7 @@ class Replay:
         new = {}
         for name, value in event.data.items():
             if name in MERGED and counted:
-                continue  # its members may have been told otherwise since
+                continue  # its members may have been sent otherwise since
             if (name in GROWING or name in MERGED) and isinstance(value, dict):
                 value = self._new_pieces(event.choice_index, name, value, known.data.get(name))
             elif counted or known.data.get(name) == value:
@@ -582,11 +582,11 @@ class Replay:
         spelled = spelled or event.legacy_call_id not in (None, known.legacy_call_id)
         return attrs.evolve(event, data=new) if new or ends or spelled else None
 
-    def _new_pieces(self, index: int, member: str, told: JSON, known: Any) -> JSON:
+    def _new_pieces(self, index: int, member: str, sent: JSON, known: Any) -> JSON:
         """What is new in a member of a choice that comes in pieces."""
         known = known if isinstance(known, dict) else {}
         new = {}
-        for name, value in told.items():
+        for name, value in sent.items():
             before = known.get(name)
             if member in GROWING and isinstance(value, list) and isinstance(before, list):
                 place = PIECES, index, member, name
@@ -654,5 +654,5 @@ def remainder(event: Any, text: str) -> Any:
     """A delta with what of its text is new; None where nothing is."""
     if not text or text == event.text:
         return event if text else None
-    told = {"logprobs": ()} if isinstance(event, e.TextDelta) else {}
-    return attrs.evolve(event, text=text, **told)
+    sent = {"logprobs": ()} if isinstance(event, e.TextDelta) else {}
+    return attrs.evolve(event, text=text, **sent)

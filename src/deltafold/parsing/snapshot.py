@@ -102,13 +102,13 @@ def from_json(value: Any) -> Any:
     found = CLASSES[name]
     if issubclass(found, str):
         return found(value["value"])
-    told = {key: from_json(member) for key, member in value.items() if key != MARK}
+    sent = {key: from_json(member) for key, member in value.items() if key != MARK}
     made: Any = found
     if made not in STATE_CLASSES:
-        return made(**{field.alias: told[field.name] for field in attrs.fields(made)})
-    held = made(*[told[name] for name in made.SNAPSHOT_FIELDS[: STATE_CLASSES[made]]])
+        return made(**{field.alias: sent[field.name] for field in attrs.fields(made)})
+    held = made(*[sent[name] for name in made.SNAPSHOT_FIELDS[: STATE_CLASSES[made]]])
     for name in made.SNAPSHOT_FIELDS:
-        setattr(held, name, told[name])
+        setattr(held, name, sent[name])
     return held
 
 

@@ -65,9 +65,9 @@ def message_start(*content: Any, **fields: Any) -> JSON:
 
 def message_delta(stop_reason: str | None = "end_turn", output: int | None = 5, **fields: Any) -> JSON:
     """The stop reason, and the usage so far. `fields` stand beside the stop reason."""
-    told = {"stop_reason": stop_reason, "stop_sequence": None, **fields}
+    sent = {"stop_reason": stop_reason, "stop_sequence": None, **fields}
     counted = {} if output is None else {"usage": {"output_tokens": output}}
-    return {"type": "message_delta", "delta": told, **counted}
+    return {"type": "message_delta", "delta": sent, **counted}
 
 
 def message_stop(**fields: Any) -> JSON:
@@ -86,13 +86,13 @@ def error(kind: str = "overloaded_error", text: str = "Overloaded", **fields: An
 
 
 def placed(index: int | None) -> JSON:
-    """The index of a block, as far as it is told."""
+    """The index of a block, as far as it is sent."""
     return {} if index is None else {"index": index}
 
 
-def begin(told: Any, index: int | None = 0) -> JSON:
+def begin(sent: Any, index: int | None = 0) -> JSON:
     """A block begins."""
-    return {"type": "content_block_start", **placed(index), "content_block": told}
+    return {"type": "content_block_start", **placed(index), "content_block": sent}
 
 
 def end(index: int | None = 0) -> JSON:
@@ -115,9 +115,9 @@ def thought(piece: Any, index: int | None = 0, **fields: Any) -> JSON:
     return delta("thinking_delta", index, thinking=piece, **fields)
 
 
-def signature(told: Any = "EqQBCkYI", index: int | None = 0) -> JSON:
+def signature(sent: Any = "EqQBCkYI", index: int | None = 0) -> JSON:
     """The signature of a block of thinking."""
-    return delta("signature_delta", index, signature=told)
+    return delta("signature_delta", index, signature=sent)
 
 
 def fragment(piece: Any, index: int | None = 0) -> JSON:
@@ -127,21 +127,21 @@ def fragment(piece: Any, index: int | None = 0) -> JSON:
 
 def citation(index: int | None = 0, **fields: Any) -> JSON:
     """A citation."""
-    told = {"type": "char_location", "cited_text": "High water", "document_index": 0, "document_title": None}
-    return delta("citations_delta", index, citation={**told, "start_char_index": 0, **fields})
+    sent = {"type": "char_location", "cited_text": "High water", "document_index": 0, "document_title": None}
+    return delta("citations_delta", index, citation={**sent, "start_char_index": 0, **fields})
 
 
 # ------------------------------------------------------------------------------------------------- blocks
 
 
-def text(told: Any = "", **fields: Any) -> JSON:
+def text(sent: Any = "", **fields: Any) -> JSON:
     """A block of text."""
-    return {"type": "text", "text": told, **fields}
+    return {"type": "text", "text": sent, **fields}
 
 
-def thinking(told: Any = "", **fields: Any) -> JSON:
+def thinking(sent: Any = "", **fields: Any) -> JSON:
     """A block of thinking."""
-    return {"type": "thinking", "thinking": told, "signature": "", **fields}
+    return {"type": "thinking", "thinking": sent, "signature": "", **fields}
 
 
 def redacted_thinking(data: str = "EmwKAhgB") -> JSON:
@@ -159,7 +159,7 @@ def server_tool_use(name: str = "web_search", ident: str = "srvtoolu_01", **fiel
     return {"type": "server_tool_use", "id": ident, "name": name, "input": {}, **fields}
 
 
-def block(told: JSON, *deltas: JSON, index: int = 0) -> list[JSON]:
+def block(sent: JSON, *deltas: JSON, index: int = 0) -> list[JSON]:
     """A whole block: its beginning, its pieces, its end."""
     pieces = [{**piece, "index": index} for piece in deltas]
-    return [begin(told, index), *pieces, end(index)]
+    return [begin(sent, index), *pieces, end(index)]

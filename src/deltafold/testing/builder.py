@@ -118,7 +118,7 @@ class Stream:
     refusal: str = attrs.field(default="", kw_only=True)
     """All refusals, joined."""
     calls: tuple[ToolCall, ...] = attrs.field(default=(), kw_only=True)
-    """The calls: those of `Response.tool_calls`. On Chat Completions, where no call is told whole by itself,
+    """The calls: those of `Response.tool_calls`. On Chat Completions, where no call is sent whole by itself,
     they are `complete` only where the response is."""
     document: JSON | None = attrs.field(default=None, kw_only=True, repr=False)
     """What the server would send unstreamed: `Response.to_dict()`, on Chat Completions
@@ -186,7 +186,7 @@ class Said:
     fragments: tuple[str, ...] = ()
     encrypted: str | None = None
     whole: JSON = attrs.field(factory=dict)
-    """An item of another type as it is told whole, or an event as it stands."""
+    """An item of another type as it is sent whole, or an event as it stands."""
     events: tuple[JSON, ...] = ()
 
 
@@ -316,7 +316,7 @@ class StreamBuilder:
         """An item of any other type of the Responses API: of a hosted tool, or of one that nobody knows yet.
         For Anthropic, a block of another type; for Gemini, a part of another kind.
 
-        :param whole: the item as it is told whole. It needs a `type`; an `id` is made where it has none. For
+        :param whole: the item as it is sent whole. It needs a `type`; an `id` is made where it has none. For
             Gemini, the part, for Anthropic, the block.
         :param events: what comes between its beginning and its end. `item_id` and `output_index` are filled
             in. For Anthropic these are its deltas; where there are any, the block begins with an empty
@@ -473,7 +473,7 @@ class Teller:
         self.dialect = dialect
         self.terse = terse
         self.items: list[Item] = []
-        """As they are told whole, by their output indexes."""
+        """As they are sent whole, by their output indexes."""
         self.cuts: dict[int, tuple[str, ...]] = {}
         """The fragments of calls."""
         self.deltas: dict[int, tuple[JSON, ...]] = {}
@@ -493,7 +493,7 @@ class Teller:
             self.choices = list(range(self.choices[-1] + 1))  # they begin in this order, without gaps
 
     def turns(self, steps: list[Step]) -> Iterator[list[Step]]:
-        """The steps of an item, those together of which only the last is told."""
+        """The steps of an item, those together of which only the last is sent."""
         turn: list[Step] = []
         for step in steps:
             turn.append(step)
@@ -632,11 +632,11 @@ class Teller:
             dialect=dialect,
         )
 
-    def usage(self, told: tuple[int, int] | None) -> Usage | None:
+    def usage(self, sent: tuple[int, int] | None) -> Usage | None:
         """Usage, under the names that an API has for input and output."""
-        if told is None and self.dialect != "anthropic":
+        if sent is None and self.dialect != "anthropic":
             return None
-        asked, answered = (0, 0) if told is None else told
+        asked, answered = (0, 0) if sent is None else sent
         if self.dialect == "gemini":
             return Usage(asked, answered, asked + answered, data=g.usage(asked, answered))
         inputs, outputs = COUNTS[self.dialect]
@@ -689,10 +689,10 @@ class Teller:
             if isinstance(step, dict):
                 made.append(step)
                 continue
-            told = encoder.payloads(step)
+            sent = encoder.payloads(step)
             if isinstance(step, e.ItemFinished):
-                told = self.detailed(step, told)
-            made += told
+                sent = self.detailed(step, sent)
+            made += sent
         if bare is not None and self.dialect == "responses":
             made.append({"type": "error", **bare, "param": None})
         elif response.outcome is not None and response.outcome is not Outcome.TRUNCATED:
@@ -705,25 +705,25 @@ class Teller:
         """An event of the Responses API with its number, or without what makes it long."""
         if not self.terse:
             return {**payload, "sequence_number": number}
-        told = {
+        sent = {
             key: value
             for key, value in payload.items()
             if key != "sequence_number" and (key, value) != ("logprobs", [])
         }
-        if isinstance(told.get("response"), dict):
-            told["response"] = {k: v for k, v in told["response"].items() if k not in WORDLESS}
-        return told
+        if isinstance(sent.get("response"), dict):
+            sent["response"] = {k: v for k, v in sent["response"].items() if k not in WORDLESS}
+        return sent
 
-    def detailed(self, event: e.ItemFinished, told: list[JSON]) -> list[JSON]:
+    def detailed(self, event: e.ItemFinished, sent: list[JSON]) -> list[JSON]:
         """The end of an item, with what the encoder says at once and servers in pieces."""
         deltas = self.deltas.get(event.output_index)
         if deltas:
-            at = told[-1]["index"]
+            at = sent[-1]["index"]
             pieces = [{"type": "content_block_delta", "index": at, "delta": delta} for delta in deltas]
-            return [*told[:-1], *pieces, told[-1]]
+            return [*sent[:-1], *pieces, sent[-1]]
         if self.dialect == "gemini" and len(self.cuts.get(event.output_index, ())) > 1:
-            return [piece for payload in told for piece in streamed_call(payload)]
-        return told
+            return [piece for payload in sent for piece in streamed_call(payload)]
+        return sent
 
 
 SPOKEN = (e.TextDelta, e.RefusalDelta, e.ReasoningDelta, e.AnnotationAdded)
@@ -770,7 +770,7 @@ def streamed_call(payload: JSON) -> list[JSON]:
     return [
         {
             **payload,
-            "candidates": [{**candidate, "content": {"parts": [{"functionCall": told}], "role": "model"}}],
+            "candidates": [{**candidate, "content": {"parts": [{"functionCall": sent}], "role": "model"}}],
         }
-        for told in ({**call, "willContinue": True}, *pieces, {})
+        for sent in ({**call, "willContinue": True}, *pieces, {})
     ]

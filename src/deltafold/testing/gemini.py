@@ -25,16 +25,16 @@ __all__ = [
 ]
 
 
-def candidates(*told: JSON, **fields: Any) -> JSON:
+def candidates(*sent: JSON, **fields: Any) -> JSON:
     """A chunk with these candidates."""
-    made = {"candidates": list(told), "modelVersion": "gemini-3.5-flash", "responseId": "r7QoacSCMdLr"}
+    made = {"candidates": list(sent), "modelVersion": "gemini-3.5-flash", "responseId": "r7QoacSCMdLr"}
     return {**made, **fields}
 
 
 def candidate(*parts: Any, index: int | None = 0, **fields: Any) -> JSON:
     """A candidate with these parts; without any it has no content."""
-    told: JSON = {"content": {"parts": list(parts), "role": "model"}} if parts else {}
-    return {**told, **({} if index is None else {"index": index}), **fields}
+    sent: JSON = {"content": {"parts": list(parts), "role": "model"}} if parts else {}
+    return {**sent, **({} if index is None else {"index": index}), **fields}
 
 
 def chunk(*parts: Any, index: int | None = 0, **fields: Any) -> JSON:
@@ -54,21 +54,21 @@ def thought(said: str, **fields: Any) -> JSON:
 
 def call(name: str | None = "get_weather", signature: str | None = None, **fields: Any) -> JSON:
     """A part: a function call, or a piece of one."""
-    told = {**({} if name is None else {"name": name}), **fields}
-    return {"functionCall": told, **({} if signature is None else {"thoughtSignature": signature})}
+    sent = {**({} if name is None else {"name": name}), **fields}
+    return {"functionCall": sent, **({} if signature is None else {"thoughtSignature": signature})}
 
 
 def piece(path: str, *value: Any, more: bool = False) -> JSON:
     """A piece of streamed arguments: a leaf with its path; without a value, the end of what stands there."""
-    told: JSON = {"jsonPath": path}
+    sent: JSON = {"jsonPath": path}
     for one in value:
         if one is None:
-            told["nullValue"] = "NULL_VALUE"
+            sent["nullValue"] = "NULL_VALUE"
         elif isinstance(one, bool):
-            told["boolValue"] = one
+            sent["boolValue"] = one
         else:
-            told["stringValue" if isinstance(one, str) else "numberValue"] = one
-    return {**told, "willContinue": True} if more else told
+            sent["stringValue" if isinstance(one, str) else "numberValue"] = one
+    return {**sent, "willContinue": True} if more else sent
 
 
 def pieces_of(value: Any, path: str = "$") -> Iterator[JSON]:
@@ -92,16 +92,16 @@ def pieces_of(value: Any, path: str = "$") -> Iterator[JSON]:
 
 def usage(prompt: int = 12, output: int = 5, thoughts: int = 0, **fields: Any) -> JSON:
     """A usageMetadata. What is 0 is left out, as on the wire."""
-    told = {
+    sent = {
         "promptTokenCount": prompt,
         "candidatesTokenCount": output,
         "thoughtsTokenCount": thoughts,
         "totalTokenCount": prompt + output + thoughts,
     }
-    return {**{key: count for key, count in told.items() if count}, **fields}
+    return {**{key: count for key, count in sent.items() if count}, **fields}
 
 
 def error(code: int = 503, status: str = "UNAVAILABLE", message: str = "Overloaded.", *details: JSON) -> JSON:
     """An error: a google.rpc.Status."""
-    told = {"code": code, "message": message, "status": status}
-    return {"error": {**told, "details": list(details)} if details else told}
+    sent = {"code": code, "message": message, "status": status}
+    return {"error": {**sent, "details": list(details)} if details else sent}

@@ -43,7 +43,7 @@ JSON: TypeAlias = dict[str, Any]
 
 
 def indexed(index: int | None, at: int | None = None) -> JSON:
-    """The place of a value, as far as it is told."""
+    """The place of a value, as far as it is sent."""
     place = {} if index is None else {"output_index": index}
     return place if at is None else {**place, "content_index": at}
 
@@ -138,14 +138,14 @@ def call(
 ) -> JSON:
     """A function call."""
     named = {} if id is None else {"id": id}
-    told = {"call_id": call_id, "name": name, "arguments": arguments}
-    return {**named, "type": "function_call", "status": status, **told, **fields}
+    sent = {"call_id": call_id, "name": name, "arguments": arguments}
+    return {**named, "type": "function_call", "status": status, **sent, **fields}
 
 
 def custom_call(text: str = "", *, id: str = "ctc_1", call_id: str = "call_1", **fields: Any) -> JSON:
     """A call of a custom tool."""
-    told = {"call_id": call_id, "name": "apply_patch", "input": text}
-    return {"id": id, "type": "custom_tool_call", "status": "in_progress", **told, **fields}
+    sent = {"call_id": call_id, "name": "apply_patch", "input": text}
+    return {"id": id, "type": "custom_tool_call", "status": "in_progress", **sent, **fields}
 
 
 def part_added(index: int | None, part: Any, at: int | None = 0, **fields: Any) -> JSON:

@@ -197,10 +197,10 @@ def hosted(draw: st.DrawFn, values: Values) -> list[Step]:
     events: list[dict[str, Any]]
     said = draw(argument_texts() if kind == "mcp_call" else values.texts)
 
-    def value(base: str, told: str, **key: int) -> list[dict[str, Any]]:
+    def value(base: str, sent: str, **key: int) -> list[dict[str, Any]]:
         pieces = draw(values.fragments(said))
         deltas = [{"type": f"response.{base}.delta", **key, "delta": piece} for piece in pieces]
-        return [*deltas, {"type": f"response.{base}.done", **key, told: joined(pieces)}]
+        return [*deltas, {"type": f"response.{base}.done", **key, sent: joined(pieces)}]
 
     match kind:
         case "web_search_call":

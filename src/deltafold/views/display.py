@@ -373,7 +373,7 @@ class DisplayView:
         return tuple(updates)
 
     def _tell(self, index: int, kind: str, text: str) -> Updates:
-        """A value was told whole in its item, which streams no fragments of it."""
+        """A value was sent whole in its item, which streams no fragments of it."""
         places = self._values.get((index, kind, None), ())
         so_far = "".join([self._messages[at].pieces[part].text for at, part in places])
         if not text or text == so_far:
@@ -391,7 +391,7 @@ class DisplayView:
         origin.choice_index = item.choice_index
         origin.status = item.status
         origin.finished = origin.finished or isinstance(event, e.ItemFinished)
-        told: Updates = ()
+        sent: Updates = ()
         if isinstance(item, (FunctionCall, CustomToolCall)):
             origin.name, origin.call_id, origin.needs_approval = item.name, item.call_id, item.needs_approval
             self._call(index, origin)
@@ -400,14 +400,14 @@ class DisplayView:
             if item.type == "mcp_approval_request":
                 origin.call_id, origin.needs_approval = item.id, True
                 self._call(index, origin)
-                told = self._tell(index, "arguments", string(item.data, "arguments") or "")
+                sent = self._tell(index, "arguments", string(item.data, "arguments") or "")
             elif item.type.endswith("_call"):
                 self._call(index, origin)
         elif isinstance(item, Reasoning) and origin.finished and not self._spoken(origin, REASONED):
             self._message_of(index, "hidden")
         if origin == before and len(origin.messages) == count:
-            return told
-        return (*(self._changed(at) for at in origin.messages), *told)
+            return sent
+        return (*(self._changed(at) for at in origin.messages), *sent)
 
     def _call(self, index: int, origin: MessageSource) -> None:
         """An item is a call, which may need approval; that may become known late, with its name."""

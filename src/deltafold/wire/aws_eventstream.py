@@ -210,8 +210,8 @@ def unwrapped(headers: Mapping[str, Any], payload: bytes, depth: int) -> tuple[b
     text = payload.decode("utf-8", "replace")
     content = read_object(text, depth, strict=False) or {}
     if naming is not None:
-        told = word(headers, ":error-message") or content.get("message") or content.get("Message") or text
-        return {"type": "error", "error": {**content, "type": word(headers, naming), "message": told}}, ""
+        sent = word(headers, ":error-message") or content.get("message") or content.get("Message") or text
+        return {"type": "error", "error": {**content, "type": word(headers, naming), "message": sent}}, ""
     inner = content.get("bytes")
     if isinstance(inner, str):
         try:

@@ -257,10 +257,10 @@ class RepeatedResponseReader:
             if payload and "response" not in payload:
                 rest = text[at:]
                 if rest != self._rest:
-                    told = read_object("{" + rest[1:], depth, strict=strict)
-                    if told is None or len(told) > 1:
+                    sent = read_object("{" + rest[1:], depth, strict=strict)
+                    if sent is None or len(sent) > 1:
                         return read_object(text, depth, strict=strict)
-                    self._rest, self._response = rest, told["response"]
+                    self._rest, self._response = rest, sent["response"]
                 payload["response"] = self._response
                 return payload
         return read_object(text, depth, strict=strict)
@@ -317,8 +317,8 @@ def next_payloads(
     if end < len(text) and len(values) < MOST_VALUES:
         values, following = recover(text, start, values, end, depth, report, strict)
     elif not start and len(values) > 1:
-        told = f"{len(values)}{' or more' if end < len(text) else ''} JSON values in one event"
-        report(AnomalyCode.SEVERAL_PAYLOADS, told)
+        sent = f"{len(values)}{' or more' if end < len(text) else ''} JSON values in one event"
+        report(AnomalyCode.SEVERAL_PAYLOADS, sent)
     if has_surrogates(text[start:end]):
         values = [replace_lone_surrogates(value, report, fragments) for value in values]
     return values, following

@@ -186,8 +186,8 @@ class AnthropicDialect(ErrorTerminatedDialect):
 
     def response_of(self, payload: JSON) -> JSON | None:
         """The message that `message_start` announces."""
-        told = payload.get("message")
-        return told if isinstance(told, dict) else None
+        sent = payload.get("message")
+        return sent if isinstance(sent, dict) else None
 
     # ----------------------------------------------------------------------------------------- one event
 
@@ -281,11 +281,11 @@ class AnthropicDialect(ErrorTerminatedDialect):
         """What a message says of itself, as the response has it."""
         data: JSON = {}
         for key in ("id", "model"):
-            told = message.get(key)
-            if isinstance(told, str):
-                data[key] = told
-            elif told is not None:
-                self._invalid(key, told)
+            sent = message.get(key)
+            if isinstance(sent, str):
+                data[key] = sent
+            elif sent is not None:
+                self._invalid(key, sent)
         return {**data, **self._new_members(message)}
 
     def _content(self, message: JSON) -> None:
@@ -296,12 +296,12 @@ class AnthropicDialect(ErrorTerminatedDialect):
             return
         if content and len(content) > self.fold.limits.items:
             raise LimitExceeded("items", self.fold.limits.items)
-        for told in content or ():
-            if isinstance(told, dict):
+        for sent in content or ():
+            if isinstance(sent, dict):
                 self.whole_blocks += 1
-                self._finish(self._begin(told), whole=True)
+                self._finish(self._begin(sent), whole=True)
             else:
-                self._invalid("content block", told)
+                self._invalid("content block", sent)
 
     def _whole_message(self, payload: JSON, kind: str) -> None:
         """A message in place of a stream: the body of a request that did not stream."""
@@ -319,11 +319,11 @@ class AnthropicDialect(ErrorTerminatedDialect):
         if not self.started:
             self._begin_message({}, announced=False)
 
-    def _new_members(self, told: JSON) -> JSON:
+    def _new_members(self, sent: JSON) -> JSON:
         """What is new among the members of a message that this library does not model."""
         new: JSON = {}
         clashing: JSON = {}
-        for key, value in told.items():
+        for key, value in sent.items():
             if key in OF_MESSAGE or (value is None and key in self.known) or self.known.get(key, "") == value:
                 continue
             self.known[key] = value
@@ -331,7 +331,7 @@ class AnthropicDialect(ErrorTerminatedDialect):
                 clashing[key] = copied(value)
             else:
                 new[key] = copied(value)
-        said = told.get("stop_reason")
+        said = sent.get("stop_reason")
         word = stop_word(said)
         if word is not None:
             self.stop_reason = word
@@ -347,14 +347,14 @@ class AnthropicDialect(ErrorTerminatedDialect):
         delta = payload.get("delta")
         if delta is not None and not isinstance(delta, dict):
             self._invalid("delta", delta)
-        told = dict(delta) if isinstance(delta, dict) else {}
+        sent = dict(delta) if isinstance(delta, dict) else {}
         for key, value in payload.items():
             if key not in ("type", "delta", "usage", "index", "message"):
-                told[key] = value
-        new = self._new_members({key: value for key, value in told.items() if not self._erases(key, value)})
+                sent[key] = value
+        new = self._new_members({key: value for key, value in sent.items() if not self._erases(key, value)})
         if new:
             self.out.append(e.StatusChanged(None, new))
-        if stop_word(told.get("stop_reason")) is not None:
+        if stop_word(sent.get("stop_reason")) is not None:
             self.final = True
         if "usage" not in payload:
             self.report_once(AnomalyCode.USAGE_MISSING, None, "a message_delta tells no usage")
@@ -381,15 +381,15 @@ class AnthropicDialect(ErrorTerminatedDialect):
         else:
             self._end_by_word()
 
-    def _usage(self, told: Any) -> None:
+    def _usage(self, sent: Any) -> None:
         """The last count that is not null takes the place of the one before."""
-        if told is None:
+        if sent is None:
             return
-        if not isinstance(told, dict):
-            self._invalid("usage", told)
+        if not isinstance(sent, dict):
+            self._invalid("usage", sent)
             return
         changed = False
-        for key, value in told.items():
+        for key, value in sent.items():
             if key in NUMBERS and value is not None and type(value) is not int:
                 self._invalid(key, value)
                 continue
@@ -414,9 +414,9 @@ class AnthropicDialect(ErrorTerminatedDialect):
 
     def _block_start(self, payload: JSON, kind: str) -> None:
         self._need_message()
-        told = payload.get("content_block")
-        if not isinstance(told, dict):
-            self._invalid("content_block", told)
+        sent = payload.get("content_block")
+        if not isinstance(sent, dict):
+            self._invalid("content_block", sent)
             return
         place = self._place(payload)
         known = self.blocks.get(place)
@@ -433,7 +433,7 @@ class AnthropicDialect(ErrorTerminatedDialect):
         self._finish_strays(place)
         self.begun_blocks += 1
         self.final = False
-        self.blocks[place] = self._begin(told)
+        self.blocks[place] = self._begin(sent)
         self.newest = place
 
     def _place(self, payload: JSON) -> int:
@@ -446,55 +446,55 @@ class AnthropicDialect(ErrorTerminatedDialect):
             return 0 if self.newest is None else self.newest
         return 0 if self.newest is None else self.newest + 1
 
-    def _begin(self, told: JSON) -> Block:
+    def _begin(self, sent: JSON) -> Block:
         """A block begins, with whatever it has already."""
         for group in GROUPS:
-            entries = told.get(group)
+            entries = sent.get(group)
             if isinstance(entries, list) and len(entries) > self.fold.limits.parts:
                 raise LimitExceeded("parts", self.fold.limits.parts)
-        kind = told.get("type")
+        kind = sent.get("type")
         if not isinstance(kind, str) or not kind:
             self._invalid("the type of a block", kind)
             kind = ""
-        item = self._item(told, kind)
+        item = self._item(sent, kind)
         block = Block(self.begin_item(item), kind)
         if kind == "text":
             self.begin_part(block.index, "content", 0, {"type": "output_text", "text": "", "annotations": []})
-            for citation in self._citations(told.get("citations")):
+            for citation in self._citations(sent.get("citations")):
                 self._cite(block, citation)
-            self._say(block, "text", told.get("text"))
+            self._say(block, "text", sent.get("text"))
         elif kind == "thinking":
             self.begin_part(block.index, "content", 0, {"type": "reasoning_text", "text": ""})
-            self._say(block, "reasoning", told.get("thinking"))
+            self._say(block, "reasoning", sent.get("thinking"))
         elif kind == "tool_use":
-            block.start = copied(told.get("input"))
+            block.start = copied(sent.get("input"))
             if block.start is not None and not isinstance(block.start, dict):
                 self._invalid("input", block.start)
         elif kind == "fallback":
-            to = told.get("to")
+            to = sent.get("to")
             model = to.get("model") if isinstance(to, dict) else None
             if isinstance(model, str):
                 self.out.append(e.StatusChanged(None, {"model": model}))
         return block
 
-    def _item(self, told: JSON, kind: str) -> JSON:
+    def _item(self, sent: JSON, kind: str) -> JSON:
         """A block as an item, without its text."""
         if kind not in ITEM_TYPES:
-            return self._other_item(told, kind)
+            return self._other_item(sent, kind)
         item: JSON = {"type": ITEM_TYPES[kind], "status": "in_progress"}
-        rest = {key: copied(value) for key, value in told.items() if key not in OF_BLOCK[kind]}
+        rest = {key: copied(value) for key, value in sent.items() if key not in OF_BLOCK[kind]}
         if kind == "text":
             item |= {"role": "assistant", "content": []}
             if rest.get("citations"):
                 del rest["citations"]
         elif kind == "tool_use":
-            self._identify(item, rest, told)
+            self._identify(item, rest, sent)
             if empty(rest.get("input")):
                 rest.pop("input", None)
         else:
             item |= {"summary": [], "content": []} if kind == "thinking" else {"summary": []}
             name = "signature" if kind == "thinking" else "data"
-            secret = told.get(name)
+            secret = sent.get(name)
             if isinstance(secret, str):
                 if secret or kind == "redacted_thinking":
                     item["encrypted_content"] = secret
@@ -503,12 +503,12 @@ class AnthropicDialect(ErrorTerminatedDialect):
         clashing = {key: rest.pop(key) for key in [*rest] if key in OF_ITEM}
         return {**item, **rest, **({"block": clashing} if clashing else {})}
 
-    def _identify(self, item: JSON, rest: JSON, told: JSON) -> None:
+    def _identify(self, item: JSON, rest: JSON, sent: JSON) -> None:
         """The id and the name of a call. What cannot be either stays a member of the block."""
-        ident, name = told.get("id"), told.get("name")
+        ident, name = sent.get("id"), sent.get("name")
         if not isinstance(name, str) or not name:
             self.report(AnomalyCode.CALL_NAME_MISSING, "a tool call has no name")
-            if "name" in told and name != "":
+            if "name" in sent and name != "":
                 rest["name"] = copied(name)
             name = ""
         if not isinstance(ident, str) or not ident:
@@ -521,16 +521,16 @@ class AnthropicDialect(ErrorTerminatedDialect):
             self.call_ids.add(ident)
             item |= {"call_id": ident, "name": name, "arguments": ""}
             return
-        if "id" in told:
+        if "id" in sent:
             rest["id"] = copied(ident)
         item |= {"call_id": MADE_ID.format(self.free_index()), "name": name, "arguments": ""}
 
-    def _other_item(self, told: JSON, kind: str) -> JSON:
+    def _other_item(self, sent: JSON, kind: str) -> JSON:
         """A block of any other type keeps its members. A call of the server's has its arguments beside."""
-        item: JSON = {"type": kind, **copied(told)}
+        item: JSON = {"type": kind, **copied(sent)}
         clashing: JSON = {}
-        calls = is_call(told)
-        if kind in MODELLED or (kind == "" and "type" in told):
+        calls = is_call(sent)
+        if kind in MODELLED or (kind == "" and "type" in sent):
             clashing["type"] = item["type"]
             item["type"] = ""
         if isinstance(item.get("summary"), list):
@@ -558,12 +558,12 @@ class AnthropicDialect(ErrorTerminatedDialect):
         elif text is not None:
             self._invalid(kind, text)
 
-    def _citations(self, told: Any) -> list[JSON]:
-        if told is not None and not isinstance(told, list):
-            self._invalid("citations", told)
+    def _citations(self, sent: Any) -> list[JSON]:
+        if sent is not None and not isinstance(sent, list):
+            self._invalid("citations", sent)
             return []
         found: list[JSON] = []
-        for entry in told or ():
+        for entry in sent or ():
             if isinstance(entry, dict):
                 found.append(entry)
             else:

@@ -319,17 +319,17 @@ def write_thinking(settings: dict[str, Setting], made: JSON, losses: Losses) -> 
     """Thinking, by effort or by budget, where the rest of the request lets the model think."""
     effort, budget = settings.pop("effort", None), settings.pop("budget", None)
     adaptive, summary = settings.pop("adaptive", None), settings.pop("summary", None)
-    told = effort or budget or adaptive
+    sent = effort or budget or adaptive
     if effort is not None and effort.value == "none":
         made["thinking"] = {"type": "disabled"}
-    elif told is not None:
-        write_amount(effort, budget, told.path, made, losses)
+    elif sent is not None:
+        write_amount(effort, budget, sent.path, made, losses)
     thinking = made.get("thinking", {"type": "disabled"})
-    if told is not None and thinking["type"] != "disabled":
+    if sent is not None and thinking["type"] != "disabled":
         why = what_excludes_thinking(made)
         if why:
             del made["thinking"]
-            losses.lose(LossCode.VALUE_CHANGED, told.path, why)
+            losses.lose(LossCode.VALUE_CHANGED, sent.path, why)
     if summary is not None:
         if made.get("thinking", {}).get("type") in ("enabled", "adaptive"):
             made["thinking"]["display"] = "summarized"
@@ -500,7 +500,7 @@ def source_of(block: Block, losses: Losses) -> JSON | None:
 
 def response_turn(response: Response, choice: int, whole: frozenset[int], losses: Losses) -> list[JSON]:
     """The assistant's message of a response of this API as it goes back. `whole` holds the output indexes of
-    the calls that were told whole."""
+    the calls that were sent whole."""
     content = []
     for index, item in enumerate(response.output):
         if (item.choice_index or 0) != choice or (item.type == "function_call" and index not in whole):

@@ -69,13 +69,13 @@ MADE_ID: Final = "call_{}_synthesized"
 
 def members_of(data: JSON) -> JSON:
     """The members of a message that are kept by their names, out of `Response.data`."""
-    told = {
+    sent = {
         key: copied(value)
         for key, value in data.items()
         if key not in OF_DOCUMENT and key not in OF_MESSAGE and key != "message"
     }
     clashing = data.get("message")
-    return {**told, **copied(clashing)} if isinstance(clashing, dict) else told
+    return {**sent, **copied(clashing)} if isinstance(clashing, dict) else sent
 
 
 def rest_of(data: JSON, but: tuple[str, ...] = ()) -> JSON:
@@ -224,9 +224,9 @@ NO_WORDS: Final = frozenset({"", "null", "none"})
 """Texts that say nothing."""
 
 
-def stop_word(told: Any) -> str | None:
-    """A stop reason as it was told; None where it says nothing."""
-    return told if isinstance(told, str) and told.strip().lower() not in NO_WORDS else None
+def stop_word(sent: Any) -> str | None:
+    """A stop reason as it was sent; None where it says nothing."""
+    return sent if isinstance(sent, str) and sent.strip().lower() not in NO_WORDS else None
 
 
 def stop_of(word: str) -> Stop | None:
@@ -251,7 +251,7 @@ COUNTS: Final = (*NUMBERS, "output_tokens_details")
 
 
 def count(data: JSON, name: str) -> int | None:
-    """A count of tokens that was told."""
+    """A count of tokens that was sent."""
     found = data.get(name)
     return found if type(found) is int else None
 
@@ -275,12 +275,12 @@ def usage_from(data: JSON) -> Usage:
 
 def metered(metrics: JSON) -> JSON:
     """Usage out of Bedrock's `amazon-bedrock-invocationMetrics`."""
-    told: JSON = {}
+    sent: JSON = {}
     for name, ours in (("inputTokenCount", "input_tokens"), ("outputTokenCount", "output_tokens")):
         found = count(metrics, name)
         if found is not None:
-            told[ours] = found
-    return told
+            sent[ours] = found
+    return sent
 
 
 def usage_of_anthropic(usage: Usage) -> JSON:
@@ -290,14 +290,14 @@ def usage_of_anthropic(usage: Usage) -> JSON:
         read = min(read, prompt)  # some servers count what they wrote twice
     if written is not None:
         written = min(written, prompt - (read or 0))
-    told: JSON = {
+    sent: JSON = {
         "input_tokens": max(prompt - (read or 0) - (written or 0), 0),
         "output_tokens": usage.output_tokens or 0,
     }
     if written is not None:
-        told["cache_creation_input_tokens"] = written
+        sent["cache_creation_input_tokens"] = written
     if read is not None:
-        told["cache_read_input_tokens"] = read
+        sent["cache_read_input_tokens"] = read
     if usage.reasoning_tokens is not None:
-        told["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
-    return told
+        sent["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
+    return sent

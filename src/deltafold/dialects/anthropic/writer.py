@@ -152,16 +152,16 @@ class AnthropicWriter(Writer):
         else:
             super().heartbeat()
 
-    def as_told(self, event: Any) -> None:
+    def as_sent(self, event: Any) -> None:
         found = self.payload_of(event)
         if found is None:
             return
-        told, kind = found
+        sent, kind = found
         if kind in EVENTS:
             self.lose(LossCode.EVENT_UNWRITABLE, None, "an event has no place")
             return
         self.begin()
-        self.out.append(f"event: {kind}\ndata: {dumps(told)}\n\n")
+        self.out.append(f"event: {kind}\ndata: {dumps(sent)}\n\n")
 
     # ------------------------------------------------------------------------------------------- blocks
 
@@ -272,11 +272,11 @@ class AnthropicWriter(Writer):
 
     def call_block(self, item: WrittenItem) -> str:
         """The block with which a call begins."""
-        told = item.item
-        assert isinstance(told, (FunctionCall, CustomToolCall))
+        sent = item.item
+        assert isinstance(sent, (FunctionCall, CustomToolCall))
         rest = ""
         if self.own():
-            more = rest_of(told.data, ELSEWHERE)
+            more = rest_of(sent.data, ELSEWHERE)
             for name in ("type", "id", "name"):  # those that came wrong stand there too
                 more.pop(name, None)
             rest = f",{dumps(more)[1:-1]}" if more else ""
@@ -286,22 +286,22 @@ class AnthropicWriter(Writer):
     # --------------------------------------------------------------------------------------------- items
 
     def item_started(self, item: WrittenItem) -> None:
-        told = item.item
+        sent = item.item
         if item.choice > 0:
             self.skip(item, LossCode.FURTHER_CHOICE, f"choice {item.choice} is left out")
-        elif isinstance(told, OtherItem):
-            if not self.own() or not told.type:
+        elif isinstance(sent, OtherItem):
+            if not self.own() or not sent.type:
                 self.skip_type(item)
-            elif told.type.endswith("tool_use"):
+            elif sent.type.endswith("tool_use"):
                 self.begin()
-                self.write_piece(item, "start", dumps(block_from(told.data)))
-        elif isinstance(told, FunctionCall):
+                self.write_piece(item, "start", dumps(block_from(sent.data)))
+        elif isinstance(sent, FunctionCall):
             self.item_updated(item)
 
     def item_updated(self, item: WrittenItem) -> None:
-        told = item.item
-        if isinstance(told, FunctionCall) and not item.ident and told.name and told.call_id:
-            self.begin_call(item, told.call_id)
+        sent = item.item
+        if isinstance(sent, FunctionCall) and not item.ident and sent.name and sent.call_id:
+            self.begin_call(item, sent.call_id)
 
     def begin_call(self, item: WrittenItem, ident: str) -> None:
         """From now on a call can be written."""
@@ -345,7 +345,7 @@ class AnthropicWriter(Writer):
 
     def arguments(self, item: WrittenItem, text: str) -> None:
         if isinstance(item.item, CustomToolCall):
-            return  # told whole, when it is
+            return  # sent whole, when it is
         if isinstance(item.item, FunctionCall):
             if not item.ident:
                 return
@@ -374,52 +374,52 @@ class AnthropicWriter(Writer):
             self.heat(event, 0, self.prefixes["json"], TAIL, item.pieces, item.unscanned)
 
     def item_finished(self, item: WrittenItem) -> None:
-        told = item.item
-        if isinstance(told, CustomToolCall):
-            self.finish_custom(item, told)
-        elif isinstance(told, FunctionCall):
-            self.finish_call(item, told)
-        elif isinstance(told, Reasoning):
-            self.finish_reasoning(item, told)
-        elif isinstance(told, OtherItem):
+        sent = item.item
+        if isinstance(sent, CustomToolCall):
+            self.finish_custom(item, sent)
+        elif isinstance(sent, FunctionCall):
+            self.finish_call(item, sent)
+        elif isinstance(sent, Reasoning):
+            self.finish_reasoning(item, sent)
+        elif isinstance(sent, OtherItem):
             if not item.begun and item.index not in self.waiting:
                 self.begin()
-                self.write_piece(item, "whole", dumps(block_from(told.data)))
-        elif isinstance(told, Message) and self.own() and not item.begun and item.index not in self.waiting:
+                self.write_piece(item, "whole", dumps(block_from(sent.data)))
+        elif isinstance(sent, Message) and self.own() and not item.begun and item.index not in self.waiting:
             self.write_piece(item, "text", "")
         if self.current == item.index:
             self.close()
         if self.waiting:
             self.drain()
 
-    def finish_custom(self, item: WrittenItem, told: CustomToolCall) -> None:
-        if not told.name:
+    def finish_custom(self, item: WrittenItem, sent: CustomToolCall) -> None:
+        if not sent.name:
             self.lose(LossCode.CALL_NAME_MISSING, item.index)
             return
         self.lose(LossCode.CUSTOM_TOOL_AS_FUNCTION, item.index)
-        self.runnable = self.runnable or told.whole
-        self.write_piece(item, "json", dumps({"input": "".join(item.pieces) or told.input}))
+        self.runnable = self.runnable or sent.whole
+        self.write_piece(item, "json", dumps({"input": "".join(item.pieces) or sent.input}))
 
-    def finish_call(self, item: WrittenItem, told: FunctionCall) -> None:
+    def finish_call(self, item: WrittenItem, sent: FunctionCall) -> None:
         if not item.ident:
-            if not told.name:
+            if not sent.name:
                 self.skip(item, LossCode.CALL_NAME_MISSING)
                 return
             self.begin_call(item, self.call_id(item))
-        self.tell_whole(item, told.arguments)
-        self.runnable = self.runnable or told.complete
+        self.tell_whole(item, sent.arguments)
+        self.runnable = self.runnable or sent.complete
         if item.called is not None:
             self.called(item)
-        if not told.complete and json_object("".join(item.pieces) or "{}") is not None:
+        if not sent.complete and json_object("".join(item.pieces) or "{}") is not None:
             if not self.own():
                 self.lose(LossCode.CALL_NOT_WHOLE, item.index)
-        elif told.arguments.strip() and json_object("".join(item.pieces)) is None:
+        elif sent.arguments.strip() and json_object("".join(item.pieces)) is None:
             self.lose(LossCode.ARGUMENTS_NO_OBJECT, item.index)
 
-    def finish_reasoning(self, item: WrittenItem, told: Reasoning) -> None:
-        secret = told.encrypted_content
+    def finish_reasoning(self, item: WrittenItem, sent: Reasoning) -> None:
+        secret = sent.encrypted_content
         if secret is None:
-            if self.own() and not item.begun and item.index not in self.waiting and told.content:
+            if self.own() and not item.begun and item.index not in self.waiting and sent.content:
                 self.write_piece(item, "thinking", "")
             return
         if not self.own() and not self.options.foreign_signatures:
@@ -429,7 +429,7 @@ class AnthropicWriter(Writer):
             if secret:
                 self.write_piece(item, "signature", secret)
         else:
-            more = rest_of(told.data, ELSEWHERE) if self.own() else {}
+            more = rest_of(sent.data, ELSEWHERE) if self.own() else {}
             self.write_piece(item, "whole", dumps({"type": "redacted_thinking", "data": secret, **more}))
 
     # ------------------------------------------------------------------------------------------- the ends
@@ -451,12 +451,12 @@ class AnthropicWriter(Writer):
         if self.own():
             delta |= {**self.late, "stop_reason": delta["stop_reason"]}
         usage = self.counted(response)
-        told: JSON = {}
+        sent: JSON = {}
         if usage is not None:
-            told = usage.to_dict() if self.own() else usage_of_anthropic(usage)
-        if type(told.get("output_tokens")) is not int:
-            told["output_tokens"] = 0
-        self.say("message_delta", f'"delta":{dumps(delta)},"usage":{dumps(told)}')
+            sent = usage.to_dict() if self.own() else usage_of_anthropic(usage)
+        if type(sent.get("output_tokens")) is not int:
+            sent["output_tokens"] = 0
+        self.say("message_delta", f'"delta":{dumps(delta)},"usage":{dumps(sent)}')
         self.say("message_stop")
 
     def stop_reason(self, response: Response, outcome: Outcome) -> str:

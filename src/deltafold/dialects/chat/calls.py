@@ -71,7 +71,7 @@ class OpenCall:
         self.more: JSON = {}
         """Fields that this library does not know."""
         self.updates = 0
-        """How often its item was told anew."""
+        """How often its item was sent anew."""
         self.cumulative = False
         """Each fragment tells the arguments so far again."""
         self.checks = 0
@@ -134,26 +134,26 @@ class CallReader:
 
     # ---------------------------------------------------------------------------------------- fragments
 
-    def read(self, calls: OpenCalls, told: JSON) -> None:
+    def read(self, calls: OpenCalls, sent: JSON) -> None:
         """A fragment of a call."""
-        function = function_of(told)
-        place, ident, name = self._place(told), call_id(told), call_name(told, function)
-        call = self._find(calls, place, ident, name, bool(argument_text(told, function)))
+        function = function_of(sent)
+        place, ident, name = self._place(sent), call_id(sent), call_name(sent, function)
+        call = self._find(calls, place, ident, name, bool(argument_text(sent, function)))
         if call is None:
-            call = self._begin(calls, OpenCall(place), is_custom(told))
-        self._merge_fields(calls, call, ident, name, told, function)
-        self._arguments(call, told, function)
+            call = self._begin(calls, OpenCall(place), is_custom(sent))
+        self._merge_fields(calls, call, ident, name, sent, function)
+        self._arguments(call, sent, function)
 
     def read_legacy(self, calls: OpenCalls, function: JSON) -> None:
         """A fragment of the call in `function_call`, which has neither index nor id."""
-        told: JSON = {"type": "function", "function": function}
+        sent: JSON = {"type": "function", "function": function}
         call = None if calls.legacy is None else calls.calls[calls.legacy]
         if call is None:
             call = OpenCall(None)
             call.legacy = True
             self._begin(calls, call, custom=False)
-        self._merge_fields(calls, call, None, call_name(told, function), told, function)
-        self._arguments(call, told, function)
+        self._merge_fields(calls, call, None, call_name(sent, function), sent, function)
+        self._arguments(call, sent, function)
 
     def _begin(self, calls: OpenCalls, call: OpenCall, custom: bool) -> OpenCall:
         call.custom = custom
@@ -161,9 +161,9 @@ class CallReader:
         calls.add(call)
         return call
 
-    def _place(self, told: JSON) -> int | None:
+    def _place(self, sent: JSON) -> int | None:
         """The wire's index of a call. It is but a name: some count from -1, and some send it as text."""
-        found = told.get("index")
+        found = sent.get("index")
         if found is None:
             return None
         if type(found) is int:
@@ -237,7 +237,7 @@ class CallReader:
     # ------------------------------------------------------------------------------------- what is known
 
     def _merge_fields(
-        self, calls: OpenCalls, call: OpenCall, ident: str | None, name: str, told: JSON, function: JSON
+        self, calls: OpenCalls, call: OpenCall, ident: str | None, name: str, sent: JSON, function: JSON
     ) -> None:
         new: JSON = {}
         emitter = self.emitter
@@ -261,7 +261,7 @@ class CallReader:
                 emitter.report_once(
                     AnomalyCode.CONTROL_TOKEN_IN_NAME, calls.choice_index, f"a tool is called {name[:60]!r}"
                 )
-        for source, known in ((told, OF_CALL), (function, OF_FUNCTION)):
+        for source, known in ((sent, OF_CALL), (function, OF_FUNCTION)):
             for key, value in source.items():
                 if key in known or empty(value) or call.more.get(key) == value:
                     continue
@@ -277,7 +277,7 @@ class CallReader:
             self._update(call, call.index, new)
 
     def _update(self, call: OpenCall, index: int, new: JSON) -> None:
-        """More is known of an item that had begun. It is told at once, but not too often: that copies all
+        """More is known of an item that had begun. It is sent at once, but not too often: that copies all
         of the item."""
         in_fold = index in self.emitter.fold.items and index not in self.emitter.texts
         late = self.late.get(index)
@@ -295,7 +295,7 @@ class CallReader:
 
     def start(self, calls: OpenCalls, call: OpenCall) -> int:
         """A call becomes an item once its name is known. Gives its index."""
-        told: JSON = {
+        sent: JSON = {
             "type": "custom_tool_call" if call.custom else "function_call",
             "status": "in_progress",
             "call_id": call.id,
@@ -305,7 +305,7 @@ class CallReader:
         }
         self.emitter.release_item()
         member = "function_call" if call.legacy else None
-        index = call.index = self.emitter.begin_item(told, choice_index=calls.choice_index, member=member)
+        index = call.index = self.emitter.begin_item(sent, choice_index=calls.choice_index, member=member)
         pieces, call.pieces = call.pieces, []
         text = "".join(pieces)
         self.emitter.release_text(len(text))
@@ -372,8 +372,8 @@ class CallReader:
         call.checked = len(so_far)
         return is_strict_json(so_far)
 
-    def _arguments(self, call: OpenCall, told: JSON, function: JSON) -> None:
-        text = argument_text(told, function)
+    def _arguments(self, call: OpenCall, sent: JSON, function: JSON) -> None:
+        text = argument_text(sent, function)
         emitter = self.emitter
         if isinstance(text, (dict, list)):
             emitter.report_once(
@@ -449,33 +449,33 @@ class CallReader:
         assert call.index is not None
         return text.startswith(self.emitter.first_piece(call.index, call.key))
 
-    # -------------------------------------------------------------------------------------- told whole
+    # -------------------------------------------------------------------------------------- sent whole
 
-    def tell(self, calls: OpenCalls, position: int, told: JSON) -> None:
-        """A message tells a call whole: what had come is not told again."""
-        function, ident = function_of(told), call_id(told)
+    def tell(self, calls: OpenCalls, position: int, sent: JSON) -> None:
+        """A message tells a call whole: what had come is not sent again."""
+        function, ident = function_of(sent), call_id(sent)
         known = calls.of_id(ident)
         if known is None and position < len(calls.calls):
             candidate = calls.calls[position]
             if ident is None or candidate.id is None:
                 known = candidate
         if known is None:
-            self.read(calls, {**told, "index": len(calls.calls)})
+            self.read(calls, {**sent, "index": len(calls.calls)})
         else:
-            self._emit_whole(calls, known, ident, told, function)
+            self._emit_whole(calls, known, ident, sent, function)
 
     def tell_legacy(self, calls: OpenCalls, function: JSON) -> None:
         """A message tells the call in `function_call` whole."""
         if calls.legacy is None:
             self.read_legacy(calls, function)
         else:
-            told: JSON = {"type": "function", "function": function}
-            self._emit_whole(calls, calls.calls[calls.legacy], None, told, function)
+            sent: JSON = {"type": "function", "function": function}
+            self._emit_whole(calls, calls.calls[calls.legacy], None, sent, function)
 
     def _emit_whole(
-        self, calls: OpenCalls, call: OpenCall, ident: str | None, told: JSON, function: JSON
+        self, calls: OpenCalls, call: OpenCall, ident: str | None, sent: JSON, function: JSON
     ) -> None:
-        self._merge_fields(calls, call, ident, call_name(told, function), told, function)
+        self._merge_fields(calls, call, ident, call_name(sent, function), sent, function)
         text = first(function, *ARGUMENTS)
         if not isinstance(text, str) or not text:
             return
@@ -486,7 +486,7 @@ class CallReader:
             if call.index is not None:
                 self.emitter.pending_surrogates.pop(
                     (call.index, call.key), None
-                )  # the other half is told with it
+                )  # the other half is sent with it
             new = text[len(so_far) - len(call.held) :]
             call.held = ""
             self._emit_text(call, new)
@@ -546,7 +546,7 @@ def number_in(value: Any) -> int | None:
 
 
 def first(table: JSON, *names: str) -> Any:
-    """The first member of those names that is told."""
+    """The first member of those names that is sent."""
     for name in names:
         value = table.get(name)
         if value is not None:
@@ -554,9 +554,9 @@ def first(table: JSON, *names: str) -> Any:
     return None
 
 
-def function_of(told: JSON) -> JSON:
+def function_of(sent: JSON) -> JSON:
     """What a call says of its function or custom tool. Some servers send both, one of them blank."""
-    function, custom = told.get("function"), told.get("custom")
+    function, custom = sent.get("function"), sent.get("custom")
     if isinstance(function, dict) and (any(function.values()) or not isinstance(custom, dict)):
         return function
     if isinstance(custom, dict) and (any(custom.values()) or not isinstance(function, dict)):
@@ -564,29 +564,29 @@ def function_of(told: JSON) -> JSON:
     return function if isinstance(function, dict) else {}
 
 
-def is_custom(told: JSON) -> bool:
+def is_custom(sent: JSON) -> bool:
     """Whether a call is one of a custom tool."""
-    custom = told.get("custom")
-    return told.get("type") == "custom" or (isinstance(custom, dict) and any(custom.values()))
+    custom = sent.get("custom")
+    return sent.get("type") == "custom" or (isinstance(custom, dict) and any(custom.values()))
 
 
-def argument_text(told: JSON, function: JSON) -> Any:
+def argument_text(sent: JSON, function: JSON) -> Any:
     """The arguments, wherever a server puts them."""
     text = first(function, *ARGUMENTS)
-    return first(told, "arguments", "input") if text is None else text
+    return first(sent, "arguments", "input") if text is None else text
 
 
-def call_id(told: JSON) -> str | None:
+def call_id(sent: JSON) -> str | None:
     """The id of a call, if it says anything."""
-    ident = told.get("id")
+    ident = sent.get("id")
     return ident if isinstance(ident, str) and ident not in ("", "null") else None
 
 
-def call_name(told: JSON, function: JSON) -> str:
+def call_name(sent: JSON, function: JSON) -> str:
     """The name of a call, wherever a server puts it; "" where it is not told."""
     name = first(function, "name")
     if name is None:
-        name = first(told, "name", "function_name", "tool_name")
+        name = first(sent, "name", "function_name", "tool_name")
     return name if isinstance(name, str) else ""
 
 

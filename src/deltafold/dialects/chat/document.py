@@ -35,8 +35,8 @@ SHARED = ("metadata", "service_tier", "system_fingerprint")
 def chat_completion(response: Response) -> JSON:
     """The response as Chat Completions would have sent it whole, with the server's own finish reasons."""
     data = copied(response.data)
-    told = {choice.index: choice for choice in response.choices}
-    items: dict[int, list[Item]] = {index: [] for index in told}
+    sent = {choice.index: choice for choice in response.choices}
+    items: dict[int, list[Item]] = {index: [] for index in sent}
     for item in response.output:
         items.setdefault(item.choice_index or 0, []).append(item)
     if not items:
@@ -46,11 +46,11 @@ def chat_completion(response: Response) -> JSON:
         "object": "chat.completion",
         "created": data.get("created_at") if isinstance(data.get("created_at"), (int, float)) else None,
         "model": data.get("model"),
-        "choices": [choice_of(response, index, told.get(index), items[index]) for index in sorted(items)],
+        "choices": [choice_of(response, index, sent.get(index), items[index]) for index in sorted(items)],
         "usage": None if response.usage is None else usage_of_chat(response.usage, response.dialect),
     }
     for key, value in data.items():
-        if key in SHARED or (told and is_own(response) and key not in OF_DOCUMENT):
+        if key in SHARED or (sent and is_own(response) and key not in OF_DOCUMENT):
             completion[key] = value
         elif key == "created_at" and isinstance(value, str) and is_own(response):
             completion[key] = value  # a field of its own beside `created`
@@ -62,13 +62,13 @@ def is_own(response: Response) -> bool:
     return response.dialect in (None, "chat")
 
 
-def reason_of(response: Response, told: Choice | None, items: list[Item]) -> str | None:
+def reason_of(response: Response, sent: Choice | None, items: list[Item]) -> str | None:
     """Why a choice finished."""
-    if told is None:
+    if sent is None:
         return response.finish_reason
-    if is_own(response) or told.finish_reason is None:
-        return told.finish_reason
-    stop = stop_of(told.finish_reason)
+    if is_own(response) or sent.finish_reason is None:
+        return sent.finish_reason
+    stop = stop_of(sent.finish_reason)
     if stop is None or stop.outcome in ("failed", "cancelled"):
         return None
     if stop.outcome == "incomplete":
@@ -76,18 +76,18 @@ def reason_of(response: Response, told: Choice | None, items: list[Item]) -> str
     return "tool_calls" if any(is_whole(item) for item in items) else "stop"
 
 
-def choice_of(response: Response, index: int, told: Choice | None, items: list[Item]) -> JSON:
-    more = copied(told.data) if told is not None and is_own(response) else {}
+def choice_of(response: Response, index: int, sent: Choice | None, items: list[Item]) -> JSON:
+    more = copied(sent.data) if sent is not None and is_own(response) else {}
     logprobs = more.pop("logprobs", None)
     logprobs = logprobs if isinstance(logprobs, dict) else {}
     tokens = [entry for part in texts(items) for entry in part.logprobs]
     if tokens:
         known = logprobs.get("content")
         logprobs = {**logprobs, "content": [*copied(tokens), *(known if isinstance(known, list) else ())]}
-    field = None if told is None else told.reasoning_field
-    message = message_of(items, field or "reasoning_content", None if told is None else told.legacy_call_id)
+    field = None if sent is None else sent.reasoning_field
+    message = message_of(items, field or "reasoning_content", None if sent is None else sent.legacy_call_id)
     images = images_of(items)
-    if told is not None and (parts := parts_of(items)):
+    if sent is not None and (parts := parts_of(items)):
         message["content"] = parts
     if images:
         message["images"] = copied(images)
@@ -97,7 +97,7 @@ def choice_of(response: Response, index: int, told: Choice | None, items: list[I
     for key, value in fields.items() if isinstance(fields, dict) else ():
         known = message.get(key)
         message[key] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
-    reason = reason_of(response, told, items)
+    reason = reason_of(response, sent, items)
     return {"index": index, "message": message, "logprobs": logprobs or None, "finish_reason": reason, **more}
 
 

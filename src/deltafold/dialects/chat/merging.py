@@ -16,13 +16,13 @@ PIECES: Final = ("text", "summary", "data")
 """Members of a reasoning detail that come in pieces."""
 
 
-def merge_usage(known: JSON, told: JSON) -> int | None:
-    """Lays counts over those known: the last that is told wins, field by field.
+def merge_usage(known: JSON, sent: JSON) -> int | None:
+    """Lays counts over those known: the last that is sent wins, field by field.
 
     Gives by how many characters more is known; None where nothing is new.
     """
     more: int | None = None
-    for key, value in told.items():
+    for key, value in sent.items():
         before = known.get(key)
         grown: int | None = None
         if isinstance(before, dict) and isinstance(value, dict):
@@ -35,13 +35,13 @@ def merge_usage(known: JSON, told: JSON) -> int | None:
     return more
 
 
-def merge_fields(known: JSON, told: JSON) -> JSON:
+def merge_fields(known: JSON, sent: JSON) -> JSON:
     """Lays fields that this library does not model over those known: the last wins, member by member.
 
     Gives what is new of them.
     """
     news: JSON = {}
-    for key, value in told.items():
+    for key, value in sent.items():
         before = known.get(key)
         if isinstance(before, dict) and isinstance(value, dict):
             inner = merge_fields(before, value)
@@ -57,7 +57,7 @@ class Details:
     """OpenRouter's `reasoning_details` of one choice: pieces of one entry come under its id or its index.
 
     An entry is its fields, and, until the end, the pieces of those that come in pieces. One without id and
-    index is told at once.
+    index is sent at once.
     """
 
     SNAPSHOT_FIELDS: Final = ("entries", "places")
@@ -68,9 +68,9 @@ class Details:
         self.places: dict[tuple[str, str | int], int] = {}
         """Where the entry of a type stands that has an id, or an index."""
 
-    def add(self, told: JSON) -> int:
+    def add(self, sent: JSON) -> int:
         """An entry, or a piece of one. Gives how many characters of it nobody else keeps."""
-        kind, index, ident = string(told, "type") or "", integer(told, "index"), string(told, "id")
+        kind, index, ident = string(sent, "type") or "", integer(sent, "index"), string(sent, "id")
         at = self._find(kind, index, ident)
         if at is None:
             at = len(self.entries)
@@ -82,7 +82,7 @@ class Details:
         entry = self.entries[at]
         fields, pieces = entry["fields"], entry["pieces"]
         kept = 0
-        for key, value in told.items():
+        for key, value in sent.items():
             if key in PIECES and isinstance(value, str):
                 pieces.setdefault(key, []).append(value)
                 fields.setdefault(key, "")

@@ -74,7 +74,7 @@ class OpenChoice:
         "calls",
         "finish_reason",
         "native",
-        "told",
+        "sent_fields",
         "fields",
         "reasoning_field",
         "annotations",
@@ -100,7 +100,7 @@ class OpenChoice:
         """The server's own word."""
         self.native: str | None = None
         """That of the server behind a gateway, where it says worse than the gateway's."""
-        self.told: JSON = {}
+        self.sent_fields: JSON = {}
         """What was handed on of its other fields."""
         self.fields: JSON = {}
         """What was handed on of its message's other fields."""
@@ -151,7 +151,7 @@ class ChatDialect(ErrorTerminatedDialect):
     SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
         *ErrorTerminatedDialect.SNAPSHOT_FIELDS,
         "done",
-        "told",
+        "sent_fields",
         "usage",
         "usage_waits",
         "choices",
@@ -172,7 +172,7 @@ class ChatDialect(ErrorTerminatedDialect):
     ) -> None:
         super().__init__(fold, report, lifts, think_tags=think_tags)
         self.done = False
-        self.told: JSON = {}
+        self.sent_fields: JSON = {}
         """What was handed on of the chunks' own fields."""
         self.usage: JSON = {}
         self.usage_waits = False
@@ -223,15 +223,15 @@ class ChatDialect(ErrorTerminatedDialect):
         if not isinstance(delta, dict) or "message" in choices[0]:
             return None
         if not empty(delta.get("role")) and any(known.message is None for known in self.choices.values()):
-            return None  # the last role that is told is that of the message
+            return None  # the last role that is sent is that of the message
         if sum(not empty(value) for key, value in delta.items() if key != "role") != 1:
             return None
         if isinstance(event, e.ArgumentsDelta):
             if self.lifts.declared:
                 return None
             calls = delta.get("tool_calls")
-            told = calls[0] if isinstance(calls, list) and len(calls) == 1 else None
-            if told != {"index": integer(told or {}, "index"), "function": {"arguments": event.text}}:
+            sent = calls[0] if isinstance(calls, list) and len(calls) == 1 else None
+            if sent != {"index": integer(sent or {}, "index"), "function": {"arguments": event.text}}:
                 return None
             every = (call for choice in self.choices.values() for call in choice.calls.calls)
             (call,) = [call for call in every if call.index == event.output_index]
@@ -266,12 +266,12 @@ class ChatDialect(ErrorTerminatedDialect):
         else:
             self._chunk(payload, "")
             self.done = bool(self.choices)
-            for told in objects(payload, "choices"):
-                if told.get("finish_reason") == "" and len(self.choices) == len(objects(payload, "choices")):
-                    index = integer(told, "index")
+            for sent in objects(payload, "choices"):
+                if sent.get("finish_reason") == "" and len(self.choices) == len(objects(payload, "choices")):
+                    index = integer(sent, "index")
                     choice = self.choices.get(0 if index is None else index)
                     if choice is not None:
-                        choice.told["finish_reason"] = ""
+                        choice.sent_fields["finish_reason"] = ""
         return self.out
 
     def can_begin(self, payload: JSON, name: str) -> bool | None:
@@ -312,14 +312,14 @@ class ChatDialect(ErrorTerminatedDialect):
         new: JSON = {}
         for key in KEEP_FIRST:
             value = payload.get(key)
-            if not empty(value) and value != 0 and key not in self.told:
+            if not empty(value) and value != 0 and key not in self.sent_fields:
                 new[key] = value
         for key, value in payload.items():
-            if key not in OF_CHUNK and not empty(value) and self.told.get(key) != value:
+            if key not in OF_CHUNK and not empty(value) and self.sent_fields.get(key) != value:
                 new[key] = value
         if self.started and not new:
             return
-        self.told.update(new)
+        self.sent_fields.update(new)
         data = {"created_at" if key == "created" else key: copied(value) for key, value in new.items()}
         if self.started:
             self.out.append(e.StatusChanged(None, data))
@@ -333,7 +333,7 @@ class ChatDialect(ErrorTerminatedDialect):
         more = merge_usage(self.usage, usage)
         if more is None:
             return
-        # Each report tells all counts. What has more of them than any server counts is told a few times, and
+        # Each report tells all counts. What has more of them than any server counts is sent a few times, and
         # at the end.
         if members_of(self.usage) > MOST_COUNTS:
             self.usage_waits = True
@@ -341,9 +341,9 @@ class ChatDialect(ErrorTerminatedDialect):
         else:
             self.out.append(e.UsageReported(usage_from(copied(self.usage))))
 
-    def _error(self, payload: JSON, told: Any) -> None:
-        """A payload tells of an error, which is `told` where that stands under a name of its own."""
-        error = error_from_payload(payload, told)
+    def _error(self, payload: JSON, sent: Any) -> None:
+        """A payload tells of an error, which is `sent` where that stands under a name of its own."""
+        error = error_from_payload(payload, sent)
         if self.failing is not None:
             self.report(AnomalyCode.ERROR_AFTER_FAILURE, "an error came after the response had failed")
             if error.kind is ErrorKind.UNKNOWN:
@@ -360,37 +360,37 @@ class ChatDialect(ErrorTerminatedDialect):
 
     # ------------------------------------------------------------------------------------------ a choice
 
-    def _choice(self, told: JSON, position: int) -> None:
-        index = self.index(told, "index", "the index of a choice")
+    def _choice(self, sent: JSON, position: int) -> None:
+        index = self.index(sent, "index", "the index of a choice")
         if index is None:
-            number = number_in(told.get("index"))
+            number = number_in(sent.get("index"))
             index = self.check_index_limit(position if number is None else number)
         choice = self.choices.get(index)
         if choice is None:
             if len(self.choices) >= self.fold.limits.items:
                 raise LimitExceeded("items", self.fold.limits.items)
             choice = self.choices[index] = OpenChoice(index)
-        delta = told.get("delta")
-        logprobs = told.get("logprobs")
+        delta = sent.get("delta")
+        logprobs = sent.get("logprobs")
         if isinstance(delta, dict):
             self._delta(choice, delta, logprobs if isinstance(logprobs, dict) else {})
         elif delta is not None:
             self.report_once(AnomalyCode.INVALID_FIELD, "delta", f"delta is {delta!r:.40}")
-        message = told.get("message")
+        message = sent.get("message")
         if isinstance(message, dict):
             self._message(choice, message)
-        if isinstance(told.get("text"), str) and delta is None and message is None:
-            self._text(choice, told["text"])
-        self._rest_of_choice(choice, told)
-        self._usage(told.get("usage"))
+        if isinstance(sent.get("text"), str) and delta is None and message is None:
+            self._text(choice, sent["text"])
+        self._rest_of_choice(choice, sent)
+        self._usage(sent.get("usage"))
 
-    def _rest_of_choice(self, choice: OpenChoice, told: JSON) -> None:
-        reason = self._finish_reason(choice, told)
+    def _rest_of_choice(self, choice: OpenChoice, sent: JSON) -> None:
+        reason = self._finish_reason(choice, sent)
         new: JSON = {}
-        for key, value in told.items():
-            if key not in OF_CHOICE and not empty(value) and choice.told.get(key) != value:
+        for key, value in sent.items():
+            if key not in OF_CHOICE and not empty(value) and choice.sent_fields.get(key) != value:
                 new[key] = copied(value)
-        logprobs = told.get("logprobs")
+        logprobs = sent.get("logprobs")
         if isinstance(logprobs, dict):
             weighed = choice.seen_logprobs
             if weighed is None:
@@ -399,9 +399,9 @@ class ChatDialect(ErrorTerminatedDialect):
             for key, value in logprobs.items():
                 if empty(value):
                     continue
-                again = key in weighed and "message" in told
+                again = key in weighed and "message" in sent
                 weighed.add(key)
-                if not again and (key != "content" or not self._logprobs_go_with_text(told)):
+                if not again and (key != "content" or not self._logprobs_go_with_text(sent)):
                     rest[key] = value
             if rest:
                 new["logprobs"] = copied(rest)
@@ -409,17 +409,17 @@ class ChatDialect(ErrorTerminatedDialect):
             choice.finish_reason = reason
         elif not new:
             return
-        choice.told.update({key: value for key, value in new.items() if key != "logprobs"})
+        choice.sent_fields.update({key: value for key, value in new.items() if key != "logprobs"})
         self.out.append(e.ChoiceUpdated(choice.index, choice.finish_reason, new))
 
-    def _finish_reason(self, choice: OpenChoice, told: JSON) -> str | None:
+    def _finish_reason(self, choice: OpenChoice, sent: JSON) -> str | None:
         """The finish reason that a choice tells, if it is another one, and not a lesser one."""
         for name in NATIVE_REASONS:
-            native = told.get(name)
+            native = sent.get(name)
             if isinstance(native, str) and (found := stop_of(native)) is not None and found.weight:
                 choice.native = native
-        reason: Any = first(told, *FINISH_REASONS)
-        if reason is None and isinstance(details := told.get("finish_details"), dict):
+        reason: Any = first(sent, *FINISH_REASONS)
+        if reason is None and isinstance(details := sent.get("finish_details"), dict):
             reason = details.get("type")  # OpenAI, while vision was in preview
         if isinstance(reason, dict):  # SGLang's own endpoint, through gateways
             reason = reason.get("type")
@@ -439,9 +439,9 @@ class ChatDialect(ErrorTerminatedDialect):
         return None if before is not None and before.weight > stop.weight else reason
 
     @staticmethod
-    def _logprobs_go_with_text(told: JSON) -> bool:
+    def _logprobs_go_with_text(sent: JSON) -> bool:
         """Whether the log probabilities went with a text."""
-        delta = told.get("delta")
+        delta = sent.get("delta")
         return isinstance(delta, dict) and isinstance(delta.get("content"), str) and delta["content"] != ""
 
     def _delta(self, choice: OpenChoice, delta: JSON, logprobs: JSON) -> None:
@@ -475,10 +475,10 @@ class ChatDialect(ErrorTerminatedDialect):
         if delta.keys() - OF_DELTA:
             self._rest_of_message(choice, delta)
 
-    def _rest_of_message(self, choice: OpenChoice, told: JSON, *, spoken: bool = False) -> None:
-        """Fields that are none of ours belong to the message. `spoken`: audio is not told again."""
+    def _rest_of_message(self, choice: OpenChoice, sent: JSON, *, spoken: bool = False) -> None:
+        """Fields that are none of ours belong to the message. `spoken`: audio is not sent again."""
         fields: JSON = {}
-        for key, value in told.items():
+        for key, value in sent.items():
             if key in OF_DELTA or empty(value):
                 continue
             if key == "audio" and isinstance(value, dict):
@@ -513,15 +513,15 @@ class ChatDialect(ErrorTerminatedDialect):
     # ---------------------------------------------------------------------------- text, refusal, reasoning
 
     def _text(self, choice: OpenChoice, text: str, logprobs: Any = None) -> None:
-        told = logprobs if isinstance(logprobs, list) else ()
+        sent = logprobs if isinstance(logprobs, list) else ()
         if not self.think_tags:
-            self._fragment(choice, "text", text, told)
+            self._fragment(choice, "text", text, sent)
             return
         tags = choice.open_tags
         if tags is None:
             tags = choice.open_tags = ThinkTags()
         for kind, piece in tags.feed(text):
-            self._fragment(choice, kind, piece, told if piece == text else ())
+            self._fragment(choice, kind, piece, sent if piece == text else ())
 
     def _fragment(self, choice: OpenChoice, kind: e.ValueKind, text: str, logprobs: Any = ()) -> None:
         if text:
@@ -533,16 +533,16 @@ class ChatDialect(ErrorTerminatedDialect):
         if kind == "reasoning":
             reasoning = choice.reasoning
             if reasoning is None:
-                told: JSON = {"type": "reasoning", "summary": [], "content": []}
+                sent: JSON = {"type": "reasoning", "summary": [], "content": []}
                 reasoning = choice.reasoning = self.begin_item(
-                    told, choice_index=choice.index, member=choice.reasoning_field or choice.named
+                    sent, choice_index=choice.index, member=choice.reasoning_field or choice.named
                 )
                 self.begin_part(reasoning, "content", 0, {"type": "reasoning_text", "text": ""})
             return reasoning, REASONING_KEY
         message = choice.message
         if message is None:
-            told = {"type": "message", "role": choice.role, "status": "in_progress", "content": []}
-            message = choice.message = self.begin_item(told, choice_index=choice.index)
+            sent = {"type": "message", "role": choice.role, "status": "in_progress", "content": []}
+            message = choice.message = self.begin_item(sent, choice_index=choice.index)
         at = choice.parts.get(kind)
         if at is None:
             part: JSON = {"type": "refusal", "refusal": ""}
@@ -563,11 +563,11 @@ class ChatDialect(ErrorTerminatedDialect):
             message, _ = self._place(choice, "text")
         self._add_part(choice, message, copied(part))
 
-    def _reasoning(self, choice: OpenChoice, told: JSON) -> list[str]:
+    def _reasoning(self, choice: OpenChoice, sent: JSON) -> list[str]:
         """The pieces of reasoning in a delta or message."""
         texts: list[str] = []
         for key in REASONING:
-            value = told.get(key)
+            value = sent.get(key)
             if value is None or value == "":
                 continue
             text = value if isinstance(value, str) else reasoning_text(value, 0)
@@ -579,7 +579,7 @@ class ChatDialect(ErrorTerminatedDialect):
                         choice.reasoning_field = key
             elif not empty(value) and not readable(value):
                 self.report_once(AnomalyCode.INVALID_FIELD, key, f"{key} is {value!r:.40}")
-        details = objects(told, "reasoning_details")
+        details = objects(sent, "reasoning_details")
         if details:
             limits = self.fold.limits
             kept = choice.reasoning_details
@@ -590,20 +590,20 @@ class ChatDialect(ErrorTerminatedDialect):
                 if len(kept.entries) > limits.parts:
                     raise LimitExceeded("parts", limits.parts)
             if choice.reasoning_field is None and choice.named is None:
-                choice.named = next((name for name in REASONING if name in told), None)
+                choice.named = next((name for name in REASONING if name in sent), None)
             self._place(choice, "reasoning")
-        if not texts and not isinstance(told.get("reasoning"), str):
+        if not texts and not isinstance(sent.get("reasoning"), str):
             for detail in details:
                 piece = detail.get("text") or detail.get("summary")
                 if isinstance(piece, str):
                     texts.append(piece)
-        if not texts and not isinstance(told.get("reasoning"), str):
+        if not texts and not isinstance(sent.get("reasoning"), str):
             # LiteLLM passes Anthropic's blocks on, beside their text.
-            for block in objects(told, "thinking_blocks"):
+            for block in objects(sent, "thinking_blocks"):
                 piece = block.get("thinking")
                 if isinstance(piece, str) and piece:
                     texts.append(piece)
-        for block in objects(told, "thinking_blocks"):
+        for block in objects(sent, "thinking_blocks"):
             self._signature(choice, first(block, "signature", "data"))
         return texts
 
@@ -708,16 +708,16 @@ class ChatDialect(ErrorTerminatedDialect):
             self.report_once(AnomalyCode.INVALID_FIELD, "tool_calls", f"tool_calls is {calls!r:.40}")
             return
         reader = self.calls
-        for told in calls or ():
-            if isinstance(told, dict):
-                reader.read(choice.calls, told)
+        for sent in calls or ():
+            if isinstance(sent, dict):
+                reader.read(choice.calls, sent)
             else:
-                self.report_once(AnomalyCode.INVALID_FIELD, "tool call", f"a tool call is {told!r:.40}")
+                self.report_once(AnomalyCode.INVALID_FIELD, "tool call", f"a tool call is {sent!r:.40}")
 
     # ------------------------------------------------------------------------------------ whole messages
 
     def _message(self, choice: OpenChoice, message: JSON) -> None:
-        """`message` in place of `delta` tells the choice whole: what had come is not told again."""
+        """`message` in place of `delta` tells the choice whole: what had come is not sent again."""
         role = message.get("role")
         if isinstance(role, str) and role and choice.message is None:
             choice.role = role
@@ -743,9 +743,9 @@ class ChatDialect(ErrorTerminatedDialect):
         if isinstance(refusal, str):
             self._emit_whole_text(choice, "refusal", refusal)
         calls = message.get("tool_calls")
-        for position, told in enumerate(calls if isinstance(calls, list) else ()):
-            if isinstance(told, dict):
-                self.calls.tell(choice.calls, position, told)
+        for position, sent in enumerate(calls if isinstance(calls, list) else ()):
+            if isinstance(sent, dict):
+                self.calls.tell(choice.calls, position, sent)
         legacy = message.get("function_call")
         if isinstance(legacy, dict) and any(legacy.values()):
             self.calls.tell_legacy(choice.calls, legacy)
@@ -834,7 +834,7 @@ class ChatDialect(ErrorTerminatedDialect):
             self.late_fields.setdefault(choice.reasoning, {})["reasoning_details"] = details
         for kind, piece in () if choice.open_tags is None else choice.open_tags.close():
             self._fragment(choice, kind, piece)
-        more: JSON = {"finish_reason": ""} if choice.told.get("finish_reason") == "" else {}
+        more: JSON = {"finish_reason": ""} if choice.sent_fields.get("finish_reason") == "" else {}
         field = choice.reasoning_field
         if more or field is not None or legacy is not None or choice.finish_reason is None:
             self.out.append(e.ChoiceUpdated(choice.index, choice.finish_reason, more, field, legacy))
@@ -914,9 +914,9 @@ def members_of(usage: JSON) -> int:
     return count
 
 
-def choice_error(told: JSON) -> Any:
+def choice_error(sent: JSON) -> Any:
     """The error that stands inside a choice, its delta or message; None where there is none."""
-    for where in (told, told.get("delta"), told.get("message")):
+    for where in (sent, sent.get("delta"), sent.get("message")):
         if isinstance(where, dict):
             found = where.get("error")
             if found and says_error(found):

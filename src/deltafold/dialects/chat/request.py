@@ -92,7 +92,7 @@ def read_request(request: JSON) -> Request:
         read.messages.append(read_message(message, path, index, legacy))
     read.tools += [read_tool(tool, path) for tool, path in objects_in(request.get("tools"), "tools")]
     read.tools += [
-        read_function(told, path) for told, path in objects_in(request.get("functions"), "functions")
+        read_function(sent, path) for sent, path in objects_in(request.get("functions"), "functions")
     ]
     if request.get("web_search_options") is not None:
         path = "web_search_options"
@@ -125,13 +125,13 @@ def read_settings(request: JSON) -> dict[str, Setting]:
     options = object_at(request.get("stream_options") or {}, "stream_options")
     for key, value in rest(options, "include_usage").items():
         settings[key] = Setting(value, f"stream_options.{key}")
-    told = request.get("response_format")
-    if told is not None:
+    sent = request.get("response_format")
+    if sent is not None:
         path = "response_format"
-        format = without_nulls(object_at(told, path), "json_schema")
+        format = without_nulls(object_at(sent, path), "json_schema")
         if format.get("type") == "json_schema":
             path += ".json_schema"
-            format |= without_nulls(object_at(told.get("json_schema"), path))
+            format |= without_nulls(object_at(sent.get("json_schema"), path))
         settings["format"] = Setting(read_json_schema(format, path), path)
     return settings
 
@@ -448,11 +448,11 @@ def write_part(block: Block, losses: Losses) -> JSON | None:
 
 def response_turn(response: Response, choice: int, whole: frozenset[int], losses: Losses) -> list[JSON]:
     """The assistant's message of a response of this API as it goes back. `whole` holds the output indexes of
-    the calls that were told whole."""
-    told = next((c for c in chat_completion(response)["choices"] if c["index"] == choice), None)
-    if told is None:
+    the calls that were sent whole."""
+    sent = next((c for c in chat_completion(response)["choices"] if c["index"] == choice), None)
+    if sent is None:
         return []
-    message = told["message"]
+    message = sent["message"]
     content = message.get("content")
     if isinstance(content, list):
         content = [part for part in content if string(part, "type") not in REASONING_PARTS]

@@ -92,8 +92,8 @@ OF_CALL_ITEM: Final = frozenset({"type", "status", "call_id", "name", "arguments
 
 def usage_of_chat(usage: Usage, dialect: str | None = None) -> dict[str, Any]:
     """Usage in the words of Chat Completions, whichever API told it."""
-    told = usage.to_dict() if dialect in (None, "chat", "responses") else counted_usage(usage)
-    return {RENAMED.get(key, key): value for key, value in told.items()}
+    sent = usage.to_dict() if dialect in (None, "chat", "responses") else counted_usage(usage)
+    return {RENAMED.get(key, key): value for key, value in sent.items()}
 
 
 def more_of_call(item: FunctionCall | CustomToolCall) -> dict[str, Any]:

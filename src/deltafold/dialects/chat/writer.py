@@ -95,13 +95,13 @@ class ChatWriter(Writer):
 
     def members(self, data: JSON) -> None:
         """Members of the response that the wire has at the top of a chunk."""
-        told = {key: value for key, value in data.items() if key not in OF_DOCUMENT}
+        sent = {key: value for key, value in data.items() if key not in OF_DOCUMENT}
         if isinstance(data.get("created_at"), str):
-            told["created_at"] = data["created_at"]  # a field of its own beside `created`
-        if told and is_error_payload(told):
-            self.failing.update(told)  # told with the end, once
-        elif told:
-            self.out.append(f'data: {{{self.head},"choices":[],{dumps(told)[1:-1]}}}\n\n')
+            sent["created_at"] = data["created_at"]  # a field of its own beside `created`
+        if sent and is_error_payload(sent):
+            self.failing.update(sent)  # told with the end, once
+        elif sent:
+            self.out.append(f'data: {{{self.head},"choices":[],{dumps(sent)[1:-1]}}}\n\n')
 
     def chunk(self, choice: int, delta: str, *, finish: str = "null", more: str = "") -> None:
         """A chunk of one choice. `delta` is JSON."""
@@ -139,7 +139,7 @@ class ChatWriter(Writer):
         elif self.own():
             self.members(event.data)
 
-    def as_told(self, event: Any) -> None:
+    def as_sent(self, event: Any) -> None:
         payload = event.payload
         if type(payload) is not dict or not payload:
             self.lose(LossCode.EVENT_UNWRITABLE)
@@ -151,23 +151,23 @@ class ChatWriter(Writer):
         if not self.own():
             super().choice_updated(event)
             return
-        told = {
+        sent = {
             key: value
             for key, value in data.items()
             if key not in ("message", "finish_reason", "index", "delta")
         }
-        errors = {key: told.pop(key) for key in [*told] if key in ERRORS}
+        errors = {key: sent.pop(key) for key in [*sent] if key in ERRORS}
         if errors:  # told with the end, once
             self.faults[event.choice_index] = errors
         message = data.get("message")
         delta = message if type(message) is dict else {}
         if "thinking_blocks" in delta:
-            delta = {"reasoning": "", **delta}  # their text was told
+            delta = {"reasoning": "", **delta}  # their text was sent
         if event.choice_index > self.choices + MOST_NEW_CHOICES:
             self.lose(LossCode.CHOICE_DATA, None, f"choice {event.choice_index} begins before all others")
-        elif told or delta:
+        elif sent or delta:
             self.role(event.choice_index)
-            more = f",{dumps(told)[1:-1]}" if told else ""
+            more = f",{dumps(sent)[1:-1]}" if sent else ""
             self.chunk(event.choice_index, dumps(delta), more=more)
 
     def audio(self, event: e.AudioDelta | e.TranscriptDelta) -> None:
@@ -180,30 +180,30 @@ class ChatWriter(Writer):
     # --------------------------------------------------------------------------------------------- items
 
     def item_started(self, item: WrittenItem) -> None:
-        told = item.item
+        sent = item.item
         if item.choice > self.choices + MOST_NEW_CHOICES:
             self.skip(item, LossCode.FURTHER_CHOICE, f"choice {item.choice} begins before all others")
-        elif isinstance(told, OtherItem):
+        elif isinstance(sent, OtherItem):
             self.skip_type(item)
-        elif isinstance(told, (FunctionCall, CustomToolCall)):
+        elif isinstance(sent, (FunctionCall, CustomToolCall)):
             self.item_updated(item)
-        elif isinstance(told, Reasoning):
+        elif isinstance(sent, Reasoning):
             field = self.options.reasoning_field or (item.member if self.own() else None)
             item.prefix = field or "reasoning_content"
 
     def item_updated(self, item: WrittenItem) -> None:
-        told = item.item
-        if not item.begun and isinstance(told, (FunctionCall, CustomToolCall)) and told.name and told.call_id:
-            self.begin_call(item, told)
+        sent = item.item
+        if not item.begun and isinstance(sent, (FunctionCall, CustomToolCall)) and sent.name and sent.call_id:
+            self.begin_call(item, sent)
 
-    def begin_call(self, item: WrittenItem, told: FunctionCall | CustomToolCall) -> None:
+    def begin_call(self, item: WrittenItem, sent: FunctionCall | CustomToolCall) -> None:
         """The first fragment of a call: its id and name, which come once."""
         item.begun = True
         choice = item.choice
         self.role(choice, "null")
-        custom = isinstance(told, CustomToolCall)
+        custom = isinstance(sent, CustomToolCall)
         if custom and self.options.custom_tools == "function":
-            return  # told whole, when it is
+            return  # sent whole, when it is
         call_id, called = self.called(item)
         name = quoted(called)
         start = f'data: {{{self.head},"choices":[{{"index":{choice},"delta":'
@@ -217,7 +217,7 @@ class ChatWriter(Writer):
             member, inner = ("custom", "input") if custom else ("function", "arguments")
             rest = ""
             if self.own():
-                told_more = more_of_call(told)
+                told_more = more_of_call(sent)
                 rest = f",{dumps(told_more)[1:-1]}" if told_more else ""
             ident = quoted(call_id)
             body = f'"index":{at},"id":{ident},"type":"{member}","{member}":{{"name":{name},"{inner}":""}}'
@@ -237,15 +237,15 @@ class ChatWriter(Writer):
     # --------------------------------------------------------------------------------------------- values
 
     def part_started(self, item: WrittenItem, part: WrittenPart, event: e.PartStarted) -> None:
-        told = event.part
-        if not isinstance(told, OtherPart):
+        sent = event.part
+        if not isinstance(sent, OtherPart):
             return
         if not self.own():
-            self.lose_part(item, told)
+            self.lose_part(item, sent)
             return
         self.role(item.choice)
-        member = "images" if told.type == IMAGE else "content"
-        self.chunk(item.choice, f'{{"{member}":{dumps([told.data])}}}')
+        member = "images" if sent.type == IMAGE else "content"
+        self.chunk(item.choice, f'{{"{member}":{dumps([sent.data])}}}')
 
     def text(self, item: WrittenItem, part: WrittenPart, event: e.TextDelta) -> None:
         if event.logprobs:
@@ -280,36 +280,36 @@ class ChatWriter(Writer):
             self.chunk(choice, f'{{"annotations":{dumps(notes)}}}')
 
     def item_finished(self, item: WrittenItem) -> None:
-        told = item.item
-        if isinstance(told, (FunctionCall, CustomToolCall)):
-            if not item.begun and told.name:
-                self.begin_call(item, told)
+        sent = item.item
+        if isinstance(sent, (FunctionCall, CustomToolCall)):
+            if not item.begun and sent.name:
+                self.begin_call(item, sent)
             elif item.begun:
                 self.called(item)
             if not item.begun:
                 self.skip(item, LossCode.CALL_NAME_MISSING)
                 return
-            whole = told.arguments if isinstance(told, FunctionCall) else told.input
-            cut = isinstance(told, FunctionCall) and not told.complete and not self.own()
+            whole = sent.arguments if isinstance(sent, FunctionCall) else sent.input
+            cut = isinstance(sent, FunctionCall) and not sent.complete and not self.own()
             if cut and json_object(whole) is not None:
                 self.lose(LossCode.CALL_NOT_WHOLE, item.index)
-            if isinstance(told, CustomToolCall) and self.options.custom_tools == "function":
-                self.custom_as_function(item, told, "".join(item.pieces) or whole)
+            if isinstance(sent, CustomToolCall) and self.options.custom_tools == "function":
+                self.custom_as_function(item, sent, "".join(item.pieces) or whole)
             else:
                 self.tell_whole(item, whole)
-        elif isinstance(told, Reasoning):
-            details = told.data.get("reasoning_details")
+        elif isinstance(sent, Reasoning):
+            details = sent.data.get("reasoning_details")
             if self.own() and details:
                 self.role(item.choice)
                 self.chunk(item.choice, f'{{"reasoning":"","reasoning_details":{dumps(details)}}}')
-            elif told.encrypted_content and not self.own():
+            elif sent.encrypted_content and not self.own():
                 self.lose(LossCode.REASONING_ENCRYPTED, item.index)
 
-    def custom_as_function(self, item: WrittenItem, told: CustomToolCall, text: str) -> None:
+    def custom_as_function(self, item: WrittenItem, sent: CustomToolCall, text: str) -> None:
         """A call of a custom tool as that of a function with one argument."""
         at = self.calls.get(item.choice, 0)
         self.calls[item.choice] = at + 1
-        body = f'"name":{quoted(told.name)},"arguments":{quoted(dumps({"input": text}))}'
+        body = f'"name":{quoted(sent.name)},"arguments":{quoted(dumps({"input": text}))}'
         call = f'"index":{at},"id":{quoted(self.call_id(item))},"type":"function","function":{{{body}}}'
         self.chunk(item.choice, f'{{"tool_calls":[{{{call}}}]}}')
         self.lose(LossCode.CUSTOM_TOOL_AS_FUNCTION, item.index)
@@ -337,9 +337,9 @@ class ChatWriter(Writer):
         count = 1 + max(indexes) if self.own() and indexes else 0
         if 0 < count <= len(indexes):
             self.role(count - 1)
-        told = {known.index: known.finish_reason for known in response.choices}
+        sent = {known.index: known.finish_reason for known in response.choices}
         for choice in range(self.choices):
-            word = self.word(choice, told.get(choice), response, outcome)
+            word = self.word(choice, sent.get(choice), response, outcome)
             self.chunk(choice, "{}", finish=quoted(word))
         usage = self.counted(response)
         if usage is not None and self.options.include_usage:
@@ -351,12 +351,12 @@ class ChatWriter(Writer):
         self.tell_notes()
         code, message = error_of(outcome, error)
         kind: str = "server_error" if code in ("stream_truncated", "cancelled") else code
-        told: JSON = {"message": message, "type": kind, "param": None, "code": code}
+        sent: JSON = {"message": message, "type": kind, "param": None, "code": code}
         if error is not None:
-            told["param"] = error.param
+            sent["param"] = error.param
             if self.own():
-                told["type"] = error.type or kind
-                told["code"] = code if error.code is None else error.code
+                sent["type"] = error.type or kind
+                sent["code"] = code if error.code is None else error.code
         choices = ""
         if self.own() and self.faults and self.begun:
             inner = [
@@ -367,7 +367,7 @@ class ChatWriter(Writer):
             choices = f',{self.head},"choices":{dumps(inner)}'
         if self.own() and self.failing:
             choices += f",{dumps(self.failing)[1:-1]}"
-        self.out.append(f'data: {{"error":{dumps(told)}{choices}}}\n\n')
+        self.out.append(f'data: {{"error":{dumps(sent)}{choices}}}\n\n')
         self.out.append(DONE)
 
 
@@ -391,8 +391,8 @@ def whole_usage(usage: Usage, *, own: bool) -> JSON:
         "completion_tokens": completion,
         "total_tokens": prompt + completion if total is None else total,
     }
-    told = usage_of_chat(usage, "chat") if own else counts | usage_of_chat(usage, "another")
-    return told | {key: count for key, count in counts.items() if type(told.get(key)) is not int}
+    sent = usage_of_chat(usage, "chat") if own else counts | usage_of_chat(usage, "another")
+    return sent | {key: count for key, count in counts.items() if type(sent.get(key)) is not int}
 
 
 WRITER: Final = ChatWriter

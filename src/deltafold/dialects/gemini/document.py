@@ -49,13 +49,13 @@ def is_made_id(ident: str | None, index: int) -> bool:
 
 def own_response(response: Response) -> JSON:
     """What Gemini told, and nothing else."""
-    told = {choice.index: choice for choice in response.choices}
-    by_candidate: dict[int, list[JSON]] = {index: [] for index in told}
+    sent = {choice.index: choice for choice in response.choices}
+    by_candidate: dict[int, list[JSON]] = {index: [] for index in sent}
     for index, item in enumerate(response.output):
         by_candidate.setdefault(item.choice_index or 0, []).extend(parts_of(item, index))
     document: JSON = {
         "candidates": [
-            own_candidate(index, by_candidate[index], told.get(index)) for index in sorted(by_candidate)
+            own_candidate(index, by_candidate[index], sent.get(index)) for index in sorted(by_candidate)
         ]
     }
     if response.usage is not None:
@@ -72,25 +72,25 @@ def own_response(response: Response) -> JSON:
     return document
 
 
-def own_candidate(index: int, parts: list[JSON], told: Choice | None) -> JSON:
-    """One candidate as it was told."""
-    more = {} if told is None else dict(copied(told.data))
+def own_candidate(index: int, parts: list[JSON], sent: Choice | None) -> JSON:
+    """One candidate as it was sent."""
+    more = {} if sent is None else dict(copied(sent.data))
     content = {"role": "model", "parts": parts, **more.pop("content", {})}
     candidate: JSON = {"content": content}
-    if told is not None and told.finish_reason is not None:
-        candidate["finishReason"] = told.finish_reason
+    if sent is not None and sent.finish_reason is not None:
+        candidate["finishReason"] = sent.finish_reason
     return {**candidate, "index": index, **more}
 
 
 def parts_of(item: Item, index: int) -> list[JSON]:
-    """The parts that an item of Gemini's was told as. `index` is its output index."""
+    """The parts that an item of Gemini's was sent as. `index` is its output index."""
     if isinstance(item, (Message, Reasoning)):
         parts = []
         for part in item.content:
-            told: JSON = {"text": getattr(part, "text", "")}
+            sent: JSON = {"text": getattr(part, "text", "")}
             if isinstance(item, Reasoning):
-                told["thought"] = True
-            parts.append({**told, **members_of(part.data, ("text",))})
+                sent["thought"] = True
+            parts.append({**sent, **members_of(part.data, ("text",))})
         return parts
     if isinstance(item, FunctionCall):
         members = members_of(item.data)
@@ -124,15 +124,15 @@ def args_of(arguments: str) -> JSON:
 
 def converted_response(response: Response) -> JSON:
     """What another API told, in Gemini's words."""
-    told = {choice.index: choice for choice in response.choices}
-    by_candidate: dict[int, list[Item]] = {index: [] for index in told}
+    sent = {choice.index: choice for choice in response.choices}
+    by_candidate: dict[int, list[Item]] = {index: [] for index in sent}
     for item in response.output:
         by_candidate.setdefault(item.choice_index or 0, []).append(item)
     if not by_candidate:
         by_candidate[0] = []
     document: JSON = {
         "candidates": [
-            converted_candidate(response, index, by_candidate[index], told.get(index))
+            converted_candidate(response, index, by_candidate[index], sent.get(index))
             for index in sorted(by_candidate)
         ]
     }
@@ -145,13 +145,13 @@ def converted_response(response: Response) -> JSON:
     return document
 
 
-def converted_candidate(response: Response, index: int, items: list[Item], told: Choice | None) -> JSON:
+def converted_candidate(response: Response, index: int, items: list[Item], sent: Choice | None) -> JSON:
     """One choice of another API as a candidate."""
     parts: list[JSON] = []
     for item in items:
         parts += converted_parts(item)
     candidate: JSON = {"content": {"role": "model", "parts": parts}}
-    word = None if told is None else told.finish_reason
+    word = None if sent is None else sent.finish_reason
     reason = response.finish_reason if word is None or index == 0 else word
     if reason is not None and response.outcome in ("completed", "incomplete"):
         nearest = "STOP" if response.outcome == "completed" else "MAX_TOKENS"

@@ -3,7 +3,7 @@
 Vertex streams the arguments of a call as `partialArgs`: leaves, each with a JSONPath (RFC 9535) from the top.
 The text is made so that what is written stays: containers open on the way to a leaf, a string stays open
 while it goes on, and all of that closes at the next path or at the end. Where a path comes again that is
-closed already, no text could go on: from there on the arguments are kept as a value, and the text is told
+closed already, no text could go on: from there on the arguments are kept as a value, and the text is sent
 anew at the end of the call.
 """
 
@@ -150,7 +150,7 @@ class PartialArguments:
         self.leaf: Step | None = None
         """Under which step the string stands that is open, in the innermost container."""
         self.tree: Any = None
-        """The arguments as a value, once they can be told as a whole only."""
+        """The arguments as a value, once they can be sent as a whole only."""
         self.strings: dict[Path, list[str]] = {}
         """The pieces of strings in the tree."""
 

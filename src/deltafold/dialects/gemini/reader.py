@@ -106,7 +106,7 @@ class OpenCall:
         self.partial: PartialArguments | None = None
         """What makes text of arguments that come piece by piece."""
         self.streamed = False
-        """Whether the call was told in several pieces."""
+        """Whether the call was sent in several pieces."""
         self.open = False
         """Whether more of it will come."""
         self.damaged = False
@@ -143,7 +143,7 @@ class OpenCandidate:
         self.last: int | None = None
         """The output index of the item that began last."""
         self.finish: str | None = None
-        """The finish reason that was told last."""
+        """The finish reason that was sent last."""
         self.known: JSON = {}
         """What was handed on of its other members."""
         self.cited: set[str] = set()
@@ -305,18 +305,18 @@ class GeminiDialect(ErrorTerminatedDialect):
         failed: JSON | None = None
         if type(candidates) is list:
             seen: set[int] = set()
-            for position, told in enumerate(candidates):
-                if type(told) is dict:
+            for position, sent in enumerate(candidates):
+                if type(sent) is dict:
                     # An index of 0 is left out. Where several have none, their order decides.
-                    index = self.index(told, "index", "the index of a candidate")
+                    index = self.index(sent, "index", "the index of a candidate")
                     if index is None:
                         index = 0 if 0 not in seen else position
                     seen.add(index)
-                    self._candidate(told, index)
-                    if failed is None and error_in(told) is not None:
-                        failed = told
+                    self._candidate(sent, index)
+                    if failed is None and error_in(sent) is not None:
+                        failed = sent
                 else:
-                    self._invalid("candidate", told)
+                    self._invalid("candidate", sent)
         elif candidates is not None:
             self._invalid("candidates", candidates)
         self._usage(inner.get("usageMetadata"))
@@ -370,27 +370,27 @@ class GeminiDialect(ErrorTerminatedDialect):
         else:
             self.begin_response({"object": "response", "status": "in_progress", **data})
 
-    def _usage(self, told: Any) -> None:
+    def _usage(self, sent: Any) -> None:
         """The last usage that counts anything replaces the one before: what is left out there is 0."""
-        if type(told) is dict:
+        if type(sent) is dict:
             counts = False
             for name in USAGE_COUNTS:
-                if name in told:
+                if name in sent:
                     counts = True
             if counts:
-                if told != self.usage:
-                    self.usage = dict(copied(told))
+                if sent != self.usage:
+                    self.usage = dict(copied(sent))
             else:
-                self._add_to_usage(told)
-        elif told is not None:
-            self._invalid("usageMetadata", told)
-        # What has more members than any server tells is told at the end.
+                self._add_to_usage(sent)
+        elif sent is not None:
+            self._invalid("usageMetadata", sent)
+        # What has more members than any server tells is sent at the end.
         if (len(self.out) != 1 or type(self.out[0]) not in PLAIN) and len(self.usage) <= MOST_COUNTS:
             self._tell_usage()
 
-    def _add_to_usage(self, told: JSON) -> None:
+    def _add_to_usage(self, sent: JSON) -> None:
         """What a usage says that counts nothing: on Vertex, the type of traffic."""
-        new = {key: value for key, value in told.items() if key not in self.usage or self.usage[key] != value}
+        new = {key: value for key, value in sent.items() if key not in self.usage or self.usage[key] != value}
         if not new:
             return
         if self.usage is self.shown_usage or len(self.usage) <= MOST_COUNTS:
@@ -410,11 +410,11 @@ class GeminiDialect(ErrorTerminatedDialect):
         if self.counted is not None:
             usage, names, numbers = self.counted
             self.counted = None
-            told = dict(copied(usage))
+            sent = dict(copied(usage))
             for name, number in zip(names, numbers, strict=True):
-                told[name] = int(number)
-            if told != self.usage:
-                self.usage = told
+                sent[name] = int(number)
+            if sent != self.usage:
+                self.usage = sent
 
     def _error(self, payload: JSON) -> None:
         error = error_from_payload(payload)
@@ -437,14 +437,14 @@ class GeminiDialect(ErrorTerminatedDialect):
 
     # ---------------------------------------------------------------------------------------- a candidate
 
-    def _candidate(self, told: JSON, index: int) -> None:
+    def _candidate(self, sent: JSON, index: int) -> None:
         candidate = self.candidates.get(index)
         if candidate is None:
             self.check_index_limit(index)
             if len(self.candidates) >= self.fold.limits.items:
                 raise LimitExceeded("items", self.fold.limits.items)
             candidate = self.candidates[index] = OpenCandidate(index)
-        content = told.get("content")
+        content = sent.get("content")
         if type(content) is dict:
             parts = content.get("parts")
             if type(parts) is list:
@@ -457,12 +457,12 @@ class GeminiDialect(ErrorTerminatedDialect):
                 self._invalid("parts", parts)
         elif content is not None:
             self._invalid("content", content)
-        self._rest(candidate, told, content if type(content) is dict else {})
+        self._rest(candidate, sent, content if type(content) is dict else {})
 
-    def _rest(self, candidate: OpenCandidate, told: JSON, content: JSON) -> None:
+    def _rest(self, candidate: OpenCandidate, sent: JSON, content: JSON) -> None:
         """What is told of a candidate beside its parts."""
         new: JSON = {}
-        for key, value in told.items():
+        for key, value in sent.items():
             if key in OF_CANDIDATE or empty(value):
                 continue
             if key in LISTS_OF_PIECES or key in MERGED:
@@ -481,7 +481,7 @@ class GeminiDialect(ErrorTerminatedDialect):
         if beside:
             candidate.content.update(beside)
             new["content"] = beside
-        word = finish_word(told.get("finishReason"))
+        word = finish_word(sent.get("finishReason"))
         if word is not None and word != candidate.finish:
             candidate.finish = word
             if stop_of(word) is None:
@@ -493,10 +493,10 @@ class GeminiDialect(ErrorTerminatedDialect):
         candidate.shown = True
         self.out.append(e.ChoiceUpdated(candidate.index, candidate.finish, new))
 
-    def _new_pieces(self, candidate: OpenCandidate, key: str, told: JSON) -> JSON:
+    def _new_pieces(self, candidate: OpenCandidate, key: str, sent: JSON) -> JSON:
         """What is new in a member of a candidate that comes in pieces."""
         new: JSON = {}
-        for name, value in told.items():
+        for name, value in sent.items():
             place = f"{key}.{name}"
             if empty(value) and place in candidate.known:
                 continue
@@ -593,42 +593,42 @@ class GeminiDialect(ErrorTerminatedDialect):
 
     # ---------------------------------------------------------------------------------------------- calls
 
-    def _call(self, candidate: OpenCandidate, told: JSON, part: JSON) -> None:
+    def _call(self, candidate: OpenCandidate, sent: JSON, part: JSON) -> None:
         """A functionCall: a call, or a piece of one that is open. The whole rule is this.
 
         An id that is known decides. Else a name begins a call, and what has none continues the open one.
         """
-        name, ident = string(told, "name"), string(told, "id")
+        name, ident = string(sent, "name"), string(sent, "id")
         call = candidate.calls[candidate.ids[ident]] if ident in candidate.ids else None
         if call is None and not name:
             call = candidate.call
             if call is None or not call.open:
-                if told or call is None or not call.streamed:
+                if sent or call is None or not call.streamed:
                     self.report_once(
                         AnomalyCode.CALL_NOT_OPEN, None, "a functionCall has no name, and no call is open"
                     )
                     self.out.append(e.UnknownEvent("functionCall", part))
                 return
         if call is None:
-            self._begin_call(candidate, told, part, name or "", ident or None)
+            self._begin_call(candidate, sent, part, name or "", ident or None)
             return
         if not call.open:
-            if not told.get("partialArgs"):
-                self._tell_call(candidate, call, told, part)
+            if not sent.get("partialArgs"):
+                self._tell_call(candidate, call, sent, part)
                 return
-            # A call that is whole is told again, in pieces: they are a value of their own.
+            # A call that is whole is sent again, in pieces: they are a value of their own.
             call.open, call.partial = True, PartialArguments()
             call.partial.tree = {}
-        self._learn(candidate, call, told, part)
-        args = told.get("args")
+        self._learn(candidate, call, sent, part)
+        args = sent.get("args")
         if type(args) is dict and args:
             self._add_members(call, args)
-        self._pieces(call, told.get("partialArgs"))
-        if told.get("willContinue") is not True:
+        self._pieces(call, sent.get("partialArgs"))
+        if sent.get("willContinue") is not True:
             self._end_call(call)
 
     def _begin_call(
-        self, candidate: OpenCandidate, told: JSON, part: JSON, name: str, ident: str | None
+        self, candidate: OpenCandidate, sent: JSON, part: JSON, name: str, ident: str | None
     ) -> None:
         self._end_run(candidate, "completed")
         before = candidate.call
@@ -636,14 +636,14 @@ class GeminiDialect(ErrorTerminatedDialect):
             self._cut_call(before, "incomplete")  # whether that one is whole was not told
         made = MADE_ID.format(self.free_index())
         data: JSON = {"type": "function_call", "call_id": made if ident is None else ident, "name": name}
-        data |= call_members(told, part)
+        data |= call_members(sent, part)
         index = self._begin(candidate, {**data, "arguments": "", "status": "in_progress"})
         call = candidate.calls[index] = OpenCall(index, data)
         candidate.newest = index
         if ident is not None:
             candidate.ids[ident] = index
-        args, pieces = told.get("args"), told.get("partialArgs")
-        more = told.get("willContinue") is True
+        args, pieces = sent.get("args"), sent.get("partialArgs")
+        more = sent.get("willContinue") is True
         if not more and not pieces:
             self.tell_value(index, "arguments", ARGUMENTS, self._arguments_of(args), whole=True)
             self.finish_item(index, "completed")
@@ -666,10 +666,10 @@ class GeminiDialect(ErrorTerminatedDialect):
         self._invalid("args", args)
         return (args or "{}") if isinstance(args, str) else compact(args)
 
-    def _learn(self, candidate: OpenCandidate, call: OpenCall, told: JSON, part: JSON) -> None:
+    def _learn(self, candidate: OpenCandidate, call: OpenCall, sent: JSON, part: JSON) -> None:
         """More is told of a call: its id, another name, a signature."""
-        known, new = call.data, call_members(told, part)
-        ident, name = string(told, "id"), string(told, "name")
+        known, new = call.data, call_members(sent, part)
+        ident, name = string(sent, "id"), string(sent, "name")
         if ident and ident != known["call_id"]:
             if known["call_id"] in candidate.ids:
                 self.report_once(AnomalyCode.CALL_ID_CHANGED, call.index, f"the id became {ident[:40]!r}")
@@ -685,11 +685,11 @@ class GeminiDialect(ErrorTerminatedDialect):
             call.data = {**known, **news}
             self.update_item(call.index, news)
 
-    def _tell_call(self, candidate: OpenCandidate, call: OpenCall, told: JSON, part: JSON) -> None:
-        """A call that is whole is told again."""
-        self._learn(candidate, call, told, part)
-        if not empty(told.get("args")):
-            text = self._arguments_of(told["args"])
+    def _tell_call(self, candidate: OpenCandidate, call: OpenCall, sent: JSON, part: JSON) -> None:
+        """A call that is whole is sent again."""
+        self._learn(candidate, call, sent, part)
+        if not empty(sent.get("args")):
+            text = self._arguments_of(sent["args"])
             self.tell_value(call.index, "arguments", ARGUMENTS, text, whole=True)
 
     # ---------------------------------------------------------------------------- arguments piece by piece
@@ -840,7 +840,7 @@ class GeminiDialect(ErrorTerminatedDialect):
     def _cut_call(self, call: OpenCall, status: str | None) -> None:
         """A call ends of which the server did not tell that it is whole: its text stays open."""
         if self.has_ended(call.index):
-            call.open, call.partial = False, None  # it was whole, and was being told again
+            call.open, call.partial = False, None  # it was whole, and was being sent again
             return
         if call.partial is not None and call.partial.tree is not None:
             # As much of it as surely stands: without its end it is no JSON.
@@ -1001,11 +1001,11 @@ def item_members(fields: JSON) -> JSON:
     return {**{key: value for key, value in fields.items() if key not in OF_ITEM}, "part": clashing}
 
 
-def call_members(told: JSON, part: JSON) -> JSON:
+def call_members(sent: JSON, part: JSON) -> JSON:
     """What is told of a call beside its id, name and arguments."""
-    inside = {key: value for key, value in told.items() if key not in OF_CALL and value is not None}
+    inside = {key: value for key, value in sent.items() if key not in OF_CALL and value is not None}
     beside = {key: value for key, value in part.items() if key != "functionCall" and not empty(value)}
-    signature = told.get("thoughtSignature")  # where some proxies put it
+    signature = sent.get("thoughtSignature")  # where some proxies put it
     if "thoughtSignature" not in beside and not empty(signature):
         beside["thoughtSignature"] = signature
     if beside.get("thought") is False:

@@ -87,8 +87,8 @@ def read_request(request: JSON) -> Request:
     read = Request("gemini")
     if request.get("systemInstruction") is not None:
         path = "systemInstruction"
-        told = request[path]
-        content = {"parts": [{"text": told}]} if isinstance(told, str) else camel(told, path)
+        sent = request[path]
+        content = {"parts": [{"text": sent}]} if isinstance(sent, str) else camel(sent, path)
         more = rest(content, "role", "parts")
         read.messages.append(InputMessage("system", parts_in(content, path, read_part), path, more))
     read_contents(request.get("contents"), read)
@@ -110,8 +110,8 @@ def read_contents(contents: Any, read: Request) -> None:
     """The contents. Calls without an id get one, and responses that of the first open call of their name."""
     if isinstance(contents, str):
         contents = [{"parts": [{"text": contents}]}]
-    for told, path in objects_in(contents, "contents"):
-        content = camel(told, path)
+    for sent, path in objects_in(contents, "contents"):
+        content = camel(sent, path)
         role = content.get("role") or "user"
         if role not in ("user", "model", "function"):
             raise UsageError(f"{path}.role: {role!r} is none of user, model")
@@ -227,8 +227,8 @@ def read_tool(tool: JSON, path: str, read: Request) -> None:
             if value is not None:
                 read.tools.append(Tool("hosted", where, type=key, dialect="gemini", own={key: value}))
             continue
-        for told, there in objects_in(value, where):
-            declaration = camel(told, there)
+        for sent, there in objects_in(value, where):
+            declaration = camel(sent, there)
             if declaration.get("parametersJsonSchema") is None and declaration.get("parameters") is not None:
                 schema = object_at(declaration.pop("parameters"), f"{there}.parameters")
                 declaration["parametersJsonSchema"] = lower_types(schema)
@@ -500,7 +500,7 @@ def sign_calls(contents: list[JSON]) -> None:
 
 def response_turn(response: Response, choice: int, whole: frozenset[int], losses: Losses) -> list[JSON]:
     """The model's content of a response of this API as it goes back. `whole` holds the output indexes of the
-    calls that were told whole. Parts stay apart, for each may have a signature."""
+    calls that were sent whole. Parts stay apart, for each may have a signature."""
     parts: list[JSON] = []
     cut = response.outcome not in ("completed", "incomplete")
     for index, item in enumerate(response.output):

@@ -200,23 +200,23 @@ def members_of(data: JSON, but: tuple[str, ...] = ()) -> JSON:
     return {**members, **copied(clashing)} if isinstance(clashing, dict) else members
 
 
-def word_of(told: Any, numbers: tuple[str, ...]) -> str | None:
+def word_of(sent: Any, numbers: tuple[str, ...]) -> str | None:
     """The word of an enumeration, by name or number; None where it says nothing."""
-    if type(told) is int:
-        told = numbers[told] if 0 <= told < len(numbers) else str(told)
-    if not isinstance(told, str) or told.upper() in NO_WORDS or told.upper().endswith(UNSPECIFIED):
+    if type(sent) is int:
+        sent = numbers[sent] if 0 <= sent < len(numbers) else str(sent)
+    if not isinstance(sent, str) or sent.upper() in NO_WORDS or sent.upper().endswith(UNSPECIFIED):
         return None
-    return told
+    return sent
 
 
-def finish_word(told: Any) -> str | None:
+def finish_word(sent: Any) -> str | None:
     """A finish reason as a word; None where it says nothing."""
-    return word_of(told, FINISH_NUMBERS)
+    return word_of(sent, FINISH_NUMBERS)
 
 
-def block_word(told: Any) -> str | None:
+def block_word(sent: Any) -> str | None:
     """A block reason as a word; None where it says nothing."""
-    return word_of(told, BLOCK_NUMBERS)
+    return word_of(sent, BLOCK_NUMBERS)
 
 
 def stop_of(word: str) -> Stop | None:
@@ -281,21 +281,21 @@ def usage_from(data: JSON) -> Usage:
 
 def usage_metadata(usage: Usage) -> JSON:
     """A usageMetadata out of the usage that another API told."""
-    told: JSON = {}
+    sent: JSON = {}
     if usage.input_tokens is not None:
-        told["promptTokenCount"] = usage.input_tokens
+        sent["promptTokenCount"] = usage.input_tokens
     if usage.output_tokens is not None:
-        told["candidatesTokenCount"] = max(usage.output_tokens - (usage.reasoning_tokens or 0), 0)
+        sent["candidatesTokenCount"] = max(usage.output_tokens - (usage.reasoning_tokens or 0), 0)
     if usage.reasoning_tokens:
-        told["thoughtsTokenCount"] = usage.reasoning_tokens
+        sent["thoughtsTokenCount"] = usage.reasoning_tokens
     if usage.cached_tokens is not None:
-        told["cachedContentTokenCount"] = usage.cached_tokens
+        sent["cachedContentTokenCount"] = usage.cached_tokens
     total = usage.total_tokens
     if total is None and usage.input_tokens is not None and usage.output_tokens is not None:
         total = usage.input_tokens + usage.output_tokens
     if total is not None:
-        told["totalTokenCount"] = total
-    return told
+        sent["totalTokenCount"] = total
+    return sent
 
 
 # ---------------------------------------------------------------------------------------------------- names

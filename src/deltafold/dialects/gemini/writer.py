@@ -99,14 +99,14 @@ class GeminiWriter(Writer):
 
     def members(self, data: JSON) -> None:
         """Members that a chunk has beside its candidates."""
-        told = {key: value for key, value in data.items() if key not in NOT_OF_CHUNKS}
+        sent = {key: value for key, value in data.items() if key not in NOT_OF_CHUNKS}
         clashing = data.get("members")
         if isinstance(clashing, dict):
-            told |= clashing
+            sent |= clashing
         for name in ("candidates", "modelVersion", "responseId", "usageMetadata", "error"):
-            told.pop(name, None)
-        if told:
-            self.out.append(f"data: {{{dumps(told)[1:-1]}{self.tail}")
+            sent.pop(name, None)
+        if sent:
+            self.out.append(f"data: {{{dumps(sent)[1:-1]}{self.tail}")
 
     def part(self, choice: int, part: str) -> None:
         """A chunk with one part, which is JSON."""
@@ -138,7 +138,7 @@ class GeminiWriter(Writer):
         elif self.own():
             self.members(event.data)
 
-    def as_told(self, event: Any) -> None:
+    def as_sent(self, event: Any) -> None:
         payload = event.payload
         if type(payload) is not dict or not payload or event.type in ("functionCall", "part", "partialArgs"):
             self.lose(LossCode.EVENT_UNWRITABLE)
@@ -153,26 +153,26 @@ class GeminiWriter(Writer):
             super().choice_updated(event)
             return
         self.flush()
-        told = {key: value for key, value in event.data.items() if key not in ("index", "finishReason")}
-        beside = told.get("content")
+        sent = {key: value for key, value in event.data.items() if key not in ("index", "finishReason")}
+        beside = sent.get("content")
         if isinstance(beside, dict):
-            told["content"] = {"parts": [], "role": "model", **beside}
+            sent["content"] = {"parts": [], "role": "model", **beside}
         self.begin()
         self.candidates.add(event.choice_index)
         index = event.choice_index
-        self.out.append(f'data: {{"candidates":[{{{dumps(told)[1:-1]},"index":{index}}}]{self.tail}')
+        self.out.append(f'data: {{"candidates":[{{{dumps(sent)[1:-1]},"index":{index}}}]{self.tail}')
 
     # -------------------------------------------------------------------------------------------- items
 
     def item_started(self, item: WrittenItem) -> None:
-        told = item.item
+        sent = item.item
         if self.unsaid:
             self.flush()
         if not self.own() and self.grown:
             self.write_whole_calls()
-        if isinstance(told, (FunctionCall, CustomToolCall)):
+        if isinstance(sent, (FunctionCall, CustomToolCall)):
             self.open_calls[item.index] = None
-        elif isinstance(told, OtherItem) and not self.own() and told.type != "image_generation_call":
+        elif isinstance(sent, OtherItem) and not self.own() and sent.type != "image_generation_call":
             self.skip_type(item)
 
     def write_whole_calls(self) -> None:
@@ -180,13 +180,13 @@ class GeminiWriter(Writer):
         grown, self.grown = self.grown, {}
         for index in grown:
             item = self.items[index]
-            told = item.item
-            if index not in self.open_calls or not isinstance(told, FunctionCall):
+            sent = item.item
+            if index not in self.open_calls or not isinstance(sent, FunctionCall):
                 continue
-            named = told.name and told.call_id
+            named = sent.name and sent.call_id
             if named and item.is_whole_object() and json_object("".join(item.pieces)) is not None:
                 del self.open_calls[index]
-                self.write_call(item, told)
+                self.write_call(item, sent)
 
     def part_started(self, item: WrittenItem, part: WrittenPart, event: e.PartStarted) -> None:
         self.flush()
@@ -208,19 +208,19 @@ class GeminiWriter(Writer):
     @staticmethod
     def text_part(item: WrittenItem, part: WrittenPart, text: str) -> str:
         """A part of text with its own members."""
-        told: JSON = {"text": text}
+        sent: JSON = {"text": text}
         if isinstance(item.item, Reasoning):
-            told["thought"] = True
-        return dumps({**told, **part.data})
+            sent["thought"] = True
+        return dumps({**sent, **part.data})
 
     def fragment(self, item: WrittenItem, part: WrittenPart, text: str, *, thought: bool) -> None:
         """A fragment of text or thought, with the members of its part if it is the first."""
         if self.unsaid:
-            told = [
+            sent = [
                 entry for entry in self.unsaid if item.parts.get(entry[1:]) is part and entry[0] == item.index
             ]
-            if told:
-                self.unsaid = [entry for entry in self.unsaid if entry not in told]
+            if sent:
+                self.unsaid = [entry for entry in self.unsaid if entry not in sent]
                 self.part(item.choice, self.text_part(item, part, text))
                 return
         if text:
@@ -270,52 +270,52 @@ class GeminiWriter(Writer):
             self.lose(LossCode.IMAGE_UNSUPPORTED, item.index)
 
     def item_finished(self, item: WrittenItem) -> None:
-        told = item.item
+        sent = item.item
         self.flush()
-        if isinstance(told, (FunctionCall, CustomToolCall)):
+        if isinstance(sent, (FunctionCall, CustomToolCall)):
             if item.index in self.open_calls:
                 del self.open_calls[item.index]
-                self.write_call(item, told)
-        elif isinstance(told, OtherItem):
+                self.write_call(item, sent)
+        elif isinstance(sent, OtherItem):
             if self.own():
-                self.part(item.choice, dumps(members_of(told.data)))
+                self.part(item.choice, dumps(members_of(sent.data)))
             else:
-                self.image(item, told)
-        elif isinstance(told, Reasoning) and told.encrypted_content and not self.own():
+                self.image(item, sent)
+        elif isinstance(sent, Reasoning) and sent.encrypted_content and not self.own():
             if self.options.foreign_signatures:
-                signed = {"text": "", "thought": True, "thoughtSignature": told.encrypted_content}
+                signed = {"text": "", "thought": True, "thoughtSignature": sent.encrypted_content}
                 self.part(item.choice, dumps(signed))
             else:
                 self.lose(LossCode.REASONING_ENCRYPTED, item.index)
 
-    def image(self, item: WrittenItem, told: OtherItem) -> None:
+    def image(self, item: WrittenItem, sent: OtherItem) -> None:
         """An image that was made."""
-        result = told.data.get("result")
+        result = sent.data.get("result")
         if not isinstance(result, str) or not BASE64.fullmatch(result):
             self.lose(LossCode.ITEM_UNSUPPORTED, item.index, "an image without its data is left out")
             return
-        form = told.data.get("output_format")
+        form = sent.data.get("output_format")
         kind = f"image/{form}" if isinstance(form, str) and form.isalnum() else "image/png"
         self.part(item.choice, dumps({"inlineData": {"mimeType": kind, "data": result}}))
 
-    def write_call(self, item: WrittenItem, told: FunctionCall | CustomToolCall) -> None:
+    def write_call(self, item: WrittenItem, sent: FunctionCall | CustomToolCall) -> None:
         """A call, as one part."""
         item.over = True
-        if not told.name:
+        if not sent.name:
             self.lose(LossCode.CALL_NAME_MISSING, item.index)
             return
         text = "".join(item.pieces)
         args: JSON | None
-        if isinstance(told, CustomToolCall):
+        if isinstance(sent, CustomToolCall):
             self.lose(LossCode.CUSTOM_TOOL_AS_FUNCTION, item.index)
-            args = {"input": text or told.input}
+            args = {"input": text or sent.input}
         else:
-            text = text or told.arguments
+            text = text or sent.arguments
             args = json_object(text) if text.strip() else {}
-            if not told.complete and not text.strip():
+            if not sent.complete and not text.strip():
                 self.lose(LossCode.CALL_NOT_WHOLE, item.index, "a call was cut off before its arguments")
                 return
-            if not told.complete and not self.own() and item.state is ITEM_DONE and args is not None:
+            if not sent.complete and not self.own() and item.state is ITEM_DONE and args is not None:
                 self.lose(LossCode.CALL_NOT_WHOLE, item.index)
         if args is None:
             self.lose(LossCode.ARGUMENTS_NO_OBJECT, item.index)
@@ -323,9 +323,9 @@ class GeminiWriter(Writer):
         members: JSON = {}
         inside: Any = None
         if self.own():
-            members = members_of(told.data)
+            members = members_of(sent.data)
             inside = members.pop("functionCall", None)
-        call: JSON = {"id": self.call_id(item), "name": told.name, "args": args}
+        call: JSON = {"id": self.call_id(item), "name": sent.name, "args": args}
         if isinstance(inside, dict):
             call |= inside
         self.part(item.choice, dumps({"functionCall": call, **members}))
@@ -347,13 +347,13 @@ class GeminiWriter(Writer):
         usage = self.counted(response)
         counted = ""
         if usage is not None:
-            told = usage.to_dict() if self.own() else usage_metadata(usage)
-            for key, count in told.items():
+            sent = usage.to_dict() if self.own() else usage_metadata(usage)
+            for key, count in sent.items():
                 if isinstance(count, str) and count.isdecimal() and len(count) < 20:
-                    told[key] = int(count)
-            if type(told.get("promptTokenCount")) is not int:
-                told["promptTokenCount"] = 0
-            counted = f',"usageMetadata":{dumps(told)}'
+                    sent[key] = int(count)
+            if type(sent.get("promptTokenCount")) is not int:
+                sent["promptTokenCount"] = 0
+            counted = f',"usageMetadata":{dumps(sent)}'
         candidates = sorted(self.candidates | {known.index for known in response.choices})
         if not self.own() and not candidates:
             candidates = [0]
@@ -375,8 +375,8 @@ class GeminiWriter(Writer):
         code, status = (500, "INTERNAL") if outcome is TRUNCATED else (499, "CANCELLED")
         if outcome is FAILED:
             code, status = STATUSES[error.kind] if error is not None else (500, "INTERNAL")
-        told = {"code": code, "message": message, "status": status}
-        self.out.append(f'data: {{"error":{dumps(told)}}}\n\n')
+        sent = {"code": code, "message": message, "status": status}
+        self.out.append(f'data: {{"error":{dumps(sent)}}}\n\n')
 
 
 WRITER: Final = GeminiWriter

@@ -70,15 +70,15 @@ class ItemIdentity(Dialect):
     def _record(self, index: int) -> ItemRecord:
         return self.fold.items[index] if index in self.fold.items else self.new_records[index]
 
-    def _index_of_id(self, told: JSON) -> int | None:
+    def _index_of_id(self, sent: JSON) -> int | None:
         """Whose id or call id this is."""
-        for ident in ids_of(told):
+        for ident in ids_of(sent):
             if ident in self.index_by_id:
                 return self.index_by_id[ident]
         return None
 
-    def _learn_ids(self, index: int, told: JSON) -> None:
-        for ident in ids_of(told):
+    def _learn_ids(self, index: int, sent: JSON) -> None:
+        for ident in ids_of(sent):
             self.index_by_id.setdefault(ident, index)
 
     def _free_index(self, wanted: int | None) -> int:
@@ -132,28 +132,28 @@ class ItemIdentity(Dialect):
         return record.type not in KNOWN_TYPES or (record.type in CALLS and wanted in CALLS)
 
     def _check_item_id(self, index: int, ids: JSON, name: str = "item_id") -> None:
-        told, known = ids.get(name), self._record(index).data.get("id")
+        sent, known = ids.get(name), self._record(index).data.get("id")
         if (
-            isinstance(told, str)
+            isinstance(sent, str)
             and isinstance(known, str)
-            and told != known
-            and self.index_by_id.get(told) != index
+            and sent != known
+            and self.index_by_id.get(sent) != index
         ):
-            self.report_once(AnomalyCode.ITEM_ID_CHANGED, index, f"{known[:40]} became {told[:40]}")
+            self.report_once(AnomalyCode.ITEM_ID_CHANGED, index, f"{known[:40]} became {sent[:40]}")
 
     def _same_type(self, index: int, item: JSON) -> bool:
-        told, known = string(item, "type") or "", self.fold.items[index].type
-        return not told or not known or told == known
+        sent, known = string(item, "type") or "", self.fold.items[index].type
+        return not sent or not known or sent == known
 
-    def _matches(self, told: list[JSON]) -> list[int | None]:
+    def _matches(self, sent: list[JSON]) -> list[int | None]:
         """Which item each of a told list is.
 
         Ids first; then what they say; then the order among items of one type: some servers give every item
         a new id at the end, and some leave items out, so that positions shift.
         """
-        matches: list[int | None] = [None] * len(told)
+        matches: list[int | None] = [None] * len(sent)
         taken: set[int] = set()
-        for position, item in enumerate(told):
+        for position, item in enumerate(sent):
             owner = self._index_of_id(item)
             if owner is not None and owner not in taken and self._same_type(owner, item):
                 matches[position] = owner
@@ -166,7 +166,7 @@ class ItemIdentity(Dialect):
                 alike: dict[str, deque[int]] = {}
                 for index, record in free.items():
                     alike.setdefault(likeness(record.to_dict()), deque()).append(index)
-                for position, item in enumerate(told):
+                for position, item in enumerate(sent):
                     same = alike.get(likeness(item)) if matches[position] is None else None
                     if same:
                         matches[position] = index = same.popleft()
@@ -174,9 +174,9 @@ class ItemIdentity(Dialect):
         return matches
 
 
-def ids_of(told: JSON) -> list[str]:
+def ids_of(sent: JSON) -> list[str]:
     """The ids by which an item is called."""
-    idents = [string(told, name) for name in ("call_id", "item_id", "id")]
+    idents = [string(sent, name) for name in ("call_id", "item_id", "id")]
     return [ident for ident in idents if ident]
 
 

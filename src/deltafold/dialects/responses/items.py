@@ -1,4 +1,4 @@
-"""The life of an item: announced, begun without that, told whole, closed with the response."""
+"""The life of an item: announced, begun without that, sent whole, closed with the response."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ItemReader(ItemIdentity):
         self.announce(without_output(data or {}))
 
     def _close_item(self, record: ItemRecord, status: str | None) -> None:
-        """An item that was never told whole, with the text that was held back for it."""
+        """An item that was never sent whole, with the text that was held back for it."""
         more = {}
         for key, value in record.values.items():
             if not value.is_complete:
@@ -84,9 +84,9 @@ class ItemReader(ItemIdentity):
         late = self.waiting.pop(record.index, {})
         self.out += close_item(self.fold, record, status, more, late, self.report)
 
-    def _begin(self, place: int | None, told: JSON, *, whole: bool = False) -> int:
+    def _begin(self, place: int | None, sent: JSON, *, whole: bool = False) -> int:
         """An item begins, whatever told of it first. Gives its index."""
-        self._check_parts(told)
+        self._check_parts(sent)
         if len(self.indexes) >= self.fold.limits.items:
             raise LimitExceeded("items", self.fold.limits.items)
         self._start()
@@ -95,13 +95,13 @@ class ItemReader(ItemIdentity):
         self.top = max(self.top, index)
         if place is not None:
             self.index_by_wire_index[place] = index
-        self._learn_ids(index, told)
-        record = ItemRecord(index, string(told, "type") or "", None)
+        self._learn_ids(index, sent)
+        record = ItemRecord(index, string(sent, "type") or "", None)
         field = ITEM_VALUES.get(record.type, "")
-        blank: JSON = {group: [] for group in GROUPS if isinstance(told.get(group), list) and told[group]}
-        if isinstance(told.get(field), str) and told[field]:
+        blank: JSON = {group: [] for group in GROUPS if isinstance(sent.get(group), list) and sent[group]}
+        if isinstance(sent.get(field), str) and sent[field]:
             blank[field] = ""
-        bare = {**told, **blank} if blank else told
+        bare = {**sent, **blank} if blank else sent
         record.merge(bare)
         self.new_records[index] = record
         self.out.append(e.ItemStarted(index, self.fold.item(record, bare, whole=False)))
@@ -109,10 +109,10 @@ class ItemReader(ItemIdentity):
             self.fold.announced_records[index] = record
             return index
         if whole:
-            told = self._lifted_item(record, told, whole=True)
+            sent = self._lifted_item(record, sent, whole=True)
         else:
-            told = self._hold_text(record, told)
-        merged, events = reconcile_item(record, told, self.report, whole=whole)
+            sent = self._hold_text(record, sent)
+        merged, events = reconcile_item(record, sent, self.report, whole=whole)
         self.out += events
         if whole:
             self.out += reconcile_no_arguments(record, merged)
@@ -121,9 +121,9 @@ class ItemReader(ItemIdentity):
             record.merge(merged)
         return index
 
-    def _hold_text(self, record: ItemRecord, told: JSON) -> JSON:
+    def _hold_text(self, record: ItemRecord, sent: JSON) -> JSON:
         """An announcement without its text, which is kept until it is known whether deltas tell it again."""
-        blank: JSON = copied(told)
+        blank: JSON = copied(sent)
         for group in GROUPS:
             entries = blank.get(group)
             for position, entry in enumerate(entries if isinstance(entries, list) else ()):
@@ -131,11 +131,11 @@ class ItemReader(ItemIdentity):
         self._hold_value(record, blank)
         return blank
 
-    def _hold_value(self, record: ItemRecord, told: JSON) -> None:
+    def _hold_value(self, record: ItemRecord, sent: JSON) -> None:
         field = ITEM_VALUES.get(record.type, "")
-        if text := string(told, field):
+        if text := string(sent, field):
             self.announced_text[record.index, (field,)] = text
-            told[field] = ""
+            sent[field] = ""
 
     def _hold_part_text(self, record: ItemRecord, group: e.Group, index: int, part: Any) -> None:
         for field, _ in record.part_values(group, part):
@@ -175,18 +175,18 @@ class ItemReader(ItemIdentity):
                 self.report_once(code, found, f"a fragment of item {found} has output_index {place}")
                 return self._record(found)
         self.report_once(AnomalyCode.ITEM_NOT_ANNOUNCED, place, f"a {wanted} was not announced")
-        told: JSON = {"type": wanted}
+        sent: JSON = {"type": wanted}
         if isinstance(payload.get("item_id"), str):
-            told = {"id": payload["item_id"], **told}
+            sent = {"id": payload["item_id"], **sent}
         if wanted == "message":
-            told |= {"role": "assistant", "status": "in_progress", "content": []}
+            sent |= {"role": "assistant", "status": "in_progress", "content": []}
         elif wanted == "reasoning":
-            told |= {"summary": []}
+            sent |= {"summary": []}
         else:
-            told |= {"status": "in_progress"}
+            sent |= {"status": "in_progress"}
             if isinstance(payload.get("call_id"), str):
-                told["call_id"] = payload["call_id"]
-        index = self._begin(place, told)
+                sent["call_id"] = payload["call_id"]
+        index = self._begin(place, sent)
         self.implicit_items.add(index)
         return self._record(index)
 
@@ -240,9 +240,9 @@ class ItemReader(ItemIdentity):
                 item = item if waiting is None else merge_fields(waiting, item)
                 typed = record.type != ""
                 known = self._with_type(record, string(item, "type") or "")
-                told = self._hold_text(record, item)
-                if adds(record.data, told):
-                    merged = merge_fields(known, told)
+                sent = self._hold_text(record, item)
+                if adds(record.data, sent):
+                    merged = merge_fields(known, sent)
                     if not typed:
                         merged = {**known, **merged}  # with the places of what is held back
                     if record.type and not isinstance(item.get("type"), str):
@@ -254,19 +254,19 @@ class ItemReader(ItemIdentity):
             self.report(AnomalyCode.INDEX_REUSED, f"output_index {place} announces another item")
             self._begin(place, item)
 
-    def _waits(self, record: ItemRecord, told: JSON) -> bool:
+    def _waits(self, record: ItemRecord, sent: JSON) -> bool:
         """Whether what an announcement adds to an item is to be handed out with a later one.
 
         An update holds the whole item. So that a thousand announcements of it do not cost a square, those
         behind the first ones are handed out when their number has doubled, or with the item's end.
         """
-        if not record.type or any(told.get(name) for name in (*GROUPS, ITEM_VALUES.get(record.type, ""))):
+        if not record.type or any(sent.get(name) for name in (*GROUPS, ITEM_VALUES.get(record.type, ""))):
             return False
         count = self.announcements[record.index] = self.announcements.get(record.index, 0) + 1
         if count < MANY_ANNOUNCEMENTS or count & (count - 1) == 0:
             return False
         waiting = self.waiting.setdefault(record.index, {})
-        for name, value in told.items():
+        for name, value in sent.items():
             if not empty(value) or empty(waiting.get(name)):
                 self.hold_text(len(name) + weight(value) - weight(waiting.get(name)))
                 waiting[name] = value
@@ -315,45 +315,45 @@ class ItemReader(ItemIdentity):
             self.report(AnomalyCode.ITEM_NOT_ANNOUNCED, "an item was told whole and never announced")
         self._begin(place, item, whole=True)
 
-    def _lifted_item(self, record: ItemRecord, told: JSON, *, whole: bool) -> JSON:
-        """An item as it was told, its arguments as they are handed on."""
-        text = told.get("arguments")
+    def _lifted_item(self, record: ItemRecord, sent: JSON, *, whole: bool) -> JSON:
+        """An item as it was sent, its arguments as they are handed on."""
+        text = sent.get("arguments")
         if not self.lifts.declared or record.type not in LIFTABLE or not isinstance(text, str) or not text:
-            return told
-        tool = string(told, "name") or tool_of(record)
-        return {**told, "arguments": self.lifts.told(record.index, tool, text, self.out, whole=whole)}
+            return sent
+        tool = string(sent, "name") or tool_of(record)
+        return {**sent, "arguments": self.lifts.whole_text(record.index, tool, text, self.out, whole=whole)}
 
-    def _check_parts(self, told: JSON) -> None:
-        """Raises `LimitExceeded` where an item was told with more parts than one may have."""
+    def _check_parts(self, sent: JSON) -> None:
+        """Raises `LimitExceeded` where an item was sent with more parts than one may have."""
         for group in GROUPS:
-            entries = told.get(group)
+            entries = sent.get(group)
             if isinstance(entries, list) and len(entries) > self.fold.limits.parts:
                 raise LimitExceeded("parts", self.fold.limits.parts)
 
-    def _finalize(self, record: ItemRecord, told: JSON) -> None:
-        """A known item was told whole."""
-        self._check_parts(told)
+    def _finalize(self, record: ItemRecord, sent: JSON) -> None:
+        """A known item was sent whole."""
+        self._check_parts(sent)
         waiting = self.waiting.pop(record.index, None)
         if waiting is not None:
-            told = merge_fields(waiting, told)
-        told = self._lifted_item(record, told, whole=True)
-        if record.finished is not None and record.finished.data == told:
+            sent = merge_fields(waiting, sent)
+        sent = self._lifted_item(record, sent, whole=True)
+        if record.finished is not None and record.finished.data == sent:
             return
-        if record.state is ITEM_OPEN and (events := reconcile_as_streamed(record, told)) is not None:
+        if record.state is ITEM_OPEN and (events := reconcile_as_streamed(record, sent)) is not None:
             self.out += events
-            self.out.append(e.ItemFinished(record.index, self.fold.item(record, told, whole=True)))
+            self.out.append(e.ItemFinished(record.index, self.fold.item(record, sent, whole=True)))
             return
-        self._check_item_id(record.index, told, "id")
-        self._learn_ids(record.index, told)
+        self._check_item_id(record.index, sent, "id")
+        self._learn_ids(record.index, sent)
         if record.type in ("function_call", "custom_tool_call"):
             for name, code in (("call_id", AnomalyCode.CALL_ID_CHANGED), ("name", AnomalyCode.NAME_CHANGED)):
                 if (
-                    not empty(told.get(name))
+                    not empty(sent.get(name))
                     and not empty(record.data.get(name))
-                    and told[name] != record.data[name]
+                    and sent[name] != record.data[name]
                 ):
                     self.report_once(code, record.index, f"the {name} of item {record.index} changed")
-        merged, events = reconcile_item(record, told, self.report, whole=True)
+        merged, events = reconcile_item(record, sent, self.report, whole=True)
         self.out += events
         if record.state is not ITEM_DONE:
             self.out += reconcile_no_arguments(record, merged)
@@ -362,26 +362,26 @@ class ItemReader(ItemIdentity):
             self.out.append(e.ItemUpdated(record.index, self.fold.item(record, merged, whole=True)))
 
     def _settle_output(self, output: Any, *, whole: bool) -> list[int] | None:
-        """A list of items was told. Gives the order of the items where it is not that of their indexes."""
+        """A list of items was sent. Gives the order of the items where it is not that of their indexes."""
         if isinstance(output, list) and len(output) > self.fold.limits.items:
             raise LimitExceeded("items", self.fold.limits.items)
-        told = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
-        if (isinstance(output, list) and len(told) < len(output)) or not isinstance(
+        sent = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
+        if (isinstance(output, list) and len(sent) < len(output)) or not isinstance(
             output, (list, type(None))
         ):
             self.report_once(AnomalyCode.INVALID_FIELD, "output", "output holds something that is no item")
-        if not told:
+        if not sent:
             if whole and self.fold.items:
                 self.report(AnomalyCode.OUTPUT_EMPTY_AT_END, "the output is empty at the end")
             return None
         items = self.fold.items
-        if len(told) == len(items) and told == [
+        if len(sent) == len(items) and sent == [
             record.finished and record.finished.data for _, record in sorted(items.items())
         ]:
-            return None  # the usual end: just what had been told item by item
+            return None  # the usual end: just what had been sent item by item
         order = []
-        matches = self._matches(told)
-        for position, (item, index) in enumerate(zip(told, matches, strict=True)):
+        matches = self._matches(sent)
+        for position, (item, index) in enumerate(zip(sent, matches, strict=True)):
             if index is None:
                 place = position if position not in self.index_by_wire_index else None
                 order.append(self._begin(place, item, whole=whole))
@@ -411,10 +411,10 @@ class ItemReader(ItemIdentity):
         return whole_order if whole_order != sorted(whole_order) else None
 
 
-def adds(known: JSON, told: JSON) -> bool:
+def adds(known: JSON, sent: JSON) -> bool:
     """Whether there may be something new in what was told of an item."""
     return any(
-        name not in known or (not empty(value) and known[name] != value) for name, value in told.items()
+        name not in known or (not empty(value) and known[name] != value) for name, value in sent.items()
     )
 
 

@@ -69,7 +69,7 @@ class ResponsesDialect(ValueReader):
     SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
         *ValueReader.SNAPSHOT_FIELDS,
         "ending",
-        "told_by_error",
+        "failed_by_error",
         "failed_for_good",
     )
     __slots__ = SNAPSHOT_FIELDS[len(ValueReader.SNAPSHOT_FIELDS) :]
@@ -80,7 +80,7 @@ class ResponsesDialect(ValueReader):
         super().__init__(fold, report, lifts, think_tags=think_tags)
         self.ending: PendingFinish | None = None
         """The end of a failed response, held back for one event: its true cause may follow."""
-        self.told_by_error = False
+        self.failed_by_error = False
         self.failed_for_good = False
         """Whether nothing can follow the failure: neither a terminal event nor its cause."""
 
@@ -97,7 +97,7 @@ class ResponsesDialect(ValueReader):
         if last is not None and type(number) is int and number == last + 1:
             self.last_sequence_number = number
         elif number is not None:
-            if self.last_number_before_reconnect is not None and self._was_told(number, kind):
+            if self.last_number_before_reconnect is not None and self._was_sent(number, kind):
                 return self.out
             self._sequence(number)
         self._handle(payload, kind)
@@ -154,7 +154,7 @@ class ResponsesDialect(ValueReader):
         return self.ending is not None and self.failed_for_good
 
     def end(self, outcome: Outcome) -> list[Any]:
-        """The transport ended, or the caller gave up. Nothing where the end had been told."""
+        """The transport ended, or the caller gave up. Nothing where the end had been sent."""
         self._clear()
         if self.ending is not None:
             self._finish()
@@ -206,14 +206,14 @@ class ResponsesDialect(ValueReader):
 
     def response_of(self, payload: JSON) -> JSON | None:
         """The response object of a life cycle event."""
-        told = payload.get("response")
-        return told if isinstance(told, dict) else None
+        sent = payload.get("response")
+        return sent if isinstance(sent, dict) else None
 
     def has_begun(self) -> bool:
         """Whether anything of the response has come, be it its failure."""
         return self.started or self.ended or self.ending is not None
 
-    def _was_told(self, number: Any, kind: str) -> bool:
+    def _was_sent(self, number: Any, kind: str) -> bool:
         """Whether a connection that had come to new events goes back to old ones."""
         old = (
             type(number) is int
@@ -268,8 +268,8 @@ class ResponsesDialect(ValueReader):
                 missing = f"{last + 1}" if number == last + 2 else f"{last + 1} to {number - 1}"
                 self.report(AnomalyCode.SEQUENCE_GAP, f"{last} is followed by {number}; missing: {missing}")
             elif number > 1:
-                told = f"the stream begins with {number}: all before it is missing"
-                self.report(AnomalyCode.SEQUENCE_GAP, told)
+                sent = f"the stream begins with {number}: all before it is missing"
+                self.report(AnomalyCode.SEQUENCE_GAP, sent)
         self.last_sequence_number = number
 
     def _after_end(self, kind: str) -> None:
@@ -332,9 +332,9 @@ class ResponsesDialect(ValueReader):
             self._settle_output(output, whole=False)
 
     def _check_response_id(self, response: JSON) -> None:
-        known, told = self.fold.data.get("id"), response.get("id")
-        if isinstance(known, str) and isinstance(told, str) and known != told:
-            self.report_once(AnomalyCode.RESPONSE_ID_CHANGED, None, f"{known[:40]} became {told[:40]}")
+        known, sent = self.fold.data.get("id"), response.get("id")
+        if isinstance(known, str) and isinstance(sent, str) and known != sent:
+            self.report_once(AnomalyCode.RESPONSE_ID_CHANGED, None, f"{known[:40]} became {sent[:40]}")
 
     def _usage(self, response: JSON) -> None:
         usage = response.get("usage")
@@ -367,31 +367,31 @@ class ResponsesDialect(ValueReader):
     def _outcome(self, response: JSON, kind: str) -> Outcome:
         outcome = TERMINALS.get(kind, COMPLETED)
         status = response.get("status")
-        told = OUTCOMES.get(status) if isinstance(status, str) else None
+        sent = OUTCOMES.get(status) if isinstance(status, str) else None
         if (outcome is COMPLETED or outcome is INCOMPLETE) and says_error(response.get("error")):
-            told = FAILED  # whatever word stands beside it
-        if told is None or told is outcome:
+            sent = FAILED  # whatever word stands beside it
+        if sent is None or sent is outcome:
             return outcome
         if kind not in ("response.done", WHOLE_RESPONSE):
-            self.report(AnomalyCode.STATUS_CONTRADICTED, f"{kind} is {told}, with status {status}")
-        return told if outcome is COMPLETED or told is FAILED else outcome
+            self.report(AnomalyCode.STATUS_CONTRADICTED, f"{kind} is {sent}, with status {status}")
+        return sent if outcome is COMPLETED or sent is FAILED else outcome
 
     def _failed(self, response: JSON, data: JSON, order: list[int] | None) -> None:
         """The end of a failed response is held back for one event: some servers tell the cause after it."""
         error = error_from_payload(response)
-        if not self.told_by_error or (
+        if not self.failed_by_error or (
             self.fold.error is not None and self.fold.error.kind is ErrorKind.UNKNOWN
         ):
             self.out.append(e.ErrorReported(error))
         elif self.ending is not None and empty(data.get("error")):
             data["error"] = self.ending.data.get("error")
         self.ending = PendingFinish(FAILED, data, order, by_server=True)
-        self.failed_for_good = self.told_by_error or not empty(response.get("error"))
+        self.failed_for_good = self.failed_by_error or not empty(response.get("error"))
 
     def _error(self, payload: JSON, kind: str) -> None:
         error = error_from_payload(payload)
         if self.ending is None:
-            self.told_by_error = True
+            self.failed_by_error = True
             # An error in the form of a WebSocket has a status beside it. It stands for the response, and so
             # does one that comes before any response; else `response.failed` follows it.
             beside = payload.get("status"), payload.get("status_code")
@@ -424,9 +424,9 @@ class ResponsesDialect(ValueReader):
         status = ITEM_STATUS_AT_END[ending.outcome]
         opened = [record for record in self.fold.items.values() if record.state is ITEM_OPEN]
         if opened:
-            told = {event.output_index for event in self.out if isinstance(event, e.ItemFinished)}
+            sent = {event.output_index for event in self.out if isinstance(event, e.ItemFinished)}
             for record in opened:
-                if record.index not in told:
+                if record.index not in sent:
                     self._close_item(record, status)
         self.ended = True
         self.out.append(ending)

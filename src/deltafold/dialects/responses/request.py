@@ -305,8 +305,8 @@ def search_options(options: JSON) -> JSON:
     if not isinstance(place, dict):
         return options
     inside = place.get("approximate")
-    told = inside if isinstance(inside, dict) else {}
-    return {**options, "user_location": {"type": "approximate", **told}}
+    sent = inside if isinstance(inside, dict) else {}
+    return {**options, "user_location": {"type": "approximate", **sent}}
 
 
 def write_choice(choice: ToolChoice | None, made: JSON, losses: Losses) -> None:
@@ -422,7 +422,7 @@ STATES: Final = ("in_progress", "completed", "incomplete")
 
 def response_turn(response: Response, choice: int, whole: frozenset[int], losses: Losses) -> list[JSON]:
     """The items of a response of this API as they go back. `whole` holds the output indexes of the calls that
-    were told whole.
+    were sent whole.
 
     Reasoning goes with what it led to: the server refuses each of the two without the other.
     """
@@ -439,8 +439,8 @@ def response_turn(response: Response, choice: int, whole: frozenset[int], losses
             if items and not waiting:
                 bare = False
             skipped = False
-            told = own_item(item.to_dict())
-            if unstored and not told.get("encrypted_content"):
+            sent = own_item(item.to_dict())
+            if unstored and not sent.get("encrypted_content"):
                 # The server knows neither it nor, by its id, what it led to.
                 bare = True
                 losses.lose(
@@ -449,13 +449,13 @@ def response_turn(response: Response, choice: int, whole: frozenset[int], losses
                     "reasoning without encrypted_content cannot go back where nothing is stored",
                 )
             else:
-                waiting.append(told)
+                waiting.append(sent)
             continue
         if item.type in CALLS and index not in whole:
             skipped = True
             continue
-        told = own_item(item.to_dict())
-        if not isinstance(told.get("type"), str):
+        sent = own_item(item.to_dict())
+        if not isinstance(sent.get("type"), str):
             why = "an item whose type is no text cannot go back"
             losses.lose(LossCode.CONTENT_NOT_SUPPORTED, f"output[{index}]", why)
             skipped = True
@@ -463,8 +463,8 @@ def response_turn(response: Response, choice: int, whole: frozenset[int], losses
         items += waiting
         waiting = []
         if bare:
-            told.pop("id", None)
-        items.append(told)
+            sent.pop("id", None)
+        items.append(sent)
     if waiting:
         losses.lose(LossCode.REASONING_NOT_SUPPORTED, "output", "reasoning that nothing follows is refused")
     return items

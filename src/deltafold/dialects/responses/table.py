@@ -57,13 +57,15 @@ JSON: TypeAlias = dict[str, Any]
 class ValueWire:
     """How the wire streams one kind of value."""
 
-    __slots__ = ("index", "item_type", "key", "kind", "told")
+    __slots__ = ("done_field", "index", "item_type", "key", "kind")
 
-    def __init__(self, kind: e.ValueKind, item_type: str, told: str, key: ValuePath, index: str = "") -> None:
+    def __init__(
+        self, kind: e.ValueKind, item_type: str, done_field: str, key: ValuePath, index: str = ""
+    ) -> None:
         self.kind: e.ValueKind = kind
         self.item_type = item_type
         """The type of the item, where it was not announced."""
-        self.told = told
+        self.done_field = done_field
         """The member of the `done` event that holds the whole value."""
         self.key: ValuePath = key
         """Where it stands in its item. A -1 is the part's or command's index."""
@@ -204,7 +206,7 @@ OUTCOMES: Final = {str(outcome): outcome for outcome in Outcome if outcome is no
 
 
 PROSE: Final = ("text", "refusal", "summary", "reasoning")
-"""Values to which more may be added after they were told whole: they are read, not run."""
+"""Values to which more may be added after they were sent whole: they are read, not run."""
 
 
 STREAMS: Final[tuple[e.ValueKind, e.ValueKind]] = ("stdout", "stderr")

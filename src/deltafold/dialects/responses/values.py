@@ -61,9 +61,9 @@ class ValueReader(ItemReader):
         super().__init__(fold, report, lifts, think_tags=think_tags)
         self.unannounced_parts: set[tuple[int, str, int]] = set()
         self.again: dict[tuple[int, ValuePath], int] = {}
-        """How much of a value came again after it had been told whole, `WENT_ON` where it went on."""
+        """How much of a value came again after it had been sent whole, `WENT_ON` where it went on."""
         self.listed: dict[tuple[int, int], tuple[list[Any], set[str]]] = {}
-        """The annotations that parts were told with, as text: made anew where they are not here."""
+        """The annotations that parts were sent with, as text: made anew where they are not here."""
 
     def _part_index(
         self, payload: JSON, record: ItemRecord, group: e.Group, field: str, *, ends: bool
@@ -73,10 +73,10 @@ class ValueReader(ItemReader):
         `ends`: the event tells an end, not a fragment.
         """
         name = "summary_index" if group == "summary" else "content_index"
-        told = self.index(payload, name)
-        if told is not None and told in record.parts[group]:
-            return told
-        if told is None:
+        sent = self.index(payload, name)
+        if sent is not None and sent in record.parts[group]:
+            return sent
+        if sent is None:
             self.report_once(
                 AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}"
             )
@@ -87,12 +87,12 @@ class ValueReader(ItemReader):
                 and (ends or not value.is_complete)
                 and record.parts[group][index].state is PART_OPEN
             ):
-                if told is not None:
+                if sent is not None:
                     self.report_once(
-                        AnomalyCode.PART_INDEX_CHANGED, record.index, f"{name} {told} continues part {index}"
+                        AnomalyCode.PART_INDEX_CHANGED, record.index, f"{name} {sent} continues part {index}"
                     )
                 return index
-        return (record.keys(group) or [0])[-1] if told is None else told
+        return (record.keys(group) or [0])[-1] if sent is None else sent
 
     def _begin_part(self, record: ItemRecord, group: e.Group, index: int, kind: e.ValueKind) -> None:
         """A part begins that was not announced."""
@@ -110,24 +110,24 @@ class ValueReader(ItemReader):
             return
         group, name = part_place(kind)
         record = self._find_or_begin(payload, item_type_of_part(group, part))
-        told = self.index(payload, name)
-        if told is None:
-            told = (record.keys(group) or [-1])[-1] + 1
+        sent = self.index(payload, name)
+        if sent is None:
+            sent = (record.keys(group) or [-1])[-1] + 1
             self.report_once(
                 AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}"
             )
-        if told in record.parts[group]:
-            if (record.index, group, told) in self.unannounced_parts:
-                self.unannounced_parts.discard((record.index, group, told))
+        if sent in record.parts[group]:
+            if (record.index, group, sent) in self.unannounced_parts:
+                self.unannounced_parts.discard((record.index, group, sent))
             else:
                 self.report_once(
-                    AnomalyCode.ANNOUNCED_TWICE, record.index, f"part {told} of item {record.index}"
+                    AnomalyCode.ANNOUNCED_TWICE, record.index, f"part {sent} of item {record.index}"
                 )
             return
         if part.get("text") or part.get("refusal"):
             part = dict(part)
-            self._hold_part_text(record, group, told, part)
-        self.out.append(e.PartStarted(record.index, told, group, as_part(record, group, part)))
+            self._hold_part_text(record, group, sent, part)
+        self.out.append(e.PartStarted(record.index, sent, group, as_part(record, group, part)))
 
     def _part_done(self, payload: JSON, kind: str) -> None:
         part = payload.get("part")
@@ -191,14 +191,14 @@ class ValueReader(ItemReader):
         number: Any = None,
     ) -> None:
         value = record.values.get(key)
-        told = record.state is ITEM_DONE and value is None and find(record.data, key)
-        if told or (value is not None and value.is_complete):
+        sent = record.state is ITEM_DONE and value is None and find(record.data, key)
+        if sent or (value is not None and value.is_complete):
             self.report_once(
                 AnomalyCode.DELTA_AFTER_DONE, record.index, f"{kind} of item {record.index}: {text!r:.60}"
             )
             last = self.last_sequence_number
             if type(number) is int and last is not None and number < last:
-                return  # an event that was sent before its value was told whole
+                return  # an event that was sent before its value was sent whole
             text = self._late(record.index, key, kind, value, text)
             if not text:
                 return
@@ -221,7 +221,7 @@ class ValueReader(ItemReader):
     def _late(
         self, index: int, key: ValuePath, kind: e.ValueKind, value: StreamedValue | None, text: str
     ) -> str:
-        """What of a fragment is new that came after its value had been told whole.
+        """What of a fragment is new that came after its value had been sent whole.
 
         Some servers tell a text whole too early and go on with it (decolua/9router#3234). Others stream it
         again from its beginning: as long as it may be that, it is held back.
@@ -230,9 +230,9 @@ class ValueReader(ItemReader):
             return ""
         place = index, key
         again = self.again.get(place, 0)
-        if again < 0 or again == value.told > 0:
+        if again < 0 or again == value.ended_size > 0:
             return text  # it goes on, after all of it had come again if need be
-        if value.told - again >= len(text) and value.text.startswith(text, again):
+        if value.ended_size - again >= len(text) and value.text.startswith(text, again):
             self.again[place] = again + len(text)
             return ""
         self.again[place] = WENT_ON
@@ -240,10 +240,12 @@ class ValueReader(ItemReader):
 
     def _done(self, payload: JSON, kind: str) -> None:
         streamed = STREAMED[kind.removesuffix(".done")]
-        text = payload.get(streamed.told)
+        text = payload.get(streamed.done_field)
         if not isinstance(text, str):
             if text is not None:
-                self.report_once(AnomalyCode.INVALID_FIELD, streamed.told, f"{streamed.told} is {text!r:.40}")
+                self.report_once(
+                    AnomalyCode.INVALID_FIELD, streamed.done_field, f"{streamed.done_field} is {text!r:.40}"
+                )
             return
         record, value_kind, key = self._value(payload, streamed, ends=True)
         self._tell(record, value_kind, key, text)
@@ -254,7 +256,7 @@ class ValueReader(ItemReader):
                 self.announced_text.pop((record.index, key), None)
                 self.pending_surrogates.pop((record.index, key), None)
             if self.lifts.declared and kind == "arguments" and record.type in LIFTABLE:
-                text = self.lifts.told(record.index, tool_of(record), text, self.out, whole=True)
+                text = self.lifts.whole_text(record.index, tool_of(record), text, self.out, whole=True)
         value = record.values.get(key)
         self.out += reconcile_value(record.index, kind, key, value, text, self.report, whole=True)
 
@@ -308,7 +310,7 @@ class ValueReader(ItemReader):
             self.out.append(e.AnnotationAdded(record.index, index, at, annotation))
 
     def _is_listed(self, annotation: JSON, known: list[Any], of: tuple[int, int]) -> bool:
-        """Whether an annotation is among those that its part was told with."""
+        """Whether an annotation is among those that its part was sent with."""
         if not known:
             return False
         listed = self.listed.get(of)

@@ -1,6 +1,6 @@
 """Writes the Responses API: what `StreamEncoder("responses")` says.
 
-Every item and part is announced, told in fragments and told whole; numbers go up by one; the last event holds
+Every item and part is announced, told in fragments and sent whole; numbers go up by one; the last event holds
 the whole response. What clients need of each event, and what breaks them, is in the API reference ("Streaming
 events") and in the types of openai-python.
 """
@@ -106,8 +106,8 @@ class ResponsesWriter(Writer):
         base: JSON = {key: value for key, value in self.data.items() if key != "output"} if self.own() else {}
         base["id"] = self.ident("resp_0")
         base["object"] = "response"
-        told = self.data.get("created_at") if self.own() else None
-        base["created_at"] = told if type(told) is float else self.created()
+        sent = self.data.get("created_at") if self.own() else None
+        base["created_at"] = sent if type(sent) is float else self.created()
         base["model"] = self.model_name()
         status = base.get("status")
         base["status"] = status if status in ("queued", "in_progress") else "in_progress"
@@ -138,13 +138,13 @@ class ResponsesWriter(Writer):
             if key not in FIXED:
                 self.base[key] = value
         if event.status in ("queued", "in_progress"):
-            # What was not told again is not written again: it may be long.
-            told = {key: copied(value) for key, value in REQUIRED.items()}
-            told |= {key: value for key, value in event.data.items() if value is not None}
+            # What was not sent again is not written again: it may be long.
+            sent = {key: copied(value) for key, value in REQUIRED.items()}
+            sent |= {key: value for key, value in event.data.items() if value is not None}
             for key in ("id", "object", "created_at", "model", "output"):
-                told[key] = self.base[key]
-            self.base["status"] = told["status"] = event.status
-            self.say(f"response.{event.status}", f'"response":{dumps(told)}')
+                sent[key] = self.base[key]
+            self.base["status"] = sent["status"] = event.status
+            self.say(f"response.{event.status}", f'"response":{dumps(sent)}')
 
     def choice_updated(self, event: e.ChoiceUpdated) -> None:
         """The first choice is the response, and others are lost with their items."""
@@ -156,58 +156,58 @@ class ResponsesWriter(Writer):
         else:
             self.say("response.audio.transcript.delta", f'"delta":{quoted(event.text)}')
 
-    def as_told(self, event: Any) -> None:
+    def as_sent(self, event: Any) -> None:
         found = self.payload_of(event)
         if found is None:
             return
-        told, kind = found
-        counted = told.pop("sequence_number", None) is not None or kind.startswith("response.")
-        index = told.get("output_index")
-        if "output_index" in told:
+        sent, kind = found
+        counted = sent.pop("sequence_number", None) is not None or kind.startswith("response.")
+        index = sent.get("output_index")
+        if "output_index" in sent:
             item = self.items.get(index) if type(index) is int else None
             if item is None or not item.begun or item.over:
                 self.lose(LossCode.EVENT_UNWRITABLE, None, "an event is about an item that is not open")
                 return
-            told["output_index"] = item.place
-            if "item_id" in told:
-                told["item_id"] = item.ident
+            sent["output_index"] = item.place
+            if "item_id" in sent:
+                sent["item_id"] = item.ident
         self.begin()
         if counted:
-            told["sequence_number"] = self.number
+            sent["sequence_number"] = self.number
             self.number += 1
-        self.out.append(f"event: {kind}\ndata: {dumps(told)}\n\n")
+        self.out.append(f"event: {kind}\ndata: {dumps(sent)}\n\n")
 
     # -------------------------------------------------------------------------------------------- items
 
     def item_started(self, item: WrittenItem) -> None:
         self.begin()
-        told = item.item
+        sent = item.item
         if item.choice > 0:
             self.skip(item, LossCode.FURTHER_CHOICE, f"choice {item.choice} is left out")
-        elif isinstance(told, OtherItem) and self.source in FOREIGN:
+        elif isinstance(sent, OtherItem) and self.source in FOREIGN:
             self.skip_type(item)
-        elif not isinstance(told, (FunctionCall, CustomToolCall)) or (told.name and told.call_id):
+        elif not isinstance(sent, (FunctionCall, CustomToolCall)) or (sent.name and sent.call_id):
             self.add(item)
 
     def item_updated(self, item: WrittenItem) -> None:
-        told = item.item
-        if not item.begun and isinstance(told, (FunctionCall, CustomToolCall)) and told.name and told.call_id:
+        sent = item.item
+        if not item.begun and isinstance(sent, (FunctionCall, CustomToolCall)) and sent.name and sent.call_id:
             self.add(item)
 
     def add(self, item: WrittenItem) -> None:
         """An item is announced, with what of it was held back."""
-        told = item.item
+        sent = item.item
         item.begun = True
         item.place = len(self.order)
         self.order.append(item.index)
-        ident: str | None = told.id
-        made = PREFIXES.get(told.type)
+        ident: str | None = sent.id
+        made = PREFIXES.get(sent.type)
         if (
             ident in self.idents
             or (ident is None and made)
             or (ident and len(ident) > (LONGEST_REPEATED if self.own() else 64))
         ):
-            ident = f"{made or told.type[:20]}_{item.place}"
+            ident = f"{made or sent.type[:20]}_{item.place}"
             while ident in self.idents:
                 ident += "_"
         if ident is not None:
@@ -216,7 +216,7 @@ class ResponsesWriter(Writer):
         self.say(
             "response.output_item.added", f'"output_index":{item.place},"item":{dumps(self.blank(item))}'
         )
-        streamed = ARGUMENTS.get(told.type)
+        streamed = ARGUMENTS.get(sent.type)
         if streamed is not None:
             item.prefix = self.prefix(item, streamed[0])
         self.replay(item)
@@ -229,21 +229,21 @@ class ResponsesWriter(Writer):
 
     def blank(self, item: WrittenItem) -> JSON:
         """An item as it is announced."""
-        told = item.item
-        data: JSON = copied(told.data) if self.kept(item) else {}
-        data["type"] = told.type
+        sent = item.item
+        data: JSON = copied(sent.data) if self.kept(item) else {}
+        data["type"] = sent.type
         if item.ident is not None:
             data["id"] = item.ident
-        if isinstance(told, Message):
-            data |= {"role": told.role or "assistant", "status": "in_progress", "content": []}
-        elif isinstance(told, Reasoning):
+        if isinstance(sent, Message):
+            data |= {"role": sent.role or "assistant", "status": "in_progress", "content": []}
+        elif isinstance(sent, Reasoning):
             data["summary"] = []
             if data.get("content"):
                 data["content"] = []
-        elif isinstance(told, FunctionCall):
+        elif isinstance(sent, FunctionCall):
             call_id, name = self.called(item)
             data |= {"call_id": call_id, "name": name, "arguments": "", "status": "in_progress"}
-        elif isinstance(told, CustomToolCall):
+        elif isinstance(sent, CustomToolCall):
             call_id, name = self.called(item)
             data |= {"call_id": call_id, "name": name, "input": ""}
         return data
@@ -255,28 +255,28 @@ class ResponsesWriter(Writer):
     # -------------------------------------------------------------------------------------------- parts
 
     def part_started(self, item: WrittenItem, part: WrittenPart, event: e.PartStarted) -> None:
-        told = event.part
+        sent = event.part
         group = event.group
         data: JSON
-        if isinstance(told, SummaryText) or group == "summary":
+        if isinstance(sent, SummaryText) or group == "summary":
             part.kind, data = "summary", {"type": "summary_text", "text": ""}
-        elif isinstance(told, ReasoningText):
+        elif isinstance(sent, ReasoningText):
             part.kind, data = "reasoning", {"type": "reasoning_text", "text": ""}
-        elif isinstance(told, Refusal):
+        elif isinstance(sent, Refusal):
             part.kind, data = "refusal", {"type": "refusal", "refusal": ""}
-        elif isinstance(told, OutputText):
+        elif isinstance(sent, OutputText):
             part.kind, data = "text", {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
         elif self.own():
             part.kind, data = "other", {}
         else:
-            self.lose_part(item, told)
+            self.lose_part(item, sent)
             return
         if not item.begun or item.over:
             self.lose(LossCode.LATE_FRAGMENT, item.index, "a part began after its item was whole")
             part.kind = ""
             return
         if self.own():
-            data = {**data, **copied(told.data)}
+            data = {**data, **copied(sent.data)}
             if part.kind in WHOLE:
                 data[WHOLE[part.kind]] = ""
             if part.kind == "text":
@@ -335,7 +335,7 @@ class ResponsesWriter(Writer):
             self.heat(event, event.content_index, part.prefix, "", part.pieces)
 
     def say_late(self, item: WrittenItem, text: str) -> None:
-        """Text that comes after its item was told whole goes into another one."""
+        """Text that comes after its item was sent whole goes into another one."""
         index = self.lifts.get((item.index, "text"))
         if index is None:
             index = self.lifts[item.index, "text"] = -1 - len(self.lifts)
@@ -366,7 +366,7 @@ class ResponsesWriter(Writer):
     # ------------------------------------------------------------------------------------- values, whole
 
     def close_value(self, item: WrittenItem, part: WrittenPart) -> None:
-        """The value of a part is told whole."""
+        """The value of a part is sent whole."""
         if part.closed or part.place < 0 or part.kind not in STEMS or item.over:
             return
         part.closed = True
@@ -378,14 +378,14 @@ class ResponsesWriter(Writer):
         members = f'{self.where(item)}"{name}":{part.place},{more}"{WHOLE[part.kind]}":{text}'
         self.say(f"{STEMS[part.kind]}.done", members)
 
-    def close_part(self, item: WrittenItem, part: WrittenPart, told: Any = None) -> None:
-        """A part is told whole."""
+    def close_part(self, item: WrittenItem, part: WrittenPart, sent: Any = None) -> None:
+        """A part is sent whole."""
         if part.ended or part.place < 0 or item.over:
             return
         self.close_value(item, part)
         part.ended = True
-        if told is not None and self.own():
-            part.data = copied(told.data)
+        if sent is not None and self.own():
+            part.data = copied(sent.data)
         data = part.data = self.whole_part(part)
         summary = part.kind == "summary"
         name = "summary_index" if summary else "content_index"
@@ -452,7 +452,7 @@ class ResponsesWriter(Writer):
         streamed = ARGUMENTS.get(item.item.type)
         if streamed is None or item.scan.other or not item.begun or item.over:
             return
-        item.scan.other = True  # told whole
+        item.scan.other = True  # sent whole
         stem, member = streamed
         text = quoted("".join(item.pieces))
         self.say(f"{stem}.done", f'{self.where(item)}"{member}":{text}')
@@ -478,8 +478,8 @@ class ResponsesWriter(Writer):
             self.say("response.shell_call_command.delta", f'{at},"delta":{quoted(event.text)}')
         elif isinstance(event, e.CommandOutputDelta):
             members = f'{self.where(item)}"command_index":{event.command_index}'
-            told = f'{{"{event.stream}":{quoted(event.text)}}}'
-            self.say("response.shell_call_output_content.delta", f'{members},"delta":{told}')
+            sent = f'{{"{event.stream}":{quoted(event.text)}}}'
+            self.say("response.shell_call_output_content.delta", f'{members},"delta":{sent}')
         else:
             stem, _ = HOSTED[kind_of(event)]
             self.say(f"{stem}.delta", f'{self.where(item)}"delta":{quoted(event.text)}')
@@ -487,19 +487,19 @@ class ResponsesWriter(Writer):
     # ------------------------------------------------------------------------------------------ the ends
 
     def item_finished(self, item: WrittenItem) -> None:
-        told = item.item
+        sent = item.item
         if not item.begun:
-            if isinstance(told, (FunctionCall, CustomToolCall)) and not told.name:
+            if isinstance(sent, (FunctionCall, CustomToolCall)) and not sent.name:
                 self.skip(item, LossCode.CALL_NAME_MISSING)
                 return
             self.add(item)
-        if isinstance(told, (FunctionCall, CustomToolCall)):
-            self.tell_whole(item, told.arguments if isinstance(told, FunctionCall) else told.input)
+        if isinstance(sent, (FunctionCall, CustomToolCall)):
+            self.tell_whole(item, sent.arguments if isinstance(sent, FunctionCall) else sent.input)
         self.close_arguments(item)
-        contents = getattr(told, "content", None)
+        contents = getattr(sent, "content", None)
         for (group, at), part in item.parts.items():
             known: Any = None
-            listed = contents if group == "content" else getattr(told, "summary", ())
+            listed = contents if group == "content" else getattr(sent, "summary", ())
             if isinstance(listed, tuple) and at < len(listed):
                 known = listed[at]
             self.close_part(item, part, known)
@@ -508,36 +508,36 @@ class ResponsesWriter(Writer):
         self.say("response.output_item.done", f'"output_index":{item.place},"item":{dumps(item.final)}')
 
     def whole(self, item: WrittenItem, status: str) -> JSON:
-        """An item as it is told at its end, with what was written of it. `status` stands in for its own."""
-        told = item.item
-        data: JSON = copied(told.data) if self.kept(item) else {}
-        data["type"] = told.type
+        """An item as it is sent at its end, with what was written of it. `status` stands in for its own."""
+        sent = item.item
+        data: JSON = copied(sent.data) if self.kept(item) else {}
+        data["type"] = sent.type
         if item.ident is not None:
             data["id"] = item.ident
-        own_status = getattr(told, "status", None)
+        own_status = getattr(sent, "status", None)
         status = status if status != "completed" or own_status in (None, "in_progress") else own_status
         groups: dict[str, list[JSON]] = {"content": [], "summary": []}
         for (group, _), part in item.parts.items():
             if part.place >= 0:
                 groups[group].append(part.data if part.ended else self.whole_part(part))
-        if isinstance(told, Message):
-            data |= {"role": told.role or "assistant", "status": status, "content": groups["content"]}
-        elif isinstance(told, Reasoning):
+        if isinstance(sent, Message):
+            data |= {"role": sent.role or "assistant", "status": status, "content": groups["content"]}
+        elif isinstance(sent, Reasoning):
             data["summary"] = groups["summary"]
             if groups["content"] or data.get("content"):
                 data["content"] = groups["content"]
-            if told.encrypted_content is not None and not self.own():
+            if sent.encrypted_content is not None and not self.own():
                 if self.options.foreign_signatures or self.source is None:
-                    data["encrypted_content"] = told.encrypted_content
+                    data["encrypted_content"] = sent.encrypted_content
                 else:
                     self.lose(LossCode.REASONING_ENCRYPTED, item.index)
-        elif isinstance(told, FunctionCall):
+        elif isinstance(sent, FunctionCall):
             call_id, name = self.called(item)
             arguments = "".join(item.pieces)
-            if not told.complete and not (self.own() and arguments.strip()):
+            if not sent.complete and not (self.own() and arguments.strip()):
                 status = "incomplete"  # else it would look whole
             data |= {"call_id": call_id, "name": name, "arguments": arguments, "status": status}
-        elif isinstance(told, CustomToolCall):
+        elif isinstance(sent, CustomToolCall):
             call_id, name = self.called(item)
             data |= {"call_id": call_id, "name": name, "input": "".join(item.pieces)}
             if own_status is not None or status != "completed":
@@ -563,9 +563,9 @@ class ResponsesWriter(Writer):
             types.setdefault(item.item.type, []).append(item)
         taken: set[int] = set()
         output = []
-        for told in response.output:
+        for sent in response.output:
             match: WrittenItem | None = None
-            for alike in (places.get(identity(told)), types.get(told.type)):
+            for alike in (places.get(identity(sent)), types.get(sent.type)):
                 while alike and match is None:
                     match = alike.pop()
                     if match.index in taken:
@@ -578,14 +578,14 @@ class ResponsesWriter(Writer):
             ):
                 output.append(match.final)  # its parts have other places here
                 continue
-            data = told.to_dict()
+            data = sent.to_dict()
             if match.ident is not None:
                 data["id"] = match.ident
-            if isinstance(told, (FunctionCall, CustomToolCall)) and match.final is not None:
+            if isinstance(sent, (FunctionCall, CustomToolCall)) and match.final is not None:
                 data["call_id"] = match.final.get("call_id")
                 data["name"] = match.final.get("name")
             parts = data.get("content")
-            for part in parts if isinstance(told, Message) and isinstance(parts, list) else ():
+            for part in parts if isinstance(sent, Message) and isinstance(parts, list) else ():
                 if isinstance(part, dict) and part.get("type") == "refusal" and "text" in part:
                     part["type"] = "output_text"
                     part.pop("refusal", None)
@@ -623,9 +623,9 @@ class ResponsesWriter(Writer):
             more["incomplete_details"] = {
                 "reason": word or REASONS.get(reason or "", reason) or "max_output_tokens"
             }
-            told = response.data.get("incomplete_details") if self.own() else None
-            if isinstance(told, dict) and isinstance(told.get("reason"), str):
-                more["incomplete_details"] = copied(told)
+            sent = response.data.get("incomplete_details") if self.own() else None
+            if isinstance(sent, dict) and isinstance(sent.get("reason"), str):
+                more["incomplete_details"] = copied(sent)
             elif reason not in REASONS and not self.own():
                 self.lose(
                     LossCode.FINISH_REASON, None, f"{str(reason)[:60]!r} is none of this wire's reasons"
@@ -637,9 +637,9 @@ class ResponsesWriter(Writer):
         if error is not None and isinstance(error.code, str) and error.code and self.own():
             code = error.code
         if not self.begun and not self.announced:
-            told: JSON = {"code": code, "message": message, "param": None if error is None else error.param}
-            nested = dumps({"type": (error.type if error is not None else None) or "error", **told})
-            self.say("error", f'"error":{nested},{dumps(told)[1:-1]}')
+            sent: JSON = {"code": code, "message": message, "param": None if error is None else error.param}
+            nested = dumps({"type": (error.type if error is not None else None) or "error", **sent})
+            self.say("error", f'"error":{nested},{dumps(sent)[1:-1]}')
             return
         self.begin()
         details: JSON = {"code": code, "message": message}
@@ -676,11 +676,11 @@ def flat(annotation: JSON) -> JSON | None:
 
 def whole_usage(usage: Usage, *, own: bool) -> JSON:
     """Usage with all counts that the API requires."""
-    told: JSON = usage.to_dict() if own else {}
-    told["input_tokens"] = usage.input_tokens or 0
-    told["output_tokens"] = usage.output_tokens or 0
+    sent: JSON = usage.to_dict() if own else {}
+    sent["input_tokens"] = usage.input_tokens or 0
+    sent["output_tokens"] = usage.output_tokens or 0
     total = usage.total_tokens
-    told["total_tokens"] = (usage.input_tokens or 0) + (usage.output_tokens or 0) if total is None else total
+    sent["total_tokens"] = (usage.input_tokens or 0) + (usage.output_tokens or 0) if total is None else total
     for name, counts in (
         (
             "input_tokens_details",
@@ -688,13 +688,13 @@ def whole_usage(usage: Usage, *, own: bool) -> JSON:
         ),
         ("output_tokens_details", {"reasoning_tokens": usage.reasoning_tokens}),
     ):
-        details = told.get(name)
+        details = sent.get(name)
         details = dict(details) if isinstance(details, dict) else {}
         for key, value in counts.items():
             if type(details.get(key)) is not int:
                 details[key] = value or 0
-        told[name] = details
-    return told
+        sent[name] = details
+    return sent
 
 
 WRITER: Final = ResponsesWriter
