@@ -502,6 +502,20 @@ def test_white_space_before_a_body(start: bytes, blank: bytes) -> None:
     assert min(seconds(40_000) for _ in range(2)) < 9 * min(seconds(10_000) for _ in range(3))  # a square: 16
 
 
+def test_values_of_one_event_that_tell_no_dialect() -> None:
+    """The text of an event is not searched again for each value in it."""
+
+    def seconds(count: int) -> float:
+        parser = ResponseParser("auto")
+        parser.feed(b"data: " + b"{}" * count + b"\n\n")
+        before = process_time()
+        for _ in parser.events():
+            pass
+        return process_time() - before
+
+    assert min(seconds(32_000) for _ in range(2)) < 9 * min(seconds(8_000) for _ in range(3))  # a square: 16
+
+
 def test_bytes_of_connections_that_were_not_read() -> None:
     """They are counted when they are fed."""
     parser = ResponseParser("responses")

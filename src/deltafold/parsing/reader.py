@@ -91,6 +91,7 @@ class Reader:
         "_cursor",
         "_ignore_input",
         "_foreign",
+        "_has_halves",
         "_body_size",
         "_name",
         "_direct_to_decoder",
@@ -175,6 +176,8 @@ class Reader:
         self._values: deque[Any] = deque()
         self._name = ""
         self._rest, self._rest_at = "", 0
+        # Whether the text may have halves of surrogate pairs that is read while nobody knows the dialect.
+        self._has_halves = False
         self._pending: deque[Event | PendingFinish] = deque()
         self.hot = FastPath(self.decoder, self.fold, self._pending)
         # The last sequence number before the present step.
@@ -651,6 +654,7 @@ class Reader:
 
             report.current_payload = data[:EXCERPT].decode("utf-8", "replace")
             sent, name = unwrapped(framed.headers, data, self._depth)
+            self._has_halves = True  # nobody has looked
             if isinstance(sent, dict):
                 self._dispatch_value(sent, name)
                 return
@@ -721,6 +725,8 @@ class Reader:
 
     def _payloads_of(self, text: str, start: int = 0) -> list[Any]:
         """The payloads in a text from a position on. Where there are more of them, `_rest` is that text."""
+        if not start and self._dialect_unknown:
+            self._has_halves = has_surrogates(text)
         values, end = next_payloads(
             text, start, self._depth, self._fragments, self.report, strict=self._strict
         )
@@ -783,11 +789,7 @@ class Reader:
                 self._select_dialect(found)
             fragments = self._fragments = self._dialect.fragments
         # So far, pieces of a text were left as they are, wherever they stand.
-        return (
-            replace_lone_surrogates(payload, self.report, fragments)
-            if has_surrogates(self.report.current_payload)
-            else payload
-        )
+        return replace_lone_surrogates(payload, self.report, fragments) if self._has_halves else payload
 
     # ----------------------------------------------------------------------------------- reconnection
 
