@@ -32,7 +32,10 @@ from deltafold.dialects.responses.identity import ItemIdentity
 from deltafold.dialects.responses.items import ItemReader
 from deltafold.dialects.responses.reader import ResponsesDialect
 from deltafold.dialects.responses.values import ValueReader
-from deltafold.parsing import snapshot
+from deltafold.parsing import replay, reporter, snapshot
+from deltafold.parsing.reader import Reader
+from deltafold.parsing.replay import Replay
+from deltafold.parsing.reporter import Reporter
 from deltafold.parsing.snapshot import (
     CLASSES,
     MARK,
@@ -168,6 +171,34 @@ def test_every_memory_is_whole(kind: Any) -> None:
     assert held | inherited == set(kind.SNAPSHOT_FIELDS) | PASSING.get(kind, set()) | (
         {"out"} & held  # every dialect empties it
     )
+
+
+REMADE: dict[Any, tuple[tuple[str, ...], set[str]]] = {
+    Reader: (
+        Reader.SNAPSHOT_FIELDS,
+        {
+            *("_depth", "_framing", "_lifts", "_limits", "_strict", "_think_tags"),  # options
+            *("decoder", "fold", "report", "_dialect", "_replay", "_body_chunks"),  # beside the fields
+            *("_queued_connections", "_later_size"),
+            *("_fault", "_raised"),  # then there is no snapshot
+            *("_announcement", "_response", "_response_size", "hot"),  # what only saves work
+            *("_joined", "_joins_at", "_looked", "_opening"),
+            *("dialect", "_fragments"),  # which follow from the dialect
+        },
+    ),
+    Replay: (replay.SNAPSHOT_FIELDS, {"_held", "_replica", "_report", "live"}),
+    Reporter: (reporter.SNAPSHOT_FIELDS, {"_decoder", "_fold", "_limit", "_strict", "framed"}),
+}
+"""The fields that a snapshot keeps, and those that are kept beside them or made anew."""
+
+
+@pytest.mark.skipif(deltafold.COMPILED, reason="native classes have no `__slots__`")
+@pytest.mark.parametrize("kind", REMADE)
+def test_every_field_is_kept_or_made_anew(kind: Any) -> None:
+    """A new field of what reads a stream is named as one or the other, or no snapshot would know of it."""
+    kept, remade = REMADE[kind]
+    assert set(kind.__slots__) == {*kept, *remade}
+    assert not remade & set(kept)
 
 
 @pytest.mark.parametrize("name", sorted(set(CLASSES) - {kind.__name__ for kind in STATE_CLASSES}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from deltafold.arguments.lift import Lift
+from deltafold.machine.fold import Emitted
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.events import LiftedDelta
 from deltafold.model.json_values import joined
@@ -60,7 +61,7 @@ class CallLifts:
         self.declared = bool(lifts)
         """Whether there is anything to lift."""
 
-    def fragment(self, index: int, tool: str, text: str, out: list[Any]) -> str:
+    def fragment(self, index: int, tool: str, text: str, out: list[Emitted]) -> str:
         """A fragment of arguments came: what of it is handed on. What is lifted goes to `out`."""
         call = self._call(index, tool)
         if call is None or call.closed:
@@ -68,7 +69,7 @@ class CallLifts:
         call.raw.append(text)
         return self._take(index, call, call.lifter.feed(text), out)
 
-    def close(self, index: int, out: list[Any]) -> str:
+    def close(self, index: int, out: list[Emitted]) -> str:
         """The arguments have ended: what had been held back."""
         call = self._calls.get(index)
         if call is None or call.closed:
@@ -76,7 +77,7 @@ class CallLifts:
         call.closed = True
         return self._take(index, call, call.lifter.close(), out)
 
-    def whole_text(self, index: int, tool: str, text: str, out: list[Any], *, whole: bool) -> str:
+    def whole_text(self, index: int, tool: str, text: str, out: list[Emitted], *, whole: bool) -> str:
         """The arguments were sent as a whole: what is handed on instead. What is new goes to `out`."""
         call = self._call(index, tool)
         if call is None:
@@ -103,7 +104,7 @@ class CallLifts:
             call = self._calls[index] = LiftedCall(lifts)
         return call
 
-    def _take(self, index: int, call: LiftedCall, result: tuple[str, Lifted], out: list[Any]) -> str:
+    def _take(self, index: int, call: LiftedCall, result: tuple[str, Lifted], out: list[Emitted]) -> str:
         kept, lifted = result
         call.note(kept, lifted)
         out += [LiftedDelta(index, lift.path, lift.into, text) for lift, text in lifted]
@@ -112,7 +113,7 @@ class CallLifts:
         call.refused = len(call.lifter.refused)
         return kept
 
-    def _start_again(self, index: int, call: LiftedCall, text: str, out: list[Any]) -> str:
+    def _start_again(self, index: int, call: LiftedCall, text: str, out: list[Emitted]) -> str:
         """Other arguments were sent than had come. Lifted text that was handed out stays handed out."""
         new = self._calls[index] = LiftedCall(call.lifts)
         new.raw.append(text)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.dialects.emitter import Emitter
-from deltafold.machine.fold import Fold
+from deltafold.machine.fold import Emitted, Fold
 from deltafold.machine.lifecycle import FAILED
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
@@ -44,23 +44,23 @@ class Translator(Protocol):
         """
 
     @abstractmethod
-    def translate(self, payload: JSON, name: str) -> list[Any]:
+    def translate(self, payload: JSON, name: str) -> list[Emitted]:
         """The events of one payload. `name` is the SSE event name, "" where there is none."""
 
     @abstractmethod
-    def handle_done(self) -> list[Any]:
+    def handle_done(self) -> list[Emitted]:
         """`[DONE]` came."""
 
     @abstractmethod
-    def translate_body(self, payload: JSON) -> list[Any]:
+    def translate_body(self, payload: JSON) -> list[Emitted]:
         """A whole body that is one JSON object."""
 
     @abstractmethod
-    def reject_body(self, error: ResponseError) -> list[Any]:
+    def reject_body(self, error: ResponseError) -> list[Emitted]:
         """The stream is none of this dialect."""
 
     @abstractmethod
-    def end(self, outcome: Outcome) -> list[Any]:
+    def end(self, outcome: Outcome) -> list[Emitted]:
         """The transport ended, or the caller gave up."""
 
 
@@ -103,7 +103,7 @@ class Dialect(Emitter):
         self.think_tags = think_tags
         self.last_sequence_number: int | None = None
         self.last_number_before_reconnect: int | None = None
-        """The last one that came over an earlier connection."""
+        """The highest sequence number received before `reconnect()`: lower numbers are replays."""
 
     # ------------------------------------------------------------------------------- what each one provides
 
@@ -113,23 +113,23 @@ class Dialect(Emitter):
         """Whether the response has failed, its end was not told yet, and nothing can follow but the end."""
 
     @abstractmethod
-    def translate(self, payload: JSON, name: str) -> list[Any]:
+    def translate(self, payload: JSON, name: str) -> list[Emitted]:
         """The events of one payload. `name` is the SSE event name, "" where there is none."""
 
     @abstractmethod
-    def handle_done(self) -> list[Any]:
+    def handle_done(self) -> list[Emitted]:
         """`[DONE]` came."""
 
     @abstractmethod
-    def translate_body(self, payload: JSON) -> list[Any]:
+    def translate_body(self, payload: JSON) -> list[Emitted]:
         """A whole body that is one JSON object."""
 
     @abstractmethod
-    def reject_body(self, error: ResponseError) -> list[Any]:
+    def reject_body(self, error: ResponseError) -> list[Emitted]:
         """The stream is none of this dialect."""
 
     @abstractmethod
-    def end(self, outcome: Outcome) -> list[Any]:
+    def end(self, outcome: Outcome) -> list[Emitted]:
         """The transport ended, or the caller gave up. Nothing where the end had been sent."""
 
     @abstractmethod
@@ -206,20 +206,20 @@ class ErrorTerminatedDialect(Dialect):
         """Whether the response has failed, and its end was not handed out yet: nothing follows an error."""
         return self.failing is not None and not self.ended
 
-    def handle_done(self) -> list[Any]:
+    def handle_done(self) -> list[Emitted]:
         """`[DONE]` came, which only proxies send on this wire. It ends nothing."""
         self.begin_payload()
         self.report_once(AnomalyCode.DONE_OF_ANOTHER_WIRE, None, "[DONE] came, which this wire does not have")
         return self.out
 
-    def end(self, outcome: Outcome) -> list[Any]:
+    def end(self, outcome: Outcome) -> list[Emitted]:
         """The transport ended, or the caller gave up. Nothing where the end was handed out before."""
         self.begin_payload()
         if not self.ended:
             self._end(outcome)
         return self.out
 
-    def reject_body(self, error: ResponseError) -> list[Any]:
+    def reject_body(self, error: ResponseError) -> list[Emitted]:
         """The stream is none of this dialect."""
         self.begin_payload()
         if not self.ended:

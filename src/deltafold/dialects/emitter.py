@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.machine.build import item_from, part_from
 from deltafold.machine.evidence import close_item, reconcile_value
-from deltafold.machine.fold import Fold, PendingFinish
+from deltafold.machine.fold import Emitted, Fold, PendingFinish
 from deltafold.machine.lifecycle import ITEM_DONE, ITEM_OPEN, ITEM_STATUS_AT_END
 from deltafold.machine.records import ItemRecord, PartRecord, StreamedValue, arguments_key
 from deltafold.machine.values import PART_FIELDS, ValuePath, delta_of
@@ -80,7 +80,7 @@ class Emitter:
         """How often more became known of an item that had begun."""
         self.waiting: dict[int, JSON] = {}
         """Fields that became known so and are not handed out yet, by the index of their item."""
-        self.out: list[Any] = []
+        self.out: list[Emitted] = []
         """The events that the present payload makes."""
         self.begun: dict[int, ItemRecord] = {}
         """The records of items that begin with the present payload."""

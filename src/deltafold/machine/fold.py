@@ -52,7 +52,7 @@ from deltafold.model.response import (
     usage_of_responses,
 )
 
-__all__ = ["Fold", "PendingFinish", "item_of", "replay_key"]
+__all__ = ["Emitted", "Fold", "PendingFinish", "item_of", "replay_key"]
 
 JSON: TypeAlias = dict[str, Any]
 PART_KINDS: Final = ("text", "refusal", "summary", "reasoning")
@@ -82,6 +82,10 @@ class PendingFinish:
         """The server's own, in a dialect that has such."""
         self.by_server = by_server
         """Whether the server told it as the end of the response."""
+
+
+Emitted: TypeAlias = e.Event | PendingFinish
+"""What a dialect makes of a payload: events, and at the end what becomes `ResponseFinished`."""
 
 
 class Fold:

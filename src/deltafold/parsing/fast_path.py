@@ -1,10 +1,10 @@
-"""The short cut for hot deltas: a few comparisons in place of framing, JSON, dialect and fold.
+"""The fast path for deltas: a few comparisons in place of framing, JSON, dialect and fold.
 
 Nearly all events of a stream are fragments that differ from the one before in their text, their sequence
 number and their padding. Once such an event has gone the long way and came out as one plain delta, its block
 becomes a template: all else in it is compared, byte for byte, with the blocks that follow. What is equal to
 it is parsed equally. Whatever is not goes the long way itself, so the parser is right also where nothing is
-ever learned.
+ever learned. The invariant: with or without it, events and state are the same.
 
 Templates belong to one stream, and are dropped whenever anything but a plain delta comes for the same item.
 """
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
-from deltafold.machine.fold import Fold, item_of
+from deltafold.machine.fold import Emitted, Fold, item_of
 from deltafold.model import events as e
 from deltafold.wire.blocks import BlockScanner
 
@@ -189,7 +189,7 @@ class Template:
 
 
 def match_variable(latin1: str, begin: int, place: str, number: str) -> tuple[int, str]:
-    """Where what may differ ends that begins here, and, where it is a text, the text; else `NOWHERE`."""
+    """The end of the variable field that starts at `begin`, with its text if it is one; else `NOWHERE`."""
     if place == COUNT:
         at = begin + len(number)
         return (at, "") if number and latin1[begin:at] == number else NOWHERE
@@ -269,7 +269,7 @@ class FastPath:
 
     dialect: PlainDialect
 
-    def __init__(self, decoder: BlockScanner, fold: Fold, pending: deque[Any]) -> None:
+    def __init__(self, decoder: BlockScanner, fold: Fold, pending: deque[Emitted]) -> None:
         """`pending` are the events that wait to be handed out: none may overtake them."""
         self._decoder = decoder
         self._fold = fold
@@ -362,7 +362,10 @@ class FastPath:
             self.add_template(block, payload, path, event, self._fold.fragments(event), special)
 
     def invalidate_for_pending(self) -> None:
-        """What goes the long way may change what hot deltas rely on."""
+        """Drops the templates of every item that a pending event is about, and all of them if an item begins.
+
+        What these events change is what the templates rely on.
+        """
         if not self._pending or self.dialect.pending_surrogates:
             self.invalidate(None)
         for event in self._pending:

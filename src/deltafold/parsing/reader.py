@@ -1,8 +1,9 @@
 """The reader: what was fed becomes events. Orchestration only; each thing it calls has a file of its own.
 
-`feed()` stores. Everything else happens in `next()`: it hands out the event that is waiting; where none is,
-it reads the next frame and has the dialect translate that. So a translator always sees the state that the
-caller has seen, and the state moves only as events are handed out.
+`feed()` only stores. `events()` first asks the fast path for a delta whose block equals one that came before;
+otherwise `next()` hands out the event that is pending. Where none is, it reads the next frame and lets the
+dialect translate it. So a dialect always sees the state that the caller has seen, and the state moves only as
+events are handed out.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_text, is_error_payload
 from deltafold.dialects.base import Dialect, Translator
 from deltafold.dialects.claims import dialect_of, form_of, unwrapped, wire_of
-from deltafold.machine.fold import Fold, PendingFinish
+from deltafold.machine.fold import Emitted, Fold, PendingFinish
 from deltafold.machine.lifecycle import CANCELLED, FAILED, FINISHED, IDLE, TRUNCATED
 from deltafold.model.anomalies import ANOMALIES, AnomalyCode
 from deltafold.model.errors import (
@@ -178,7 +179,7 @@ class Reader:
         self._rest, self._rest_at = "", 0
         # Whether the text may have halves of surrogate pairs that is read while nobody knows the dialect.
         self._has_halves = False
-        self._pending: deque[Event | PendingFinish] = deque()
+        self._pending: deque[Emitted] = deque()
         self.hot = FastPath(self.decoder, self.fold, self._pending)
         # The last sequence number before the present step.
         self._cursor: int | None = None
@@ -204,8 +205,8 @@ class Reader:
         self._stray_after = 0
         # Bytes of the connections before the present one.
         self._bytes_before = 0
-        # What comes after the end can pass limits as well. No exception may follow ResponseFinished, so that
-        # from there on nothing is read.
+        # No exception may follow `ResponseFinished`. If late input exceeds a limit, all further input is
+        # ignored.
         self._ignore_input = False
 
     def _dialect_of(self, name: str, fold: Fold, report: ReportAnomaly) -> Dialect:
@@ -313,7 +314,10 @@ class Reader:
             yield event
 
     def next(self) -> Event | None:
-        """The next event, by the long way. Raises `WireError`."""
+        """The next pending event, applied to the fold; reads input until there is one. Raises `WireError`.
+
+        `events()` tries the fast path first.
+        """
         pending = self._pending
         if not pending:
             decoder = self.decoder
@@ -580,7 +584,7 @@ class Reader:
             self._pending.extend(self._end(self._closed))
         return True
 
-    def _end(self, outcome: Outcome) -> list[Any]:
+    def _end(self, outcome: Outcome) -> list[Emitted]:
         """The events of the end, where nothing told it."""
         own = self._dialect
         if outcome is not TRUNCATED:
@@ -834,17 +838,20 @@ class Reader:
             self._expect_replay()
 
     def _expect_replay(self) -> Replay:
-        """From here on a replay stands in for the dialect."""
+        """Payloads go through a `Replay` now, which drops what was handed out before `reconnect()`."""
         from deltafold.parsing.replay import DeferredAnomalies, Replay
 
         dialect, held = self._dialect, DeferredAnomalies()
-        shadow = self._dialect_of(dialect.name, Fold(self._limits, self.fold.approval_required), held)
-        self._replay = replay = Replay(dialect, shadow, held, self.report)
+        replica = self._dialect_of(dialect.name, Fold(self._limits, self.fold.approval_required), held)
+        self._replay = replay = Replay(dialect, replica, held, self.report)
         self._set_active_dialect(replay)
         return replay
 
     def _end_replay(self, replay: Replay) -> None:
-        """Nothing old can come any more: from here on the connection is read as the first one was."""
+        """The new connection has caught up: its payloads go straight to the dialect that is complete.
+
+        That is `replay.successor`. `data` and `usage` stay as they were handed out.
+        """
         self._replay = self._response = None
         successor = replay.successor
         if replay.has_waiting and self._closed is TRUNCATED and not self._queued_connections:

@@ -1,14 +1,20 @@
-"""Another connection to the same response: what of it is old, and what is new.
+"""The filter of another connection to the same response: it drops what is old, and lets through what is new.
 
-A server that is asked for a response again tells part of it again. Where its events are numbered, the number
-says which are old. Else the content has to: a *shadow*, a dialect and a fold of their own, reads the replay
-from its beginning, and its events are weighed against what had been handed out. What had been handed out is
-swallowed, what goes beyond is handed out. Once the shadow holds all that had been handed out, it takes the
-place of what it was weighed against. What cannot be placed in either way is refused: nothing is ever told
-twice in silence.
+A server that is asked for a response again sends part of it again. Until the new connection has caught up, a
+`Replay` stands between it and the *live* dialect and fold, which hold what was handed out:
 
-A streamed value is weighed by its text, so that a replay may cut it otherwise. What has a place of its own
-(items, parts, ends) is known by that place; of the rest it is counted how often it came.
+| mode       | what decides                                      | leaves it when                          |
+| ---------- | ------------------------------------------------- | --------------------------------------- |
+| UNDECIDED  | nothing of a response has come                    | a number comes, or a response begins    |
+| BY_NUMBER  | numbers up to the last known one are old          | a new number comes                      |
+| BY_CONTENT | a *replica* reads the replay from its beginning   | nothing is outstanding                  |
+| REFUSED    | nothing: all payloads come as unknown events      | the next connection begins              |
+
+The replica is a dialect with a fold of its own. Each of its events is compared with what was handed out: what
+was handed out is dropped, what goes beyond it is handed out. A streamed value is compared by its text, so a
+replay may cut it otherwise. Items, parts and ends are known by their places, which are *outstanding* until
+they have come again. All other events are counted by class and item. Once nothing is outstanding, the replica
+takes the place of the live dialect. What fits neither way is refused: nothing is handed out twice in silence.
 """
 
 from __future__ import annotations
@@ -21,7 +27,7 @@ import attrs
 
 from deltafold.diagnosis.error_payloads import is_error_payload
 from deltafold.dialects.base import Dialect
-from deltafold.machine.fold import PendingFinish, replay_key
+from deltafold.machine.fold import Emitted, PendingFinish, replay_key
 from deltafold.machine.lifecycle import (
     ITEM_DONE,
     ITEM_OPEN,
@@ -49,17 +55,20 @@ MOST_WAITING = 4096
 
 
 class ReplayMode(StrEnum):
-    """How a replay is told from what is new."""
+    """What decides whether an event of the new connection is old."""
 
     UNDECIDED = "undecided"
     """Nothing of a response has come."""
     BY_NUMBER = "by_number"
+    """Sequence numbers tell."""
     BY_CONTENT = "by_content"
+    """A replica reads the replay, and its events are compared with what was handed out."""
     REFUSED = "refused"
+    """The connection is of no use: it sends another response, or this one otherwise."""
 
 
 class DeferredAnomalies:
-    """Anomalies that a shadow meets. Most were reported when they were met first."""
+    """Anomalies that a replica meets. Most were reported when they were met first."""
 
     __slots__ = ("met",)
 
@@ -81,6 +90,7 @@ class Replay:
     __slots__ = (
         "_first",
         "_held",
+        "_mode",
         "_number",
         "_outstanding",
         "_outstanding_counts",
@@ -88,24 +98,25 @@ class Replay:
         "_replica",
         "_report",
         "_waiting",
-        "_way",
         "ending",
         "live",
         "over",
     )
 
-    def __init__(self, own: Dialect, shadow: Dialect, held: DeferredAnomalies, report: ReportAnomaly) -> None:
+    def __init__(
+        self, live: Dialect, replica: Dialect, held: DeferredAnomalies, report: ReportAnomaly
+    ) -> None:
         """
-        :param own: the dialect that has read the response so far; its fold is what was handed out.
-        :param shadow: a new dialect with a new fold, which reports to `held`.
+        :param live: the dialect that has read the response so far; its fold is what was handed out.
+        :param replica: a new dialect with a new fold, which reports to `held`.
         :param report: where anomalies go that had not been met.
         """
-        self.live = own
-        self._replica = shadow
+        self.live = live
+        self._replica = replica
         self._held = held
         self._report = report
-        self._way = ReplayMode.UNDECIDED
-        self._outstanding_counts_before = dict(own.fold.replay_counts)
+        self._mode = ReplayMode.UNDECIDED
+        self._outstanding_counts_before = dict(live.fold.replay_counts)
         # What was handed out and has not come again. By item, else under None: the places that have to come,
         # and, by the place of each streamed value, how much of it has come again.
         self._outstanding: dict[int | None, dict[Hashable, int]] | None = None
@@ -136,22 +147,22 @@ class Replay:
     @property
     def is_failing(self) -> bool:
         """Whether the response failed as it was sent again."""
-        return self._way is ReplayMode.BY_CONTENT and self._replica.is_failing
+        return self._mode is ReplayMode.BY_CONTENT and self._replica.is_failing
 
-    def translate(self, payload: JSON, name: str) -> list[Any]:
+    def translate(self, payload: JSON, name: str) -> list[Emitted]:
         """What is new in one payload."""
         own = self.live
-        if self._way is ReplayMode.REFUSED:
+        if self._mode is ReplayMode.REFUSED:
             return as_unknown_event(own, payload, name)
-        if self._way is not ReplayMode.BY_CONTENT:
+        if self._mode is not ReplayMode.BY_CONTENT:
             seen = own.was_seen(payload, name)
             number = own.number_of(payload)
             if seen is not None:
                 sent = own.response_of(payload)
                 if sent is not None and self._is_another(sent):
                     return self._refuse(payload, name, "another response came")
-                if self._way is ReplayMode.UNDECIDED:
-                    self._way = ReplayMode.BY_NUMBER
+                if self._mode is ReplayMode.UNDECIDED:
+                    self._mode = ReplayMode.BY_NUMBER
                     own.last_number_before_reconnect = own.last_sequence_number
                 if seen:
                     self._number = number
@@ -160,7 +171,7 @@ class Replay:
                 self.over = True
                 return own.translate(payload, name)
             begins = own.can_begin(payload, name)
-            if self._way is ReplayMode.BY_NUMBER and begins is not None:
+            if self._mode is ReplayMode.BY_NUMBER and begins is not None:
                 return self._refuse(payload, name, "an event has no number among such that have")
             if own.last_sequence_number is not None:
                 if begins is None:
@@ -171,34 +182,34 @@ class Replay:
             if begins is False and own.started and number != 0:  # which only a replay from the start has
                 return self._refuse(payload, name, "it does not begin as a response does, and has no numbers")
             if begins is not None:
-                self._way = ReplayMode.BY_CONTENT
+                self._mode = ReplayMode.BY_CONTENT
         self._held.met.clear()
         return self._filter(self._replica.translate(payload, name), payload, name)
 
-    def filter_event(self, event: e.Event) -> list[Any]:
+    def filter_event(self, event: e.Event) -> list[Emitted]:
         """What is new in an event that was made without the dialect."""
-        if self._way is ReplayMode.BY_CONTENT or self.live.last_sequence_number is None:
+        if self._mode is ReplayMode.BY_CONTENT or self.live.last_sequence_number is None:
             return self._filter([event], None, "")
         return self._new_signs([event])
 
     def text_path(self, payload: JSON, event: Any) -> None:
         """Nothing here goes by the short cut."""
 
-    def handle_done(self) -> list[Any]:
+    def handle_done(self) -> list[Emitted]:
         """`[DONE]` came. It ends nothing before something of the response has come again."""
-        if self._way is ReplayMode.BY_NUMBER:
+        if self._mode is ReplayMode.BY_NUMBER:
             return self.live.handle_done()
-        if self._way is not ReplayMode.BY_CONTENT:
+        if self._mode is not ReplayMode.BY_CONTENT:
             return []
         self._held.met.clear()
         return self._filter(self._replica.handle_done(), None, "")
 
-    def reject_body(self, error: ResponseError) -> list[Any]:
+    def reject_body(self, error: ResponseError) -> list[Emitted]:
         """The body is no event stream: the response fails with what it has."""
         self.over = True
         return self.live.reject_body(error)
 
-    def translate_body(self, payload: JSON) -> list[Any]:
+    def translate_body(self, payload: JSON) -> list[Emitted]:
         """A whole body that is one JSON object: the response as it is now, or an error."""
         if self._is_another(self.live.response_of(payload) or payload):
             return self._refuse(payload, "", "another response came")
@@ -212,8 +223,8 @@ class Replay:
 
     @property
     def successor(self) -> Dialect:
-        """The dialect that reads on: the shadow, once it holds all that was handed out; else the old one."""
-        return self._replica if self._way is ReplayMode.BY_CONTENT and self._content_caught_up else self.live
+        """The dialect that reads on: the replica, once it holds all that was handed out; else the old one."""
+        return self._replica if self._mode is ReplayMode.BY_CONTENT and self._content_caught_up else self.live
 
     @property
     def has_waiting(self) -> bool:
@@ -222,20 +233,20 @@ class Replay:
 
     def abandon(self) -> None:
         """This connection is over. What a refused one brought does not count for the next."""
-        if self._way is ReplayMode.REFUSED:
+        if self._mode is ReplayMode.REFUSED:
             self.live.fold.replay_counts = self._outstanding_counts_before
 
     def getstate(self) -> dict[str, Any]:
         """All that it remembers beside the dialect, whose place it takes."""
         sent = {name: getattr(self, name) for name in SNAPSHOT_FIELDS}
-        return {**sent, "fold": self._replica.fold, "shadow": self._replica.getstate()}
+        return {**sent, "fold": self._replica.fold, "replica": self._replica.getstate()}
 
     def setstate(self, state: dict[str, Any]) -> None:
         """Goes on where another one stood."""
         for name in SNAPSHOT_FIELDS:
             setattr(self, name, state[name])
         self._replica.fold = state["fold"]
-        self._replica.setstate(state["shadow"])
+        self._replica.setstate(state["replica"])
 
     # -------------------------------------------------------------------------------------- refusing
 
@@ -245,8 +256,8 @@ class Replay:
         known, sent = string(self.live.fold.data, "id"), string(response, "id")
         return known is not None and sent is not None and sent not in ("", known)
 
-    def _refuse(self, payload: JSON | None, name: str, why: str) -> list[Any]:
-        self._way = ReplayMode.REFUSED
+    def _refuse(self, payload: JSON | None, name: str, why: str) -> list[Emitted]:
+        self._mode = ReplayMode.REFUSED
         self._outstanding = None
         self._waiting = []
         self._report(AnomalyCode.REPLAY_REFUSED, why)
@@ -254,7 +265,7 @@ class Replay:
 
     # --------------------------------------------------------------------------------------- weighing
 
-    def _new_signs(self, events: list[Any]) -> list[Any]:
+    def _new_signs(self, events: list[Emitted]) -> list[Emitted]:
         """What is new among events without a number where others have such.
 
         Where the replay goes back to the beginning, their count tells. Else those between old numbers are
@@ -268,7 +279,7 @@ class Replay:
             old = counted if self._first in (0, 1) else between and isinstance(event, STREAM_EVENTS)
             if not old or isinstance(event, e.Heartbeat):
                 news.append(event)
-                if self._way is ReplayMode.UNDECIDED and isinstance(event, STREAM_EVENTS):
+                if self._mode is ReplayMode.UNDECIDED and isinstance(event, STREAM_EVENTS):
                     self._replica.fold.apply(event)  # which is to count what it did not read
         self.over = self.live.ended
         return news
@@ -331,12 +342,12 @@ class Replay:
             owed[None] = rest
         return owed
 
-    def _filter(self, events: list[Any], payload: JSON | None, name: str) -> list[Any]:
-        """What is new among the events of the shadow."""
+    def _filter(self, events: list[Emitted], payload: JSON | None, name: str) -> list[Emitted]:
+        """What is new among the events of the replica."""
         if self._outstanding is None:
             self._outstanding = self._remember()
         fold, was_level = self._replica.fold, self._content_caught_up
-        news: list[Any] = []
+        news: list[Emitted] = []
         try:
             for event in events:
                 if isinstance(event, PendingFinish):
@@ -344,14 +355,14 @@ class Replay:
                         raise ReplayMismatch("it ends before all that had come has come again")
                     self.ending = event
                     self.over = True
-                    self._way = ReplayMode.BY_CONTENT
+                    self._mode = ReplayMode.BY_CONTENT
                     break
                 if isinstance(event, e.ErrorReported) and self.live.fold.error is None:
                     if not self._content_caught_up:
                         # The other connection failed before it was of use: the response ends with that.
-                        self._way = ReplayMode.UNDECIDED
+                        self._mode = ReplayMode.UNDECIDED
                         return self.reject_body(event.error)
-                    self._way = ReplayMode.BY_CONTENT
+                    self._mode = ReplayMode.BY_CONTENT
                 new = self._diff(event)
                 fold.apply(event)
                 if new is not None:
@@ -362,7 +373,7 @@ class Replay:
             for code, message in self._held.met:
                 if code is not AnomalyCode.RESPONSE_NOT_ANNOUNCED or not self.live.started:
                     self._report(code, message)
-        if self._way is ReplayMode.BY_CONTENT and self._caught_up:
+        if self._mode is ReplayMode.BY_CONTENT and self._caught_up:
             self.over = True
         if self._content_caught_up:
             news, self._waiting = [*self._waiting, *news], []
@@ -385,7 +396,7 @@ class Replay:
             and not self._content_caught_up
             and self._record(event) is not None
         ):
-            return None  # it tells the item as the shadow has it, which may be less than was handed out
+            return None  # it tells the item as the replica has it, which may be less than was handed out
         if isinstance(event, e.ChoiceUpdated):
             return self._choice(event, counted=counted)
         weigh = DIFFS.get(type(event))
@@ -605,7 +616,7 @@ SNAPSHOT_FIELDS = (
     "_outstanding_counts",
     "_outstanding_counts_before",
     "_waiting",
-    "_way",
+    "_mode",
     "ending",
     "over",
 )
@@ -630,7 +641,7 @@ DIFFS: dict[type, Callable[[Replay, Any], Any]] = {
 }
 
 
-def as_unknown_event(dialect: Dialect, payload: JSON, name: str) -> list[Any]:
+def as_unknown_event(dialect: Dialect, payload: JSON, name: str) -> list[Emitted]:
     """What a payload is that belongs to no response of ours."""
     kind = payload.get("type")
     if isinstance(kind, str) and kind in dialect.heartbeats:

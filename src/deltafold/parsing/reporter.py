@@ -24,14 +24,14 @@ class ReadingStage(StrEnum):
     READ = "read"
     """All that was fed has been read, and nothing more will come."""
     ENDED = "ended"
-    """The dialect knows."""
+    """The dialect knows it as well: its `end()` was called."""
 
 
 class Reporter:
-    """Called with what is out of order. Knows where the reading is, and nothing of the parser.
+    """Records an anomaly with its position, or raises `WireError` in strict mode.
 
-    (If it were a method of the parser, parser and dialect would refer to one another, and their memory would
-    have to wait for the garbage collector.)
+    It is a class of its own so that parser and dialect do not refer to each other: their memory is freed at
+    once, and does not wait for the garbage collector.
     """
 
     __slots__ = (

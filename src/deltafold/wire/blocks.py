@@ -50,9 +50,9 @@ class Signal(IntEnum):
     NAMED_BLOCK_WITHOUT_DATA = 3
     """A named block without data: no event, but a sign of life."""
     ERROR_FIELD = 4
+    """A field named `error`: ignored by the standard, and used by llama.cpp for errors."""
     STRAY = 5
     """A line that is no field of any name: a piece of JSON, of a page, or a sentence."""
-    """A field named `error`: ignored by the standard, and used by llama.cpp for errors."""
 
 
 NOTHING: Final = Signal.NOTHING
@@ -177,8 +177,9 @@ class BlockScanner:
         self.blocks_end = 0  # up to here there may be whole blocks
         self._start = 0
         self._has_returns = False
-        # Whether nothing of a block has been read, and whether there is no CR in the buffer either.
+        # Whether the last block was dispatched and none has begun.
         self.between_blocks = True
+        # The same, and the buffer has no CR: then a block can be cut out in one step.
         self.only_lf = True
         # The block that is being read: where it begins in the stream, and its fields.
         self._block = 0

@@ -34,7 +34,7 @@ from deltafold.dialects.anthropic.table import (
 from deltafold.dialects.base import ErrorTerminatedDialect, error_field_of
 from deltafold.dialects.claims import dialect_of, is_strange
 from deltafold.machine.build import NO_ARGUMENTS
-from deltafold.machine.fold import Fold, PendingFinish
+from deltafold.machine.fold import Emitted, Fold, PendingFinish
 from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE, TRUNCATED
 from deltafold.machine.records import empty
 from deltafold.machine.values import GROUPS, MODELLED, ValuePath
@@ -129,7 +129,7 @@ class AnthropicDialect(ErrorTerminatedDialect):
 
     # ---------------------------------------------------------------------------------------- the parser
 
-    def translate(self, payload: JSON, name: str) -> list[Any]:
+    def translate(self, payload: JSON, name: str) -> list[Emitted]:
         """The events of one payload. `name` is the SSE event name, "" where there is none."""
         self.begin_payload()
         kind = self._kind(payload, name)
@@ -173,7 +173,7 @@ class AnthropicDialect(ErrorTerminatedDialect):
         member = "text" if isinstance(event, e.TextDelta) else "thinking"
         return (("delta", member), None) if delta.get(member) == event.text else None
 
-    def translate_body(self, payload: JSON) -> list[Any]:
+    def translate_body(self, payload: JSON) -> list[Emitted]:
         """A whole body that is one JSON object."""
         return self.translate(payload, "")
 

@@ -38,7 +38,7 @@ from deltafold.dialects.chat.table import (
 )
 from deltafold.dialects.chat.think_tags import ThinkTags
 from deltafold.dialects.claims import dialect_of, is_strange
-from deltafold.machine.fold import Fold, PendingFinish
+from deltafold.machine.fold import Emitted, Fold, PendingFinish
 from deltafold.machine.lifecycle import (
     CANCELLED,
     COMPLETED,
@@ -190,7 +190,7 @@ class ChatDialect(ErrorTerminatedDialect):
 
     # ---------------------------------------------------------------------------------------- the parser
 
-    def translate(self, payload: JSON, name: str) -> list[Any]:
+    def translate(self, payload: JSON, name: str) -> list[Emitted]:
         """The events of one payload. `name` is the SSE event name, "" where there is none."""
         self.begin_payload()
         kind = payload.get("type")
@@ -246,7 +246,7 @@ class ChatDialect(ErrorTerminatedDialect):
             return None
         return ("choices", 0, "delta", spoken[0]), None
 
-    def handle_done(self) -> list[Any]:
+    def handle_done(self) -> list[Emitted]:
         """`[DONE]` came."""
         self.begin_payload()
         if not self.ended and (self.choices or self.failing is not None):
@@ -256,7 +256,7 @@ class ChatDialect(ErrorTerminatedDialect):
             self.report_once(AnomalyCode.DONE_BEFORE_TERMINAL, None, "[DONE] came before anything else")
         return self.out
 
-    def translate_body(self, payload: JSON) -> list[Any]:
+    def translate_body(self, payload: JSON) -> list[Emitted]:
         """A whole body that is one JSON object."""
         self.begin_payload()
         if self.ended:

@@ -42,7 +42,7 @@ from deltafold.dialects.gemini.table import (
     usage_from,
 )
 from deltafold.dialects.gemini.table import COUNTS as USAGE_COUNTS
-from deltafold.machine.fold import Fold, PendingFinish
+from deltafold.machine.fold import Emitted, Fold, PendingFinish
 from deltafold.machine.lifecycle import (
     CANCELLED,
     COMPLETED,
@@ -211,7 +211,7 @@ class GeminiDialect(ErrorTerminatedDialect):
 
     # ---------------------------------------------------------------------------------------- the parser
 
-    def translate(self, payload: JSON, name: str) -> list[Any]:
+    def translate(self, payload: JSON, name: str) -> list[Emitted]:
         """The events of one payload. `name` is the SSE event name, "" where there is none."""
         self.begin_payload()
         self._catch_up()
@@ -223,7 +223,7 @@ class GeminiDialect(ErrorTerminatedDialect):
             self._payload(payload, name)
         return self.out
 
-    def translate_body(self, payload: JSON) -> list[Any]:
+    def translate_body(self, payload: JSON) -> list[Emitted]:
         """A whole body that is one JSON object: it looks like the one chunk of a stream."""
         return self.translate(payload, "")
 

@@ -28,7 +28,7 @@ from deltafold.dialects.responses.table import (
     WHOLE_RESPONSE,
 )
 from deltafold.dialects.responses.values import TRANSCRIPT, ValueReader
-from deltafold.machine.fold import Fold, PendingFinish
+from deltafold.machine.fold import Emitted, Fold, PendingFinish
 from deltafold.machine.lifecycle import (
     COMPLETED,
     FAILED,
@@ -86,7 +86,7 @@ class ResponsesDialect(ValueReader):
 
     # ---------------------------------------------------------------------------------------- the parser
 
-    def translate(self, payload: JSON, name: str) -> list[Any]:
+    def translate(self, payload: JSON, name: str) -> list[Emitted]:
         """The events of one payload. `name` is the SSE event name, "" where there is none."""
         self.out = []
         if self.new_records:
@@ -137,7 +137,7 @@ class ResponsesDialect(ValueReader):
         owners += [self.index_by_id.get(ident) for ident in ids_of(payload)]
         return (("delta",), None) if owners and owners == [event.output_index] * len(owners) else None
 
-    def handle_done(self) -> list[Any]:
+    def handle_done(self) -> list[Emitted]:
         """`[DONE]` came."""
         self._clear()
         if self.ending is not None:
@@ -153,7 +153,7 @@ class ResponsesDialect(ValueReader):
         """Whether the response has failed, its end was not told yet, and nothing can follow but the end."""
         return self.ending is not None and self.failed_for_good
 
-    def end(self, outcome: Outcome) -> list[Any]:
+    def end(self, outcome: Outcome) -> list[Emitted]:
         """The transport ended, or the caller gave up. Nothing where the end had been sent."""
         self._clear()
         if self.ending is not None:
@@ -164,7 +164,7 @@ class ResponsesDialect(ValueReader):
             self._close(PendingFinish(outcome))
         return self.out
 
-    def reject_body(self, error: ResponseError) -> list[Any]:
+    def reject_body(self, error: ResponseError) -> list[Emitted]:
         """The stream is none of this dialect."""
         self._clear()
         if self.ending is not None:
@@ -174,7 +174,7 @@ class ResponsesDialect(ValueReader):
             self._close(PendingFinish(FAILED, {"status": "failed"}))
         return self.out
 
-    def translate_body(self, payload: JSON) -> list[Any]:
+    def translate_body(self, payload: JSON) -> list[Emitted]:
         """A whole body that is one JSON object."""
         self._clear()
         kind = self._type(payload, "")
