@@ -1,4 +1,4 @@
-"""The rate limits that a response or event told, as they come out. Data only; `rates` reads them."""
+"""The rate limits that a response or event told, as they come out. Data only; `diagnosis.rate_limits` reads them."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class ReplayMismatch(Exception):
 
 
 class Replay:
-    """Stands in for the dialect while another connection tells again what had come."""
+    """Stands in for the live dialect while another connection sends again what was handed out."""
 
     __slots__ = (
         "_first",
