@@ -27,7 +27,7 @@ JSON = dict[str, Any]
 Shape = Callable[[int], list[Any]]
 
 pytestmark = pytest.mark.skipif(
-    not str(sys.modules["deltafold.model.errors"].__file__).endswith(".py"),
+    deltafold.COMPILED,
     reason="compiled code has no frames",
 )
 

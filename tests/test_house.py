@@ -274,6 +274,11 @@ def test_the_whole_machine_is_compiled() -> None:
     assert [FLOOR[module] for module in compiled()] == sorted(FLOOR[module] for module in compiled())
 
 
+def test_the_package_knows_whether_it_is_compiled() -> None:
+    """`COMPILED` asks a function of a module that the build compiles."""
+    assert deltafold._compiled_function.__module__.removeprefix("deltafold.") in compiled()
+
+
 @pytest.mark.parametrize("module", compiled())
 def test_what_is_compiled_has_constants(module: str) -> None:
     """Names of a compiled module are `Final`, or each use of them would cost what it costs in Python."""

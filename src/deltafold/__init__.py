@@ -79,6 +79,7 @@ from deltafold.model.response import (
 from deltafold.model.verdict import Verdict, VisibleKind
 from deltafold.parsing.parser import ResponseParser, parse
 from deltafold.views.liveness import Sign, sign_of
+from deltafold.wire.blocks import text_of as _compiled_function
 from deltafold.wire.sse import Frame, SSEDecoder, encode_frame
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ __all__ = [
     "sign_of",
 ]
 
-COMPILED: Final[bool] = not hasattr(encode_frame, "__code__")
+COMPILED: Final[bool] = not hasattr(_compiled_function, "__code__")
 """Whether the compiled modules run, whose functions have no Python code, or the same files as pure Python."""
 
 # What a plain stream does without. Imported at once, these modules would take as long as half of the others;

@@ -1,4 +1,4 @@
-"""The rate limits that a response or event told, as they come out. Data only; `diagnosis.rate_limits` reads them."""
+"""The rate limits of a response or an event. Data only: `diagnosis.rate_limits` reads what is sent."""
 
 from __future__ import annotations
 
