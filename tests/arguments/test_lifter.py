@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deltafold.arguments.lift import Lift
@@ -321,7 +321,6 @@ def cases(draw: st.DrawFn) -> tuple[Built, list[Lift], list[str]]:
 
 
 @given(cases())
-@settings(max_examples=500, deadline=None)
 def test_any_cut_keeps_and_lifts_the_same(case: tuple[Built, list[Lift], list[str]]) -> None:
     """For any lifts, document and cuts, what is kept and lifted is what the document was built to give."""
     document, lifts, fragments = case
@@ -346,7 +345,6 @@ def without(value: Any, removed: set[Any], path: tuple[str | int, ...] = ()) -> 
 
 
 @given(cases())
-@settings(max_examples=300, deadline=None)
 def test_what_is_kept_is_valid_json_without_the_removed(case: tuple[Built, list[Lift], list[str]]) -> None:
     """`json` reads the kept text as the value of the whole without the removed strings."""
     document, lifts, fragments = case
@@ -356,7 +354,6 @@ def test_what_is_kept_is_valid_json_without_the_removed(case: tuple[Built, list[
 
 
 @given(cases(), st.data())
-@settings(max_examples=300, deadline=None)
 def test_any_cut_of_broken_text_is_the_same(
     case: tuple[Built, list[Lift], list[str]], data: st.DataObject
 ) -> None:
@@ -371,7 +368,6 @@ def test_any_cut_of_broken_text_is_the_same(
 
 
 @given(cases())
-@settings(max_examples=60, deadline=None)
 def test_goes_on_from_its_state_at_every_position(case: tuple[Built, list[Lift], list[str]]) -> None:
     """A lifter that goes through `json` before each character hands out what one that was left alone does."""
     document, lifts, _ = case

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deltafold.arguments.reader import (
@@ -132,7 +132,6 @@ def told(events: list[PathEvent]) -> list[PathEvent]:
 
 
 @given(cut(DOCUMENTS))
-@settings(max_examples=300, deadline=None)
 def test_any_cut_gives_the_value_of_the_whole(case: tuple[str, list[str]]) -> None:
     """However a document is cut, the reader ends complete with the value that `json` reads."""
     text, fragments = case
@@ -143,7 +142,6 @@ def test_any_cut_gives_the_value_of_the_whole(case: tuple[str, list[str]]) -> No
 
 
 @given(cut(DOCUMENTS | mutated(DOCUMENTS)))
-@settings(max_examples=300, deadline=None)
 def test_any_cut_gives_the_same_events(case: tuple[str, list[str]]) -> None:
     """Path events, error and value depend on the text, not on how it is cut."""
     text, fragments = case
@@ -155,7 +153,6 @@ def test_any_cut_gives_the_same_events(case: tuple[str, list[str]]) -> None:
 
 
 @given(cut(DOCUMENTS))
-@settings(max_examples=200, deadline=None)
 def test_events_rebuild_the_value(case: tuple[str, list[str]]) -> None:
     """Every value is started and finished once, and what the events tell is what stands in the value."""
     text, fragments = case
@@ -203,7 +200,6 @@ def is_prefix(part: Any, whole: Any) -> bool:
 
 
 @given(DOCUMENTS)
-@settings(max_examples=200, deadline=None)
 def test_every_prefix_is_a_prefix(text: str) -> None:
     """After each character the value is a prefix of the next one and of the whole, and not complete early."""
     whole = strict(text)[1]
@@ -219,7 +215,6 @@ def test_every_prefix_is_a_prefix(text: str) -> None:
 
 
 @given(cut(mutated(DOCUMENTS)))
-@settings(max_examples=500, deadline=None)
 def test_accepts_exactly_what_strict_json_accepts(case: tuple[str, list[str]]) -> None:
     """A document with a fault is refused if and only if `json` refuses it, with a position inside of it."""
     text, fragments = case
@@ -241,7 +236,6 @@ def test_accepts_exactly_what_strict_json_accepts(case: tuple[str, list[str]]) -
         )
     )
 )
-@settings(max_examples=300, deadline=None)
 def test_nothing_escapes(fragments: list[str]) -> None:
     """Whatever is fed, nothing is raised and the value is JSON at every step."""
     reader = ArgumentsReader()
@@ -253,7 +247,6 @@ def test_nothing_escapes(fragments: list[str]) -> None:
 
 
 @given(DOCUMENTS | mutated(DOCUMENTS))
-@settings(max_examples=60, deadline=None)
 def test_goes_on_from_its_state_at_every_position(text: str) -> None:
     """A reader that goes through `json` before each character, untaken events too, ends as the whole does."""
     whole = read(text, events=True)
@@ -269,7 +262,6 @@ def test_goes_on_from_its_state_at_every_position(text: str) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), VALUES), max_size=5))
-@settings(max_examples=100, deadline=None)
 def test_of_duplicate_keys_the_last_wins(members: list[tuple[str, Any]]) -> None:
     """An object with the same key again and again is read as `json` reads it, order of keys included."""
     text = "{" + ",".join(f"{json.dumps(key)}:{json.dumps(value)}" for key, value in members) + "}"

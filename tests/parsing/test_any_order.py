@@ -478,5 +478,5 @@ class Machine(RuleBasedStateMachine):
 
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(
-    max_examples=5000 if THOROUGH else 200, stateful_step_count=50 if THOROUGH else 40
+    max_examples=5000 if THOROUGH else 100, stateful_step_count=50 if THOROUGH else 40
 )

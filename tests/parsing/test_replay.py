@@ -62,7 +62,7 @@ from runs import FIXTURES, THOROUGH, Run, check_laws, count_calls, drain, play, 
 
 C = AnomalyCode
 JSON = dict[str, Any]
-few = settings(max_examples=5000 if THOROUGH else 25)
+few = settings(max_examples=5000 if THOROUGH else 15)
 """For properties of which one example takes many runs."""
 
 # ------------------------------------------------------------------------------------------------ running
@@ -189,6 +189,7 @@ def is_open(stream: Stream, cut: int) -> bool:
 # --------------------------------------------------------------------------------- nothing twice, none lost
 
 
+@few
 @given(streams(), st.data())
 def test_by_number(stream: Stream, data: st.DataObject) -> None:
     """A numbered stream cut at any byte and taken up at any event before that is as if it were unbroken."""
