@@ -239,6 +239,19 @@ def test_many_connections(stream: Stream, data: st.DataObject) -> None:
     assert run.parser.bytes_fed == sum(cuts) + len(body)
 
 
+@pytest.mark.parametrize("second", [1, 2])
+def test_what_is_only_counted_counts_over_all_connections(second: int) -> None:
+    """A status that the second connection did not come to is no news when the third one sends it again."""
+    begun = {"status": "in_progress", "output": []}
+    frames = [
+        sse({"type": "response.created", "response": {"id": "r", "model": "m", **begun}}),
+        sse({"type": "response.in_progress", "response": {"id": "r", "model": "m", **begun}}),
+        sse({"type": "response.completed", "response": {"id": "r", "status": "completed", "output": []}}),
+    ]
+    run = connected([[b"".join(frames[:2])], [b"".join(frames[:second])], [b"".join(frames)]], "responses")
+    check_same(run, play(b"".join(frames)))
+
+
 @st.composite
 def cut_otherwise(draw: st.DrawFn, stream: Stream) -> Stream:
     """A stream whose text deltas are cut in other places: two in a row made one, or one made two."""

@@ -860,6 +860,7 @@ class Reader:
             self._set_active_dialect(successor)
         else:
             data, usage = self.fold.data, self.fold.usage
+            replay.keep_counts()
             self.fold.replace_with(successor.fold)
             self.fold.data, self.fold.usage = data, usage  # as the events had it that were handed out
             self._select_dialect(successor.name).setstate(successor.getstate())

@@ -226,6 +226,12 @@ class Replay:
         """The dialect that reads on: the replica, once it holds all that was handed out; else the old one."""
         return self._replica if self._mode is ReplayMode.BY_CONTENT and self._content_caught_up else self.live
 
+    def keep_counts(self) -> None:
+        """What is only counted, and did not come again here, counts for the next connection as well."""
+        counts = self._replica.fold.replay_counts
+        for key, left in self._outstanding_counts.items():
+            counts[key] = counts.get(key, 0) + left
+
     @property
     def has_waiting(self) -> bool:
         """Whether there is news that has not been handed out, because not all that is old had come."""
