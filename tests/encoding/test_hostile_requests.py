@@ -144,5 +144,5 @@ def test_deep_arguments() -> None:
     for _ in range(100_000):  # beyond what any CPython writes
         deep = [deep]
     used = {"type": "tool_use", "id": "toolu_1", "name": "w", "input": {"x": deep}}
-    with pytest.raises(UsageError, match="nested too deeply|no JSON value"):
+    with pytest.raises(UsageError, match=r"nested too deeply|no JSON value"):
         convert_request({"messages": [{"role": "assistant", "content": [used]}]}, "anthropic", "chat")
