@@ -95,7 +95,10 @@ def test_1_the_same_wire_says_the_same(stream: Stream) -> None:
             want = {**got, **{key: value for key, value in want.items() if value is not None}}
             got["usage"] = want["usage"] = None
         assert got == want
-        assert [item.type for item in again.response.output] == [item.type for item in parser.response.output]
+        kinds = [[item.type for item in told.output] for told in (again.response, parser.response)]
+        if stream.dialect == "chat":  # half a character may keep back the text that an item begins with
+            kinds = [sorted(some) for some in kinds]
+        assert kinds[0] == kinds[1]
         if stream.document is not None and stream.dialect != "anthropic":
             assert (again.response.usage is None) is (parser.response.usage is None)
     else:
