@@ -42,6 +42,9 @@ def says_error(value: Any) -> bool:
     return value is True or not is_success(value)
 
 
+ERROR_NAMES = frozenset({"__type", "errors", "fault", "status"})
+
+
 def error_in(payload: Mapping[str, Any]) -> Any:
     """What a payload holds that tells of an error beside a piece of the answer; None where nothing does.
 
@@ -87,15 +90,22 @@ def is_error_payload(payload: Mapping[str, Any]) -> bool:
     kind, of = payload.get("type"), payload.get("object")
     if isinstance(kind, str) and kind.startswith("response."):
         return kind == "response.error"
-    if kind == "error" or of == "error" or exception_in(payload) is not None:
+    if kind == "error" or of == "error":
+        return True
+    # Nearly no payload of an answer has any of these members, so one look spares many.
+    odd = len(payload) == 1 or not ERROR_NAMES.isdisjoint(payload)
+    if odd and exception_in(payload) is not None:
         return True
     if of == "response":
         return False
-    status = payload.get("status")
-    if type(status) is int and status >= 400 and ("title" in payload or "detail" in payload):
-        return True  # RFC 9457
-    if says_error(payload.get("fault")) or (says_error(payload.get("errors")) and not payload.get("data")):
-        return kind is None  # Apigee, Cloudflare, GraphQL
+    if odd:
+        status = payload.get("status")
+        if type(status) is int and status >= 400 and ("title" in payload or "detail" in payload):
+            return True  # RFC 9457
+        if says_error(payload.get("fault")) or (
+            says_error(payload.get("errors")) and not payload.get("data")
+        ):
+            return kind is None  # Apigee, Cloudflare, GraphQL
     if error_in(payload) is not None or payload.get("error_message") or payload.get("error_type"):
         return True
     if kind is not None or payload.get("choices") or (of and "choices" not in payload):

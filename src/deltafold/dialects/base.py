@@ -17,7 +17,14 @@ from deltafold.model.json_values import copied
 from deltafold.model.response import Outcome, Usage
 from deltafold.wire.json_text import Paths, ReportAnomaly
 
-__all__ = ["Dialect", "ErrorTerminatedDialect", "Translator", "error_field_of", "usage_from"]
+__all__ = [
+    "Dialect",
+    "ErrorTerminatedDialect",
+    "Translator",
+    "error_field_of",
+    "may_hold_error",
+    "usage_from",
+]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -231,6 +238,11 @@ class ErrorTerminatedDialect(Dialect):
     @abstractmethod
     def _end(self, outcome: Outcome) -> None:
         """Ends all that is open, and the response."""
+
+
+def may_hold_error(payload: JSON) -> bool:
+    """Whether a payload has a member that `error_in()` looks at: nearly none has."""
+    return any(name == "error" or name == "base_resp" or name[:1] == "x" for name in payload)
 
 
 def error_field_of(payload: JSON, error: ResponseError) -> JSON:

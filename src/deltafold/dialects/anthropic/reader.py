@@ -31,7 +31,7 @@ from deltafold.dialects.anthropic.table import (
     usage_from,
     value_of,
 )
-from deltafold.dialects.base import ErrorTerminatedDialect, error_field_of
+from deltafold.dialects.base import ErrorTerminatedDialect, error_field_of, may_hold_error
 from deltafold.dialects.claims import dialect_of, is_strange
 from deltafold.machine.build import NO_ARGUMENTS
 from deltafold.machine.fold import Emitted, Fold, PendingFinish
@@ -804,7 +804,9 @@ class AnthropicDialect(ErrorTerminatedDialect):
 def says_failure(payload: JSON) -> bool:
     """Whether an error stands beside a piece of the answer, or in the message that it is of."""
     message = payload.get("message")
-    return error_in(payload) is not None or (isinstance(message, dict) and error_in(message) is not None)
+    if may_hold_error(payload) and error_in(payload) is not None:
+        return True
+    return isinstance(message, dict) and may_hold_error(message) and error_in(message) is not None
 
 
 def index_of(block: Block) -> int:

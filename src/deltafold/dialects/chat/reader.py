@@ -283,8 +283,8 @@ class ChatDialect(ErrorTerminatedDialect):
     def _chunk(self, payload: JSON, name: str) -> None:
         failed = is_error_payload(payload) or (name == "error" and "choices" not in payload)
         error = error_in(payload) if failed else None
-        known = payload.keys() & KNOWN_CHUNK and not is_strange(payload)
-        if not failed and not known and payload.get("object") != CHUNK:
+        named = failed or payload.get("object") == CHUNK
+        if not named and (not payload.keys() & KNOWN_CHUNK or is_strange(payload)):
             kind = payload.get("type")
             self.out.append(e.UnknownEvent(kind if isinstance(kind, str) else name, payload))
             return
