@@ -105,7 +105,7 @@ OWN_TESTS = {
 }
 """Tests that are tried first where a fresh interpreter is needed."""
 KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"
-SNAPSHOT_FIELDS = 6 << 30
+MEMORY = 6 << 30
 LONG = 60
 """Seconds that tests may take for one mutant, if all of them are to run in a fresh interpreter."""
 PYTEST = [
@@ -355,7 +355,7 @@ class Runner:
             null = os.open(os.devnull, os.O_RDWR)
             for number in (0, 1, 2):
                 os.dup2(null, number)
-            resource.setrlimit(resource.RLIMIT_AS, (SNAPSHOT_FIELDS, SNAPSHOT_FIELDS))
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             signal.signal(signal.SIGPROF, signal.SIG_DFL)
             self.swap(mutant)
             status = 0
