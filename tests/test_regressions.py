@@ -22,6 +22,7 @@ from runs import (
     Run,
     added,
     arguments,
+    call,
     check_laws,
     completed,
     count_calls,
@@ -530,3 +531,13 @@ def test_a_fragment_that_came_before_its_end_by_number_is_no_new_text() -> None:
     found = run(*numbered)
     assert found.response.output_text == "09"
     assert found.codes[1:] == [C.SEQUENCE_NOT_RISING, C.DELTA_AFTER_DONE]
+
+
+def test_empty_arguments_that_came_twice_are_empty() -> None:
+    """A fragment `{}` sent twice is no fuller than the `{}` of the end."""
+    made = call("{}", id="fc_0")
+    begun = [created(), added(0, call("", id="fc_0", status="in_progress"))]
+    twice = [arguments(0, "{}", item_id="fc_0")] * 2
+    found = run(*begun, *twice, done(0, made), completed(made))
+    assert found.output()[0]["arguments"] == "{}"
+    assert C.VALUE_CONTRADICTED in found.codes

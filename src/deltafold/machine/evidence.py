@@ -89,8 +89,10 @@ def keeps(kind: e.ValueKind, value: StreamedValue | None, so_far: str, sent: str
     if not sent:
         return True
     if kind == "arguments":
-        empties = sent.strip() in EMPTY_ARGUMENTS and so_far.strip() not in BLANK_ARGUMENTS
-        return empties and not sent.startswith(so_far)
+        empty = sent.strip()
+        if empty not in EMPTY_ARGUMENTS or so_far.strip() in BLANK_ARGUMENTS or sent.startswith(so_far):
+            return False
+        return bool(so_far.replace(empty, "").strip())  # the same, more than once, is no fuller
     went_on = value is not None and value.is_complete and value.ended_size == len(sent) < len(so_far)
     return went_on and so_far.startswith(sent)
 
