@@ -29,7 +29,7 @@ from deltafold.registry import DIALECTS
 from measure import Figure, interleaved, patience
 from peers import MODEL, PROMPT, quiet, transport
 from scenarios import OTHERS, SCENARIOS, Scenario, Stream, Told
-from tables import markdown
+from tables import markdown, put
 
 PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
 NAMES = (
@@ -188,15 +188,6 @@ def table(rows: Sequence[Row], *, bridges: bool) -> str:
     columns = [*DIALECTS, *(["litellm"] if bridges else [])]
     head += ["litellm"] if bridges else []
     return markdown(head, [[row.scenario, *(row.cells.get(name, "-") for name in columns)] for row in rows])
-
-
-def put(page: Path, mark: str, text: str) -> None:
-    """Puts a text into its place in a page. Raises `SystemExit` where there is none."""
-    before, start, rest = page.read_text(encoding="utf-8").partition(f"<!-- measured: {mark} -->\n")
-    _, end, after = rest.partition(f"<!-- end: {mark} -->")
-    if not start or not end:
-        raise SystemExit(f"{page.name} has no place for {mark}")
-    page.write_text(f"{before}{start}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def main(given: Sequence[str] | None = None) -> str:

@@ -1,13 +1,18 @@
 """How many machine instructions an event costs: the same on a busy machine as on an idle one.
 
     python benchmarks/instructions.py [--scale 0.2] [--only NAME ...] [--save FILE] [--compare FILE]
+    python benchmarks/instructions.py --gate | --record | --readme
 
 valgrind counts them. One interpreter starts under it, and forks for each count: what was counted before a
 fork is in the parent and in all its children, so that the difference between a child that reads a stream once
 and one that reads it three times is two readings, and nothing else.
 
 `--save` keeps the counts. `--compare` shows what has changed since, and exits with 1 where deltafold takes
-more than 1 % more. Counts of one Python build compare with each other, not with those of another.
+more than 2 % more. Counts of one Python build compare with each other, not with those of another.
+
+`--gate` compares with `instructions.json`, which `--record` writes: the counts of short streams, long ones
+and calls of all dialects, and of the import. Where valgrind is missing, or the counts are those of another
+build, it says so, and passes. `--readme` puts the counts into docs/speed.md, with the memory of open streams.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ import argparse
 import gc
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -25,18 +31,42 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from clients import OWN, Client
-from scenarios import OTHERS, SCENARIOS, Scenario
-from tables import markdown
+from deltafold import COMPILED, ResponseParser
+from measure import Held, held_by_streams
+from scenarios import (
+    OTHERS,
+    SCENARIOS,
+    Scenario,
+    Stream,
+    anthropic_text,
+    chat_text,
+    gemini_text,
+    text,
+)
+from tables import markdown, put
 
 Counts: TypeAlias = dict[str, dict[str, float]]
 """Instructions of an event, by scenario and client."""
 
-TOLERANCE = 0.01
+PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
+BASELINE = Path(__file__).parent / "instructions.json"
+TOLERANCE = 0.02
 LEAST, MOST = 1, 3
 """Readings of a stream in the two children."""
+GATED = ("10k", "8 calls", "reasoning", "29 events")
+"""Parts of the names of those scenarios whose counts are recorded."""
+GATED_SCALE = 0.2
+DELTAS = 2_000
+OPEN: tuple[tuple[Callable[[int], Stream], int], ...] = (
+    (text, 6),
+    (chat_text, 4),
+    (anthropic_text, 5),
+    (gemini_text, 3),
+)
+"""Streams of text, and how many of their blocks are the beginning."""
 
 
 def count(names: Sequence[str], scale: float, script: Path = Path(__file__)) -> Counts:
@@ -46,23 +76,44 @@ def count(names: Sequence[str], scale: float, script: Path = Path(__file__)) -> 
 
     Raises `FileNotFoundError` where there is no valgrind, and `RuntimeError` where it fails.
     """
-    valgrind = shutil.which("valgrind")
-    if valgrind is None:
-        raise FileNotFoundError("valgrind")
     with tempfile.TemporaryDirectory() as folder:
-        command = [valgrind, "-q", "--tool=cachegrind", "--cache-sim=no"]
-        command += [f"--cachegrind-out-file={folder}/%p", sys.executable, str(script)]
-        command += ["--scale", str(scale), "--fork", "--only", *names]
-        environment = os.environ | {"PYTHONHASHSEED": "0"}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"counting failed: {done.stderr[-2000:]}")
+        said = cachegrind([str(script), "--scale", str(scale), "--fork", "--only", *names], folder)
         counts: Counts = {}
-        for line in done.stdout.splitlines():
+        for line in said.splitlines():
             name, client, events, few, many = json.loads(line)
             more = total(Path(folder, str(many))) - total(Path(folder, str(few)))
             counts.setdefault(name, {})[client] = more / (MOST - LEAST) / events
         return counts
+
+
+def count_import() -> int:
+    """Instructions that `import deltafold` takes, beyond those of the bare interpreter.
+
+    Raises as `count()` does.
+    """
+    subprocess.run([sys.executable, "-c", "import deltafold"], check=True)  # writes compiled files, if any
+    counts = []
+    for code in ("import deltafold", "pass"):
+        with tempfile.TemporaryDirectory() as folder:
+            cachegrind(["-c", code], folder)
+            (path,) = Path(folder).iterdir()
+            counts.append(total(path))
+    return counts[0] - counts[1]
+
+
+def cachegrind(arguments: Sequence[str], folder: str) -> str:
+    """Runs Python under valgrind, which leaves a file for each process. Gives what it printed."""
+    valgrind = shutil.which("valgrind")
+    if valgrind is None:
+        raise FileNotFoundError("valgrind")
+    command = [valgrind, "-q", "--tool=cachegrind", "--cache-sim=no", f"--cachegrind-out-file={folder}/%p"]
+    environment = os.environ | {"PYTHONHASHSEED": "0"}
+    done = subprocess.run(
+        [*command, sys.executable, *arguments], env=environment, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise RuntimeError(f"counting failed: {done.stderr[-2000:]}")
+    return done.stdout
 
 
 def total(path: Path) -> int:
@@ -144,6 +195,107 @@ def report(names: Sequence[str], scale: float) -> str:
         return "Instructions: left out, valgrind is not installed.\n"
 
 
+# -------------------------------------------------------------------------------------------- open streams
+
+
+def feeding(dialect: str) -> Callable[[], Callable[[bytes], object]]:
+    """Makes parsers, each as the function that feeds it and takes its events."""
+
+    def make() -> Callable[[bytes], object]:
+        parser = ResponseParser(dialect)
+
+        def feed(block: bytes) -> None:
+            parser.feed(block)
+            for _ in parser.events():
+                pass
+
+        return feed
+
+    return make
+
+
+def open_streams(deltas: int = DELTAS) -> dict[str, Held]:
+    """What an open stream holds, by dialect."""
+    found = {}
+    for write, begun in OPEN:
+        stream = write(deltas + begun)
+        found[stream.dialect] = held_by_streams(
+            feeding(stream.dialect), stream.blocks[: deltas + begun], begun
+        )
+    return found
+
+
+def memory_table(found: Mapping[str, Held]) -> str:
+    """Bytes of open streams."""
+    rows = [
+        [dialect, f"{held.idle:,.0f}", f"{held.begun:,.0f}", f"{held.delta:.1f}"]
+        for dialect, held in found.items()
+    ]
+    return markdown(["bytes of an open stream", "idle", "begun", "per delta"], rows)
+
+
+# ------------------------------------------------------------------------------------------------ the gate
+
+
+def build() -> dict[str, Any]:
+    """What counts hang on, beside the code."""
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "compiled": COMPILED,
+        "scale": GATED_SCALE,
+    }
+
+
+def gated() -> list[str]:
+    """The names of the scenarios whose counts are recorded."""
+    return [one.name for one in SCENARIOS + OTHERS if any(part in one.name for part in GATED)]
+
+
+def record(path: Path = BASELINE) -> None:
+    """Writes the baseline."""
+    counts = count(gated(), GATED_SCALE)
+    last = OWN[-1].name
+    own = {name: {last: round(found[last])} for name, found in counts.items()}
+    content = {**build(), "import": count_import(), "counts": own}
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def gate(path: Path = BASELINE) -> int:
+    """1 where something takes more than was recorded, else 0; and says what was found."""
+    if shutil.which("valgrind") is None:
+        print("left out: valgrind is not installed")
+        return 0
+    known = json.loads(path.read_text(encoding="utf-8"))
+    here = build()
+    if here != {name: known[name] for name in here}:
+        print(f"left out: the recorded counts are those of { ({name: known[name] for name in here}) }")
+        return 0
+    last = OWN[-1].name
+    counts = count(list(known["counts"]), GATED_SCALE)
+    rises = {**changes(counts, known["counts"]), "import": count_import() / known["import"] - 1}
+    for name, rise in rises.items():
+        print(f"{rise:+7.1%}  {name}")
+    if any(rise < -TOLERANCE for rise in rises.values()):
+        print("some take less than was recorded: record that (--record)")
+    worse = [name for name, rise in rises.items() if rise > TOLERANCE]
+    print(
+        f"{last}: " + (f"more than {TOLERANCE:.0%} up: {', '.join(worse)}" if worse else "nothing is worse")
+    )
+    return int(bool(worse))
+
+
+def page() -> str:
+    """All figures, as the docs have them."""
+    counts = table(count(gated(), GATED_SCALE))
+    held = memory_table(open_streams())
+    kind = "compiled" if COMPILED else "pure Python"
+    how = f"`import deltafold`: {count_import() / 1e6:.0f} million instructions beyond the bare interpreter."
+    python = f"{platform.python_implementation()} {platform.python_version()}, {platform.machine()}, {kind};"
+    python += f" long streams are {GATED_SCALE:g} times as long as their names say."
+    return f"{counts}\n{held}\n{how}\n\n{python}\n"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -155,11 +307,26 @@ def main() -> int:
     )
     parser.add_argument("--save", type=Path, metavar="FILE")
     parser.add_argument("--compare", type=Path, metavar="FILE")
+    parser.add_argument("--gate", action="store_true", help="compare with what is recorded")
+    parser.add_argument("--record", action="store_true", help="record what --gate compares with")
+    parser.add_argument("--memory", action="store_true", help="what open streams hold")
+    parser.add_argument("--readme", action="store_true", help="put all figures into docs/speed.md")
     parser.add_argument("--fork", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     names = [name for name in names if any(part in name for part in options.only)]
     if options.fork:
         fork_and_read(names, options.scale)
+        return 0
+    if options.gate:
+        return gate()
+    if options.record:
+        record()
+        return 0
+    if options.memory:
+        print(memory_table(open_streams()))
+        return 0
+    if options.readme:
+        put(PAGE, "instructions", page())
         return 0
     counts = count(names, options.scale)
     before = json.loads(options.compare.read_text()) if options.compare else None

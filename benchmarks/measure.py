@@ -14,13 +14,15 @@ import signal
 import statistics
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 LEAST = 0.02
 """Seconds that one measurement takes at least: short work is done several times within it."""
+STREAMS = 100
+"""Open streams, of which one cannot be told from the noise."""
 SHORT = 0.2
 """Seconds of a run that is long enough to take no notice of what ran before."""
 
@@ -163,6 +165,49 @@ def peak_memory(run: Callable[[], object]) -> int:
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+@attrs.frozen
+class Held:
+    """What open streams hold, in bytes."""
+
+    idle: float
+    """A parser that was fed nothing."""
+    begun: float
+    """One that has read a stream's beginning."""
+    delta: float
+    """How much more each delta is, from there on."""
+
+
+def held_by_streams(
+    make: Callable[[], Callable[[bytes], object]], blocks: Sequence[bytes], begun: int
+) -> Held:
+    """What a reader holds that `make` gives, and that takes blocks, of which so many are the beginning.
+
+    What one reader leaves in caches is there before anything is counted.
+    """
+    first = make()
+    for block in blocks:
+        first(block)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        readers = [make() for _ in range(STREAMS)]
+        gc.collect()
+        idle = tracemalloc.get_traced_memory()[0]
+        for reader in readers:
+            for block in blocks[:begun]:
+                reader(block)
+        gc.collect()
+        start = tracemalloc.get_traced_memory()[0]
+        for block in blocks[begun:]:
+            readers[0](block)
+        gc.collect()
+        end = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    return Held((idle - before) / STREAMS, (start - before) / STREAMS, (end - start) / len(blocks[begun:]))
 
 
 def kept_memory(run: Callable[[], list[Any]]) -> float:

@@ -50,7 +50,7 @@ from measure import (
 )
 from peers import PEERS, quiet
 from scenarios import HOSTILE, OTHERS, SCENARIOS, Scenario, Stream, image, network, text
-from tables import markdown
+from tables import markdown, put
 
 README = Path(__file__).parents[1] / "docs" / "speed.md"
 CHART = Path(__file__).parent / "speed.svg"
@@ -240,7 +240,8 @@ def memory(clients: Sequence[Client], factor: float) -> str:
         rows.append(row)
     head = ["", f"peak, {size(len(long.body))} of text", f"peak, event of {size(len(large.body))}"]
     head += [f"bytes per kept event, {len(several.blocks):,} of text"]
-    return "Memory, the chunks themselves not counted.\n\n" + markdown(head, rows)
+    held = instructions.memory_table(instructions.open_streams(max(round(2_000 * factor), 8)))
+    return f"Memory, the chunks themselves not counted.\n\n{markdown(head, rows)}\n{held}"
 
 
 # ---------------------------------------------------------------------------------- import and construction
@@ -317,12 +318,7 @@ def spread(rows: Sequence[Row]) -> str:
 
 def write_readme(results: Results, path: Path) -> None:
     """Puts the table into its place in a page. Raises `SystemExit` where there is none."""
-    before, mark, rest = path.read_text(encoding="utf-8").partition("<!-- measured: speed -->\n")
-    _, end, after = rest.partition("<!-- end: speed -->")
-    if not mark or not end:
-        raise SystemExit(f"{path.name} has no place for the table")
-    notes = "; ".join(results.notes)
-    path.write_text(f"{before}{mark}\n{results.table()}\n{notes}.\n\n{end}{after}", encoding="utf-8")
+    put(path, "speed", f"{results.table()}\n{'; '.join(results.notes)}.\n")
 
 
 def show(results: Results, wanted: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -16,3 +17,12 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     lines.insert(1, f"| {' | '.join(rule)} |")
     return "\n".join(lines) + "\n"
+
+
+def put(page: Path, mark: str, text: str) -> None:
+    """Puts a text into its place in a page. Raises `SystemExit` where there is none."""
+    before, start, rest = page.read_text(encoding="utf-8").partition(f"<!-- measured: {mark} -->\n")
+    _, end, after = rest.partition(f"<!-- end: {mark} -->")
+    if not start or not end:
+        raise SystemExit(f"{page.name} has no place for {mark}")
+    page.write_text(f"{before}{start}\n{text}\n{end}{after}", encoding="utf-8")

@@ -17,7 +17,9 @@ import instructions
 import measure
 import run
 import scenarios
+import tables
 from deltafold import ResponseParser
+from deltafold.registry import DIALECTS
 from runs import count_calls, play
 from scenarios import HOSTILE, OTHERS, SCENARIOS, Scenario, Stream, Told
 
@@ -180,6 +182,53 @@ def test_a_rise_in_instructions_shows() -> None:
     assert "1.05" in instructions.table(now)
 
 
+def test_the_gate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """More instructions than were recorded fail; fewer, another build, or no valgrind pass, and are said."""
+    path = tmp_path / "instructions.json"
+    events, imported = 100.0, 1_000
+    monkeypatch.setattr(instructions.shutil, "which", lambda name: name)
+    monkeypatch.setattr(
+        instructions, "count", lambda names, scale: {name: {"deltafold": events} for name in names}
+    )
+    monkeypatch.setattr(instructions, "count_import", lambda: imported)
+    instructions.record(path)
+    assert instructions.gate(path) == 0
+    events = 102.5
+    assert instructions.gate(path) == 1
+    assert "more than 2% up: text, 10k deltas" in capsys.readouterr().out
+    events, imported = 90.0, 1_030
+    assert instructions.gate(path) == 1
+    printed = capsys.readouterr().out
+    assert "up: import" in printed
+    assert "record that" in printed
+    known = json.loads(path.read_text())
+    path.write_text(json.dumps({**known, "python": "2.7"}))
+    assert instructions.gate(path) == 0
+    assert "2.7" in capsys.readouterr().out
+    monkeypatch.setattr(instructions.shutil, "which", lambda name: None)
+    assert instructions.gate(path) == 0
+    assert "not installed" in capsys.readouterr().out
+
+
+def test_the_recorded_counts_are_of_what_there_is() -> None:
+    """Each scenario that is to have a count has one."""
+    known = json.loads(instructions.BASELINE.read_text())
+    assert list(known["counts"]) == instructions.gated()
+    assert known["import"] > 0
+
+
+def test_an_open_stream_holds_little_more_than_its_text() -> None:
+    """A delta of four characters adds at most 20 bytes, in every dialect."""
+    found = instructions.open_streams(1_000)
+    assert set(found) == set(DIALECTS)
+    for held in found.values():
+        assert held.idle < held.begun
+        assert 4 < held.delta <= 20
+    assert all(dialect in instructions.memory_table(found) for dialect in found)
+
+
 # --------------------------------------------------------------------------------------------------- the run
 
 
@@ -333,9 +382,9 @@ def test_the_table_of_gateways(tmp_path: Path) -> None:
     assert text.splitlines()[0].count("to ") == len(gateway.DIALECTS)
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- measured: gateway -->\nold\n<!-- end: gateway -->\nafter\n")
-    gateway.put(page, "gateway", text)
+    tables.put(page, "gateway", text)
     assert page.read_text() == f"before\n<!-- measured: gateway -->\n\n{text}\n<!-- end: gateway -->\nafter\n"
     with pytest.raises(SystemExit, match="no place"):
-        gateway.put(page, "other", text)
-    for mark in ("gateway", "gateway-instructions"):
+        tables.put(page, "other", text)
+    for mark in ("gateway", "gateway-instructions", "instructions"):
         assert gateway.PAGE.read_text().count(f"<!-- measured: {mark} -->") == 1

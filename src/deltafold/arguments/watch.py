@@ -14,27 +14,33 @@ __all__ = ["ArgumentsWatch", "PartialArguments"]
 class PartialArguments:
     """Arguments in JSON: how far they have been read."""
 
-    __slots__ = ("_joins", "_pieces", "_reader", "_size", "value")
+    __slots__ = ("_before", "_joins", "_packed", "_reader", "_size", "value")
 
     def __init__(self, value: StreamedValue) -> None:
         self.value = value
         self._reader = ArgumentsReader()
         self._joins = value.join_count
-        self._pieces = 0
+        # Fragments that are joined stay as they are; so many had been then, with so many characters.
+        self._packed = 0
+        self._before = 0
         self._size = 0
 
     def read(self) -> Any:
         """Reads what has come since, and gives the best present value."""
         value = self.value
-        if value.join_count == self._joins:
-            new = value.fragments[self._pieces :]
-        else:
-            new = [value.text[self._size :]]
-        for text in new:
-            self._reader.feed(text)
-            self._size += len(text)
-        self._joins = value.join_count
-        self._pieces = len(value.fragments)
+        if value.join_count != self._joins:
+            self._joins = value.join_count
+            self._packed = self._before = 0
+        at = self._before
+        for text in value.fragments[self._packed :]:
+            known = self._size - at
+            at += len(text)
+            if known < len(text):
+                self._reader.feed(text[known:] if known else text)
+                self._size = at
+        for text in value.fragments[self._packed : value.packed_count]:
+            self._before += len(text)
+        self._packed = value.packed_count
         return self._reader.value()
 
 

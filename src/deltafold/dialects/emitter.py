@@ -295,7 +295,7 @@ class Emitter:
                 kind: e.ValueKind = known.kind if known is not None else kind_at(found, key)
                 known = found.values[key] = StreamedValue(kind, [text])
             else:
-                known.fragments.append(text)
+                known.add(text)
             known.is_complete = known.is_complete or (index, key) in self.whole
         return found
 

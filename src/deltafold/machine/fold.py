@@ -271,7 +271,7 @@ class Fold:
         value = item.values.get(key)
         if value is None:
             value = item.values[key] = StreamedValue(kind, [])
-        value.fragments.append(text)
+        value.add(text)
         self.size += len(text)
 
     def _delta(self, event: Any) -> None:
@@ -329,10 +329,10 @@ class Fold:
         if handler is not None:
             handler(self, event)
 
-    def fragments(self, event: e.TextDelta | e.ReasoningDelta | e.ArgumentsDelta) -> list[str]:
+    def value(self, event: e.TextDelta | e.ReasoningDelta | e.ArgumentsDelta) -> StreamedValue:
         """Where the text of a delta went that was handed out."""
         item = self.items[event.output_index]
-        return item.values[key_of_delta(event, item)].fragments
+        return item.values[key_of_delta(event, item)]
 
     # --------------------------------------------------------------------------------------- response
 

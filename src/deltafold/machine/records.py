@@ -57,10 +57,14 @@ def empty(value: Any) -> bool:
     return value is None or value == "" or value == [] or value == {}
 
 
+MOST_LOOSE: Final = 32
+"""So many fragments are held as they came: a string takes 49 bytes more than its characters."""
+
+
 class StreamedValue:
     """One streamed string."""
 
-    SNAPSHOT_FIELDS: Final = ("kind", "fragments", "is_complete", "ended_size", "join_count")
+    SNAPSHOT_FIELDS: Final = ("kind", "fragments", "is_complete", "ended_size", "join_count", "packed_count")
     __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, kind: e.ValueKind, fragments: list[str], whole: bool = False) -> None:
@@ -71,12 +75,26 @@ class StreamedValue:
         self.ended_size = self.size() if whole else 0
         """How many characters it had then: some servers go on after that."""
         self.join_count = 0
-        """How often the fragments were joined into one."""
+        """How often all fragments were joined into one."""
+        self.packed_count = 0
+        """How many of the fragments, the first ones, are several that were joined."""
 
     @property
     def text(self) -> str:
         self.join_count += len(self.fragments) > 1
-        return joined(self.fragments)
+        text = joined(self.fragments)
+        self.packed_count = len(self.fragments)
+        return text
+
+    def add(self, text: str) -> None:
+        """One more fragment. Where there are many they are joined, each once: an open value takes little more
+        than its text."""
+        fragments = self.fragments
+        fragments.append(text)
+        first = self.packed_count
+        if len(fragments) - first >= MOST_LOOSE:
+            fragments[first:] = ["".join(fragments[first:])]
+            self.packed_count = first + 1
 
     def size(self) -> int:
         """Characters, without joining them."""

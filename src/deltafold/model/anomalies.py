@@ -104,7 +104,7 @@ class AnomalyCode(StrEnum):
     LIFT_REFUSED = "lift_refused"
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class AnomalyRule(Shown):
     """One row of the table of anomalies."""
 
@@ -342,7 +342,7 @@ ANOMALIES: dict[AnomalyCode, AnomalyRule] = {
 }
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class Anomaly(Shown):
     """Something out of order, and where it was met. What was done about it is in `ANOMALIES[code]`."""
 

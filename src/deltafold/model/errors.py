@@ -107,7 +107,7 @@ class ErrorKind(StrEnum):
     UNKNOWN = "unknown"
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class ResponseError(Shown):
     """A failure that the provider reported."""
 

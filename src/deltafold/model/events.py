@@ -106,7 +106,7 @@ class EventBase(Shown):
 # ------------------------------------------------------------------------------------------ the response
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class ResponseStarted(EventBase):
     """The response has begun. Comes once, before everything that belongs to the response."""
 
@@ -118,7 +118,7 @@ class ResponseStarted(EventBase):
     """The wire that told it. None where no parser made the event."""
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class StatusChanged(EventBase):
     """The server told how far the response is, or more about it."""
 
@@ -128,7 +128,7 @@ class StatusChanged(EventBase):
     """The response as it was sent, without its output. Not to be changed."""
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class ChoiceUpdated(EventBase):
     """Chat Completions told of a choice what is not its text: why it finished, content filters…"""
 
@@ -143,14 +143,14 @@ class ChoiceUpdated(EventBase):
     """The id of the call that came as `function_call`; told at the end."""
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class UsageReported(EventBase):
     """Tokens used. A later report takes the place of an earlier one; they are never to be added."""
 
     usage: Usage
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class RateLimitsReported(EventBase):
     """The caller's rate limits, as the server told them inside the stream."""
 
@@ -159,14 +159,14 @@ class RateLimitsReported(EventBase):
     payload: dict[str, Any] = payload_field()
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class ErrorReported(EventBase):
     """The provider reported a failure. `ResponseFinished` with the outcome `failed` follows."""
 
     error: ResponseError
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class ResponseFinished(EventBase):
     """The end. Comes once, last."""
 
@@ -177,7 +177,7 @@ class ResponseFinished(EventBase):
 # --------------------------------------------------------------------------------------- items and parts
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class ItemStarted(EventBase):
     """An item has begun. Comes before everything that belongs to the item."""
 
@@ -188,7 +188,7 @@ class ItemStarted(EventBase):
     `function_call`…"""
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class ItemUpdated(EventBase):
     """More is known of an item that had begun: its name, an id."""
 
@@ -196,7 +196,7 @@ class ItemUpdated(EventBase):
     item: Item
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class ItemProgress(EventBase):
     """A hosted tool told how far it is."""
 
@@ -205,7 +205,7 @@ class ItemProgress(EventBase):
     """The last word of the wire's type: `searching`, `interpreting`, `completed`…"""
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class ItemFinished(EventBase):
     """An item is whole."""
 
@@ -213,7 +213,7 @@ class ItemFinished(EventBase):
     item: Item
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class PartStarted(EventBase):
     """A part of an item's content or summary has begun."""
 
@@ -224,7 +224,7 @@ class PartStarted(EventBase):
     part: Part
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class PartFinished(EventBase):
     """A part of an item's content or summary is whole."""
 
@@ -252,7 +252,7 @@ class TextDelta:
         return event_form(self)
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class RefusalDelta(EventBase):
     """A fragment of a refusal."""
 
@@ -287,7 +287,7 @@ class ArgumentsDelta:
         return event_form(self)
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class LiftedDelta(EventBase):
     """A fragment of a string inside a call's arguments that was declared to be text or reasoning."""
 
@@ -298,7 +298,7 @@ class LiftedDelta(EventBase):
     text: str = text_field()
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class CodeDelta(EventBase):
     """A fragment of the code that the code interpreter is to run."""
 
@@ -306,7 +306,7 @@ class CodeDelta(EventBase):
     text: str = text_field()
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class DiffDelta(EventBase):
     """A fragment of a patch."""
 
@@ -314,7 +314,7 @@ class DiffDelta(EventBase):
     text: str = text_field()
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class CommandDelta(EventBase):
     """A fragment of a shell command."""
 
@@ -323,7 +323,7 @@ class CommandDelta(EventBase):
     text: str = text_field()
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class CommandOutputDelta(EventBase):
     """A fragment of what a shell command wrote."""
 
@@ -333,7 +333,7 @@ class CommandOutputDelta(EventBase):
     text: str = text_field()
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class OutputDelta(EventBase):
     """A fragment of a hosted tool's output."""
 
@@ -341,7 +341,7 @@ class OutputDelta(EventBase):
     text: str = text_field()
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class ValueReplaced(EventBase):
     """A value sent whole contradicts what was handed out: it is `text`, and later deltas go on from there."""
 
@@ -354,7 +354,7 @@ class ValueReplaced(EventBase):
     """Which part or command, where `kind` has such."""
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class ValueFinished(EventBase):
     """The server told a value whole; the deltas handed out, joined, are just that."""
 
@@ -367,7 +367,7 @@ class ValueFinished(EventBase):
     """Which part or command, where `kind` has such."""
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class AnnotationAdded(EventBase):
     """A citation or file path that belongs to a text part."""
 
@@ -377,7 +377,7 @@ class AnnotationAdded(EventBase):
     annotation: dict[str, Any] = payload_field()
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class PartialImage(EventBase):
     """A preview of an image that is being made. It is not kept in the response."""
 
@@ -389,14 +389,14 @@ class PartialImage(EventBase):
     """What else was told of it: its format, size, quality, background."""
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class AudioDelta(EventBase):
     """A fragment of spoken output, in base64."""
 
     data: str = text_field()
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class TranscriptDelta(EventBase):
     """A fragment of the words of spoken output."""
 
@@ -424,7 +424,7 @@ class ArgumentsDraft:
 # ---------------------------------------------------------------------------------------- everything else
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class Heartbeat(EventBase):
     """A sign of life that says nothing: a comment, a keepalive or ping, an event without data."""
 
@@ -433,7 +433,7 @@ class Heartbeat(EventBase):
     text: str = attrs.field(default="", repr=shorten)
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class Notice(EventBase):
     """An event that is known, and changes nothing in the response: metadata, timing, steering."""
 
@@ -441,7 +441,7 @@ class Notice(EventBase):
     payload: dict[str, Any] = payload_field()
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class UnknownEvent(EventBase):
     """Something that this library does not know, or could not read, as it came."""
 

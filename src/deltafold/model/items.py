@@ -60,7 +60,7 @@ class WireObject(Shown):
         return dict(copied(self.data))
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class OutputText(WireObject):
     """A part of a message: text."""
 
@@ -73,7 +73,7 @@ class OutputText(WireObject):
     type: str = attrs.field(default="output_text", kw_only=True)
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class Refusal(WireObject):
     """A part of a message: why the model will not answer."""
 
@@ -82,7 +82,7 @@ class Refusal(WireObject):
     type: str = attrs.field(default="refusal", kw_only=True)
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class ReasoningText(WireObject):
     """A part of the content of a reasoning item: raw reasoning."""
 
@@ -91,7 +91,7 @@ class ReasoningText(WireObject):
     type: str = attrs.field(default="reasoning_text", kw_only=True)
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class SummaryText(WireObject):
     """A part of the summary of a reasoning item."""
 
@@ -100,7 +100,7 @@ class SummaryText(WireObject):
     type: str = attrs.field(default="summary_text", kw_only=True)
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class OtherPart(WireObject):
     """A part of a type that this library does not know."""
 
@@ -111,7 +111,7 @@ class OtherPart(WireObject):
 Part: TypeAlias = OutputText | Refusal | ReasoningText | SummaryText | OtherPart
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class Message(WireObject):
     """Text or a refusal, addressed to the user."""
 
@@ -127,7 +127,7 @@ class Message(WireObject):
     type: str = attrs.field(default="message", kw_only=True)
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class Reasoning(WireObject):
     """What the model thought, as far as the server shows it."""
 
@@ -150,7 +150,7 @@ class Reasoning(WireObject):
         )
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class FunctionCall(WireObject):
     """A call of a function that the caller is asked to run."""
 
@@ -170,7 +170,7 @@ class FunctionCall(WireObject):
     type: str = attrs.field(default="function_call", kw_only=True)
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class CustomToolCall(WireObject):
     """A call of a custom tool, whose input is free text."""
 
@@ -189,7 +189,7 @@ class CustomToolCall(WireObject):
     type: str = attrs.field(default="custom_tool_call", kw_only=True)
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class OtherItem(WireObject):
     """An item of any other type: hosted tools and their results, compaction, and what is yet unknown."""
 

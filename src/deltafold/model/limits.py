@@ -33,7 +33,7 @@ def _limit(default: int) -> Any:
     return attrs.field(default=default, validator=_check_limit)
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class Limits(Shown):
     """Upper bounds for one parser. All but `anomalies` raise `LimitExceeded` when passed.
 

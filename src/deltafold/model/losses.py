@@ -48,7 +48,7 @@ class LossCode(StrEnum):
     CALL_NOT_WHOLE = "call_not_whole"
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class LossRule(Shown):
     """What a loss means, and what is written in its place."""
 
@@ -143,7 +143,7 @@ LOSSES: dict[LossCode, LossRule] = {
 }
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class Loss(Shown):
     """Something that the API written to cannot say. What was done about it is in `LOSSES[code]`."""
 

@@ -12,7 +12,7 @@ from deltafold.model.attrs_repr import Shown
 __all__ = ["Credits", "MeteredLimit", "RateLimit", "RateLimits", "RateWindow"]
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class RateLimit(Shown):
     """What is left of one resource that is counted per minute, hour or day."""
 
@@ -26,7 +26,7 @@ class RateLimit(Shown):
     """When it is whole again, in seconds since the epoch, where the server tells the time itself."""
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class RateWindow(Shown):
     """How much of a plan's allowance has been used in one window of time."""
 
@@ -40,7 +40,7 @@ class RateWindow(Shown):
     """When the window begins again, in seconds since the epoch."""
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class MeteredLimit(Shown):
     """One metered limit of a plan: a short window and a long one."""
 
@@ -54,7 +54,7 @@ class MeteredLimit(Shown):
     """The long window; a week, at this writing."""
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class Credits(Shown):
     """What can be spent once the plan's allowance is used up."""
 
@@ -66,7 +66,7 @@ class Credits(Shown):
     """How many there are, in the server's own words (`"9.99"`, `"$5.00"`)."""
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class RateLimits(Shown):
     """Everything that one response or event told about rate limits. What was not told is None."""
 

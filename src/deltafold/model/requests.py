@@ -32,7 +32,7 @@ JSON: TypeAlias = dict[str, Any]
 # ------------------------------------------------------------------------------ what callers give and get
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class ToolResult(Shown):
     """What came of a call."""
 
@@ -45,7 +45,7 @@ class ToolResult(Shown):
     """Whether the tool failed."""
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class Approval(Shown):
     """Whether a call may be run."""
 
@@ -56,7 +56,7 @@ class Approval(Shown):
     """Why, in words for the model."""
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class Turn(Shown):
     """What the next request appends to its conversation."""
 
@@ -65,7 +65,7 @@ class Turn(Shown):
     losses: tuple[Loss, ...] = ()
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class Converted(Shown):
     """A request in the words of another API."""
 
@@ -73,7 +73,7 @@ class Converted(Shown):
     losses: tuple[Loss, ...] = ()
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class ChatGPTRequest(Shown):
     """A request to the ChatGPT backend. To be sent with POST."""
 

@@ -52,7 +52,7 @@ class Outcome(StrEnum):
     """The transport ended before the server told an end."""
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class Usage(Shown):
     """Tokens. None means that the server did not tell, which is not 0."""
 
@@ -120,7 +120,7 @@ def counted_usage(usage: Usage) -> dict[str, Any]:
 FINISH_REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class Choice(Shown):
     """What Chat Completions told of a choice beside its items."""
 
@@ -135,7 +135,7 @@ class Choice(Shown):
     """The id of the call that came as `function_call`."""
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class LiftedText(Shown):
     """A string that was lifted out of the arguments of a call."""
 
@@ -146,7 +146,7 @@ class LiftedText(Shown):
     text: str = attrs.field(repr=shorten)
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class EstimatedUsage(Shown):
     """Tokens as the caller's own counter counts them. Never mixed with what a server reports."""
 
@@ -156,7 +156,7 @@ class EstimatedUsage(Shown):
     """Part of the output."""
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class Response(Shown):
     """The response folded from the events handed out so far."""
 

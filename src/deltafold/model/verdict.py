@@ -53,7 +53,7 @@ HARMLESS_TYPES = frozenset(
 CONTENT = frozenset({"audioTranscription", "fileData", "inlineData"})
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, eq=False)
 class Verdict(Shown):
     """What is known of a response that bears on a retry.
 

@@ -19,6 +19,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from deltafold.machine.fold import Emitted, Fold, item_of
+from deltafold.machine.records import StreamedValue
 from deltafold.model import events as e
 from deltafold.wire.blocks import BlockScanner
 
@@ -90,7 +91,6 @@ class Template:
 
     __slots__ = (
         "after_first",
-        "append",
         "draft",
         "has_sequence_number",
         "index",
@@ -107,6 +107,7 @@ class Template:
         "remaining",
         "special_first_chars",
         "start",
+        "value",
     )
 
     def __init__(
@@ -114,7 +115,7 @@ class Template:
         start: str,
         rest: list[tuple[str, str]],
         event: FastEvent,
-        append: Callable[[str], None],
+        value: StreamedValue,
         special: Special | None,
         names: list[str],
         payload: dict[str, Any],
@@ -149,7 +150,8 @@ class Template:
             self.part = event.content_index
         elif isinstance(event, e.ReasoningDelta):
             self.part, self.reasoning = event.part_index, event.kind
-        self.append = append
+        self.value = value
+        """Where the text goes."""
         opens, is_special = NEVER if special is None else special
         self.special_first_chars = opens
         self.is_special = is_special
@@ -337,7 +339,7 @@ class FastPath:
             decoder.event_count += 1
             fold.size = size
             self._unused = 0
-            template.append(text)
+            template.value.add(text)
             return template.event(text)
         return None
 
@@ -359,7 +361,7 @@ class FastPath:
             self.invalidate(None)
         else:
             path, special = found
-            self.add_template(block, payload, path, event, self._fold.fragments(event), special)
+            self.add_template(block, payload, path, event, self._fold.value(event), special)
 
     def invalidate_for_pending(self) -> None:
         """Drops the templates of every item that a pending event is about, and all of them if an item begins.
@@ -387,7 +389,7 @@ class FastPath:
         payload: dict[str, Any],
         path: Path,
         event: FastEvent,
-        fragments: list[str],
+        value: StreamedValue,
         special: Special | None,
     ) -> None:
         """A block went the long way and came out as one plain delta, whose text stands at a path in it."""
@@ -399,7 +401,7 @@ class FastPath:
             return
         start, rest, names = found
         escaped = path[-1] in self.dialect.escaped_texts
-        new = Template(start, rest, event, fragments.append, special, names, payload, escaped)
+        new = Template(start, rest, event, value, special, names, payload, escaped)
         if sum([len(opening.templates) for opening in self.groups]) >= MOST_TEMPLATES:
             self.groups.clear()
         for opening in self.groups:

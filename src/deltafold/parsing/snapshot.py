@@ -28,7 +28,7 @@ from deltafold.wire.json_text import NotJSON
 
 __all__ = ["from_json", "learn", "to_json", "unwrap", "wrap"]
 
-VERSION = 5
+VERSION = 6
 MARK = "$"
 CONTAINERS: dict[str, type] = {"tuple": tuple, "set": set, "frozenset": frozenset, "deque": deque}
 CLASSES: dict[str, type] = {
