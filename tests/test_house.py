@@ -42,7 +42,7 @@ dialects: anthropic.table anthropic.reader anthropic.writer anthropic.document a
 dialects: gemini.table gemini.partial_arguments gemini.reader gemini.writer gemini.document gemini.request
 parsing: reporter fast_path replay snapshot reader loop parser
 encoding: encoder response_writer requests turns
-bridges: openai anthropic google
+bridges: sdk openai anthropic google
 __init__
 testing: payloads anthropic gemini builder damage __init__ strategies
 inspector: capture looks compression http_text log_lines archives inputs

@@ -138,10 +138,10 @@ PASSING = {
     Emitter: {"fold", "lifts", "out", "report", *OF_PAYLOAD},
     Dialect: {"think_tags"},
     ErrorTerminatedDialect: set(),
-    ItemIdentity: {"new_records"},
+    ItemIdentity: set(),
     ValueReader: {"listed"},
     ItemReader: set(),
-    ResponsesDialect: {"new_records"},
+    ResponsesDialect: set(),
 }
 """What is the parser's, of no use after the present payload, or made anew where it is not there."""
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from deltafold.bridges.sdk import dumped, payloads
 from deltafold.encoding.encoder import StreamEncoder, encode_response
-from deltafold.model.errors import UsageError
 from deltafold.model.events import Event
 from deltafold.model.response import Response
 
@@ -32,13 +32,9 @@ def message_events(
     from anthropic._models import construct_type
     from anthropic.types import RawMessageStreamEvent
 
-    encoder = StreamEncoder("anthropic") if encoder is None else encoder
-    if encoder.dialect != "anthropic":
-        raise UsageError(f"an encoder of the dialect 'anthropic' is expected, not {encoder.dialect!r}")
-    for event in events:
-        for payload in encoder.payloads(event):
-            made: Any = construct_type(value=payload, type_=RawMessageStreamEvent)
-            yield made
+    for payload in payloads(events, "anthropic", encoder):
+        made: Any = construct_type(value=payload, type_=RawMessageStreamEvent)
+        yield made
 
 
 def message(response: Response) -> Message:
@@ -53,8 +49,4 @@ def payload_of(event: Any) -> dict[str, Any]:
 
     Raises `UsageError` where it is no object of the SDK.
     """
-    dump = getattr(event, "model_dump", None)
-    if dump is None:
-        raise UsageError(f"an event of the SDK is expected, not {type(event).__name__}")
-    payload: dict[str, Any] = dump(mode="json", by_alias=True, exclude_unset=True, warnings=False)
-    return payload
+    return dumped(event, "an event", exclude_unset=True)

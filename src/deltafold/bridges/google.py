@@ -9,9 +9,9 @@ import enum
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, get_args
 
+from deltafold.bridges.sdk import dumped, payloads
 from deltafold.dialects.conversion import json_object, json_text
 from deltafold.encoding.encoder import StreamEncoder, encode_response
-from deltafold.model.errors import UsageError
 from deltafold.model.events import Event
 from deltafold.model.response import Response
 
@@ -31,12 +31,8 @@ def content_chunks(
     `encoder` is a `StreamEncoder("gemini")` of the caller's, whose `losses` say what could not be sent;
     without one it is made here.
     """
-    encoder = StreamEncoder("gemini") if encoder is None else encoder
-    if encoder.dialect != "gemini":
-        raise UsageError(f"an encoder of the dialect 'gemini' is expected, not {encoder.dialect!r}")
-    for event in events:
-        for payload in encoder.payloads(event):
-            yield content_of(payload)
+    for payload in payloads(events, "gemini", encoder):
+        yield content_of(payload)
 
 
 def content_response(response: Response) -> GenerateContentResponse:
@@ -94,10 +90,7 @@ def payload_of(chunk: Any) -> dict[str, Any]:
 
     Raises `UsageError` where it is no object of the SDK.
     """
-    dump = getattr(chunk, "model_dump", None)
-    if dump is None:
-        raise UsageError(f"a chunk of the SDK is expected, not {type(chunk).__name__}")
-    payload: dict[str, Any] = dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
+    payload = dumped(chunk, "a chunk", exclude_none=True)
     sent = payload.pop("sdkHttpResponse", None) or {}
     error = json_object(sent.get("body") or "") if not payload else None
     return error if error and "error" in error else payload

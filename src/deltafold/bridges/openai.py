@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from deltafold.bridges.sdk import dumped, payloads
 from deltafold.encoding.encoder import StreamEncoder, encode_response
-from deltafold.model.errors import UsageError
 from deltafold.model.events import Event
 from deltafold.model.response import Response
 
@@ -67,19 +67,4 @@ def payload_of(event: Any) -> dict[str, Any]:
 
     Raises `UsageError` where it is no object of the SDK.
     """
-    dump = getattr(event, "model_dump", None)
-    if dump is None:
-        raise UsageError(f"an event of the SDK is expected, not {type(event).__name__}")
-    payload: dict[str, Any] = dump(mode="json", by_alias=True, exclude_unset=True, warnings=False)
-    return payload
-
-
-def payloads(
-    events: Iterable[Event], dialect: str, encoder: StreamEncoder | None
-) -> Iterator[dict[str, Any]]:
-    """The payloads that events are in a dialect."""
-    encoder = StreamEncoder(dialect) if encoder is None else encoder
-    if encoder.dialect != dialect:
-        raise UsageError(f"an encoder of the dialect {dialect!r} is expected, not {encoder.dialect!r}")
-    for event in events:
-        yield from encoder.payloads(event)
+    return dumped(event, "an event", exclude_unset=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
+from deltafold.diagnosis.error_payloads import error_in
 from deltafold.dialects.emitter import Emitter
 from deltafold.machine.fold import Emitted, Fold
 from deltafold.machine.lifecycle import FAILED
@@ -21,8 +22,8 @@ __all__ = [
     "Dialect",
     "ErrorTerminatedDialect",
     "Translator",
+    "error_beside",
     "error_field_of",
-    "may_hold_error",
     "usage_from",
 ]
 
@@ -240,9 +241,11 @@ class ErrorTerminatedDialect(Dialect):
         """Ends all that is open, and the response."""
 
 
-def may_hold_error(payload: JSON) -> bool:
-    """Whether a payload has a member that `error_in()` looks at: nearly none has."""
-    return any(name == "error" or name == "base_resp" or name[:1] == "x" for name in payload)
+def error_beside(payload: JSON) -> Any:
+    """`error_in()` of a payload, asked only where it has a member that may tell of one: nearly none has."""
+    if any(name == "error" or name == "base_resp" or name[:1] == "x" for name in payload):
+        return error_in(payload)
+    return None
 
 
 def error_field_of(payload: JSON, error: ResponseError) -> JSON:

@@ -98,7 +98,6 @@ class BlockScanner:
         "_at_start",
         "_block",
         "_check_line_above",
-        "_closed",
         "_data",
         "_end",
         "_event_limit",
@@ -125,6 +124,7 @@ class BlockScanner:
         "event_name",
         "event_offset",
         "has_unjoined_line",
+        "is_closed",
         "join_at",
         "last_event_id",
         "longest_block",
@@ -154,7 +154,7 @@ class BlockScanner:
     def _begin(self) -> None:
         """A connection begins: nothing of it has been read."""
         self._fault: StickyFault | None = None
-        self._closed = False
+        self.is_closed = False
         # Bytes as they were fed. They are joined once a line end is among them, and never before: joining
         # at each chunk would cost the square of a long line. The first `_pieces` were joined already.
         self.chunks: list[bytes] = []
@@ -217,7 +217,7 @@ class BlockScanner:
 
     def close(self) -> None:
         """The stream has ended. An unfinished event is discarded; `pending` still shows it."""
-        self._closed = True
+        self.is_closed = True
 
     def reconnect(self) -> None:
         """What is fed from now on comes over another connection; what the old one left unread is dropped.
@@ -610,7 +610,7 @@ class BlockScanner:
         """All that the decoder is, as JSON values."""
         data = self._data
         return {
-            "closed": self._closed,
+            "closed": self.is_closed,
             "at_start": self._at_start,
             "skip_line_feed": self._skip_line_feed and self.position == self.end,
             "offset": self._start + self.position,
@@ -633,7 +633,7 @@ class BlockScanner:
 
     def setstate(self, state: dict[str, Any]) -> None:
         """Makes a new decoder go on where another one stood."""
-        self._closed = state["closed"]
+        self.is_closed = state["closed"]
         self._at_start = state["at_start"]
         self._skip_line_feed = state["skip_line_feed"]
         self._strip_pending = self._at_start or self._skip_line_feed

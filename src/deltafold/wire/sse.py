@@ -40,7 +40,6 @@ class SSEDecoder:
 
     def __init__(self, *, limits: Limits | None = None, last_event_id: str = "") -> None:
         self._scanner = BlockScanner(limits=limits, last_event_id=last_event_id)
-        self._is_closed = False
 
     @property
     def last_event_id(self) -> str:
@@ -75,13 +74,12 @@ class SSEDecoder:
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Stores bytes as the transport gave them. Raises `TypeError`, or `UsageError` after `close()`."""
         chunk = data if type(data) is bytes else as_bytes(data)
-        if self._is_closed:
+        if self._scanner.is_closed:
             raise UsageError("feed() after close()")
         self._scanner.push(chunk)
 
     def close(self) -> None:
         """The stream has ended. An unfinished event is discarded; `pending` still shows it."""
-        self._is_closed = True
         self._scanner.close()
 
     def reconnect(self) -> None:
@@ -89,7 +87,6 @@ class SSEDecoder:
 
         The last event ID and the reconnection time stay, all else begins anew. Also after `close()`.
         """
-        self._is_closed = False
         self._scanner.reconnect()
 
     def next_frame(self) -> Frame | None:
@@ -127,7 +124,6 @@ class SSEDecoder:
     def setstate(self, state: dict[str, Any]) -> None:
         """Makes a new decoder go on where another one stood, whose `getstate()` this is."""
         self._scanner.setstate(state)
-        self._is_closed = state["closed"]
 
 
 EVENT: Final = Signal.EVENT

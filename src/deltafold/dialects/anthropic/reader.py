@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
-from deltafold.diagnosis.error_payloads import error_from_payload, error_in, is_error_payload
+from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
 from deltafold.dialects.anthropic.table import (
     COUNTS,
     DELTAS,
@@ -31,7 +31,7 @@ from deltafold.dialects.anthropic.table import (
     usage_from,
     value_of,
 )
-from deltafold.dialects.base import ErrorTerminatedDialect, error_field_of, may_hold_error
+from deltafold.dialects.base import ErrorTerminatedDialect, error_beside, error_field_of
 from deltafold.dialects.claims import dialect_of, is_strange
 from deltafold.machine.build import NO_ARGUMENTS
 from deltafold.machine.fold import Emitted, Fold, PendingFinish
@@ -237,8 +237,8 @@ class AnthropicDialect(ErrorTerminatedDialect):
         """An error "ends the stream at any place": nothing that follows it changes anything."""
         message = payload.get("message")
         inside = None
-        if kind != "error" and isinstance(message, dict) and error_in(payload) is None:
-            inside = error_in(message)
+        if kind != "error" and isinstance(message, dict) and error_beside(payload) is None:
+            inside = error_beside(message)
         error = error_from_payload(payload, inside)
         self.failing = error_field_of(payload, error)
         self.out.append(e.ErrorReported(error))
@@ -311,7 +311,7 @@ class AnthropicDialect(ErrorTerminatedDialect):
         self.announced = True
         self._begin_message(payload)
         self._content(payload)
-        if error_in(payload) is None:
+        if error_beside(payload) is None:
             self._stop_of_message()
 
     def _need_message(self) -> None:
@@ -804,9 +804,9 @@ class AnthropicDialect(ErrorTerminatedDialect):
 def says_failure(payload: JSON) -> bool:
     """Whether an error stands beside a piece of the answer, or in the message that it is of."""
     message = payload.get("message")
-    if may_hold_error(payload) and error_in(payload) is not None:
-        return True
-    return isinstance(message, dict) and may_hold_error(message) and error_in(message) is not None
+    return error_beside(payload) is not None or (
+        isinstance(message, dict) and error_beside(message) is not None
+    )
 
 
 def index_of(block: Block) -> int:

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
-from deltafold.diagnosis.error_payloads import error_from_payload, error_in, is_error_payload
-from deltafold.dialects.base import ErrorTerminatedDialect, error_field_of, may_hold_error
+from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
+from deltafold.dialects.base import ErrorTerminatedDialect, error_beside, error_field_of
 from deltafold.dialects.claims import dialect_of
 from deltafold.dialects.gemini.partial_arguments import Container, PartialArguments, Path, compact, steps_of
 from deltafold.dialects.gemini.table import (
@@ -313,16 +313,14 @@ class GeminiDialect(ErrorTerminatedDialect):
                         index = 0 if 0 not in seen else position
                     seen.add(index)
                     self._candidate(sent, index)
-                    if failed is None and may_hold_error(sent) and error_in(sent) is not None:
+                    if failed is None and error_beside(sent) is not None:
                         failed = sent
                 else:
                     self._invalid("candidate", sent)
         elif candidates is not None:
             self._invalid("candidates", candidates)
         self._usage(inner.get("usageMetadata"))
-        if (may_hold_error(inner) and error_in(inner) is not None) or (
-            candidates is None and is_error_payload(inner)
-        ):
+        if error_beside(inner) is not None or (candidates is None and is_error_payload(inner)):
             failed = inner
         if failed is not None:
             self._error(failed)

@@ -12,21 +12,13 @@ from typing import Any, ClassVar, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.dialects.base import Dialect
-from deltafold.dialects.responses.table import (
-    CALLS,
-    COMPARED_FIELDS,
-    KNOWN_TYPES,
-)
+from deltafold.dialects.responses.table import CALLS, COMPARED_FIELDS, KNOWN_TYPES
 from deltafold.machine.fold import Fold
-from deltafold.machine.lifecycle import (
-    ITEM_OPEN,
-)
+from deltafold.machine.lifecycle import ITEM_OPEN
 from deltafold.machine.records import ItemRecord
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.json_values import string
-from deltafold.wire.json_text import (
-    ReportAnomaly,
-)
+from deltafold.wire.json_text import ReportAnomaly
 
 __all__ = ["ItemIdentity", "ids_of", "tool_of"]
 
@@ -44,7 +36,7 @@ class ItemIdentity(Dialect):
         "top",
         "latest_by_type",
     )
-    __slots__ = ("new_records", *SNAPSHOT_FIELDS[len(Dialect.SNAPSHOT_FIELDS) :])
+    __slots__ = SNAPSHOT_FIELDS[len(Dialect.SNAPSHOT_FIELDS) :]
 
     def __init__(
         self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
@@ -59,16 +51,11 @@ class ItemIdentity(Dialect):
         """The greatest of them."""
         self.latest_by_type: dict[str, list[int]] = {}
         """For each type that was looked for what `_latest()` knows of its items."""
-        self.new_records: dict[int, ItemRecord] = {}
-        """The records of items that begin with the present payload."""
 
     def _wire_and_own_index(self, payload: JSON) -> tuple[int | None, int | None]:
         """The wire's index of an item, and ours where there is an item."""
         place = self.index(payload, "output_index")
         return place, None if place is None else self.index_by_wire_index.get(place)
-
-    def _record(self, index: int) -> ItemRecord:
-        return self.fold.items[index] if index in self.fold.items else self.new_records[index]
 
     def _index_of_id(self, sent: JSON) -> int | None:
         """Whose id or call id this is."""
@@ -122,7 +109,7 @@ class ItemIdentity(Dialect):
 
     def _can_hold(self, index: int, wanted: str, *, by_name: bool) -> bool:
         """Whether an item can hold what an event brings. `by_name`: nothing but the index says otherwise."""
-        record = self._record(index)
+        record = self.record(index)
         if record.type in ("", wanted):
             return True
         if wanted == "message":
@@ -132,7 +119,7 @@ class ItemIdentity(Dialect):
         return record.type not in KNOWN_TYPES or (record.type in CALLS and wanted in CALLS)
 
     def _check_item_id(self, index: int, ids: JSON, name: str = "item_id") -> None:
-        sent, known = ids.get(name), self._record(index).data.get("id")
+        sent, known = ids.get(name), self.record(index).data.get("id")
         if (
             isinstance(sent, str)
             and isinstance(known, str)

@@ -6,9 +6,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.dialects.responses.identity import ItemIdentity, tool_of
-from deltafold.dialects.responses.table import (
-    LIFTABLE,
-)
+from deltafold.dialects.responses.table import LIFTABLE
 from deltafold.machine.evidence import (
     close_item,
     reconcile_as_streamed,
@@ -16,19 +14,14 @@ from deltafold.machine.evidence import (
     reconcile_no_arguments,
 )
 from deltafold.machine.fold import Fold
-from deltafold.machine.lifecycle import (
-    ITEM_DONE,
-    ITEM_OPEN,
-)
+from deltafold.machine.lifecycle import ITEM_DONE, ITEM_OPEN
 from deltafold.machine.records import ItemRecord, empty, merge_fields
 from deltafold.machine.values import GROUPS, ITEM_VALUES, ValuePath
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import LimitExceeded
 from deltafold.model.json_values import copied, string, weight
-from deltafold.wire.json_text import (
-    ReportAnomaly,
-)
+from deltafold.wire.json_text import ReportAnomaly
 
 __all__ = ["ItemReader"]
 
@@ -103,7 +96,7 @@ class ItemReader(ItemIdentity):
             blank[field] = ""
         bare = {**sent, **blank} if blank else sent
         record.merge(bare)
-        self.new_records[index] = record
+        self.begun[index] = record
         self.out.append(e.ItemStarted(index, self.fold.item(record, bare, whole=False)))
         if not blank and not whole:
             self.fold.announced_records[index] = record
@@ -173,7 +166,7 @@ class ItemReader(ItemIdentity):
             found = self._latest(wanted)
             if found is not None:
                 self.report_once(code, found, f"a fragment of item {found} has output_index {place}")
-                return self._record(found)
+                return self.record(found)
         self.report_once(AnomalyCode.ITEM_NOT_ANNOUNCED, place, f"a {wanted} was not announced")
         sent: JSON = {"type": wanted}
         if isinstance(payload.get("item_id"), str):
@@ -188,11 +181,11 @@ class ItemReader(ItemIdentity):
                 sent["call_id"] = payload["call_id"]
         index = self._begin(place, sent)
         self.implicit_items.add(index)
-        return self._record(index)
+        return self.record(index)
 
     def _set_missing_type(self, index: int, wanted: str) -> ItemRecord:
         """An item that was announced without a type gets that of what comes for it."""
-        record = self._record(index)
+        record = self.record(index)
         if record.type == "":
             data = self._with_type(record, wanted)
             self.out.append(e.ItemUpdated(index, self.fold.item(record, data, whole=False)))

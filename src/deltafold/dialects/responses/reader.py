@@ -44,11 +44,7 @@ from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, ResponseError
 from deltafold.model.json_values import string
 from deltafold.model.response import Outcome
-from deltafold.wire.json_text import (
-    Paths,
-    ReportAnomaly,
-    replace_lone_surrogates,
-)
+from deltafold.wire.json_text import Paths, ReportAnomaly, replace_lone_surrogates
 
 __all__ = ["ResponsesDialect"]
 
@@ -88,9 +84,7 @@ class ResponsesDialect(ValueReader):
 
     def translate(self, payload: JSON, name: str) -> list[Emitted]:
         """The events of one payload. `name` is the SSE event name, "" where there is none."""
-        self.out = []
-        if self.new_records:
-            self.new_records = {}
+        self.begin_payload()
         kind = name if name and payload.get("type") == name else self._type(payload, name)
         last = self.last_sequence_number
         number = payload.get("sequence_number")
@@ -139,7 +133,7 @@ class ResponsesDialect(ValueReader):
 
     def handle_done(self) -> list[Emitted]:
         """`[DONE]` came."""
-        self._clear()
+        self.begin_payload()
         if self.ending is not None:
             self._finish()
         elif not self.ended:
@@ -155,7 +149,7 @@ class ResponsesDialect(ValueReader):
 
     def end(self, outcome: Outcome) -> list[Emitted]:
         """The transport ended, or the caller gave up. Nothing where the end had been sent."""
-        self._clear()
+        self.begin_payload()
         if self.ending is not None:
             self._finish()
         elif not self.ended:
@@ -166,7 +160,7 @@ class ResponsesDialect(ValueReader):
 
     def reject_body(self, error: ResponseError) -> list[Emitted]:
         """The stream is none of this dialect."""
-        self._clear()
+        self.begin_payload()
         if self.ending is not None:
             self._finish()
         elif not self.ended:
@@ -176,7 +170,7 @@ class ResponsesDialect(ValueReader):
 
     def translate_body(self, payload: JSON) -> list[Emitted]:
         """A whole body that is one JSON object."""
-        self._clear()
+        self.begin_payload()
         kind = self._type(payload, "")
         self.reported.add((AnomalyCode.TYPE_MISSING, None))
         self._handle(payload, kind)
@@ -228,10 +222,6 @@ class ResponsesDialect(ValueReader):
         if kind in LIFE_CYCLE or (not kind and payload.get("object") == "response"):
             return True
         return False if (kind in HANDLERS or kind in PROGRESS) and kind not in CONNECTION_EVENTS else None
-
-    def _clear(self) -> None:
-        self.out = []
-        self.new_records = {}
 
     def _type(self, payload: JSON, name: str) -> str:
         kind = payload.get("type")

@@ -8,13 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
-from deltafold.machine.lifecycle import (
-    CANCELLED,
-    COMPLETED,
-    FAILED,
-    INCOMPLETE,
-    TRUNCATED,
-)
+from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE, TRUNCATED
 from deltafold.machine.values import ValuePath
 from deltafold.model import events as e
 from deltafold.model.response import Outcome

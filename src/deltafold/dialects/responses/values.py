@@ -19,26 +19,14 @@ from deltafold.dialects.responses.table import (
     item_type_of_part,
     part_place,
 )
-from deltafold.machine.evidence import (
-    as_part,
-    is_refusal,
-    reconcile_part,
-    reconcile_value,
-)
+from deltafold.machine.evidence import as_part, is_refusal, reconcile_part, reconcile_value
 from deltafold.machine.fold import Fold
-from deltafold.machine.lifecycle import (
-    ITEM_DONE,
-    PART_OPEN,
-)
+from deltafold.machine.lifecycle import ITEM_DONE, PART_OPEN
 from deltafold.machine.records import ItemRecord, StreamedValue, arguments_key
 from deltafold.machine.values import GROUPS, ValuePath, delta_of, find
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
-from deltafold.wire.json_text import (
-    ReportAnomaly,
-    join_halves,
-    join_surrogates,
-)
+from deltafold.wire.json_text import ReportAnomaly, join_halves, join_surrogates
 
 __all__ = ["TRANSCRIPT", "ValueReader"]
 
