@@ -133,6 +133,14 @@ def play(
     return Run(events, parser, drain(parser, events))
 
 
+def read(
+    dialect: str, chunks: bytes | Iterable[bytes], **options: Any
+) -> tuple[list[e.Event], ResponseParser]:
+    """All events of a stream, and the parser that gave them. A fault is raised."""
+    parser = ResponseParser(dialect, **options)
+    return list(parser.read([chunks] if isinstance(chunks, bytes) else chunks)), parser
+
+
 def drain(parser: ResponseParser, events: list[e.Event]) -> WireError | None:
     """Takes what can be had. Gives the exception that stopped it, which must be a sticky one."""
     try:

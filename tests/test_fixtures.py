@@ -21,7 +21,7 @@ from deltafold.model.limits import Limits
 from deltafold.model.response import Outcome, Response
 from deltafold.parsing.parser import ResponseParser, parse
 from deltafold.wire.sse import SSEDecoder
-from fixtures import Fixture, as_object, lenient, payloads_of
+from fixtures import STRICT_ONLY, Fixture, as_object, lenient, payloads_of
 from runs import (
     JSON,
     Ledger,
@@ -54,8 +54,6 @@ FRAMING = {
     C.TYPE_ONLY_IN_EVENT_NAME,
 }
 """Codes that depend on the frame, so that the bare payloads cannot tell the same."""
-STRICT_ONLY = {C.DUPLICATE_KEY}
-"""Codes that no lenient run reports: looking for them costs time, and changes nothing in what is read."""
 FULLER_THAN_THE_END = {"content-empty-at-end"}
 """Streams without an anomaly that told more than their last response does."""
 UNDECIDED = {

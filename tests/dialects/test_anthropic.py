@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from deltafold.model.anomalies import AnomalyCode
 from deltafold.testing import StreamBuilder
 from deltafold.testing import anthropic as a
 from deltafold.testing.strategies import streams
-from runs import Run, play, resumed
+from runs import Run, play, read, resumed
 from runs import frames as framed
 from runs import run as run_any
 
@@ -39,8 +40,12 @@ TEXT = a.block(a.text(), a.said("High "), a.said("water."))
 
 def run(*payloads: Any, **options: Any) -> Run:
     """Feeds payloads of Anthropic; lists of them are taken apart."""
-    flat = [one for told in payloads for one in (told if isinstance(told, list) else [told])]
-    return run_any(*flat, dialect="anthropic", **options)
+    return run_any(*flat(payloads), dialect="anthropic", **options)
+
+
+def flat(payloads: Iterable[Any]) -> list[Any]:
+    """Payloads, those in lists among them."""
+    return [one for some in payloads for one in (some if isinstance(some, list) else [some])]
 
 
 def whole(*payloads: Any, stop: str | None = "end_turn", **options: Any) -> Run:
@@ -604,12 +609,7 @@ def test_null_never_erases_a_stop_reason() -> None:
 
 def sse(*payloads: Any, **options: Any) -> Run:
     """The same inside of frames, where the transport has an end of its own."""
-    flat = [one for told in payloads for one in (told if isinstance(told, list) else [told])]
-    parser = ResponseParser("anthropic", **options)
-    parser.feed(framed(*flat))
-    parser.close()
-    events = list(parser.events())
-    return Run(events, parser)
+    return Run(*read("anthropic", framed(*flat(payloads)), **options))
 
 
 def test_a_transport_that_ends_early() -> None:

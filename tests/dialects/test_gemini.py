@@ -31,7 +31,7 @@ from deltafold.model.errors import ErrorKind, ResponseError
 from deltafold.testing import StreamBuilder
 from deltafold.testing import gemini as g
 from deltafold.testing.strategies import streams
-from runs import Run, play, resumed
+from runs import Run, play, read, resumed
 from runs import frames as framed
 from runs import run as run_any
 
@@ -48,11 +48,7 @@ def run(*payloads: Any, **options: Any) -> Run:
 
 def run_sse(*payloads: Any, **options: Any) -> Run:
     """The same inside of frames, where the transport has an end of its own."""
-    parser = ResponseParser("gemini", **options)
-    parser.feed(framed(*payloads))
-    parser.close()
-    events = list(parser.events())
-    return Run(events, parser)
+    return Run(*read("gemini", framed(*payloads), **options))
 
 
 def calls(found: Run) -> list[tuple[str | None, str, str, bool]]:

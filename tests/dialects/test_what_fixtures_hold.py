@@ -21,10 +21,8 @@ from deltafold.model.errors import WireError
 from deltafold.model.response import Outcome
 from deltafold.parsing.parser import parse
 from deltafold.registry import DIALECTS
-from fixtures import lenient, of, payloads_of
+from fixtures import STRICT_ONLY, lenient, of, payloads_of
 
-STRICT_ONLY = {C.DUPLICATE_KEY}
-"""Codes that no lenient run reports: looking for them costs time, and changes nothing in what is read."""
 ELSEWHERE = {
     # How values are framed: tests/wire/test_framings.py.
     *(C.ARRAY_MALFORMED, C.ARRAY_NOT_CLOSED, C.FRAME_DAMAGED, C.VALUE_BEFORE_EVENTS),
@@ -196,7 +194,7 @@ def test_every_end(dialect: str) -> None:
     assert {response.finish_reason for response in ends} >= FINISHES[dialect]
 
 
-@pytest.mark.parametrize("fixture", fixtures.ALL, ids=lambda one: f"{one.dialect}-{one.name}")
+@fixtures.each
 def test_a_fixture_stays_small(fixture: fixtures.Fixture) -> None:
     """It shows one thing, and can be read."""
     assert fixture.path.stat().st_size < 60_000

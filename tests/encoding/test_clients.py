@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import deltafold as df
-from deltafold import Outcome, ResponseParser, StreamEncoder, encode_response
-from runs import FIXTURES
+from deltafold import Outcome, StreamEncoder, encode_response
+from runs import FIXTURES, read
 
 SOURCES = ("responses", "chat", "anthropic", "gemini")
 FILES = [
@@ -36,15 +36,6 @@ every_fixture = pytest.mark.parametrize(
 )
 
 
-def read(dialect: str, body: bytes) -> tuple[list[df.Event], df.Response]:
-    """All events of a body, and its response."""
-    parser = ResponseParser(dialect)
-    parser.feed(body)
-    events = list(parser.events())
-    parser.close()
-    return events + list(parser.events()), parser.response
-
-
 def transport(module: Any, body: bytes) -> Any:
     """A client of `httpx` that answers with a body, whatever is asked."""
 
@@ -66,7 +57,8 @@ def httpx() -> Any:
 
 def written(source: str, path: Path, target: str) -> tuple[bytes, df.Response, bool]:
     """A fixture on another wire, its response, and whether it came to a good end with nothing corrected."""
-    events, response = read(source, path.read_bytes())
+    events, parser = read(source, path.read_bytes())
+    response = parser.response
     encoder = StreamEncoder(target)
     body = b"".join([encoder.encode(event) for event in events])
     corrected = any(isinstance(event, df.ValueReplaced) for event in events)
@@ -191,6 +183,6 @@ def test_bodies_are_valid_for_the_types_of_the_clients(source: str, path: Path, 
         "gemini": ("google.genai.types", "GenerateContentResponse"),
     }[target]
     kind = getattr(pytest.importorskip(module), name)
-    _, response = read(source, path.read_bytes())
+    response = read(source, path.read_bytes())[1].response
     if source != target and response.outcome in (Outcome.COMPLETED, Outcome.INCOMPLETE):
         kind.model_validate(json.loads(json.dumps(encode_response(response, target))))

@@ -27,7 +27,7 @@ from deltafold import (
 )
 from deltafold.dialects.writing import ObjectScan, countable, dumps, fitting_call_id, json_object
 from deltafold.testing import strategies as drawn
-from runs import FIXTURES, THOROUGH
+from runs import FIXTURES, THOROUGH, read
 
 WIRES = ("responses", "chat", "anthropic", "gemini")
 FILES = [
@@ -55,15 +55,6 @@ FORGERIES = [
     "id: 1\nretry: 1",
     "\ufeff",
 ]
-
-
-def read(dialect: str, body: bytes, *, strict: bool = False) -> tuple[list[Event], ResponseParser]:
-    """All events of a body, and the parser that gave them."""
-    parser = ResponseParser(dialect, strict=strict)
-    parser.feed(body)
-    events = list(parser.events())
-    parser.close()
-    return events + list(parser.events()), parser
 
 
 def write(dialect: str, events: list[Event], **options: Any) -> tuple[bytes, StreamEncoder]:

@@ -19,6 +19,7 @@ from deltafold.encoding.encoder import SHAPES, events_of_item
 from deltafold.registry import DIALECTS
 from deltafold.testing import strategies as drawn
 from deltafold.testing.builder import Stream, StreamBuilder
+from runs import read
 
 GOOD = (Outcome.COMPLETED, Outcome.INCOMPLETE)
 WHOLE = st.sampled_from(DIALECTS).flatmap(drawn.streams)
@@ -27,14 +28,6 @@ CORRECTED = (df.ValueReplaced,)
 WORDS = frozenset(code for code, rule in ANOMALIES.items() if not rule.strict)
 """Anomalies that a strict parser lets pass: words that are kept as they came."""
 targets = st.sampled_from(DIALECTS)
-
-
-def read(
-    dialect: str, chunks: Iterable[bytes], *, strict: bool = False
-) -> tuple[list[Event], ResponseParser]:
-    """All events of a body, and the parser that gave them."""
-    parser = ResponseParser(dialect, strict=strict)
-    return list(parser.read(chunks)), parser
 
 
 def write(target: str, events: Iterable[Event], **options: Any) -> tuple[list[bytes], StreamEncoder]:
@@ -132,8 +125,8 @@ def test_1_what_nobody_knows_comes_through() -> None:
 @example(StreamBuilder("responses").refusal("no").call("f", "{}").incomplete("content_filter"), "gemini")
 def test_2_another_wire_says_the_same(stream: Stream, target: str) -> None:
     """Text, reasoning, refusals, calls, usage and the end go over, or a loss says what did not."""
-    response = read(stream.dialect, [stream.body])[1].response
-    events = read(stream.dialect, [stream.body])[0]
+    events, parser = read(stream.dialect, [stream.body])
+    response = parser.response
     pieces, encoder = write(target, events)
     again = read(target, pieces, strict=True)[1].response
     lost = {loss.code for loss in encoder.losses}
