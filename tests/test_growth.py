@@ -137,6 +137,23 @@ SHAPES: dict[str, dict[str, Shape]] = {
         ],
         "parts": lambda n: [said("created"), added(), *(x for i in range(n) for x in (part(i), text(0, i)))],
         "parts in one item": lambda n: [said("created"), done(content=[{}] * n)],
+        "parts without an index": lambda n: [
+            said("created"),
+            added(),
+            *({**part(i), "content_index": None} for i in range(n)),
+            *({**text(), "content_index": None} for i in range(n)),
+        ],
+        "ends without an index": lambda n: [
+            said("created"),
+            added(),
+            *(x for i in range(n) for x in (part(i), {**part(i), "type": "response.content_part.done"})),
+            *(of_item("output_text.done", text="x") for _ in range(n)),
+        ],
+        "commands": lambda n: [
+            said("created"),
+            added(0, "shell_call"),
+            *(of_item("shell_call_command.delta", command_index=i, delta="x") for i in range(n)),
+        ],
         "annotations": lambda n: [said("created"), added(), part(0), *map(annotation, range(n))],
         "annotations against a told list": lambda n: [
             said("created"),

@@ -283,7 +283,7 @@ class Emitter:
                 found.values[key] = StreamedValue(value.kind, [value.text], value.is_complete)
         for event in parts:
             fields = found.take_values(event.group, event.part_index, event.part.data, whole=False)
-            found.parts[event.group][event.part_index] = PartRecord(fields)
+            found.add_part(event.group, event.part_index, PartRecord(fields))
         for annotated in cited:
             part = found.parts["content"].get(annotated.content_index)
             if part is not None:

@@ -152,19 +152,21 @@ def reconcile_item(
             merged[group] = before[group]
         elif isinstance(entries, list) and entries:
             merged[group] = reconcile_parts(record, group, entries, report, events, whole=whole)
-    places: list[ValuePath] = [key for key in record.values if key[0] not in GROUPS]
+    paths: list[ValuePath] = [path for path in record.values if path[0] not in GROUPS]
     field = ITEM_VALUES.get(record.type)
-    if field is not None and (field,) not in places:
-        places.append((field,))
-    for place_ in places:
-        text = find(sent, place_)
-        value = record.values.get(place_)
+    if field is not None and (field,) not in paths:
+        paths.append((field,))
+    kept: list[tuple[ValuePath, str]] = []
+    for path in paths:
+        text = find(sent, path)
+        value = record.values.get(path)
         if text is not None:
-            kind: e.ValueKind = "code" if place_ == ("code",) else "arguments"
+            kind: e.ValueKind = "code" if path == ("code",) else "arguments"
             kind = kind if value is None else value.kind
-            events += reconcile_value(record.index, kind, place_, value, text, report, whole=whole)
+            events += reconcile_value(record.index, kind, path, value, text, report, whole=whole)
         if value is not None and value.text and keeps(value.kind, value, value.text, text or ""):
-            place(merged, place_, value.text)
+            kept.append((path, value.text))
+    place(merged, kept)
     return merged, events
 
 

@@ -253,7 +253,8 @@ class Fold:
             raise LimitExceeded("parts", self.limits.parts)
         index = event.part_index
         next_state(PART_TRANSITIONS, PART_ABSENT if index not in parts else parts[index].state, e.PartStarted)
-        parts[index] = PartRecord(item.take_values(event.group, index, event.part.data, whole=False))
+        fields = item.take_values(event.group, index, event.part.data, whole=False)
+        item.add_part(event.group, index, PartRecord(fields))
 
     def _part_finished(self, event: e.PartFinished) -> None:
         item = self._item(event)

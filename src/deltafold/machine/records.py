@@ -146,6 +146,7 @@ class ItemRecord:
         "_data",
         "state",
         "_parts",
+        "_top",
         "_values",
         "finished",
         "_unparsed",
@@ -161,6 +162,7 @@ class ItemRecord:
         self._data: JSON = {}
         self.state = ITEM_OPEN
         self._parts: dict[e.Group, dict[int, PartRecord]] = {"content": {}, "summary": {}}
+        self._top: dict[e.Group, int] = {"content": -1, "summary": -1}
         self._values: dict[ValuePath, StreamedValue] = {}
         self.finished: Item | None = None
         """The item as it was handed out when it was finished, unless something came since."""
@@ -196,6 +198,15 @@ class ItemRecord:
         """The indexes of the parts of a group, rising."""
         return sorted(self.parts[group])
 
+    def top(self, group: e.Group) -> int:
+        """The greatest index of a part of a group, -1 where there is none."""
+        return self._top[group] if self.parts[group] else -1
+
+    def add_part(self, group: e.Group, index: int, part: PartRecord) -> None:
+        """A part begins."""
+        self.parts[group][index] = part
+        self._top[group] = max(self._top[group], index)
+
     def part_data(
         self, group: e.Group, index: int, more: Mapping[ValuePath, str] = MappingProxyType({})
     ) -> Any:
@@ -219,9 +230,8 @@ class ItemRecord:
         for group, parts in self._parts.items():
             if parts:
                 data[group] = [self.part_data(group, index, more) for index in sorted(parts)]
-        for key, value in self._values.items():
-            if key[0] not in GROUPS:
-                place(data, key, value.text + more.get(key, ""))
+        own = [key for key in self._values if key[0] not in GROUPS]
+        place(data, [(key, self._values[key].text + more.get(key, "")) for key in own])
         return data
 
     def merge(self, data: JSON) -> None:
@@ -282,6 +292,7 @@ class ItemRecord:
                 known = before.get(index)
                 fields = self.take_values(group, index, entry, whole=whole)
                 parts[index] = PartRecord(fields, state if whole or known is None else known.state)
+            self._top[group] = indexes[-1] if indexes else -1
         field = ITEM_VALUES.get(self.type)
         text = NO_ARGUMENTS if whole and has_no_arguments(data) else sent.get(field or "")
         if field is not None and isinstance(text, str):

@@ -7,6 +7,7 @@ alone. Whatever reads, folds, shows or writes values asks here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
@@ -156,24 +157,29 @@ def indexes_of(kind: e.ValueKind, key: ValuePath) -> dict[str, int]:
     return {row.field: at} if row.field and isinstance(at, int) else {}
 
 
-def place(data: Any, key: ValuePath, text: str) -> None:
-    """Puts a value where it stands in its item, making what is missing on the way.
+def place(data: dict[str, Any], values: Iterable[tuple[ValuePath, str]]) -> None:
+    """Puts values where they stand in their item, making what is missing on the way.
 
-    Only the outermost object is changed in place; what lies inside is replaced by changed copies.
+    Only the item itself is changed in place; what lies inside is replaced by changed copies, one of each.
     """
-    for here, following in pairwise(key):
-        inner: Any = {} if isinstance(following, str) else []
-        if isinstance(here, int):
-            data += [type(inner)() for _ in range(here + 1 - len(data))]
-            known = data[here]
-        else:
-            known = data.get(here)
-        data[here] = type(inner)(known) if isinstance(known, type(inner)) else inner
-        data = data[here]
-    last = key[-1]
-    if isinstance(last, int):
-        data += [""] * (last + 1 - len(data))
-    data[last] = text
+    copies: dict[ValuePath, Any] = {}
+    for key, text in values:
+        within: Any = data
+        for depth, (here, following) in enumerate(pairwise(key), 1):
+            kind = dict if isinstance(following, str) else list
+            inner = copies.get(key[:depth])
+            if not isinstance(inner, kind):
+                if isinstance(here, int):
+                    within += [kind() for _ in range(here + 1 - len(within))]
+                known = within[here] if isinstance(here, int) else within.get(here)
+                inner = copies[key[:depth]] = within[here] = (
+                    kind(known) if isinstance(known, kind) else kind()
+                )
+            within = inner
+        last = key[-1]
+        if isinstance(last, int):
+            within += [""] * (last + 1 - len(within))
+        within[last] = text
 
 
 def find(data: Any, key: ValuePath) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import Any, ClassVar, Final, TypeAlias, cast
 
 from deltafold.arguments.lifted_calls import CallLifts
@@ -32,6 +33,8 @@ __all__ = ["TRANSCRIPT", "ValueReader"]
 
 JSON: TypeAlias = dict[str, Any]
 
+MOST_OPEN: Final = 32
+"""So many parts, the latest ones, may be the one that an event without an index is about."""
 WENT_ON: Final = -1
 TRANSCRIPT: Final[tuple[int, ValuePath]] = (-1, ("transcript",))
 """Where half a character of a transcript waits: it belongs to no item."""
@@ -68,7 +71,7 @@ class ValueReader(ItemReader):
             self.report_once(
                 AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}"
             )
-        for index in reversed(record.keys(group)):
+        for index in islice(reversed(record.parts[group]), MOST_OPEN):
             value = record.values.get((group, index, field))
             if (
                 value is not None
@@ -80,7 +83,7 @@ class ValueReader(ItemReader):
                         AnomalyCode.PART_INDEX_CHANGED, record.index, f"{name} {sent} continues part {index}"
                     )
                 return index
-        return (record.keys(group) or [0])[-1] if sent is None else sent
+        return max(record.top(group), 0) if sent is None else sent
 
     def _begin_part(self, record: ItemRecord, group: e.Group, index: int, kind: e.ValueKind) -> None:
         """A part begins that was not announced."""
@@ -100,7 +103,7 @@ class ValueReader(ItemReader):
         record = self._find_or_begin(payload, item_type_of_part(group, part))
         sent = self.index(payload, name)
         if sent is None:
-            sent = (record.keys(group) or [-1])[-1] + 1
+            sent = record.top(group) + 1
             self.report_once(
                 AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}"
             )
