@@ -39,7 +39,9 @@ dialects: chat.reader chat.writer chat.request
 dialects: responses.table responses.identity responses.items responses.values responses.reader
 dialects: responses.writer responses.request
 dialects: anthropic.table anthropic.reader anthropic.writer anthropic.document anthropic.request
-dialects: gemini.table gemini.partial_arguments gemini.reader gemini.writer gemini.document gemini.request
+dialects: gemini.table gemini.argument_text gemini.state gemini.usage gemini.partial_arguments gemini.calls
+dialects: gemini.parts gemini.candidates gemini.ending gemini.reader
+dialects: gemini.writer gemini.document gemini.request
 parsing: reporter fast_path replay snapshot reader loop parser
 encoding: encoder response_writer requests turns
 bridges: sdk openai anthropic google

@@ -9,9 +9,8 @@ import pytest
 import fixtures
 from deltafold.dialects.anthropic.reader import HANDLERS as ANTHROPIC_HANDLERS
 from deltafold.dialects.anthropic.table import STOPS as STOP_REASONS
-from deltafold.dialects.gemini.reader import DATA
+from deltafold.dialects.gemini.table import DATA, finish_word
 from deltafold.dialects.gemini.table import STOPS as FINISH_REASONS
-from deltafold.dialects.gemini.table import finish_word
 from deltafold.dialects.responses.reader import HANDLERS
 from deltafold.dialects.responses.table import CHAT_CHUNK, HEARTBEATS, NOTICES, PROGRESS, WHOLE_RESPONSE
 from deltafold.model import events as e

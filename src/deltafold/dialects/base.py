@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_in
 from deltafold.dialects.emitter import Emitter
-from deltafold.machine.fold import Emitted, Fold
-from deltafold.machine.lifecycle import FAILED
+from deltafold.machine.fold import Emitted, Fold, PendingFinish
+from deltafold.machine.lifecycle import FAILED, INCOMPLETE, TRUNCATED
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ResponseError
@@ -19,6 +19,7 @@ from deltafold.model.response import Outcome, Usage
 from deltafold.wire.json_text import Paths, ReportAnomaly
 
 __all__ = [
+    "MOST_COUNTS",
     "Dialect",
     "ErrorTerminatedDialect",
     "Translator",
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 JSON: TypeAlias = dict[str, Any]
+
+MOST_COUNTS: Final = 64
+"""Members of a usage that is handed out as often as it changes. Servers have about twenty."""
 
 
 class Translator(Protocol):
@@ -236,9 +240,27 @@ class ErrorTerminatedDialect(Dialect):
             self._end(FAILED)
         return self.out
 
+    def refuse_dialect(self, payload: JSON, message: str) -> None:
+        """Reports that a payload is of another wire. The caller ends the response."""
+        super().refuse_dialect(payload, message)
+        self.failing = {"code": "wrong_dialect", "message": message}
+
     @abstractmethod
     def _end(self, outcome: Outcome) -> None:
         """Ends all that is open, and the response."""
+
+    def ending(
+        self, outcome: Outcome, word: str | None, reason: str | None, *, by_server: bool = False
+    ) -> PendingFinish:
+        """How the response ends: `word` is the server's own for what cut it, `reason` the finish reason."""
+        data: JSON = {}
+        if outcome is not TRUNCATED:
+            data["status"] = str(outcome)
+        if outcome is INCOMPLETE and word is not None:
+            data["incomplete_details"] = {"reason": word}
+        if self.failing is not None:
+            data["error"] = self.failing
+        return PendingFinish(outcome, data, None, reason, by_server)
 
 
 def error_beside(payload: JSON) -> Any:

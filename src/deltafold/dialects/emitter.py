@@ -225,9 +225,10 @@ class Emitter:
             self.hold_text(weight(more))
             waiting.update(more)
             return
-        self._update(index, {**self.waiting.pop(index, {}), **more})
+        self.emit_item(index, {**self.waiting.pop(index, {}), **more})
 
-    def _update(self, index: int, more: JSON) -> None:
+    def emit_item(self, index: int, more: JSON) -> None:
+        """Hands out an item as it is known by now, with `more` laid over its fields."""
         record = self.present(index)
         item = self.fold.item(record, {**record.to_dict(), **more}, whole=self.has_ended(index))
         self.out.append(e.ItemUpdated(index, item))
@@ -235,7 +236,7 @@ class Emitter:
     def hand_out_updates(self) -> None:
         """What is known of items and was not handed out."""
         for index, more in self.waiting.items():
-            self._update(index, more)
+            self.emit_item(index, more)
         self.waiting = {}
 
     def has_ended(self, index: int) -> bool:
@@ -376,6 +377,10 @@ class Emitter:
             self.reported.add((code, key))
             self.report(code, message)
 
+    def report_invalid(self, what: str, value: Any) -> None:
+        """Reports, once for each kind of field, that one has a value that it cannot have."""
+        self.report_once(AnomalyCode.INVALID_FIELD, what, f"{what} is {value!r:.40}")
+
     def check_index_limit(self, index: int) -> int:
         """An index. Raises `LimitExceeded`."""
         if index > self.fold.limits.index:
@@ -388,8 +393,7 @@ class Emitter:
         if type(index) is int and index >= 0:
             return self.check_index_limit(index)
         if index is not None:
-            called = called or name
-            self.report_once(AnomalyCode.INVALID_FIELD, called, f"{called} is {index!r:.40}")
+            self.report_invalid(called or name, index)
         return None
 
 

@@ -1,305 +1,233 @@
-"""Arguments that come piece by piece, each with its path, as the JSON text that they add up to.
+"""Partial arguments: the pieces of a call's `args` that Vertex streams as `partialArgs`.
 
-Vertex streams the arguments of a call as `partialArgs`: leaves, each with a JSONPath (RFC 9535) from the top.
-The text is made so that what is written stays: containers open on the way to a leaf, a string stays open
-while it goes on, and all of that closes at the next path or at the end. Where a path comes again that is
-closed already, no text could go on: from there on the arguments are kept as a value, and the text is sent
-anew at the end of the call.
+Each piece is a PartialArg: a leaf, with its path and whether its string goes on. They are handed out as text
+of JSON that grows at its end. Where a path comes again that is closed already, the text cannot grow: then the
+arguments are kept as a value, and sent whole with the end of the call (`argument_text`). A piece that has no
+place is handed out as it is, and the call counts as damaged.
 """
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final, TypeAlias
 
-from deltafold.wire.json_text import join_surrogates
+from deltafold.dialects.emitter import Emitter
+from deltafold.dialects.gemini.argument_text import ArgumentText, Path, compact, steps_of
+from deltafold.dialects.gemini.state import OpenCall
+from deltafold.dialects.gemini.table import VALUES
+from deltafold.machine.values import ValuePath
+from deltafold.model import events as e
+from deltafold.model.anomalies import AnomalyCode
+from deltafold.model.errors import LimitExceeded
+from deltafold.model.json_values import copied, joined
+from deltafold.wire.json_text import HIGH, LAST, join_halves
 
-__all__ = ["PartialArguments", "compact", "steps_of"]
+__all__ = ["ARGUMENTS", "PieceReader", "only_continues_string"]
 
-Step: TypeAlias = str | int
-Path: TypeAlias = tuple[Step, ...]
+JSON: TypeAlias = dict[str, Any]
 
-MOST_NULLS: Final = 64
-"""How far an array index may lie beyond the last one: what lies between becomes null."""
-ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-"""`json.dumps()` with these options would make one for each value."""
-ESCAPES: Final = {
-    "b": "\b",
-    "f": "\f",
-    "n": "\n",
-    "r": "\r",
-    "t": "\t",
-    "/": "/",
-    "\\": "\\",
-    "'": "'",
-    '"': '"',
-}
+ARGUMENTS: Final[ValuePath] = ("arguments",)
+HALF: Final[ValuePath] = ("partialArgs",)
+"""Where half a surrogate pair waits that ends a piece of a string inside of arguments."""
+GOES_ON: Final = frozenset({"partialArgs", "willContinue"})
+STRING_PIECE: Final = frozenset({"jsonPath", "stringValue", "willContinue"})
 
 
-def compact(value: Any) -> str:
-    """JSON without blanks, and with all letters as they are."""
-    text: str = ENCODER.encode(value)
-    return text
+class PieceReader:
+    """Reads pieces of the arguments of one call, and hands out the text that they make."""
 
+    __slots__ = ("_call", "_emitter")
 
-def steps_of(path: str) -> tuple[Path, bool] | None:
-    """The steps of a path, and whether it names the end of an array (`$.a[]`). None where it cannot be read.
+    def __init__(self, emitter: Emitter, call: OpenCall) -> None:
+        self._emitter = emitter
+        self._call = call
 
-    Of RFC 9535 these are the names and indexes from the root: `$.a`, `$['a b']`, `$["a"]`, `$[0]`.
-    """
-    if path[:1] != "$":
-        return None
-    steps: list[Step] = []
-    at, end = 1, len(path)
-    while at < end:
-        if path[at] == ".":
-            stop = at + 1
-            while stop < end and path[stop] not in ".[]":
-                stop += 1
-            name = path[at + 1 : stop]
-            if not name or name == "*":
-                return None
-            steps.append(name)
-            at = stop
-        elif path[at] != "[":
-            return None
-        elif path[at + 1 : at + 2] in ("'", '"'):
-            found = quoted_name(path, at + 1)
-            if found is None or path[found[1] : found[1] + 1] != "]":
-                return None
-            steps.append(found[0])
-            at = found[1] + 1
+    # ----------------------------------------------------------------------------------------- what comes
+
+    def read_members(self, args: JSON) -> None:
+        """Members come as values while the call goes on."""
+        text = self._text()
+        for key, value in args.items():
+            if text.tree is None and text.can_place((key,)):
+                self._emit(self._half() + text.place((key,), compact(value), more=False))
+            else:
+                self._grow_tree(text)
+                if not text.put((key,), copied(value), empty=False):
+                    self._drop({key: value})
+
+    def read(self, pieces: Any) -> None:
+        """Pieces come. Raises `LimitExceeded` where a path is too long."""
+        if type(pieces) is list:
+            for piece in pieces:
+                if type(piece) is dict:
+                    self._piece(piece)
+                else:
+                    self._drop(piece)
+        elif pieces is not None:
+            self._drop(pieces)
+
+    def end(self) -> None:
+        """The arguments are whole."""
+        text = self._text()
+        if text.tree is None:
+            self._emit(self._half() + text.close_to(-1))
         else:
-            stop = path.find("]", at)
-            digits = path[at + 1 : stop]
-            if stop < 0:
-                return None
-            if not digits and stop == end - 1:
-                return tuple(steps), True
-            if (
-                not (digits.isascii() and digits.isdecimal())
-                or len(digits) > 9
-                or (digits[0] == "0" != digits)
-            ):
-                return None
-            steps.append(int(digits))
-            at = stop + 1
-    return tuple(steps), False
+            self._emitter.tell_value(self._call.index, "arguments", ARGUMENTS, text.whole(), whole=True)
+
+    def cut(self) -> None:
+        """Nothing more of them will come: they stay open, with as much as surely stands."""
+        text = self._call.text
+        if text is not None and text.tree is not None:
+            # Without its end it is no JSON.
+            written = text.whole()[:-1]
+            self._emitter.tell_value(self._call.index, "arguments", ARGUMENTS, written, whole=False)
+
+    # ---------------------------------------------------------------------------------------- one piece
+
+    def _piece(self, piece: JSON) -> None:
+        path = piece.get("jsonPath")
+        found = steps_of(path) if isinstance(path, str) else None
+        if found is None:
+            self._drop(piece)
+            return
+        steps, ends_array = found
+        limits = self._emitter.fold.limits
+        if len(steps) >= limits.json_depth:
+            raise LimitExceeded("json_depth", limits.json_depth)
+        text = self._text()
+        more = piece.get("willContinue") is True
+        known, value = leaf_of(piece)
+        if not known:
+            self._drop(piece)
+        elif value is NOTHING:
+            if not more:
+                self._end_of(text, steps, ends_array=ends_array)
+        elif ends_array or not steps:
+            self._drop(piece)
+        elif isinstance(value, str) and text.tree is None and text.goes_on(steps):
+            self._emit(text.more_text(self._whole_letters(value, more=more), more=more))
+        else:
+            self._leaf(text, steps, value, piece, more=more)
+
+    def _leaf(self, text: ArgumentText, steps: Path, value: Any, piece: JSON, *, more: bool) -> None:
+        """A leaf that does not just go on with the string that is open."""
+        place = text.can_place(steps) if text.tree is None else False
+        if place is None:
+            self._drop(piece)
+        elif place:
+            half = self._half()
+            more = more and isinstance(value, str)
+            if isinstance(value, str):
+                value = self._whole_letters(value, more=more)
+            self._emit(half + text.place(steps, compact(value), more=more))
+        else:
+            self._grow_tree(text)
+            if isinstance(value, str):
+                value = self._whole_letters(value, more=False)
+            if not text.put(steps, value, empty=False):
+                self._drop(piece)
+
+    def _end_of(self, text: ArgumentText, steps: Path, *, ends_array: bool) -> None:
+        """A path without a value: the end of what is open there, or an empty object or array."""
+        if text.tree is not None:
+            text.put(steps, [] if ends_array else {}, empty=True)
+        elif steps and text.goes_on(steps):
+            self._emit(self._half() + text.more_text("", more=False))
+        elif steps and text.depth_of(steps) == len(steps):
+            self._emit(self._half() + text.close_to(len(steps) - 1))
+        elif steps and text.can_place(steps):
+            self._emit(self._half() + text.place(steps, "[]" if ends_array else "{}", more=False))
+
+    def _drop(self, piece: Any) -> None:
+        """A piece that has no place in the arguments: the call is not whole without it."""
+        self._call.damaged = True
+        self._emitter.report_once(
+            AnomalyCode.PARTIAL_ARGUMENT_LOST, self._call.index, f"a piece of arguments is {piece!r:.80}"
+        )
+        self._emitter.out.append(e.UnknownEvent("partialArgs", piece))
+
+    # ------------------------------------------------------------------------------------------- the text
+
+    def _text(self) -> ArgumentText:
+        """What makes text of the pieces; the text begins with the first of them."""
+        text = self._call.text
+        if text is None:
+            text = self._call.text = ArgumentText()
+            self._emit(text.begin({}))
+        return text
+
+    def _emit(self, text: str) -> None:
+        """Hands out a fragment of the arguments."""
+        if text:
+            self._emitter.emit_text(self._call.index, "arguments", ARGUMENTS, text)
+
+    def _grow_tree(self, text: ArgumentText) -> None:
+        """A path came again that is closed: what had been handed out cannot go on."""
+        if text.tree is None:
+            index = self._call.index
+            self._emitter.report_once(
+                AnomalyCode.VALUE_CONTRADICTED, index, "a path of the arguments came again"
+            )
+            half = self._half()
+            text.become_tree(self._as_written() + half)
+
+    def _as_written(self) -> str:
+        """The arguments so far, before anything was lifted out of them."""
+        lifts, index = self._emitter.lifts, self._call.index
+        raw = lifts.raw(index) if lifts.declared else None
+        return self._emitter.so_far(index, ARGUMENTS) if raw is None else joined(raw)
+
+    def _whole_letters(self, text: str, *, more: bool) -> str:
+        """A piece of a string in whole characters: half of a surrogate pair waits for the other one."""
+        halves = self._emitter.pending_surrogates
+        if text and (halves or HIGH <= text[0] <= LAST or HIGH <= text[-1] <= LAST):
+            text = join_halves(halves, (self._call.index, HALF), text, self._emitter.report)
+        return text if more else text + self._half()
+
+    def _half(self) -> str:
+        """What stands for half a pair whose other half did not come."""
+        if self._emitter.pending_surrogates.pop((self._call.index, HALF), None) is None:
+            return ""
+        self._emitter.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
+        return "\ufffd"
 
 
-def quoted_name(path: str, at: int) -> tuple[str, int] | None:
-    """The name in quotes that begins at a position, and where it ends; None where it does not."""
-    quote = path[at]
-    pieces: list[str] = []
-    at += 1
-    while at < len(path):
-        letter = path[at]
-        if letter == quote:
-            return join_surrogates("".join(pieces)), at + 1
-        if letter == "\\":
-            at += 1
-            letter = path[at : at + 1]
-            if letter == "u":
-                digits = path[at + 1 : at + 5]
-                if len(digits) < 4 or not all(digit in "0123456789abcdefABCDEF" for digit in digits):
-                    return None
-                letter = chr(int(digits, 16))
-                at += 4
-            elif letter in ESCAPES:
-                letter = ESCAPES[letter]
-            else:
-                return None
-        pieces.append(letter)
-        at += 1
-    return None
+class Nothing:
+    """Stands for a value that a piece does not have."""
+
+    __slots__ = ()
 
 
-class Container:
-    """An object or array that is open."""
-
-    SNAPSHOT_FIELDS: Final = ("is_array", "here", "keys", "count")
-    __slots__ = SNAPSHOT_FIELDS
-
-    def __init__(self, is_array: bool, here: Step) -> None:
-        self.is_array = is_array
-        self.here = here
-        """Under which step it stands in the one around it."""
-        self.keys: set[str] = set()
-        """The members of an object that have begun."""
-        self.count = 0
-        """How many members have begun."""
-
-    def has(self, step: Step) -> bool:
-        """Whether a member has begun."""
-        return step < self.count if isinstance(step, int) else step in self.keys
-
-    def fits(self, step: Step) -> bool:
-        """Whether a step can lead into it."""
-        return self.is_array == isinstance(step, int)
+NOTHING: Final = Nothing()
 
 
-class PartialArguments:
-    """The arguments of one call."""
+def leaf_of(piece: JSON) -> tuple[bool, Any]:
+    """The value of a piece of arguments, and whether it could be read. `NOTHING` where it has none."""
+    for name in VALUES[:3]:
+        value = piece.get(name)
+        if value is None:
+            continue
+        if name == "stringValue":
+            return isinstance(value, str), value
+        if name == "boolValue":
+            return type(value) is bool, value
+        if type(value) is float and value.is_integer() and abs(value) < 2**53:
+            value = int(value)  # a double: 50 is what the model wrote
+        return type(value) in (int, float), value
+    if piece.get("nullValue") is not None:
+        return True, None
+    # ProtoJSON writes it as null, and an SDK's dump writes null for whatever a piece does not have.
+    return True, None if "nullValue" in piece and not piece.keys() & set(VALUES[:3]) else NOTHING
 
-    SNAPSHOT_FIELDS: Final = ("open", "leaf", "tree", "strings")
-    __slots__ = SNAPSHOT_FIELDS
 
-    def __init__(self) -> None:
-        self.open: list[Container] = []
-        """The containers that are open, from the outermost object inwards."""
-        self.leaf: Step | None = None
-        """Under which step the string stands that is open, in the innermost container."""
-        self.tree: Any = None
-        """The arguments as a value, once they can be sent as a whole only."""
-        self.strings: dict[Path, list[str]] = {}
-        """The pieces of strings in the tree."""
-
-    # ------------------------------------------------------------------------------------------ as a text
-
-    def begin(self, args: dict[str, Any]) -> str:
-        """The text begins with what is known already."""
-        root = Container(is_array=False, here="")
-        root.keys.update(args)
-        root.count = len(args)
-        self.open.append(root)
-        return compact(args)[:-1]
-
-    def goes_on(self, steps: Path) -> bool:
-        """Whether a path is that of the string that is open."""
-        return self.leaf is not None and steps[-1] == self.leaf and self.is_at(steps[:-1])
-
-    def is_at(self, steps: Path) -> bool:
-        """Whether a path is that of the innermost container."""
-        return len(steps) == len(self.open) - 1 and self.depth_of(steps) == len(steps)
-
-    def depth_of(self, steps: Path) -> int:
-        """How many steps of a path lead through containers that are open."""
-        depth = 0
-        while depth < len(steps) and depth + 1 < len(self.open) and self.open[depth + 1].here == steps[depth]:
-            depth += 1
-        return depth
-
-    def more_text(self, text: str, *, more: bool) -> str:
-        """The string that is open goes on, and ends if not `more`."""
-        written = compact(text)[1:-1]
-        if more:
-            return written
-        self.leaf = None
-        return written + '"'
-
-    def close_to(self, depth: int) -> str:
-        """Closes what is open beyond the container at a depth."""
-        closed = ""
-        if self.leaf is not None:
-            self.leaf = None
-            closed = '"'
-        if len(self.open) > depth + 1:
-            closers = ["]" if container.is_array else "}" for container in reversed(self.open[depth + 1 :])]
-            del self.open[depth + 1 :]
-            closed += "".join(closers)
-        return closed
-
-    def can_place(self, steps: Path) -> bool | None:
-        """Whether a new member can be written at a path. None where the path contradicts what is written."""
-        depth = self.depth_of(steps)
-        if depth == len(steps):
-            return False
-        into = self.open[depth]
-        if not into.fits(steps[depth]):
-            return None
-        if into.has(steps[depth]):
-            return False
-        first = steps[depth]
-        gap = first - into.count if isinstance(first, int) else 0
-        for step in steps[depth + 1 :]:
-            gap += step if isinstance(step, int) else 0
-        return None if gap > MOST_NULLS else True
-
-    def place(self, steps: Path, written: str, *, more: bool) -> str:
-        """A new member, at a path where it can be placed. `more`: a string, which goes on."""
-        depth = self.depth_of(steps)
-        pieces = [self.close_to(depth)]
-        last = len(steps) - 1
-        for at in range(depth, len(steps)):
-            step, into = steps[at], self.open[at]
-            if into.count:
-                pieces.append(",")
-            if isinstance(step, int):
-                pieces.append("null," * (step - into.count))
-                into.count = step + 1
-            else:
-                pieces.append(compact(step) + ":")
-                into.keys.add(step)
-                into.count += 1
-            if at < last:
-                is_array = isinstance(steps[at + 1], int)
-                pieces.append("[" if is_array else "{")
-                self.open.append(Container(is_array, step))
-        pieces.append(written[:-1] if more else written)
-        if more:
-            self.leaf = steps[last]
-        return "".join(pieces)
-
-    # ----------------------------------------------------------------------------------------- as a value
-
-    def become_tree(self, text: str) -> None:
-        """From here on the arguments are kept as a value. `text` is what was written."""
-        path = tuple([container.here for container in self.open[1:]])
-        leaf = self.leaf
-        self.tree = json.loads(text + self.close_to(-1))
-        if leaf is not None:
-            path = (*path, leaf)
-            self.strings[path] = [self._take(path)]
-
-    def put(self, steps: Path, value: Any, *, empty: bool) -> bool:
-        """A leaf of the tree. A string goes on with the one that is there. False where it has no place."""
-        if not steps:
-            return False
-        if isinstance(value, str) and not empty and steps in self.strings:
-            self.strings[steps].append(value)
-            return True
-        at: Any = self.tree
-        for depth, step in enumerate(steps):
-            if (type(at) is list) != isinstance(step, int) or type(at) not in (list, dict):
-                return False
-            known = step < len(at) if isinstance(step, int) else step in at
-            if isinstance(step, int) and not known:
-                if step - len(at) > MOST_NULLS:
-                    return False
-                at.extend([None] * (step + 1 - len(at)))
-            if depth + 1 < len(steps):
-                following = steps[depth + 1]
-                if not known or at[step] is None:
-                    if isinstance(following, int) and following > MOST_NULLS:
-                        return False
-                    at[step] = [] if isinstance(following, int) else {}
-                at = at[step]
-            elif empty:
-                if not known or at[step] is None:
-                    at[step] = value
-            elif known and type(at[step]) in (list, dict):
-                return False
-            elif isinstance(value, str):
-                before = at[step] if known else None
-                self.strings[steps] = [before, value] if isinstance(before, str) else [value]
-                at[step] = ""
-            else:
-                self.strings.pop(steps, None)
-                at[step] = value
-        return True
-
-    def whole(self) -> str:
-        """The tree as text."""
-        for steps, pieces in self.strings.items():
-            at = self.tree
-            for step in steps[:-1]:
-                at = at[step]
-            at[steps[-1]] = "".join(pieces)
-        self.strings.clear()
-        return compact(self.tree)
-
-    def _take(self, steps: Path) -> str:
-        at = self.tree
-        for step in steps:
-            at = at[step]
-        return str(at)
+def only_continues_string(part: JSON, text: str) -> bool:
+    """Whether a part brings nothing but more of one string among the arguments, which goes on: `text`."""
+    call = part.get("functionCall")
+    if len(part) != 1 or type(call) is not dict or call.keys() - GOES_ON:
+        return False
+    pieces = call.get("partialArgs")
+    if call.get("willContinue") is not True or type(pieces) is not list or len(pieces) != 1:
+        return False
+    piece = pieces[0]
+    if type(piece) is not dict or piece.keys() != STRING_PIECE or piece["willContinue"] is not True:
+        return False
+    return type(piece["stringValue"]) is str and compact(piece["stringValue"])[1:-1] == text

@@ -2,16 +2,18 @@
 
 Each payload is a GenerateContentResponse: candidates with parts, and metadata. Consecutive parts of text are
 one message, consecutive thoughts one reasoning item, each function call and each part of another kind is an
-item; they are numbered in the order of their appearance. A part with a signature of its own, or with members
-that are not known, is a part by itself and joined to no other, so that all of it can be sent back.
+item; they are numbered in the order of their appearance.
 
 No payload is the end. A finish reason may come with every chunk (Vertex, Gemini 1.0), before the text, or
 after it in a chunk without content, and usage may follow: the end is the end of the transport.
+
+This file reads a payload and what the response says of itself. Each candidate is read in `candidates`, its
+parts in `parts`, function calls in `calls` and `partial_arguments`, counts in `usage`, and `ending` decides
+how the response ended.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, ClassVar, Final, TypeAlias
 
@@ -19,144 +21,42 @@ from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
 from deltafold.dialects.base import ErrorTerminatedDialect, error_beside, error_field_of
 from deltafold.dialects.claims import dialect_of
-from deltafold.dialects.gemini.partial_arguments import Container, PartialArguments, Path, compact, steps_of
+from deltafold.dialects.gemini.argument_text import ArgumentText, Container
+from deltafold.dialects.gemini.calls import take_calls_back
+from deltafold.dialects.gemini.candidates import end_candidate, read_candidate
+from deltafold.dialects.gemini.ending import outcome_of
+from deltafold.dialects.gemini.partial_arguments import only_continues_string
+from deltafold.dialects.gemini.state import OpenCall, OpenCandidate, OpenRun
 from deltafold.dialects.gemini.table import (
     BARE,
-    LISTS_OF_PIECES,
-    MADE_ID,
-    MERGED,
-    OF_CALL,
-    OF_CANDIDATE,
+    COUNTS,
     OF_DOCUMENT,
-    OF_ITEM,
     OF_RESPONSE,
-    SIDE,
-    STOPS,
-    VALUES,
-    Stop,
     block_word,
     camelled,
-    finish_word,
     is_snake,
     stop_of,
-    usage_from,
 )
-from deltafold.dialects.gemini.table import COUNTS as USAGE_COUNTS
-from deltafold.machine.fold import Emitted, Fold, PendingFinish
-from deltafold.machine.lifecycle import (
-    CANCELLED,
-    COMPLETED,
-    FAILED,
-    INCOMPLETE,
-    ITEM_STATUS_AT_END,
-    TRUNCATED,
-)
+from deltafold.dialects.gemini.usage import UsageSoFar
+from deltafold.machine.fold import Emitted, Fold
+from deltafold.machine.lifecycle import ITEM_STATUS_AT_END, TRUNCATED
 from deltafold.machine.records import empty
-from deltafold.machine.values import MODELLED, ValuePath
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
-from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
-from deltafold.model.json_values import copied, joined, string, weight
+from deltafold.model.errors import ErrorKind, LimitExceeded
+from deltafold.model.json_values import copied
 from deltafold.model.response import Outcome
-from deltafold.wire.json_text import HIGH, LAST, Paths, ReportAnomaly, join_halves
+from deltafold.wire.json_text import Paths, ReportAnomaly
 
 __all__ = ["GeminiDialect"]
 
 JSON: TypeAlias = dict[str, Any]
 
-MOST_COUNTS: Final = 64
-"""How many members of the usage are handed out each time that one of them changes."""
-CALL_TEXT: Final = ("candidates", 0, "content", "parts", 0, "functionCall", "partialArgs", 0, "stringValue")
-GOES_ON: Final = frozenset({"partialArgs", "willContinue"})
-PIECE: Final = frozenset({"jsonPath", "stringValue", "willContinue"})
-PLAIN: Final = (e.TextDelta, e.ReasoningDelta, e.ArgumentsDelta)
-"""The events of a chunk that brings nothing but text."""
-MESSAGE: Final = "message"
-REASONING: Final = "reasoning"
-ARGUMENTS: Final[ValuePath] = ("arguments",)
-HALF: Final[ValuePath] = ("partialArgs",)
-"""Where half a surrogate pair waits that ends a piece of a string inside of arguments."""
-
-
-class OpenRun:
-    """Consecutive parts of text, or of thought: a message or a reasoning item that is open."""
-
-    SNAPSHOT_FIELDS: Final = ("kind", "index", "parts", "joins")
-    __slots__ = SNAPSHOT_FIELDS
-
-    def __init__(self, kind: str, index: int) -> None:
-        self.kind = kind
-        self.index = index
-        self.parts = 0
-        """How many parts have begun."""
-        self.joins = False
-        """Whether a bare part goes on with the last one."""
-
-
-class OpenCall:
-    """A function call."""
-
-    SNAPSHOT_FIELDS: Final = ("index", "data", "partial", "streamed", "open", "damaged")
-    __slots__ = SNAPSHOT_FIELDS
-
-    def __init__(self, index: int, data: JSON) -> None:
-        self.index = index
-        self.data = data
-        """The item, without its arguments and status."""
-        self.partial: PartialArguments | None = None
-        """What makes text of arguments that come piece by piece."""
-        self.streamed = False
-        """Whether the call was sent in several pieces."""
-        self.open = False
-        """Whether more of it will come."""
-        self.damaged = False
-        """Whether a piece of it could not be read: what is known of it is not the whole."""
-
-
-class OpenCandidate:
-    """What is known of one candidate."""
-
-    SNAPSHOT_FIELDS: Final = (
-        "index",
-        "run",
-        "calls",
-        "ids",
-        "newest",
-        "last",
-        "finish",
-        "known",
-        "cited",
-        "shown",
-        "content",
-    )
-    __slots__ = SNAPSHOT_FIELDS
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.run: OpenRun | None = None
-        self.calls: dict[int, OpenCall] = {}
-        """Its calls, by their output indexes."""
-        self.ids: dict[str, int] = {}
-        """Their output indexes, by the ids that the server gave them."""
-        self.newest: int | None = None
-        """The output index of the call that began last."""
-        self.last: int | None = None
-        """The output index of the item that began last."""
-        self.finish: str | None = None
-        """The finish reason that was sent last."""
-        self.known: JSON = {}
-        """What was handed on of its other members."""
-        self.cited: set[str] = set()
-        """The citations that were handed on."""
-        self.shown = False
-        """Whether anything that was handed on says that it exists."""
-        self.content: JSON = {}
-        """What its content has beside parts."""
-
-    @property
-    def call(self) -> OpenCall | None:
-        """The call that began last."""
-        return None if self.newest is None else self.calls[self.newest]
+TEXT: Final = ("candidates", 0, "content", "parts", 0, "text")
+STRING_PIECE: Final = (
+    *("candidates", 0, "content", "parts", 0),
+    *("functionCall", "partialArgs", 0, "stringValue"),
+)
 
 
 class GeminiDialect(ErrorTerminatedDialect):
@@ -175,19 +75,18 @@ class GeminiDialect(ErrorTerminatedDialect):
     )
     """Where pieces of a longer text stand."""
     state_classes: ClassVar[tuple[tuple[type, int], ...]] = (
+        (ArgumentText, 0),
         (Container, 2),
         (OpenCall, 2),
         (OpenCandidate, 1),
         (OpenRun, 2),
-        (PartialArguments, 0),
+        (UsageSoFar, 0),
     )
 
     SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
         *ErrorTerminatedDialect.SNAPSHOT_FIELDS,
         "known",
         "usage",
-        "counted",
-        "shown_usage",
         "block",
         "candidates",
     )
@@ -199,12 +98,7 @@ class GeminiDialect(ErrorTerminatedDialect):
         super().__init__(fold, report, lifts, think_tags=think_tags)
         self.known: JSON = {}
         """What was handed on of the response's own members."""
-        self.usage: JSON = {}
-        self.shown_usage: JSON = {}
-        """That which was handed on. Nearly every chunk of text counts the tokens so far, which would be two
-        events for each, and nobody needs the second: so it waits for a chunk that brings more than text."""
-        self.counted: tuple[JSON, list[str], list[str]] | None = None
-        """A usage and its counts, by name and as written, where that came last by the short cut."""
+        self.usage = UsageSoFar()
         self.block: str | None = None
         """Why the prompt was refused."""
         self.candidates: dict[int, OpenCandidate] = {}
@@ -214,7 +108,7 @@ class GeminiDialect(ErrorTerminatedDialect):
     def translate(self, payload: JSON, name: str) -> list[Emitted]:
         """The events of one payload. `name` is the SSE event name, "" where there is none."""
         self.begin_payload()
-        self._catch_up()
+        self.usage.catch_up()
         if self.ended:
             kind = payload.get("type")
             if not isinstance(kind, str) or kind not in self.heartbeats:
@@ -251,40 +145,25 @@ class GeminiDialect(ErrorTerminatedDialect):
         part = parts[0]
         if type(part) is not dict:
             return None
-        path: tuple[str | int, ...]
+        path: tuple[str | int, ...] = TEXT
         if type(event) is e.ArgumentsDelta:
-            if not self._goes_on(part, event.text):
+            if self.lifts.declared or not only_continues_string(part, event.text):
                 return None
-            path = CALL_TEXT
+            path = STRING_PIECE
         elif part.keys() - BARE or part.get("text") != event.text:
             return None
-        else:
-            path = ("candidates", 0, "content", "parts", 0, "text")
         return path if inner is payload else ("response", *path), None
-
-    def _goes_on(self, part: JSON, text: str) -> bool:
-        """Whether a part brings nothing but more of a string among the arguments, which goes on."""
-        call = part.get("functionCall")
-        if self.lifts.declared or len(part) != 1 or type(call) is not dict or call.keys() - GOES_ON:
-            return False
-        pieces = call.get("partialArgs")
-        if call.get("willContinue") is not True or type(pieces) is not list or len(pieces) != 1:
-            return False
-        piece = pieces[0]
-        if type(piece) is not dict or piece.keys() != PIECE or piece["willContinue"] is not True:
-            return False
-        return type(piece["stringValue"]) is str and compact(piece["stringValue"])[1:-1] == text
 
     def tallies(self, payload: JSON) -> tuple[str, ...]:
         """The counts of tokens that a chunk of text brings."""
         usage = unwrapped(payload).get("usageMetadata")
         if type(usage) is not dict:
             return ()
-        return tuple([name for name in USAGE_COUNTS if type(usage.get(name)) is int])
+        return tuple([name for name in COUNTS if type(usage.get(name)) is int])
 
     def tally(self, payload: JSON, names: list[str], numbers: list[str]) -> None:
         """A payload like that one came, by the short cut, with these counts in it."""
-        self.counted = unwrapped(payload)["usageMetadata"], names, numbers
+        self.usage.tally(unwrapped(payload)["usageMetadata"], names, numbers)
 
     # -------------------------------------------------------------------------------------- a payload
 
@@ -312,14 +191,14 @@ class GeminiDialect(ErrorTerminatedDialect):
                     if index is None:
                         index = 0 if 0 not in seen else position
                     seen.add(index)
-                    self._candidate(sent, index)
+                    read_candidate(self, self._candidate(index), sent)
                     if failed is None and error_beside(sent) is not None:
                         failed = sent
                 else:
-                    self._invalid("candidate", sent)
+                    self.report_invalid("candidate", sent)
         elif candidates is not None:
-            self._invalid("candidates", candidates)
-        self._usage(inner.get("usageMetadata"))
+            self.report_invalid("candidates", candidates)
+        self.usage.read(self, inner.get("usageMetadata"))
         if error_beside(inner) is not None or (candidates is None and is_error_payload(inner)):
             failed = inner
         if failed is not None:
@@ -340,8 +219,14 @@ class GeminiDialect(ErrorTerminatedDialect):
         else:
             self.out.append(e.UnknownEvent(kind if isinstance(kind, str) else name, payload))
 
-    def _invalid(self, what: str, value: Any) -> None:
-        self.report_once(AnomalyCode.INVALID_FIELD, what, f"{what} is {value!r:.40}")
+    def _candidate(self, index: int) -> OpenCandidate:
+        candidate = self.candidates.get(index)
+        if candidate is None:
+            self.check_index_limit(index)
+            if len(self.candidates) >= self.fold.limits.items:
+                raise LimitExceeded("items", self.fold.limits.items)
+            candidate = self.candidates[index] = OpenCandidate(index)
+        return candidate
 
     def _members(self, inner: JSON, outer: JSON | None) -> None:
         """The members of the response beside its candidates and usage. Repeated ones say nothing new."""
@@ -370,51 +255,7 @@ class GeminiDialect(ErrorTerminatedDialect):
         else:
             self.begin_response({"object": "response", "status": "in_progress", **data})
 
-    def _usage(self, sent: Any) -> None:
-        """The last usage that counts anything replaces the one before: what is left out there is 0."""
-        if type(sent) is dict:
-            counts = False
-            for name in USAGE_COUNTS:
-                if name in sent:
-                    counts = True
-            if counts:
-                if sent != self.usage:
-                    self.usage = dict(copied(sent))
-            else:
-                self._add_to_usage(sent)
-        elif sent is not None:
-            self._invalid("usageMetadata", sent)
-        # What has more members than any server tells is sent at the end.
-        if (len(self.out) != 1 or type(self.out[0]) not in PLAIN) and len(self.usage) <= MOST_COUNTS:
-            self._tell_usage()
-
-    def _add_to_usage(self, sent: JSON) -> None:
-        """What a usage says that counts nothing: on Vertex, the type of traffic."""
-        new = {key: value for key, value in sent.items() if key not in self.usage or self.usage[key] != value}
-        if not new:
-            return
-        if self.usage is self.shown_usage or len(self.usage) <= MOST_COUNTS:
-            self.usage = dict(self.usage)  # the other one was handed out
-        for key, value in new.items():
-            self.hold_text(len(key) + weight(value) - weight(self.usage.get(key)))
-            self.usage[key] = copied(value)
-
-    def _tell_usage(self) -> None:
-        """Hands on the usage as it is by now, where that is new."""
-        if self.usage != self.shown_usage:
-            self.shown_usage = self.usage
-            self.out.append(e.UsageReported(usage_from(self.usage)))
-
-    def _catch_up(self) -> None:
-        """Takes note of what came by the short cut."""
-        if self.counted is not None:
-            usage, names, numbers = self.counted
-            self.counted = None
-            sent = dict(copied(usage))
-            for name, number in zip(names, numbers, strict=True):
-                sent[name] = int(number)
-            if sent != self.usage:
-                self.usage = sent
+    # -------------------------------------------------------------------------------------------- the end
 
     def _error(self, payload: JSON) -> None:
         error = error_from_payload(payload)
@@ -432,603 +273,30 @@ class GeminiDialect(ErrorTerminatedDialect):
     def _wrong_dialect(self, payload: JSON, found: str) -> None:
         message = f"a payload of another wire came where Gemini's were expected: use dialect={found!r}"
         self.refuse_dialect(payload, message)
-        self.failing = {"code": "wrong_dialect", "message": message}
         self._end(TRUNCATED)
-
-    # ---------------------------------------------------------------------------------------- a candidate
-
-    def _candidate(self, sent: JSON, index: int) -> None:
-        candidate = self.candidates.get(index)
-        if candidate is None:
-            self.check_index_limit(index)
-            if len(self.candidates) >= self.fold.limits.items:
-                raise LimitExceeded("items", self.fold.limits.items)
-            candidate = self.candidates[index] = OpenCandidate(index)
-        content = sent.get("content")
-        if type(content) is dict:
-            parts = content.get("parts")
-            if type(parts) is list:
-                for part in parts:
-                    if type(part) is dict:
-                        self._part(candidate, part)
-                    elif part is not None:
-                        self._invalid("part", part)
-            elif parts is not None:
-                self._invalid("parts", parts)
-        elif content is not None:
-            self._invalid("content", content)
-        self._rest(candidate, sent, content if type(content) is dict else {})
-
-    def _rest(self, candidate: OpenCandidate, sent: JSON, content: JSON) -> None:
-        """What is told of a candidate beside its parts."""
-        new: JSON = {}
-        for key, value in sent.items():
-            if key in OF_CANDIDATE or empty(value):
-                continue
-            if key in LISTS_OF_PIECES or key in MERGED:
-                if type(value) is dict:
-                    value = self._new_pieces(candidate, key, value)
-                    if value:
-                        new[key] = value
-                else:
-                    self._invalid(key, value)
-            elif value != candidate.known.get(key):
-                candidate.known[key] = new[key] = copied(value)
-        beside = {}
-        for key, value in content.items():
-            if key != "parts" and value != candidate.content.get(key) and (key != "role" or value != "model"):
-                beside[key] = copied(value)
-        if beside:
-            candidate.content.update(beside)
-            new["content"] = beside
-        word = finish_word(sent.get("finishReason"))
-        if word is not None and word != candidate.finish:
-            candidate.finish = word
-            if stop_of(word) is None:
-                self.report_once(
-                    AnomalyCode.FINISH_REASON_UNKNOWN, word[:60], f"{word[:60]!r} is a word of no table"
-                )
-        elif not new:
-            return
-        candidate.shown = True
-        self.out.append(e.ChoiceUpdated(candidate.index, candidate.finish, new))
-
-    def _new_pieces(self, candidate: OpenCandidate, key: str, sent: JSON) -> JSON:
-        """What is new in a member of a candidate that comes in pieces."""
-        new: JSON = {}
-        for name, value in sent.items():
-            place = f"{key}.{name}"
-            if empty(value) and place in candidate.known:
-                continue
-            if key == "citationMetadata" and type(value) is list:
-                entries = []
-                for entry in value:
-                    cited = name + json.dumps(entry, sort_keys=True)
-                    if cited not in candidate.cited:
-                        candidate.cited.add(cited)
-                        entries.append(copied(entry))
-                if entries or place not in candidate.known:
-                    candidate.known[place] = None
-                    new[name] = entries
-            elif key in MERGED:
-                if place not in candidate.known or value != candidate.known[place]:
-                    candidate.known[place] = new[name] = copied(value)
-            else:
-                candidate.known[place] = None
-                new[name] = copied(value)
-        return new
-
-    # --------------------------------------------------------------------------------------------- a part
-
-    def _part(self, candidate: OpenCandidate, part: JSON) -> None:
-        text = part.get("text")
-        if type(text) is str:
-            thought = part.get("thought")
-            if not part.keys() - BARE and (thought is None or type(thought) is bool):
-                if text:
-                    self._text(candidate, text, {}, thought=thought is True)
-                return
-            rest = {key: value for key, value in part.items() if key not in BARE and value is not None}
-            if "functionCall" not in rest and not has_data(rest):
-                signature = rest.get("thoughtSignature")
-                if signature == "":
-                    del rest["thoughtSignature"]  # says nothing, and may not be sent back
-                if thought is not None and type(thought) is not bool:
-                    rest["thought"] = thought
-                if text or rest:
-                    self._text(candidate, text, rest, thought=thought is True)
-                return
-            # The proto allows but one kind of data in a part.
-            if text:
-                self._text(candidate, text, {}, thought=thought is True)
-            part = {key: value for key, value in part.items() if key != "text"}
-        call = part.get("functionCall")
-        if type(call) is dict:
-            self._call(candidate, call, part)
-            return
-        for name in ("text", "functionCall"):
-            if part.get(name) is not None:
-                self._invalid(name, part[name])
-                self.out.append(e.UnknownEvent("part", part))
-                return
-        fields = {key: value for key, value in part.items() if value is not None}
-        if fields and not (len(fields) == 1 and fields.get("thoughtSignature") == ""):
-            self._other_part(candidate, fields)
-
-    # --------------------------------------------------------------------------------- text and thoughts
-
-    def _text(self, candidate: OpenCandidate, text: str, more: JSON, *, thought: bool) -> None:
-        kind = REASONING if thought else MESSAGE
-        run = candidate.run
-        if run is None or run.kind != kind:
-            self._end_run(candidate, "completed")
-            run = candidate.run = OpenRun(kind, self._begin(candidate, blank_item(kind)))
-        if more or not run.joins:
-            self.begin_part(run.index, "content", run.parts, blank_part(kind, more))
-            run.parts += 1
-            run.joins = not more
-        if text:
-            self.emit_text(
-                run.index, "reasoning" if thought else "text", ("content", run.parts - 1, "text"), text
-            )
-
-    def _end_run(self, candidate: OpenCandidate, status: str) -> None:
-        """A message or reasoning item is whole."""
-        run = candidate.run
-        if run is not None:
-            candidate.run = None
-            self.finish_item(run.index, status)
-
-    def _begin(self, candidate: OpenCandidate, data: JSON) -> int:
-        """An item begins. Raises `LimitExceeded`."""
-        candidate.last = self.begin_item(data, choice_index=candidate.index)
-        candidate.shown = True
-        return candidate.last
-
-    def _other_part(self, candidate: OpenCandidate, fields: JSON) -> None:
-        """A part of another kind is whole as it comes."""
-        self._end_run(candidate, "completed")
-        data = {"type": data_key(fields), "status": "in_progress", **item_members(copied(fields))}
-        self.finish_item(self._begin(candidate, data), "completed")
-
-    # ---------------------------------------------------------------------------------------------- calls
-
-    def _call(self, candidate: OpenCandidate, sent: JSON, part: JSON) -> None:
-        """A functionCall: a call, or a piece of one that is open. The whole rule is this.
-
-        An id that is known decides. Else a name begins a call, and what has none continues the open one.
-        """
-        name, ident = string(sent, "name"), string(sent, "id")
-        call = candidate.calls[candidate.ids[ident]] if ident in candidate.ids else None
-        if call is None and not name:
-            call = candidate.call
-            if call is None or not call.open:
-                if sent or call is None or not call.streamed:
-                    self.report_once(
-                        AnomalyCode.CALL_NOT_OPEN, None, "a functionCall has no name, and no call is open"
-                    )
-                    self.out.append(e.UnknownEvent("functionCall", part))
-                return
-        if call is None:
-            self._begin_call(candidate, sent, part, name or "", ident or None)
-            return
-        if not call.open:
-            if not sent.get("partialArgs"):
-                self._tell_call(candidate, call, sent, part)
-                return
-            # A call that is whole is sent again, in pieces: they are a value of their own.
-            call.open, call.partial = True, PartialArguments()
-            call.partial.tree = {}
-        self._learn(candidate, call, sent, part)
-        args = sent.get("args")
-        if type(args) is dict and args:
-            self._add_members(call, args)
-        self._pieces(call, sent.get("partialArgs"))
-        if sent.get("willContinue") is not True:
-            self._end_call(call)
-
-    def _begin_call(
-        self, candidate: OpenCandidate, sent: JSON, part: JSON, name: str, ident: str | None
-    ) -> None:
-        self._end_run(candidate, "completed")
-        before = candidate.call
-        if before is not None and before.open:
-            self._cut_call(before, "incomplete")  # whether that one is whole was not told
-        made = MADE_ID.format(self.free_index())
-        data: JSON = {"type": "function_call", "call_id": made if ident is None else ident, "name": name}
-        data |= call_members(sent, part)
-        index = self._begin(candidate, {**data, "arguments": "", "status": "in_progress"})
-        call = candidate.calls[index] = OpenCall(index, data)
-        candidate.newest = index
-        if ident is not None:
-            candidate.ids[ident] = index
-        args, pieces = sent.get("args"), sent.get("partialArgs")
-        more = sent.get("willContinue") is True
-        if not more and not pieces:
-            self.tell_value(index, "arguments", ARGUMENTS, self._arguments_of(args), whole=True)
-            self.finish_item(index, "completed")
-            return
-        call.streamed = call.open = True
-        if type(args) is dict and args:
-            self._add_members(call, args)
-        elif args is not None and type(args) is not dict:
-            self._invalid("args", args)
-        self._pieces(call, pieces)
-        if not more:
-            self._end_call(call)
-
-    def _arguments_of(self, args: Any) -> str:
-        """The JSON text of arguments that came as a value."""
-        if args is None:
-            return "{}"
-        if type(args) is dict:
-            return compact(args)
-        self._invalid("args", args)
-        return (args or "{}") if isinstance(args, str) else compact(args)
-
-    def _learn(self, candidate: OpenCandidate, call: OpenCall, sent: JSON, part: JSON) -> None:
-        """More is told of a call: its id, another name, a signature."""
-        known, new = call.data, call_members(sent, part)
-        ident, name = string(sent, "id"), string(sent, "name")
-        if ident and ident != known["call_id"]:
-            if known["call_id"] in candidate.ids:
-                self.report_once(AnomalyCode.CALL_ID_CHANGED, call.index, f"the id became {ident[:40]!r}")
-            candidate.ids[ident] = call.index
-            new["call_id"] = ident
-        if name and name != known["name"]:
-            self.report_once(
-                AnomalyCode.NAME_CHANGED, call.index, f"{known['name']!r:.40} became {name[:40]!r}"
-            )
-            new["name"] = name
-        news = {key: value for key, value in new.items() if known.get(key) != value}
-        if news:
-            call.data = {**known, **news}
-            self.update_item(call.index, news)
-
-    def _tell_call(self, candidate: OpenCandidate, call: OpenCall, sent: JSON, part: JSON) -> None:
-        """A call that is whole is sent again."""
-        self._learn(candidate, call, sent, part)
-        if not empty(sent.get("args")):
-            text = self._arguments_of(sent["args"])
-            self.tell_value(call.index, "arguments", ARGUMENTS, text, whole=True)
-
-    # ---------------------------------------------------------------------------- arguments piece by piece
-
-    def _say(self, index: int, text: str) -> None:
-        """A fragment of arguments is handed out."""
-        if text:
-            self.emit_text(index, "arguments", ARGUMENTS, text)
-
-    def _raw(self, call: OpenCall) -> str:
-        """The arguments as they were written, before anything was lifted out of them."""
-        raw = self.lifts.raw(call.index) if self.lifts.declared else None
-        return self.so_far(call.index, ARGUMENTS) if raw is None else joined(raw)
-
-    def _writer(self, call: OpenCall) -> PartialArguments:
-        """What makes text of the pieces; the text begins with the first of them."""
-        partial = call.partial
-        if partial is None:
-            partial = call.partial = PartialArguments()
-            self._say(call.index, partial.begin({}))
-        return partial
-
-    def _add_members(self, call: OpenCall, args: JSON) -> None:
-        """Members that come as values while the call goes on."""
-        writer = self._writer(call)
-        for key, value in args.items():
-            if writer.tree is None and writer.can_place((key,)):
-                self._say(call.index, self._half(call) + writer.place((key,), compact(value), more=False))
-            else:
-                self._grow_tree(call, writer)
-                if not writer.put((key,), copied(value), empty=False):
-                    self._drop(call, {key: value})
-
-    def _pieces(self, call: OpenCall, pieces: Any) -> None:
-        if type(pieces) is list:
-            for piece in pieces:
-                if type(piece) is dict:
-                    self._piece(call, piece)
-                else:
-                    self._drop(call, piece)
-        elif pieces is not None:
-            self._drop(call, pieces)
-
-    def _drop(self, call: OpenCall, piece: Any) -> None:
-        """A piece that has no place in the arguments: the call is not whole without it."""
-        call.damaged = True
-        self.report_once(
-            AnomalyCode.PARTIAL_ARGUMENT_LOST, call.index, f"a piece of arguments is {piece!r:.80}"
-        )
-        self.out.append(e.UnknownEvent("partialArgs", piece))
-
-    def _piece(self, call: OpenCall, piece: JSON) -> None:
-        """One leaf of the arguments."""
-        path = piece.get("jsonPath")
-        found = steps_of(path) if isinstance(path, str) else None
-        if found is None:
-            self._drop(call, piece)
-            return
-        steps, ends_array = found
-        if len(steps) >= self.fold.limits.json_depth:
-            raise LimitExceeded("json_depth", self.fold.limits.json_depth)
-        writer = self._writer(call)
-        more = piece.get("willContinue") is True
-        known, value = leaf_of(piece)
-        if not known:
-            self._drop(call, piece)
-        elif value is NOTHING:
-            self._end_of(call, writer, steps, ends_array=ends_array, more=more)
-        elif ends_array or not steps:
-            self._drop(call, piece)
-        elif isinstance(value, str) and writer.tree is None and writer.goes_on(steps):
-            text = self._whole_letters(call, value, more=more)
-            self._say(call.index, writer.more_text(text, more=more))
-        else:
-            self._leaf(call, writer, steps, value, piece, more=more)
-
-    def _leaf(
-        self, call: OpenCall, writer: PartialArguments, steps: Path, value: Any, piece: JSON, *, more: bool
-    ) -> None:
-        """A leaf that does not just go on with the string that is open."""
-        place = writer.can_place(steps) if writer.tree is None else False
-        if place is None:
-            self._drop(call, piece)
-        elif place:
-            half = self._half(call)
-            more = more and isinstance(value, str)
-            if isinstance(value, str):
-                value = self._whole_letters(call, value, more=more)
-            self._say(call.index, half + writer.place(steps, compact(value), more=more))
-        else:
-            self._grow_tree(call, writer)
-            if isinstance(value, str):
-                value = self._whole_letters(call, value, more=False)
-            if not writer.put(steps, value, empty=False):
-                self._drop(call, piece)
-
-    def _end_of(
-        self, call: OpenCall, writer: PartialArguments, steps: Path, *, ends_array: bool, more: bool
-    ) -> None:
-        """A path without a value: the end of what is open there, or an empty object or array."""
-        if more:
-            return
-        if writer.tree is not None:
-            writer.put(steps, [] if ends_array else {}, empty=True)
-        elif steps and writer.goes_on(steps):
-            self._say(call.index, self._half(call) + writer.more_text("", more=False))
-        elif steps and writer.depth_of(steps) == len(steps):
-            self._say(call.index, self._half(call) + writer.close_to(len(steps) - 1))
-        elif steps and writer.can_place(steps):
-            self._say(
-                call.index, self._half(call) + writer.place(steps, "[]" if ends_array else "{}", more=False)
-            )
-
-    def _grow_tree(self, call: OpenCall, writer: PartialArguments) -> None:
-        """A path came again that is closed: what had been handed out cannot go on."""
-        if writer.tree is None:
-            self.report_once(AnomalyCode.VALUE_CONTRADICTED, call.index, "a path of the arguments came again")
-            half = self._half(call)
-            writer.become_tree(self._raw(call) + half)
-
-    def _whole_letters(self, call: OpenCall, text: str, *, more: bool) -> str:
-        """A piece of a string in whole characters: a half of a surrogate pair waits for the other one."""
-        if text and (self.pending_surrogates or HIGH <= text[0] <= LAST or HIGH <= text[-1] <= LAST):
-            text = join_halves(self.pending_surrogates, (call.index, HALF), text, self.report)
-        return text if more else text + self._half(call)
-
-    def _half(self, call: OpenCall) -> str:
-        """What stands for half a pair whose other half did not come."""
-        if self.pending_surrogates.pop((call.index, HALF), None) is None:
-            return ""
-        self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
-        return "\ufffd"
-
-    def _end_call(self, call: OpenCall) -> None:
-        """The server told that the call is whole."""
-        writer = self._writer(call)
-        if writer.tree is None:
-            self._say(call.index, self._half(call) + writer.close_to(-1))
-        else:
-            self.tell_value(call.index, "arguments", ARGUMENTS, writer.whole(), whole=True)
-        call.open = False
-        call.partial = None
-        if not self.has_ended(call.index):
-            self.finish_item(call.index, "incomplete" if call.damaged else "completed")
-        elif call.damaged:
-            self.update_item(call.index, {"status": "incomplete"})
-
-    def _cut_call(self, call: OpenCall, status: str | None) -> None:
-        """A call ends of which the server did not tell that it is whole: its text stays open."""
-        if self.has_ended(call.index):
-            call.open, call.partial = False, None  # it was whole, and was being sent again
-            return
-        if call.partial is not None and call.partial.tree is not None:
-            # As much of it as surely stands: without its end it is no JSON.
-            text = call.partial.whole()[:-1]
-            self.tell_value(call.index, "arguments", ARGUMENTS, text, whole=False)
-        if status is not None:
-            self.report_once(
-                AnomalyCode.CALL_NOT_ENDED, call.index, "a call was to go on, and nothing more of it came"
-            )
-        call.open = False
-        call.partial = None
-        self.finish_item(call.index, status)
-
-    # -------------------------------------------------------------------------------------------- the end
 
     def _end(self, outcome: Outcome) -> None:
         """Nothing more will come."""
-        self._catch_up()
-        self._tell_usage()
-        outcome, word, stop = self._outcome(outcome)
+        self.usage.catch_up()
+        self.usage.report(self)
+        outcome, word, stop = outcome_of(self, self.candidates, self.block, outcome)
         closes = ITEM_STATUS_AT_END[outcome]
         broken: set[int] = set()
         for candidate in self.candidates.values():
-            self._end_candidate(candidate, closes)
+            end_candidate(self, candidate, closes)
             found = None if candidate.finish is None else stop_of(candidate.finish)
             if found is not None and not found.keeps_calls:
                 broken.add(candidate.index)
         if broken:
-            self._take_back(broken)
-        data: JSON = {}
-        if outcome is not TRUNCATED:
-            data["status"] = str(outcome)
-        if outcome is INCOMPLETE and word is not None:
-            data["incomplete_details"] = {"reason": word}
-        if self.failing is not None:
-            data["error"] = self.failing
+            take_calls_back(self, broken)
         reason = word if stop is None or stop.reason is None else stop.reason
-        self.end_response(PendingFinish(outcome, data, None, reason))
-
-    def _end_candidate(self, candidate: OpenCandidate, closes: str | None) -> None:
-        stop = None if candidate.finish is None else stop_of(candidate.finish)
-        cut = stop is not None and stop.outcome is not COMPLETED
-        if not candidate.shown:
-            self.out.append(e.ChoiceUpdated(candidate.index, candidate.finish, {}))
-        if closes is not None:
-            run = candidate.run
-            self._end_run(
-                candidate, "incomplete" if cut and run and run.index == candidate.last else "completed"
-            )
-        call = candidate.call
-        if call is not None and call.open:
-            self._cut_call(call, None if closes is None else "incomplete")
-
-    def _take_back(self, broken: set[int]) -> None:
-        """The server says that calls of these candidates are malformed or not allowed: none is to be run."""
-        for index, record in self.fold.items.items():
-            if record.type != "function_call" or record.choice_index not in broken:
-                continue
-            if record.data.get("status") == "completed":
-                self._update(index, {**self.waiting.pop(index, {}), "status": "incomplete"})
-
-    def _outcome(self, outcome: Outcome) -> tuple[Outcome, str | None, Stop | None]:
-        """The outcome, with the finish reason that decided it and what that means."""
-        words = [candidate.finish for _, candidate in sorted(self.candidates.items())]
-        first = words[0] if words else None
-        stop = None if first is None else stop_of(first)
-        if self.failing is not None:
-            return FAILED, first, stop
-        if outcome is CANCELLED:
-            return CANCELLED, first, stop
-        if not words and self.block is not None:
-            return INCOMPLETE, self.block, STOPS["CONTENT_FILTER"]
-        if not words or None in words:
-            self.report(AnomalyCode.MISSING_TERMINAL, "the transport ended before the response did")
-            return TRUNCATED, None, None
-        for word in words:
-            found = None if word is None else stop_of(word)
-            if found is not None and found.outcome is FAILED:
-                self.failing = {"code": None, "message": None}
-                error = ResponseError(ErrorKind.UNKNOWN, None, retryable=True, raw={"finishReason": word})
-                self.out.append(e.ErrorReported(error))
-                return FAILED, word, found
-        for word in words:
-            found = None if word is None else stop_of(word)
-            if found is not None and found.outcome is not COMPLETED:
-                return found.outcome, word, found
-        return COMPLETED, first, stop
-
-
-class Nothing:
-    """Stands for a value that a piece does not have."""
-
-    __slots__ = ()
-
-
-NOTHING: Final = Nothing()
-
-
-def leaf_of(piece: JSON) -> tuple[bool, Any]:
-    """The value of a piece of arguments, and whether it could be read. `NOTHING` where it has none."""
-    for name in VALUES[:3]:
-        value = piece.get(name)
-        if value is None:
-            continue
-        if name == "stringValue":
-            return isinstance(value, str), value
-        if name == "boolValue":
-            return type(value) is bool, value
-        if type(value) is float and value.is_integer() and abs(value) < 2**53:
-            value = int(value)  # a double: 50 is what the model wrote
-        return type(value) in (int, float), value
-    if piece.get("nullValue") is not None:
-        return True, None
-    # ProtoJSON writes it as null, and an SDK's dump writes null for whatever a piece does not have.
-    return True, None if "nullValue" in piece and not piece.keys() & set(VALUES[:3]) else NOTHING
+        self.end_response(self.ending(outcome, word, reason))
 
 
 def unwrapped(payload: JSON) -> JSON:
     """The chunk inside of what Code Assist wraps around it."""
     inner = payload.get("response")
     return inner if type(inner) is dict and "candidates" not in payload and "type" not in payload else payload
-
-
-def has_data(fields: JSON) -> bool:
-    """Whether a part has data beside its text."""
-    return not DATA.isdisjoint(fields)
-
-
-DATA: Final = frozenset(
-    {
-        "functionCall",
-        "inlineData",
-        "fileData",
-        "executableCode",
-        "codeExecutionResult",
-        "toolCall",
-        "toolResponse",
-        "functionResponse",
-        "audioTranscription",
-    }
-)
-"""Kinds of data that a part may have, of which the proto allows one."""
-
-
-def data_key(fields: JSON) -> str:
-    """The member of a part that is its data."""
-    for key in fields:
-        if key not in SIDE:
-            return "part" if key in MODELLED else key
-    return next(iter(fields))
-
-
-def item_members(fields: JSON) -> JSON:
-    """Members of a part as those of an item; those that the item has of its own stand under `part`."""
-    clashing = {key: value for key, value in fields.items() if key in OF_ITEM}
-    if not clashing:
-        return fields
-    return {**{key: value for key, value in fields.items() if key not in OF_ITEM}, "part": clashing}
-
-
-def call_members(sent: JSON, part: JSON) -> JSON:
-    """What is told of a call beside its id, name and arguments."""
-    inside = {key: value for key, value in sent.items() if key not in OF_CALL and value is not None}
-    beside = {key: value for key, value in part.items() if key != "functionCall" and not empty(value)}
-    signature = sent.get("thoughtSignature")  # where some proxies put it
-    if "thoughtSignature" not in beside and not empty(signature):
-        beside["thoughtSignature"] = signature
-    if beside.get("thought") is False:
-        del beside["thought"]
-    members: JSON = item_members(dict(copied(beside)))
-    if inside:
-        members["functionCall"] = copied(inside)
-    return members
-
-
-def blank_item(kind: str) -> JSON:
-    """A message or reasoning item as it begins."""
-    if kind == REASONING:
-        return {"type": "reasoning", "summary": [], "content": []}
-    return {"type": "message", "role": "assistant", "status": "in_progress", "content": []}
-
-
-def blank_part(kind: str, more: JSON) -> JSON:
-    """A part of text as it begins, without its text."""
-    members = item_members(dict(copied(more))) if more else {}
-    if kind == REASONING:
-        return {"type": "reasoning_text", "text": "", **members}
-    return {"type": "output_text", "text": "", "annotations": [], **members}
 
 
 def document_members(new: JSON) -> JSON:

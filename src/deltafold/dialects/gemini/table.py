@@ -44,6 +44,20 @@ SIDE: Final = frozenset(
     }
 )
 """Members that stand beside the data of a part, whatever those are."""
+DATA: Final = frozenset(
+    {
+        "functionCall",
+        "inlineData",
+        "fileData",
+        "executableCode",
+        "codeExecutionResult",
+        "toolCall",
+        "toolResponse",
+        "functionResponse",
+        "audioTranscription",
+    }
+)
+"""Kinds of data that a part may have beside text, of which the proto allows one."""
 BARE: Final = frozenset({"text", "thought"})
 """A part with no other members joins a part like it."""
 OF_CALL: Final = frozenset({"id", "name", "args", "partialArgs", "willContinue", "thoughtSignature"})
@@ -191,6 +205,14 @@ FINISH_WORDS: Final = {
     "content_filter": "SAFETY",
 }
 """The words for the finish reasons of this library. Others become the nearest by the outcome."""
+
+
+def item_members(fields: JSON) -> JSON:
+    """Members of a part as those of an item; those that the item has of its own stand under `part`."""
+    clashing = {key: value for key, value in fields.items() if key in OF_ITEM}
+    if not clashing:
+        return fields
+    return {**{key: value for key, value in fields.items() if key not in OF_ITEM}, "part": clashing}
 
 
 def members_of(data: JSON, but: tuple[str, ...] = ()) -> JSON:

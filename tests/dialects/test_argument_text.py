@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltafold.dialects.gemini.partial_arguments import MOST_NULLS, PartialArguments, compact, steps_of
+from deltafold.dialects.gemini.argument_text import MOST_NULLS, ArgumentText, compact, steps_of
 
 PATHS: list[tuple[str, tuple[tuple[str | int, ...], bool] | None]] = [
     ("$", ((), False)),
@@ -56,9 +56,9 @@ def test_paths(path: str, steps: tuple[tuple[str | int, ...], bool] | None) -> N
     assert steps_of(path) == steps
 
 
-def grown() -> tuple[PartialArguments, str]:
+def grown() -> tuple[ArgumentText, str]:
     """Arguments that have begun."""
-    writer = PartialArguments()
+    writer = ArgumentText()
     return writer, writer.begin({})
 
 
@@ -78,7 +78,7 @@ def test_a_text_grows() -> None:
 
 def test_it_begins_with_what_is_known() -> None:
     """Members that came as values are members like others."""
-    writer = PartialArguments()
+    writer = ArgumentText()
     text = writer.begin({"a": [1], "b": None})
     assert writer.can_place(("c",)) is True
     assert writer.can_place(("a",)) is False

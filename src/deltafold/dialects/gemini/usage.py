@@ -1,0 +1,89 @@
+"""Usage: the last count that came, and when it is handed out.
+
+Nearly every chunk of text counts the tokens so far, which would be two events for each, and nobody needs the
+second: so the usage waits for a chunk that brings more than text. What its members mean is in the table.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+from deltafold.dialects.base import MOST_COUNTS
+from deltafold.dialects.emitter import Emitter
+from deltafold.dialects.gemini.table import COUNTS, usage_from
+from deltafold.model import events as e
+from deltafold.model.json_values import copied, weight
+
+__all__ = ["UsageSoFar"]
+
+JSON: TypeAlias = dict[str, Any]
+
+TEXT_DELTAS: Final = (e.TextDelta, e.ReasoningDelta, e.ArgumentsDelta)
+"""The events of a chunk that brings nothing but text."""
+
+
+class UsageSoFar:
+    """The usage of one response."""
+
+    SNAPSHOT_FIELDS: Final = ("known", "reported", "tallied")
+    __slots__ = SNAPSHOT_FIELDS
+
+    def __init__(self) -> None:
+        self.known: JSON = {}
+        """As it was sent last."""
+        self.reported: JSON = {}
+        """As it was handed out last."""
+        self.tallied: tuple[JSON, list[str], list[str]] | None = None
+        """A usage and its counts, by name and as written, where that came last by the fast path."""
+
+    def read(self, emitter: Emitter, sent: Any) -> None:
+        """The last usage that counts anything replaces the one before: what is left out there is 0."""
+        if type(sent) is dict:
+            counts = False
+            for name in COUNTS:
+                if name in sent:
+                    counts = True
+            if counts:
+                if sent != self.known:
+                    self.known = dict(copied(sent))
+            else:
+                self._add(emitter, sent)
+        elif sent is not None:
+            emitter.report_invalid("usageMetadata", sent)
+        # What has more members than any server tells is sent at the end.
+        out = emitter.out
+        if (len(out) != 1 or type(out[0]) not in TEXT_DELTAS) and len(self.known) <= MOST_COUNTS:
+            self.report(emitter)
+
+    def _add(self, emitter: Emitter, sent: JSON) -> None:
+        """What a usage says that counts nothing: on Vertex, the type of traffic."""
+        known = self.known
+        new = {key: value for key, value in sent.items() if key not in known or known[key] != value}
+        if not new:
+            return
+        if known is self.reported or len(known) <= MOST_COUNTS:
+            known = self.known = dict(known)  # the other one was handed out
+        for key, value in new.items():
+            emitter.hold_text(len(key) + weight(value) - weight(known.get(key)))
+            known[key] = copied(value)
+
+    def report(self, emitter: Emitter) -> None:
+        """Hands out the usage as it is by now, where that is new."""
+        if self.known != self.reported:
+            self.reported = self.known
+            emitter.out.append(e.UsageReported(usage_from(self.known)))
+
+    def tally(self, usage: JSON, names: list[str], numbers: list[str]) -> None:
+        """A usage came by the fast path, like one that is known but for these counts."""
+        self.tallied = usage, names, numbers
+
+    def catch_up(self) -> None:
+        """Takes note of what came by the fast path."""
+        if self.tallied is not None:
+            usage, names, numbers = self.tallied
+            self.tallied = None
+            sent = dict(copied(usage))
+            for name, number in zip(names, numbers, strict=True):
+                sent[name] = int(number)
+            if sent != self.known:
+                self.known = sent
