@@ -665,3 +665,18 @@ def test_the_depth_of_an_event_is_exact(
         else:
             with pytest.raises(LimitExceeded, match="json_depth"):
                 list(reader.events())
+
+
+def test_what_was_spoken_and_lifted_is_joined_once() -> None:
+    """Whoever looks at the response after each fragment does not pay for all fragments each time."""
+    fold = Fold(Limits())
+    fold.apply(e.ResponseStarted("r", "m"))
+    fold.apply(e.ItemStarted(0, item_from({"type": "function_call"})))
+    for piece in "abc":
+        fold.apply(e.AudioDelta(piece))
+        fold.apply(e.TranscriptDelta(piece))
+        fold.apply(e.LiftedDelta(0, ("a",), "text", piece))
+        response = fold.response()
+    assert response.to_dict()["audio"] == {"data": "abc", "transcript": "abc"}
+    assert [lifted.text for lifted in response.lifted] == ["abc"]
+    assert [*fold.audio.values(), *fold.lifted.values()] == [["abc"], ["abc"], ["abc"]]

@@ -41,7 +41,7 @@ from deltafold.model import events as e
 from deltafold.model.anomalies import Anomaly
 from deltafold.model.errors import LimitExceeded, ResponseError
 from deltafold.model.items import Item, is_whole
-from deltafold.model.json_values import string, weight
+from deltafold.model.json_values import joined, string, weight
 from deltafold.model.limits import Limits
 from deltafold.model.response import (
     FINISH_REASONS,
@@ -364,7 +364,7 @@ class Fold:
             data["usage"] = usage_of_responses(self.usage)
         if self.audio:
             known = data.get("audio")
-            spoken = {name: "".join(pieces) for name, pieces in self.audio.items()}
+            spoken = {name: joined(pieces) for name, pieces in self.audio.items()}
             data["audio"] = {**known, **spoken} if isinstance(known, dict) else spoken
         details = data["incomplete_details"]
         reason = string(details, "reason") if isinstance(details, dict) else None
@@ -380,7 +380,7 @@ class Fold:
             self._finish_reason(output, reason),
             data,
             tuple(self.choices[index].to_choice() for index in sorted(self.choices)),
-            tuple(LiftedText(*place, "".join(pieces)) for place, pieces in self.lifted.items()),
+            tuple(LiftedText(*place, joined(pieces)) for place, pieces in self.lifted.items()),
             self.had_whole_call,
             self.size > 0,
             self.ended_by_server,
