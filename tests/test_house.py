@@ -38,7 +38,9 @@ dialects: chat.table chat.think_tags chat.calls chat.merging chat.document
 dialects: chat.reader chat.writer chat.request
 dialects: responses.table responses.identity responses.items responses.values responses.reader
 dialects: responses.writer responses.request
-dialects: anthropic.table anthropic.reader anthropic.writer anthropic.document anthropic.request
+dialects: anthropic.table anthropic.usage anthropic.state anthropic.citations anthropic.calls
+dialects: anthropic.blocks anthropic.deltas anthropic.ending anthropic.reader
+dialects: anthropic.writer anthropic.document anthropic.request
 dialects: gemini.table gemini.argument_text gemini.state gemini.usage gemini.partial_arguments gemini.calls
 dialects: gemini.parts gemini.candidates gemini.ending gemini.reader
 dialects: gemini.writer gemini.document gemini.request

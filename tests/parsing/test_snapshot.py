@@ -217,6 +217,7 @@ def test_every_class_of_the_state(name: str) -> None:
 
 def test_class_names_are_unambiguous() -> None:
     """A class is frozen under its own name, and no other class of any module hides behind that."""
+    assert len({kind.__name__ for kind in STATE_CLASSES}) == len(STATE_CLASSES)
     modules = [module for module in vars(snapshot).values() if isinstance(module, ModuleType)]
     for module in modules:
         for kind in vars(module).values():

@@ -105,6 +105,22 @@ DELTAS: Final[dict[str, tuple[str, str]]] = {
     "thinking_delta": ("thinking", "thinking"),
 }
 """Deltas of texts: the type of block that each belongs to, and the member with the piece."""
+UNTYPED: Final[dict[str, frozenset[str]]] = {
+    "message_start": frozenset({"message"}),
+    "content_block_start": frozenset({"content_block"}),
+    "content_block_delta": frozenset({"delta", "index"}),
+    "message_delta": frozenset({"delta", "usage"}),
+    "message": frozenset({"role", "content", "model"}),
+}
+"""What an event without a type and a name is, by the members that it has."""
+UNTYPED_DELTAS: Final[dict[str, str]] = {
+    "text_delta": "text",
+    "thinking_delta": "thinking",
+    "input_json_delta": "partial_json",
+    "signature_delta": "signature",
+    "citations_delta": "citation",
+}
+"""What a delta without a type is, by the member that it has."""
 
 
 def is_call(block: JSON) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from deltafold.dialects.emitter import Emitter
 from deltafold.dialects.gemini.argument_text import ArgumentText, compact
 from deltafold.dialects.gemini.partial_arguments import ARGUMENTS, PieceReader
-from deltafold.dialects.gemini.state import OpenCall, OpenCandidate
+from deltafold.dialects.gemini.state import OpenCandidate, OpenFunctionCall
 from deltafold.dialects.gemini.table import MADE_ID, OF_CALL, item_members
 from deltafold.machine.records import empty
 from deltafold.model import events as e
@@ -71,7 +71,7 @@ def begin_call(
     data: JSON = {"type": "function_call", "call_id": made if ident is None else ident, "name": name}
     data |= call_members(sent, part)
     index = candidate.begin_item(emitter, {**data, "arguments": "", "status": "in_progress"})
-    call = candidate.calls[index] = OpenCall(index, data)
+    call = candidate.calls[index] = OpenFunctionCall(index, data)
     candidate.newest = index
     if ident is not None:
         candidate.ids[ident] = index
@@ -117,7 +117,7 @@ def call_members(sent: JSON, part: JSON) -> JSON:
     return members
 
 
-def learn(emitter: Emitter, candidate: OpenCandidate, call: OpenCall, sent: JSON, part: JSON) -> None:
+def learn(emitter: Emitter, candidate: OpenCandidate, call: OpenFunctionCall, sent: JSON, part: JSON) -> None:
     """More is known of a call: its id, another name, a signature."""
     known, new = call.data, call_members(sent, part)
     ident, name = string(sent, "id"), string(sent, "name")
@@ -137,7 +137,9 @@ def learn(emitter: Emitter, candidate: OpenCandidate, call: OpenCall, sent: JSON
         emitter.update_item(call.index, news)
 
 
-def tell_again(emitter: Emitter, candidate: OpenCandidate, call: OpenCall, sent: JSON, part: JSON) -> None:
+def tell_again(
+    emitter: Emitter, candidate: OpenCandidate, call: OpenFunctionCall, sent: JSON, part: JSON
+) -> None:
     """A call that is whole is sent again."""
     learn(emitter, candidate, call, sent, part)
     if not empty(sent.get("args")):
@@ -145,7 +147,7 @@ def tell_again(emitter: Emitter, candidate: OpenCandidate, call: OpenCall, sent:
         emitter.tell_value(call.index, "arguments", ARGUMENTS, text, whole=True)
 
 
-def end_call(emitter: Emitter, call: OpenCall, reader: PieceReader) -> None:
+def end_call(emitter: Emitter, call: OpenFunctionCall, reader: PieceReader) -> None:
     """The server said that the call is whole."""
     reader.end()
     call.open = False
@@ -156,7 +158,7 @@ def end_call(emitter: Emitter, call: OpenCall, reader: PieceReader) -> None:
         emitter.update_item(call.index, {"status": "incomplete"})
 
 
-def cut_call(emitter: Emitter, call: OpenCall, status: str | None) -> None:
+def cut_call(emitter: Emitter, call: OpenFunctionCall, status: str | None) -> None:
     """A call ends of which the server did not say that it is whole: its text stays open."""
     if emitter.has_ended(call.index):
         call.open, call.text = False, None  # it was whole, and was being sent again

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from deltafold.dialects.emitter import Emitter
 from deltafold.dialects.gemini.argument_text import ArgumentText, Path, compact, steps_of
-from deltafold.dialects.gemini.state import OpenCall
+from deltafold.dialects.gemini.state import OpenFunctionCall
 from deltafold.dialects.gemini.table import VALUES
 from deltafold.machine.values import ValuePath
 from deltafold.model import events as e
@@ -37,7 +37,7 @@ class PieceReader:
 
     __slots__ = ("_call", "_emitter")
 
-    def __init__(self, emitter: Emitter, call: OpenCall) -> None:
+    def __init__(self, emitter: Emitter, call: OpenFunctionCall) -> None:
         self._emitter = emitter
         self._call = call
 

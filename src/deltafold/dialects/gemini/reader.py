@@ -26,7 +26,7 @@ from deltafold.dialects.gemini.calls import take_calls_back
 from deltafold.dialects.gemini.candidates import end_candidate, read_candidate
 from deltafold.dialects.gemini.ending import outcome_of
 from deltafold.dialects.gemini.partial_arguments import only_continues_string
-from deltafold.dialects.gemini.state import OpenCall, OpenCandidate, OpenRun
+from deltafold.dialects.gemini.state import OpenCandidate, OpenFunctionCall, OpenRun
 from deltafold.dialects.gemini.table import (
     BARE,
     COUNTS,
@@ -37,7 +37,7 @@ from deltafold.dialects.gemini.table import (
     is_snake,
     stop_of,
 )
-from deltafold.dialects.gemini.usage import UsageSoFar
+from deltafold.dialects.gemini.usage import LatestUsage
 from deltafold.machine.fold import Emitted, Fold
 from deltafold.machine.lifecycle import ITEM_STATUS_AT_END, TRUNCATED
 from deltafold.machine.records import empty
@@ -77,10 +77,10 @@ class GeminiDialect(ErrorTerminatedDialect):
     state_classes: ClassVar[tuple[tuple[type, int], ...]] = (
         (ArgumentText, 0),
         (Container, 2),
-        (OpenCall, 2),
+        (OpenFunctionCall, 2),
         (OpenCandidate, 1),
         (OpenRun, 2),
-        (UsageSoFar, 0),
+        (LatestUsage, 0),
     )
 
     SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (
@@ -98,7 +98,7 @@ class GeminiDialect(ErrorTerminatedDialect):
         super().__init__(fold, report, lifts, think_tags=think_tags)
         self.known: JSON = {}
         """What was handed on of the response's own members."""
-        self.usage = UsageSoFar()
+        self.usage = LatestUsage()
         self.block: str | None = None
         """Why the prompt was refused."""
         self.candidates: dict[int, OpenCandidate] = {}

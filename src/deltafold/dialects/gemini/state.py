@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 from deltafold.dialects.emitter import Emitter
 from deltafold.dialects.gemini.argument_text import ArgumentText
 
-__all__ = ["OpenCall", "OpenCandidate", "OpenRun"]
+__all__ = ["OpenCandidate", "OpenFunctionCall", "OpenRun"]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -29,7 +29,7 @@ class OpenRun:
         """Whether a bare part goes on with the last one."""
 
 
-class OpenCall:
+class OpenFunctionCall:
     """A function call."""
 
     SNAPSHOT_FIELDS: Final = ("index", "data", "text", "streamed", "open", "damaged")
@@ -72,7 +72,7 @@ class OpenCandidate:
         self.index = index
         self.run: OpenRun | None = None
         """The message or reasoning item that is open."""
-        self.calls: dict[int, OpenCall] = {}
+        self.calls: dict[int, OpenFunctionCall] = {}
         """Its calls, by their output indexes."""
         self.ids: dict[str, int] = {}
         """Their output indexes, by the ids that the server gave them."""
@@ -92,7 +92,7 @@ class OpenCandidate:
         """What its content has beside parts."""
 
     @property
-    def call(self) -> OpenCall | None:
+    def call(self) -> OpenFunctionCall | None:
         """The call that began last."""
         return None if self.newest is None else self.calls[self.newest]
 

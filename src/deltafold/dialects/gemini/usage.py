@@ -14,7 +14,7 @@ from deltafold.dialects.gemini.table import COUNTS, usage_from
 from deltafold.model import events as e
 from deltafold.model.json_values import copied, weight
 
-__all__ = ["UsageSoFar"]
+__all__ = ["LatestUsage"]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -22,7 +22,7 @@ TEXT_DELTAS: Final = (e.TextDelta, e.ReasoningDelta, e.ArgumentsDelta)
 """The events of a chunk that brings nothing but text."""
 
 
-class UsageSoFar:
+class LatestUsage:
     """The usage of one response."""
 
     SNAPSHOT_FIELDS: Final = ("known", "reported", "tallied")
