@@ -636,6 +636,15 @@ def test_pieces_of_gemini_s_arguments(frames_read: list[bool]) -> None:
         check_same([head, *pieces, other, *pieces], "gemini", lifts=[Lift(("a",), "text")])
 
 
+def test_what_shows_no_template_costs_none(frames_read: list[bool]) -> None:
+    """However many short arguments come first, a long one behind them takes the short way."""
+    begun = {"functionCall": {"name": "f", "willContinue": True}}
+    head = event({"candidates": [{"content": {"parts": [begun], "role": "model"}, "index": 0}]})
+    short = [gemini_piece("a", f"$.k{number}", willContinue=False) for number in range(3 * MOST_UNUSED)]
+    blocks = [head, *short, *[gemini_piece("x")] * 40]
+    assert long_blocks(frames_read, blocks, "gemini") == len(blocks) - 38
+
+
 def test_arguments_that_open_something(frames_read: list[bool]) -> None:
     """A fragment that opens an object or array goes the long way only where it may repeat the arguments."""
     opened = ['{"a', '":1,"b":', '{"b":[', '{"c', "[", "{"]

@@ -281,7 +281,7 @@ class FastPath:
         self.candidate: tuple[dict[str, Any], str] | None = None
         """A payload that may show what hot deltas look like, and its block."""
         self._unused = 0
-        """How often in a row that was of no use."""
+        """How many templates in a row were learned and matched nothing."""
 
     def set_dialect(self, dialect: PlainDialect) -> None:
         """Another dialect takes over: nothing is known of its deltas."""
@@ -355,12 +355,12 @@ class FastPath:
         assert self.candidate is not None
         payload, block = self.candidate
         self.candidate = None
-        self._unused += 1
         found = self.dialect.text_path(payload, event)
         if found is None:
             self.invalidate(None)
         else:
             path, special = found
+            self._unused += 1
             self.add_template(block, payload, path, event, self._fold.value(event), special)
 
     def invalidate_for_pending(self) -> None:
