@@ -500,6 +500,15 @@ def test_what_a_call_tells_beside_its_arguments() -> None:
     assert said(found)["tool_calls"][0]["extra_content"] == signature
 
 
+def test_a_field_that_waited_is_told_by_a_later_update() -> None:
+    """One that comes with the call's beginning waits; the next chunk's value of it counts."""
+    begun = calls(part("", "tick", id="a"), part("", x=1, y=1))
+    found = run(begun, calls(part("", x=2)), ends("tool_calls"), "[DONE]")
+    assert [event.item.data["x"] for event in found.all(e.ItemUpdated)] == [2]
+    item = found.output()[0]
+    assert (item["x"], item["y"]) == (2, 1)
+
+
 # ------------------------------------------------------------------------------------ C: arguments
 
 ARGUMENTS: dict[str, tuple[list[Any], str, list[AnomalyCode]]] = {
@@ -541,6 +550,7 @@ ARGUMENTS: dict[str, tuple[list[Any], str, list[AnomalyCode]]] = {
     "lists in lists": (["[", "[", "[", "]", "]", "]"], "[[[]]]", []),
     "braces in text": (['{"a":"', "{", "}", "{}", '{"a":"', '"}'], '{"a":"{}{}{"a":""}', []),
     "no JSON at all": (["pa", "ris", "pa", "ris"], "parisparis", []),
+    "a character in halves, then a brace": (["\ud83d", "\ude00", '{"a"'], '\U0001f600{"a"', []),
 }
 
 
@@ -599,6 +609,15 @@ def test_lifted_strings_leave_the_arguments() -> None:
     )
     assert json.loads(calls_of(found.response)[0].arguments) == {"n": 2}
     assert C.VALUE_CONTRADICTED in found.codes
+
+
+@pytest.mark.parametrize("arguments", ['{"te', '{"n":1,'])
+def test_what_lifting_held_back_is_not_lost(arguments: str) -> None:
+    """Arguments that are cut off where it is not clear yet what they go on with."""
+    lifts = [Lift(("text",), "text", tool="say", remove=True)]
+    found = run(calls(part(arguments, "say", id="a")), ends("length"), "[DONE]", lifts=lifts)
+    assert told(found) == [("say", "a", arguments)]
+    assert "".join(found.texts(e.ArgumentsDelta)) == arguments
 
 
 def test_the_short_cut_takes_nothing_from_lifts() -> None:
@@ -695,6 +714,9 @@ def test_a_legacy_call_beside_tool_calls() -> None:
     assert {name for name, _, _ in told(found)} == {"tick", "tock"}
     assert said(found)["function_call"]["name"] == "tick"
     assert [call["id"] for call in said(found)["tool_calls"]] == ["b"]
+    begun = chunk(choice({"function_call": {"name": "tick", "arguments": '{"city":'}}))
+    found = run(begun, calls(part(PARIS)), ends("tool_calls"), "[DONE]")
+    assert [(name, arguments) for name, _, arguments in told(found)] == [("tick", '{"city":'), ("", PARIS)]
 
 
 # ------------------------------------------------------------------------------- D: text and reasoning
@@ -733,6 +755,16 @@ REASONING: dict[str, tuple[list[JSON], str, str]] = {
         "reasoning_content",
     ),
     "Mistral, as text": ([{"content": [{"type": "thinking", "thinking": "Hm"}]}], "Hm", "reasoning_content"),
+    "thinking blocks alone": (
+        [{"thinking_blocks": [{"type": "thinking", "thinking": "Hm"}, {"type": "redacted_thinking"}]}],
+        "Hm",
+        "reasoning_content",
+    ),
+    "nothing in an object": (
+        [{"reasoning": {}, "reasoning_content": []}, {"reasoning": "Hm"}],
+        "Hm",
+        "reasoning",
+    ),
 }
 
 
@@ -742,6 +774,7 @@ def test_reasoning(case: str) -> None:
     deltas, expected, field = REASONING[case]
     found = run(*map(chunk, map(choice, deltas)), says("Yes"), ends(), "[DONE]")
     assert found.response.reasoning_text == expected
+    assert found.codes == []
     assert "".join(found.texts(e.ReasoningDelta)) == expected
     assert {event.kind for event in found.all(e.ReasoningDelta)} == {"text"}
     assert said(found)[field] == expected
@@ -797,6 +830,8 @@ def test_content_in_parts() -> None:
     assert found.response.output_text == "Bonjour"
     assert found.output()[0]["content"][1] == reference
     assert said(found)["content"] == [{"type": "text", "text": "Bonjour"}, reference]
+    wrapped = run(says([None, {"type": "text", "text": {"value": "Bonjour", "annotations": []}}]), ends())
+    assert (wrapped.response.output_text, wrapped.codes) == ("Bonjour", [])
     first = run(says([reference]), says("x"), ends(), "[DONE]")
     assert first.output()[0]["content"][1] == reference
     assert first.response.output_text == "x"
@@ -903,6 +938,11 @@ def test_unknown_fields_are_kept_where_they_stood() -> None:
     assert whole["choices"][0]["stop_reason"] == 7
     assert said(found)["extra"] == {"a": 1, "b": 2}
     assert said(found)["channel"] == "final"
+    again = chunk(choice({"content": "C", "extra": {"a": 1, "in": {"c": 3}}}))
+    assert [event.data for event in run(again, again, ends()).all(e.ChoiceUpdated)] == [
+        {"message": {"extra": {"a": 1, "in": {"c": 3}}}},
+        {},
+    ]
     assert [event.data for event in found.all(e.StatusChanged)] == [{"cost": 0.5}]
     assert found.response.choices[0].data["stop_reason"] == 7
 
@@ -998,6 +1038,15 @@ def test_a_message_that_contradicts_the_deltas() -> None:
     assert found.codes == [C.VALUE_CONTRADICTED, C.VALUE_CONTRADICTED]
 
 
+def test_a_message_that_contradicts_itself() -> None:
+    """The last telling of one chunk counts too."""
+    twice = [{"index": 0, "message": {"content": text}} for text in ("Bye", "Farewell")]
+    found = run(says("Hello"), chunk(*twice), ends())
+    assert [event.text for event in found.all(e.ValueReplaced)] == ["Bye", "Farewell"]
+    assert found.response.output_text == "Farewell"
+    assert found.codes == [C.VALUE_CONTRADICTED, C.VALUE_CONTRADICTED]
+
+
 def test_empty_arguments_erase_nothing() -> None:
     """Arguments that a message tells as an empty object or array are no contradiction of fuller ones."""
     for blank in ("{}", "[]", " {} "):
@@ -1034,8 +1083,9 @@ def test_a_message_names_a_call_whose_name_had_not_come() -> None:
     waiting = calls(part('{"city"', id="a"))
     told_ = {"id": "a", "function": {"name": "tick", "arguments": PARIS}}
     assert told(run(waiting, whole({"tool_calls": [told_]}, "tool_calls"))) == [("tick", "a", PARIS)]
-    told_ = {"id": "a", "function": {"arguments": "other"}}
-    assert told(run(waiting, whole({"tool_calls": [told_]}, "tool_calls"))) == [("", "a", "other")]
+    for arguments in (PARIS, "other"):
+        told_ = {"id": "a", "function": {"arguments": arguments}}
+        assert told(run(waiting, whole({"tool_calls": [told_]}, "tool_calls"))) == [("", "a", arguments)]
 
 
 def test_a_legacy_call_in_a_message() -> None:
@@ -1601,6 +1651,17 @@ def test_a_stored_body_without_choices_is_no_success() -> None:
     assert run_bytes(json.dumps(odd).encode()).response.output_text == "A"
 
 
+@pytest.mark.parametrize("index", [None, "7", -1, 2.0])
+def test_an_empty_reason_of_a_stored_body(index: Any) -> None:
+    """It stays, whatever the index of its choice; two bodies of one choice are told by the later reason."""
+    empty = stored_choice("", index, content="A")
+    found = run_bytes(json.dumps(stored(empty)).encode())
+    assert completion(found)["choices"][0]["finish_reason"] == ""
+    both = run_bytes(json.dumps(stored(empty, stored_choice("stop", index, content="AB"))).encode())
+    if index not in (None, -1):  # those are counted, so there are two choices
+        assert [choice["finish_reason"] for choice in completion(both)["choices"]] == ["stop"]
+
+
 def test_a_stored_error() -> None:
     """A stored error body fails."""
     response = parse(
@@ -1781,6 +1842,10 @@ def test_limits_of_choices_and_items() -> None:
     with pytest.raises(LimitExceeded) as fault:
         run(says([{"type": "odd", "n": i} for i in range(3)]), limits=Limits(parts=2))
     assert fault.value.limit == "parts"
+    details = [{"type": "reasoning.text", "id": str(i), "text": "x"} for i in range(3)]
+    with pytest.raises(LimitExceeded) as fault:
+        run(thinks(reasoning_details=details), limits=Limits(parts=2))
+    assert (fault.value.limit, fault.value.value) == ("parts", 2)
 
 
 @pytest.mark.parametrize(
@@ -1982,8 +2047,19 @@ def test_empty_arguments_that_are_no_text() -> None:
     assert C.ARGUMENTS_NOT_TEXT in found.codes
 
 
-def test_an_odd_reasoning_object() -> None:
-    found = run(thinks(reasoning={"odd": 1}), ends())
+@pytest.mark.parametrize("odd", [{"odd": 1}, {"content": [{"text": [{"text": "too deep"}]}]}])
+def test_an_odd_reasoning_object(odd: JSON) -> None:
+    """An object without a text where it is looked for is reported."""
+    found = run(thinks(reasoning=odd), ends())
+    assert found.response.reasoning_text == ""
+    assert found.codes == [C.INVALID_FIELD]
+
+
+@pytest.mark.parametrize("odd", ["https://e.example/a.png", [5]])
+def test_odd_images(odd: Any) -> None:
+    """An image that is no object is reported, and makes no part."""
+    found = run(thinks(images=odd, content="Hi"), ends())
+    assert [part.type for item in found.response.output for part in item.content] == ["output_text"]
     assert found.codes == [C.INVALID_FIELD]
 
 

@@ -92,6 +92,31 @@ def test_a_turn_that_began_without_thinking_goes_on_without() -> None:
     assert to({**request, "model": "claude-opus-4-7"}).request["thinking"] == {"type": "adaptive"}
 
 
+def test_a_summary_without_thinking_is_lost() -> None:
+    """There is nothing to sum up."""
+    made = to({"input": "Hi", "reasoning": {"summary": "auto"}}, "responses")
+    assert "thinking" not in made.request
+    assert [loss.path for loss in made.losses] == ["reasoning.summary"]
+
+
+@pytest.mark.parametrize(("sent", "written"), [(0.5, 0.5), (1, 1), (1.5, 1)])
+def test_temperatures_end_at_1(sent: float, written: float) -> None:
+    """Where others go on to 2. The number of tokens to choose from has no such end."""
+    body = {"contents": [{"parts": [{"text": "Hi"}]}], "generationConfig": {"temperature": sent, "topK": 40}}
+    made = to(body, "gemini")
+    assert (made.request["temperature"], made.request["top_k"]) == (written, 40)
+    lost = [] if sent == written else ["generationConfig.temperature"]
+    assert [loss.path for loss in made.losses] == lost
+
+
+@pytest.mark.parametrize("kind", ["function", "custom"])
+def test_the_one_tool_to_call(kind: str) -> None:
+    """It is named, of whatever kind it is."""
+    tool = {"type": kind, kind: {"name": "w"}}
+    made = to({"messages": [USER], "tools": [tool], "tool_choice": tool}).request
+    assert made["tool_choice"] == {"type": "tool", "name": "w"}
+
+
 # ------------------------------------------------------------------------------------------------ messages
 
 
@@ -164,9 +189,28 @@ def test_choices_of_tools() -> None:
 
 
 def test_other_kinds_of_thinking_are_lost_by_name() -> None:
-    """Such as thinking between tools alone."""
-    made = of({"thinking": {"type": "between_tools"}})
-    assert [loss.path for loss in made.losses] == ["thinking (between_tools)"]
+    """Such as thinking between tools alone, and members that nobody knows."""
+    made = of({"thinking": {"type": "between_tools", "brand_new": 1}})
+    assert [loss.path for loss in made.losses] == ["thinking (between_tools)", "thinking.brand_new"]
+
+
+def test_adaptive_thinking() -> None:
+    """Gemini has it as a budget of -1."""
+    made = of({"thinking": {"type": "adaptive"}}, "gemini")
+    assert made.request["generationConfig"]["thinkingConfig"] == {"thinkingBudget": -1}
+    assert made.losses == ()
+
+
+def test_the_effort_stands_beside_the_format() -> None:
+    """Other members there are lost by their names."""
+    made = of({"output_config": {"effort": "high", "brand_new": 1}})
+    assert made.request["reasoning_effort"] == "high"
+    assert [loss.path for loss in made.losses] == ["output_config.brand_new"]
+
+
+def test_instructions_as_one_text() -> None:
+    """They are the first message."""
+    assert of({"system": "Be kind"}).request["messages"][0] == {"role": "system", "content": "Be kind"}
 
 
 def test_a_role_that_there_is_not() -> None:

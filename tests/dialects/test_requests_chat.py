@@ -146,3 +146,45 @@ def test_values_that_the_responses_api_has_more_of() -> None:
     both = to({"service_tier": "flex", "prompt_cache_options": {"ttl": "30m"}})
     assert (both.request["service_tier"], both.request["prompt_cache_options"]) == ("flex", {"ttl": "30m"})
     assert both.losses == ()
+
+
+@pytest.mark.parametrize("kind", ["function", "custom"])
+def test_the_one_tool_to_call(kind: str) -> None:
+    """The Responses API names it one level higher, there and back. A custom tool needs no format."""
+    inside = {"name": "w", "description": "Waves"}
+    tool, choice = {"type": kind, kind: inside}, {"type": kind, kind: {"name": "w"}}
+    there = of({"tools": [tool], "tool_choice": choice}).request
+    assert there["tool_choice"] == {"type": kind, "name": "w"}
+    assert there["tools"][0].items() >= {"type": kind, **inside}.items()
+    assert "format" not in there["tools"][0]
+    back = to(there).request
+    assert back["tool_choice"] == choice
+    assert back["tools"][0][kind].items() >= inside.items()
+    assert "format" not in back["tools"][0][kind]
+
+
+def test_tools_of_another_kind_are_lost() -> None:
+    """By their place."""
+    made = of({"tools": [TOOL, {"type": "brand_new"}]})
+    assert [tool["name"] for tool in made.request["tools"]] == ["w"]
+    assert [(loss.code, loss.path) for loss in made.losses] == [("tool_not_supported", "tools[1]")]
+
+
+def test_members_of_a_search_that_are_lost() -> None:
+    """Such as its filters; what Chat Completions has is kept."""
+    search = {
+        "type": "web_search",
+        "search_context_size": "low",
+        "filters": {"allowed_domains": ["e.example"]},
+    }
+    made = to({"tools": [search]})
+    assert made.request["web_search_options"] == {"search_context_size": "low"}
+    assert [loss.path for loss in made.losses] == ["tools[0].filters"]
+
+
+def test_instructions_without_a_text_are_left_out() -> None:
+    """An image among them is lost; an empty message would be refused."""
+    image = {"type": "input_image", "image_url": "https://e.example/a.png"}
+    made = to({"input": [{"role": "system", "content": [image]}, USER]})
+    assert made.request["messages"] == [USER]
+    assert [loss.code for loss in made.losses] == ["content_not_supported"]

@@ -114,6 +114,89 @@ def test_tools_of_its_own() -> None:
     assert [loss.path for loss in made.losses] == ["tools[0].googleSearch"]
 
 
+TOOLS = [{"functionDeclarations": [{"name": "v"}, {"name": "w"}]}]
+
+
+@pytest.mark.parametrize(
+    ("calling", "choice"),
+    [
+        ({}, "auto"),
+        ({"mode": "any"}, "required"),
+        ({"mode": "NONE"}, "none"),
+        ({"mode": "ANY", "allowedFunctionNames": ["w"]}, {"type": "function", "function": {"name": "w"}}),
+    ],
+)
+def test_choices_of_functions(calling: dict[str, Any], choice: Any) -> None:
+    """In words, or by the one name that is allowed."""
+    made = of({"tools": TOOLS, "toolConfig": {"functionCallingConfig": calling}})
+    assert made.request["tool_choice"] == choice
+    assert made.losses == ()
+
+
+@pytest.mark.parametrize(("mode", "word"), [("ANY", "required"), ("VALIDATED", "auto")])
+def test_some_functions_that_are_allowed(mode: str, word: str) -> None:
+    """Their names are kept, and whether one has to be called."""
+    config = {"functionCallingConfig": {"mode": mode, "allowedFunctionNames": ["v", "w"]}}
+    made = of({"tools": TOOLS, "toolConfig": config}).request["tool_choice"]["allowed_tools"]
+    assert made["mode"] == word
+    assert [tool["function"]["name"] for tool in made["tools"]] == ["v", "w"]
+
+
+def test_a_mode_that_there_is_not() -> None:
+    """It is lost; so are other members of the configuration, which may hold nothing else."""
+    made = of({"tools": TOOLS, "toolConfig": {"functionCallingConfig": {"mode": "SOME"}}})
+    assert "tool_choice" not in made.request
+    assert [loss.path for loss in made.losses] == ["toolConfig.functionCallingConfig.mode"]
+    made = of({"tools": TOOLS, "toolConfig": {"retrievalConfig": {"languageCode": "it"}}})
+    assert [loss.path for loss in made.losses] == ["toolConfig.retrievalConfig"]
+
+
+@pytest.mark.parametrize("kind", ["function", "custom"])
+def test_the_one_tool_to_call(kind: str) -> None:
+    """It is the only one that is allowed."""
+    tool = {"type": kind, kind: {"name": "w"}}
+    made = to({"messages": [{"role": "user", "content": "Hi"}], "tools": [tool], "tool_choice": tool}).request
+    assert made["toolConfig"] == {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["w"]}}
+
+
+def test_a_role_that_there_is_not() -> None:
+    """It is named with its place."""
+    with pytest.raises(UsageError, match=r"contents\[1\]\.role: 'assistant' is none of user, model"):
+        of({"contents": [HI, {"role": "assistant", "parts": []}]})
+
+
+@pytest.mark.parametrize(
+    ("config", "effort"), [({"thinkingLevel": "HIGH"}, "high"), ({"thinkingBudget": 0}, "none")]
+)
+def test_levels_of_thinking(config: dict[str, Any], effort: str) -> None:
+    """In lower case elsewhere; a budget of 0 switches it off."""
+    made = of({"generationConfig": {"thinkingConfig": config}})
+    assert made.request["reasoning_effort"] == effort
+    assert made.losses == ()
+
+
+def test_json_without_a_schema() -> None:
+    """Any object will do."""
+    made = of({"generationConfig": {"responseMimeType": "application/json"}})
+    assert made.request["response_format"] == {"type": "json_object"}
+    assert made.losses == ()
+
+
+def test_arguments_keep_their_numbers() -> None:
+    """Fractions too."""
+    made_call = {"id": "call_1", "type": "function", "function": {"name": "w", "arguments": '{"x":-1.5e3}'}}
+    made = to({"messages": [{"role": "assistant", "content": None, "tool_calls": [made_call]}]})
+    assert made.request["contents"][0]["parts"][0]["functionCall"]["args"] == {"x": -1500.0}
+    assert made.losses == ()
+
+
+def test_a_number_too_long_to_be_written() -> None:
+    """Python refuses to write it."""
+    used = {"functionCall": {"name": "w", "args": {"x": 10**5000}}}
+    with pytest.raises(UsageError, match="no JSON value: Exceeds the limit"):
+        of({"contents": [HI, {"role": "model", "parts": [used]}]})
+
+
 def test_names_that_are_allowed_in_no_mode_are_lost() -> None:
     """They count in two modes alone."""
     config = {"functionCallingConfig": {"mode": "AUTO", "allowedFunctionNames": ["w"]}}

@@ -105,3 +105,17 @@ def test_the_effort_for_a_budget_is_measured_by_the_limit() -> None:
         for target in ("responses", "chat"):
             made = convert_request(request, "anthropic", target).request
             assert (made.get("reasoning") or {"effort": made.get("reasoning_effort")})["effort"] == effort
+
+
+@pytest.mark.parametrize("target", ["chat", "anthropic", "gemini"])
+def test_a_choice_of_a_tool_that_only_this_api_has(target: str) -> None:
+    """It is a loss."""
+    made = of({"tools": [FUNCTION], "tool_choice": {"type": "file_search"}}, target)
+    assert not made.request.keys() & {"tool_choice", "toolConfig"}
+    assert [(loss.code, loss.path) for loss in made.losses] == [("value_changed", "tool_choice")]
+
+
+def test_instructions_without_a_text_are_left_out() -> None:
+    """Where a user's message stays, though it says nothing."""
+    silent = [{"role": role, "content": ""} for role in ("system", "user")]
+    assert convert_request({"messages": silent}, "chat", "responses").request["input"] == silent[1:]

@@ -206,3 +206,7 @@ def test_tokens_of_a_request() -> None:
     """By the caller's counter, and of text alone."""
     tool = {"type": "function", "function": {"name": "wave", "parameters": {"a": 1}}}
     assert estimated_usage(chat(tools=[tool]), "chat", len).input_tokens == len("Hi" + "wave" + '{"a":1}')
+    call = {"id": "call_1", "type": "function", "function": {"name": "wave", "arguments": '{"to":"you"}'}}
+    called = {"role": "assistant", "content": None, "reasoning_content": "Hm.", "tool_calls": [call]}
+    counted = estimated_usage(chat(messages=[USER, called]), "chat", len).input_tokens
+    assert counted == len("Hi" + "wave" + '{"to":"you"}')

@@ -107,6 +107,14 @@ def test_calls_without_a_name_are_left_out(target: str) -> None:
 
 
 @every_target
+def test_a_call_whose_id_nobody_told(target: str) -> None:
+    """It gets one by its place."""
+    whole = made.function_call("f", None, "{}", whole=True)
+    told = Spoken(target, call(0, call_id=None), df.ArgumentsDelta(0, "{}"), df.ItemFinished(0, whole))
+    assert [known.call_id for known in told.end().tool_calls] == ["call_0"]
+
+
+@every_target
 def test_a_call_that_looks_whole_and_is_not(target: str) -> None:
     """A call that was cut is told so where the wire can, else it is a loss."""
     cut = made.function_call("f", "c", "{}", whole=False)
@@ -539,6 +547,14 @@ def test_an_event_that_has_no_place() -> None:
     told.say(df.UnknownEvent("", {"type": "bad name\n"}), df.UnknownEvent("acme", {"type": "acme"}))
     assert told.losses == [LossCode.EVENT_UNWRITABLE]
     assert told.payloads[-1] == {"type": "acme"}
+
+
+@pytest.mark.parametrize("target", ["chat", "gemini"])
+def test_an_event_that_says_nothing(target: str) -> None:
+    """An empty payload would begin a chunk of its own."""
+    told = Spoken(target, df.UnknownEvent("acme", {}), df.UnknownEvent("acme", {"acme": 1}), source=target)
+    assert told.losses == [LossCode.EVENT_UNWRITABLE]
+    assert told.payloads[-1] == {"acme": 1}
 
 
 def test_a_message_whose_reason_nobody_told() -> None:

@@ -112,9 +112,7 @@ class Emitter:
     # ---------------------------------------------------------------------------------------- the response
 
     def begin_response(self, data: JSON, *, announced: bool = True) -> None:
-        """The response begins, once. `announced`: by what begins one on this wire."""
-        if self.started:
-            return
+        """The response begins. `announced`: by what begins one on this wire."""
         self.started = True
         if not announced:
             self.report(AnomalyCode.RESPONSE_NOT_ANNOUNCED, "the response began without its announcement")
@@ -152,16 +150,13 @@ class Emitter:
         self,
         sent: JSON,
         *,
-        index: int | None = None,
         choice_index: int | None = None,
         member: str | None = None,
     ) -> int:
         """An item begins, without its streamed values. Gives its index. Raises `LimitExceeded`."""
-        free, limits = self.free_index(), self.fold.limits
-        if free + self.held_items >= limits.items:
+        index, limits = self.free_index(), self.fold.limits
+        if index + self.held_items >= limits.items:
             raise LimitExceeded("items", limits.items)
-        if index is None:
-            index = free
         record = ItemRecord(index, string(sent, "type") or "", choice_index)
         record.merge(sent)
         self.begun[index] = self.fold.announced_records[index] = record
@@ -286,14 +281,13 @@ class Emitter:
             fields = found.take_values(event.group, event.part_index, event.part.data, whole=False)
             found.add_part(event.group, event.part_index, PartRecord(fields))
         for annotated in cited:
-            part = found.parts["content"].get(annotated.content_index)
-            if part is not None:
-                part.annotations[annotated.annotation_index] = annotated.annotation
+            part = found.parts["content"][annotated.content_index]
+            part.annotations[annotated.annotation_index] = annotated.annotation
         for key, pieces in touched.items():
             known = found.values.get(key)
             text = "".join(pieces)
             if known is None or (index, key) in self.restarted:
-                kind: e.ValueKind = known.kind if known is not None else kind_at(found, key)
+                kind: e.ValueKind = "arguments" if known is None else known.kind  # a part has its values
                 known = found.values[key] = StreamedValue(kind, [text])
             else:
                 known.add(text)
@@ -340,21 +334,18 @@ class Emitter:
     def first_piece(self, index: int, key: ValuePath) -> str:
         """The piece with which a streamed value began."""
         value = None if (index, key) in self.restarted else self.record(index).values.get(key)
-        for pieces in ([] if value is None else value.fragments, self.texts.get(index, {}).get(key, [])):
-            for piece in pieces:
-                if piece:
-                    return piece
-        return ""
+        new = self.texts.get(index, {}).get(key, [])
+        return next((piece for piece in chain([] if value is None else value.fragments, new) if piece), "")
 
     def tell_value(self, index: int, kind: e.ValueKind, key: ValuePath, text: str, *, whole: bool) -> None:
-        """A value was sent whole: what of it is new is handed out, and a contradiction is said."""
-        if text:
-            self.pending_surrogates.pop((index, key), None)  # the other half is sent with it
-            record = self.record(index)
-            if self.lifts.declared and kind == "arguments" and record.type in LIFTABLE:
-                tool = string(record.data, "name") or ""
-                text = self.lifts.whole_text(index, tool, text, self.out, whole=whole)
-        known = self.record(index).values.get(key)
+        """A value, which is not empty, was sent whole: what of it is new is handed out, and a contradiction
+        is said."""
+        self.pending_surrogates.pop((index, key), None)  # the other half is sent with it
+        record = self.record(index)
+        if self.lifts.declared and kind == "arguments" and record.type in LIFTABLE:
+            tool = string(record.data, "name") or ""
+            text = self.lifts.whole_text(index, tool, text, self.out, whole=whole)
+        known = record.values.get(key)
         ended = (known is not None and known.is_complete) or (index, key) in self.whole
         so_far = StreamedValue(kind, [self.so_far(index, key)], ended)
         for event in reconcile_value(index, kind, key, so_far, text, self.report, whole=whole):
@@ -404,12 +395,3 @@ def keys_of(record: ItemRecord) -> list[ValuePath]:
         keys += [(group, at, field) for at in parts for field in PART_FIELDS]
     arguments = arguments_key(record)
     return keys if arguments in keys else [*keys, arguments]
-
-
-def kind_at(record: ItemRecord, key: ValuePath) -> e.ValueKind:
-    """What a streamed value is, by where it stands in its item."""
-    if key[0] == "summary":
-        return "summary"
-    if key[0] == "content":
-        return "refusal" if key[2] == "refusal" else record.text_kind("content") or "text"
-    return "code" if key == ("code",) else "arguments"

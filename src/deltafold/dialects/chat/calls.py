@@ -442,10 +442,7 @@ class CallReader:
             return False
         raw = self._raw(call)
         if raw is not None:
-            for piece in raw:
-                if piece:
-                    return text.startswith(piece)
-            return True
+            return text.startswith(next((piece for piece in raw if piece), ""))
         assert call.index is not None
         return text.startswith(self.emitter.first_piece(call.index, call.key))
 

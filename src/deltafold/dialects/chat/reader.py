@@ -266,11 +266,10 @@ class ChatDialect(ErrorTerminatedDialect):
         else:
             self._chunk(payload, "")
             self.done = bool(self.choices)
-            for sent in objects(payload, "choices"):
-                if sent.get("finish_reason") == "" and len(self.choices) == len(objects(payload, "choices")):
-                    index = integer(sent, "index")
-                    choice = self.choices.get(0 if index is None else index)
-                    if choice is not None:
+            bodies = objects(payload, "choices")
+            if len(bodies) == len(self.choices):
+                for sent, choice in zip(bodies, self.choices.values(), strict=True):
+                    if sent.get("finish_reason") == "":
                         choice.sent_fields["finish_reason"] = ""
         return self.out
 
@@ -577,7 +576,7 @@ class ChatDialect(ErrorTerminatedDialect):
                     texts.append(text)
                     if choice.reasoning_field is None:
                         choice.reasoning_field = key
-            elif not empty(value) and not readable(value):
+            elif not empty(value):
                 self.report_once(AnomalyCode.INVALID_FIELD, key, f"{key} is {value!r:.40}")
         details = objects(sent, "reasoning_details")
         if details:
@@ -890,13 +889,6 @@ def reasoning_text(value: Any, depth: int) -> str:
             if text:
                 return text
     return ""
-
-
-def readable(value: Any) -> bool:
-    """Whether reasoning may stand in a value."""
-    if isinstance(value, (dict, list)):
-        return reasoning_text(value, 0) != ""
-    return isinstance(value, str)
 
 
 def json_text_of(value: Any) -> str:
