@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from deltafold.arguments.lift import Lift
 from deltafold.machine.fold import Emitted
+from deltafold.machine.records import StreamedValue
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.events import LiftedDelta
 from deltafold.model.json_values import joined
@@ -27,7 +28,7 @@ class LiftedCall:
 
         self.lifts = lifts
         self.lifter = Lifter(lifts)
-        self.raw: list[str] = []
+        self.raw = StreamedValue("arguments", [])
         self.kept: list[str] = []
         self.lifted: list[list[str]] = [[] for _ in lifts]
         """What was handed out for each lift."""
@@ -36,7 +37,7 @@ class LiftedCall:
 
     def so_far(self) -> str:
         """The arguments as they came."""
-        return joined(self.raw)
+        return self.raw.text
 
     def handed_on(self) -> str:
         """The arguments as they were handed on."""
@@ -66,7 +67,7 @@ class CallLifts:
         call = self._call(index, tool)
         if call is None or call.closed:
             return text
-        call.raw.append(text)
+        call.raw.add(text)
         return self._take(index, call, call.lifter.feed(text), out)
 
     def close(self, index: int, out: list[Emitted]) -> str:
@@ -90,8 +91,8 @@ class CallLifts:
             return call.handed_on()
         return self._start_again(index, call, text, out)
 
-    def raw(self, index: int) -> list[str] | None:
-        """The pieces of the arguments as they came; None where nothing is lifted out of them."""
+    def raw(self, index: int) -> StreamedValue | None:
+        """The arguments as they came; None where nothing is lifted out of them."""
         call = self._calls.get(index)
         return None if call is None else call.raw
 
@@ -116,7 +117,7 @@ class CallLifts:
     def _start_again(self, index: int, call: LiftedCall, text: str, out: list[Emitted]) -> str:
         """Other arguments were sent than had come. Lifted text that was handed out stays handed out."""
         new = self._calls[index] = LiftedCall(call.lifts)
-        new.raw.append(text)
+        new.raw.add(text)
         new.closed = True
         new.note(*new.lifter.feed(text))
         new.note(*new.lifter.close())
@@ -156,7 +157,7 @@ class CallLifts:
         for index, lifts, lifter, raw, kept, lifted, closed, refused in state:
             call = LiftedCall([self._lifts[position] for position in lifts])
             call.lifter = Lifter.resume(lifter, call.lifts)
-            call.raw, call.kept = [raw], [kept]
+            call.raw, call.kept = StreamedValue("arguments", [raw]), [kept]
             call.lifted = [[text] for text in lifted]
             call.closed, call.refused = closed, refused
             self._calls[index] = call

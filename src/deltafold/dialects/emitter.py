@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias, cast
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.machine.build import item_from, part_from
@@ -86,7 +86,7 @@ class Emitter:
         """The records of items that begin with the present payload."""
         self.new_parts: dict[int, list[e.PartStarted]] = {}
         """The parts that begin with it, by item."""
-        self.texts: dict[int, dict[ValuePath, list[str]]] = {}
+        self.texts: dict[int, dict[ValuePath, StreamedValue]] = {}
         """What it adds to streamed values, by item, beside what the fold holds."""
         self.restarted: set[tuple[int, ValuePath]] = set()
         """Values that it replaced: `texts` holds all of them."""
@@ -283,14 +283,12 @@ class Emitter:
         for annotated in cited:
             part = found.parts["content"][annotated.content_index]
             part.annotations[annotated.annotation_index] = annotated.annotation
-        for key, pieces in touched.items():
+        for key, added in touched.items():
             known = found.values.get(key)
-            text = "".join(pieces)
             if known is None or (index, key) in self.restarted:
-                kind: e.ValueKind = "arguments" if known is None else known.kind  # a part has its values
-                known = found.values[key] = StreamedValue(kind, [text])
+                known = found.values[key] = StreamedValue(added.kind, [added.text], added.is_complete)
             else:
-                known.add(text)
+                known.add(added.text)
             known.is_complete = known.is_complete or (index, key) in self.whole
         return found
 
@@ -304,38 +302,55 @@ class Emitter:
             if record.type in LIFTABLE:
                 text = self.lifts.fragment(index, string(record.data, "name") or "", text, self.out)
         if text:
-            self._added(index, key).append(text)
+            self._added(index, kind, key).add(text)
             self.out.append(delta_of(index, kind, key, text, logprobs))
 
-    def _added(self, index: int, key: ValuePath) -> list[str]:
+    def _added(self, index: int, kind: e.ValueKind, key: ValuePath) -> StreamedValue:
         """What the present payload adds to a value."""
         added = self.texts.get(index)
         if added is None:
             added = self.texts[index] = {}
-        pieces = added.get(key)
-        if pieces is None:
-            pieces = added[key] = []
-        return pieces
+        value = added.get(key)
+        if value is None:
+            value = added[key] = StreamedValue(kind, [])
+        return value
+
+    def _values_of(self, index: int, key: ValuePath) -> tuple[StreamedValue | None, StreamedValue | None]:
+        """What the fold holds of a streamed value, and what the present payload adds to it."""
+        known = None if (index, key) in self.restarted else self.record(index).values.get(key)
+        return known, self.texts[index].get(key) if index in self.texts else None
 
     def so_far(self, index: int, key: ValuePath) -> str:
         """A streamed value as it was handed on, the present payload included."""
-        new = "".join(self._added(index, key)) if index in self.texts else ""
-        if (index, key) in self.restarted:
-            return new
-        value = self.record(index).values.get(key)
-        return new if value is None else value.text + new
+        known, added = self._values_of(index, key)
+        so_far = "" if known is None else known.text
+        return so_far if added is None else so_far + added.text
+
+    def size_so_far(self, index: int, key: ValuePath) -> int:
+        """How many characters `so_far()` has, without joining them."""
+        known, added = self._values_of(index, key)
+        return (0 if known is None else known.size()) + (0 if added is None else added.size())
+
+    def pieces(self, index: int, key: ValuePath) -> Iterator[str]:
+        """The pieces of a streamed value as it was handed on, without joining them."""
+        known, added = self._values_of(index, key)
+        return chain([] if known is None else known.fragments, [] if added is None else added.fragments)
 
     def pieces_back(self, index: int, key: ValuePath) -> Iterator[str]:
-        """The pieces of a streamed value as it was handed on, the last one first, without joining them."""
-        new = self.texts.get(index, {}).get(key, [])
-        value = None if (index, key) in self.restarted else self.record(index).values.get(key)
-        return chain(reversed(new), reversed([] if value is None else value.fragments))
+        """The same, the last one first."""
+        known, added = self._values_of(index, key)
+        new = [] if added is None else added.fragments
+        return chain(reversed(new), reversed([] if known is None else known.fragments))
 
-    def first_piece(self, index: int, key: ValuePath) -> str:
-        """The piece with which a streamed value began."""
-        value = None if (index, key) in self.restarted else self.record(index).values.get(key)
-        new = self.texts.get(index, {}).get(key, [])
-        return next((piece for piece in chain([] if value is None else value.fragments, new) if piece), "")
+    def _present_value(self, index: int, kind: e.ValueKind, key: ValuePath) -> StreamedValue | None:
+        """A streamed value with what the present payload adds to it. None where there is neither."""
+        known, added = self._values_of(index, key)
+        if known is None or added is None:
+            return added if known is None else known
+        self.restarted.add((index, key))  # it is joined once, however often the payload tells it
+        ended = known.is_complete or (index, key) in self.whole
+        joint = self.texts[index][key] = StreamedValue(kind, [known.text + added.text], ended)
+        return joint
 
     def tell_value(self, index: int, kind: e.ValueKind, key: ValuePath, text: str, *, whole: bool) -> None:
         """A value, which is not empty, was sent whole: what of it is new is handed out, and a contradiction
@@ -345,20 +360,19 @@ class Emitter:
         if self.lifts.declared and kind == "arguments" and record.type in LIFTABLE:
             tool = string(record.data, "name") or ""
             text = self.lifts.whole_text(index, tool, text, self.out, whole=whole)
-        known = record.values.get(key)
-        ended = (known is not None and known.is_complete) or (index, key) in self.whole
-        so_far = StreamedValue(kind, [self.so_far(index, key)], ended)
-        for event in reconcile_value(index, kind, key, so_far, text, self.report, whole=whole):
+        value = self._present_value(index, kind, key)
+        for event in reconcile_value(index, kind, key, value, text, self.report, whole=whole):
             self.out.append(event)
+            added = self._added(index, kind, key)
             if isinstance(event, e.ValueReplaced):
                 self.restarted.add((index, key))
-                self._added(index, key)[:] = [event.text]
+                self.texts[index][key] = StreamedValue(kind, [event.text], True)
                 self.whole.add((index, key))
             elif isinstance(event, e.ValueFinished):
                 self.whole.add((index, key))
-                self._added(index, key)
+                added.is_complete, added.ended_size = True, added.size()
             else:
-                self._added(index, key).append(text[len(so_far.text) :])
+                added.add(cast(Any, event).text)
 
     # -------------------------------------------------------------------------------------------- faults
 

@@ -18,7 +18,15 @@ from typing import Any, Final, TypeAlias, cast
 from deltafold.machine.build import NO_ARGUMENTS, has_no_arguments, part_from
 from deltafold.machine.fold import Fold
 from deltafold.machine.lifecycle import ITEM_DONE
-from deltafold.machine.records import ItemRecord, PartRecord, StreamedValue, empty, merge_fields, part_indexes
+from deltafold.machine.records import (
+    ItemRecord,
+    PartRecord,
+    StreamedValue,
+    begins,
+    empty,
+    merge_fields,
+    part_indexes,
+)
 from deltafold.machine.values import (
     GROUPS,
     ITEM_VALUES,
@@ -49,7 +57,6 @@ __all__ = [
 JSON: TypeAlias = dict[str, Any]
 
 EMPTY_ARGUMENTS: Final = ("{}", "[]")
-BLANK_ARGUMENTS: Final = ("", "{}", "[]")
 
 
 def reconcile_value(
@@ -63,15 +70,15 @@ def reconcile_value(
     whole: bool,
 ) -> list[e.Event]:
     """A value was sent whole: what of it has not been handed out, and whether it contradicts what was."""
-    so_far = "" if value is None else value.text
     if not sent and kind == "arguments":
         return []  # the end of the call says whether it has none
+    if keeps(kind, value, sent):
+        return []
+    so_far = "" if value is None else value.text
     if sent == so_far:
         if not whole or (value is not None and value.is_complete):
             return []
         return [e.ValueFinished(index, kind, sent, **indexes_of(kind, key))]
-    if keeps(kind, value, so_far, sent):
-        return []  # an empty value never erases a fuller one
     if sent.startswith(so_far):
         events: list[e.Event] = [delta_of(index, kind, key, sent[len(so_far) :])]
         if whole:
@@ -84,17 +91,21 @@ def reconcile_value(
     return [e.ValueReplaced(index, kind, sent, **indexes_of(kind, key))]
 
 
-def keeps(kind: e.ValueKind, value: StreamedValue | None, so_far: str, sent: str) -> bool:
-    """Whether a value stays as it is whatever was sent: that says nothing, or nothing new."""
+def keeps(kind: e.ValueKind, value: StreamedValue | None, sent: str) -> bool:
+    """Whether a value stays as it is whatever was sent: that says nothing, or nothing new.
+
+    Costs what was sent, for the value may be long, and may be told so at each of its fragments.
+    """
+    if value is None:
+        return False
+    size = value.size()
     if not sent:
-        return True
+        return size > 0
     if kind == "arguments":
-        empty = sent.strip()
-        if empty not in EMPTY_ARGUMENTS or so_far.strip() in BLANK_ARGUMENTS or sent.startswith(so_far):
+        if sent.strip() not in EMPTY_ARGUMENTS or (size <= len(sent) and sent.startswith(value.text)):
             return False
-        return bool(so_far.replace(empty, "").strip())  # the same, more than once, is no fuller
-    went_on = value is not None and value.is_complete and value.ended_size == len(sent) < len(so_far)
-    return went_on and so_far.startswith(sent)
+        return value.says_something()
+    return value.is_complete and value.ended_size == len(sent) < size and begins(value.fragments, sent)
 
 
 def excerpt(text: str) -> str:
@@ -164,7 +175,7 @@ def reconcile_item(
             kind: e.ValueKind = "code" if path == ("code",) else "arguments"
             kind = kind if value is None else value.kind
             events += reconcile_value(record.index, kind, path, value, text, report, whole=whole)
-        if value is not None and value.text and keeps(value.kind, value, value.text, text or ""):
+        if value is not None and keeps(value.kind, value, text or ""):
             kept.append((path, value.text))
     place(merged, kept)
     return merged, events
@@ -254,7 +265,7 @@ def reconcile_part(
         key: ValuePath = (group, index, field)
         value = record.values.get(key)
         events += reconcile_value(record.index, kind, key, value, merged[field], report, whole=whole)
-        if value is not None and merged[field] and keeps(kind, value, value.text, merged[field]):
+        if value is not None and merged[field] and keeps(kind, value, merged[field]):
             merged = {**merged, field: value.text}
     return merged, events
 

@@ -5,7 +5,8 @@ Fragments are kept in lists and joined on demand, for `text += delta` on an attr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
@@ -36,6 +37,7 @@ __all__ = [
     "PartRecord",
     "StreamedValue",
     "arguments_key",
+    "begins",
     "empty",
     "key_of",
     "key_of_delta",
@@ -59,12 +61,35 @@ def empty(value: Any) -> bool:
 
 MOST_LOOSE: Final = 32
 """So many fragments are held as they came: a string takes 49 bytes more than its characters."""
+NOTHING: Final = re.compile(r"(?:\s|\{\}|\[\])*+")
+"""Arguments that say nothing, be it several times."""
+
+
+def begins(pieces: Iterable[str], text: str) -> bool:
+    """Whether what pieces add up to begins with a text. Costs that text, not all of the pieces."""
+    at = 0
+    for piece in pieces:
+        if at + len(piece) >= len(text):
+            return piece.startswith(text[at:])
+        if not text.startswith(piece, at):
+            return False
+        at += len(piece)
+    return at == len(text)
 
 
 class StreamedValue:
     """One streamed string."""
 
-    SNAPSHOT_FIELDS: Final = ("kind", "fragments", "is_complete", "ended_size", "join_count", "packed_count")
+    SNAPSHOT_FIELDS: Final = (
+        "kind",
+        "fragments",
+        "is_complete",
+        "ended_size",
+        "join_count",
+        "packed_count",
+        "packed_size",
+        "has_substance",
+    )
     __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, kind: e.ValueKind, fragments: list[str], whole: bool = False) -> None:
@@ -72,18 +97,23 @@ class StreamedValue:
         self.fragments = fragments
         self.is_complete = whole
         """The server told it whole."""
-        self.ended_size = self.size() if whole else 0
-        """How many characters it had then: some servers go on after that."""
         self.join_count = 0
         """How often all fragments were joined into one."""
         self.packed_count = 0
         """How many of the fragments, the first ones, are several that were joined."""
+        self.packed_size = 0
+        """How many characters those have."""
+        self.has_substance = False
+        """Whether it was found to say something as arguments. It goes on saying it."""
+        self.ended_size = self.size() if whole else 0
+        """How many characters it had when it was told whole: some servers go on after that."""
 
     @property
     def text(self) -> str:
         self.join_count += len(self.fragments) > 1
         text = joined(self.fragments)
         self.packed_count = len(self.fragments)
+        self.packed_size = len(text)
         return text
 
     def add(self, text: str) -> None:
@@ -93,12 +123,20 @@ class StreamedValue:
         fragments.append(text)
         first = self.packed_count
         if len(fragments) - first >= MOST_LOOSE:
-            fragments[first:] = ["".join(fragments[first:])]
+            packed = "".join(fragments[first:])
+            fragments[first:] = [packed]
             self.packed_count = first + 1
+            self.packed_size += len(packed)
 
     def size(self) -> int:
-        """Characters, without joining them."""
-        return sum([len(piece) for piece in self.fragments])
+        """Characters, without joining or counting all of them."""
+        return self.packed_size + sum([len(piece) for piece in self.fragments[self.packed_count :]])
+
+    def says_something(self) -> bool:
+        """Of arguments: whether there is more than empty objects and arrays. Costs its text, but once."""
+        if not self.has_substance:
+            self.has_substance = NOTHING.fullmatch(self.text) is None
+        return self.has_substance
 
 
 class PartRecord:

@@ -17,7 +17,7 @@ from deltafold.machine.records import empty
 from deltafold.machine.values import ValuePath
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
-from deltafold.model.json_values import copied, joined
+from deltafold.model.json_values import copied
 
 __all__ = ["emit_input", "end_arguments", "has_arguments", "identify", "input_as_value", "take_call_back"]
 
@@ -63,10 +63,10 @@ def emit_input(emitter: Emitter, block: Block, text: str) -> None:
 def end_arguments(emitter: Emitter, block: Block) -> None:
     """The input with which a call began is its arguments, where nothing was streamed."""
     index = block.index
-    if (index, ARGUMENTS) in emitter.pending_surrogates or emitter.so_far(index, ARGUMENTS):
+    if (index, ARGUMENTS) in emitter.pending_surrogates or emitter.size_so_far(index, ARGUMENTS):
         return
     raw = emitter.lifts.raw(index) if emitter.lifts.declared else None
-    if raw is None or joined(raw) == "":
+    if raw is None or not raw.size():
         block.without_arguments = empty(block.start)
         emit_input(emitter, block, written(block.start) or NO_ARGUMENTS)
 

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from deltafold.dialects.chat.table import OF_CALL, OF_CALL_ITEM, OF_FUNCTION
 from deltafold.dialects.emitter import Emitter
-from deltafold.machine.records import empty
+from deltafold.machine.records import begins, empty
 from deltafold.machine.values import ValuePath
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.json_values import copied, weight
@@ -43,6 +43,7 @@ class OpenCall:
         "legacy",
         "index",
         "pieces",
+        "size",
         "held",
         "more",
         "updates",
@@ -66,6 +67,8 @@ class OpenCall:
         """The output index, once the name is known and the item has begun."""
         self.pieces: list[str] = []
         """The arguments so far, until the item has begun."""
+        self.size = 0
+        """How many characters those have."""
         self.held = ""
         """A leading `{}`, which some servers send before the arguments."""
         self.more: JSON = {}
@@ -306,7 +309,7 @@ class CallReader:
         self.emitter.release_item()
         member = "function_call" if call.legacy else None
         index = call.index = self.emitter.begin_item(sent, choice_index=calls.choice_index, member=member)
-        pieces, call.pieces = call.pieces, []
+        pieces, call.pieces, call.size = call.pieces, [], 0
         text = "".join(pieces)
         self.emitter.release_text(len(text))
         for piece in [text] if text.isascii() else pieces:  # halves of characters have to meet
@@ -322,19 +325,23 @@ class CallReader:
         if call.index is None:
             self.emitter.hold_text(len(text))
             call.pieces.append(text)
+            call.size += len(text)
         else:
             self.emitter.emit_text(call.index, "arguments", call.key, text)
 
     def so_far(self, call: OpenCall) -> str:
         """The arguments as they came."""
-        raw = self._raw(call)
-        if raw is None and call.index is not None:
-            return self.emitter.so_far(call.index, call.key)
-        return "".join(raw or ())
+        if call.index is None:
+            return "".join(call.pieces)
+        raw = self.emitter.lifts.raw(call.index)
+        return self.emitter.so_far(call.index, call.key) if raw is None else raw.text
 
-    def _raw(self, call: OpenCall) -> list[str] | None:
-        """The pieces of the arguments as they came, where the fold does not hold them."""
-        return call.pieces if call.index is None else self.emitter.lifts.raw(call.index)
+    def _size(self, call: OpenCall) -> int:
+        """How many characters `so_far()` has, without joining them."""
+        if call.index is None:
+            return call.size
+        raw = self.emitter.lifts.raw(call.index)
+        return self.emitter.size_so_far(call.index, call.key) if raw is None else raw.size()
 
     def _has_arguments(self, call: OpenCall) -> bool:
         if call.held:
@@ -344,13 +351,19 @@ class CallReader:
                 return True
         return False
 
+    def _pieces(self, call: OpenCall) -> Iterator[str]:
+        """The pieces of the arguments so far, without joining them."""
+        if call.index is None:
+            return iter(call.pieces)
+        raw = self.emitter.lifts.raw(call.index)
+        return self.emitter.pieces(call.index, call.key) if raw is None else iter(raw.fragments)
+
     def _pieces_back(self, call: OpenCall) -> Iterator[str]:
-        """The pieces of the arguments so far, the last one first, without joining them."""
-        raw = self._raw(call)
-        if raw is not None:
-            return reversed(raw)
-        assert call.index is not None
-        return self.emitter.pieces_back(call.index, call.key)
+        """The same, the last one first."""
+        if call.index is None:
+            return reversed(call.pieces)
+        raw = self.emitter.lifts.raw(call.index)
+        return self.emitter.pieces_back(call.index, call.key) if raw is None else reversed(raw.fragments)
 
     def _ends_as_json(self, call: OpenCall) -> bool:
         """Whether the arguments so far may be whole by their last character, wherever they were cut."""
@@ -365,12 +378,12 @@ class CallReader:
             return True
         if not self._ends_as_json(call):
             return False
-        so_far = self.so_far(call)
-        if call.checks >= MOST_CHECKS and len(so_far) < 2 * call.checked:
+        size = self._size(call)
+        if call.checks >= MOST_CHECKS and size < 2 * call.checked:
             return False
         call.checks += 1
-        call.checked = len(so_far)
-        return is_strict_json(so_far)
+        call.checked = size
+        return is_strict_json(self.so_far(call))
 
     def _arguments(self, call: OpenCall, sent: JSON, function: JSON) -> None:
         text = argument_text(sent, function)
@@ -410,13 +423,13 @@ class CallReader:
                     AnomalyCode.ARGUMENTS_REPEATED, call.index, "`{}` came after the arguments"
                 )
                 return ""
-            so_far = self.so_far(call)
-            if text.startswith(so_far) or text == so_far[: len(text)]:
+            size = self._size(call)
+            if begins(self._pieces(call), text[:size]):
                 self.emitter.report_once(
                     AnomalyCode.ARGUMENTS_REPEATED, call.index, "the arguments came again"
                 )
-                return text[len(so_far) :]
-        elif self._first_piece_begins(call, text):
+                return text[size:]
+        elif self._size(call) <= len(text) and self._first_piece_begins(call, text):
             so_far = self.so_far(call)
             if text.startswith(so_far) and not is_json_prefix(so_far + text):
                 self.emitter.report_once(
@@ -440,11 +453,7 @@ class CallReader:
         """Whether a fragment begins as the arguments did, and not just with the same bracket."""
         if len(text) == 1:
             return False
-        raw = self._raw(call)
-        if raw is not None:
-            return text.startswith(next((piece for piece in raw if piece), ""))
-        assert call.index is not None
-        return text.startswith(self.emitter.first_piece(call.index, call.key))
+        return text.startswith(next((piece for piece in self._pieces(call) if piece), ""))
 
     # -------------------------------------------------------------------------------------- sent whole
 
@@ -476,15 +485,15 @@ class CallReader:
         text = first(function, *ARGUMENTS)
         if not isinstance(text, str) or not text:
             return
-        so_far = self.so_far(call) + call.held
-        if text == so_far:
-            return
-        if text.startswith(so_far):
+        size = self._size(call)
+        if size + len(call.held) <= len(text) and text.startswith(self.so_far(call) + call.held):
+            if len(text) == size + len(call.held):
+                return
             if call.index is not None:
                 self.emitter.pending_surrogates.pop(
                     (call.index, call.key), None
                 )  # the other half is sent with it
-            new = text[len(so_far) - len(call.held) :]
+            new = text[size:]
             call.held = ""
             self._emit_text(call, new)
         elif call.index is not None:
@@ -499,9 +508,8 @@ class CallReader:
                 AnomalyCode.VALUE_CONTRADICTED, "the message tells other arguments than were streamed"
             )
             call.held = ""
-            for piece in call.pieces:
-                self.emitter.release_text(len(piece))
-            call.pieces = []
+            self.emitter.release_text(call.size)
+            call.pieces, call.size = [], 0
             self._emit_text(call, text)
 
     # ------------------------------------------------------------------------------------------ the end

@@ -18,7 +18,7 @@ from deltafold.machine.values import ValuePath
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import LimitExceeded
-from deltafold.model.json_values import copied, joined
+from deltafold.model.json_values import copied
 from deltafold.wire.json_text import HIGH, LAST, join_halves
 
 __all__ = ["ARGUMENTS", "PieceReader", "only_continues_string"]
@@ -174,7 +174,7 @@ class PieceReader:
         """The arguments so far, before anything was lifted out of them."""
         lifts, index = self._emitter.lifts, self._call.index
         raw = lifts.raw(index) if lifts.declared else None
-        return self._emitter.so_far(index, ARGUMENTS) if raw is None else joined(raw)
+        return self._emitter.so_far(index, ARGUMENTS) if raw is None else raw.text
 
     def _whole_letters(self, text: str, *, more: bool) -> str:
         """A piece of a string in whole characters: half of a surrogate pair waits for the other one."""
