@@ -276,7 +276,9 @@ def test_a_call_that_was_closed_stays_closed() -> None:
     assert calls.close(0, out) == ""
     assert calls.close(0, out) == ""
     assert calls.fragment(0, "f", ":1}", out) == ":1}"
-    assert calls.raw(0) == ['{"message":"a","b"']
+    raw = calls.raw(0)
+    assert raw is not None
+    assert raw.text == '{"message":"a","b"'
     assert out == [e.LiftedDelta(0, ("message",), "text", "a")]
     assert calls.close(7, out) == ""
     assert calls.raw(7) is None

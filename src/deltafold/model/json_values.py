@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["copied", "integer", "joined", "objects", "string", "weight"]
+__all__ = ["copied", "has_more_members", "integer", "joined", "objects", "string", "weight"]
 
 
 def copied(value: Any) -> Any:
@@ -63,3 +63,16 @@ def weight(value: Any) -> int:
             waiting.extend(found)
         total += len(found) if type(found) is str else 4
     return total
+
+
+def has_more_members(value: Any, most: int) -> bool:
+    """Whether a JSON value has more members than so many, at any depth, without counting all of them."""
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        if type(found) is dict or type(found) is list:
+            most -= len(found)
+            if most < 0:
+                return True
+            waiting.extend(found.values() if type(found) is dict else found)
+    return False

@@ -194,7 +194,7 @@ class Reader:
         self._stage = ReadingStage.READING
         # What came over each later connection, while an earlier one is being read: bytes, or payloads. And
         # what tells old from new on the present one, where that is not the first.
-        self._queued_connections: list[list[Any]] = []
+        self._queued_connections: deque[list[Any]] = deque()
         # Bytes of all of them.
         self._later_size = 0
         self._replay: Replay | None = None
@@ -822,7 +822,7 @@ class Reader:
         self._bytes_before += self._bytes_of_connection()
         self.decoder.reconnect()
         self.report.payload_count = None
-        pieces = self._queued_connections.pop(0)
+        pieces = self._queued_connections.popleft()
         self._body, self._direct_to_decoder = None, False
         self._body_chunks, self._body_size = [], 0
         self._loosen()

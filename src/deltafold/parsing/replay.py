@@ -257,7 +257,8 @@ class Replay:
     # -------------------------------------------------------------------------------------- refusing
 
     def _is_another(self, response: JSON) -> bool:
-        if (AnomalyCode.RESPONSE_ID_CHANGED, None) in self.live.reported | self._replica.reported:
+        changes = AnomalyCode.RESPONSE_ID_CHANGED, None
+        if changes in self.live.reported or changes in self._replica.reported:
             return False  # it changes all the time
         known, sent = string(self.live.fold.data, "id"), string(response, "id")
         return known is not None and sent is not None and sent not in ("", known)
@@ -308,9 +309,10 @@ class Replay:
     @property
     def _caught_up(self) -> bool:
         """Whether what is counted has come again as well."""
+        if not self._content_caught_up or self._outstanding_counts:
+            return False
         known, sent = self.live.fold.usage, self._replica.fold.usage
-        used = known in (None, sent) or tokens(sent) > tokens(known)
-        return self._content_caught_up and not self._outstanding_counts and used
+        return known in (None, sent) or tokens(sent) > tokens(known)
 
     def _remember(self) -> dict[int | None, dict[Hashable, int]]:
         """What was handed out, place by place."""

@@ -89,7 +89,7 @@ class OpenCall:
 class OpenCalls:
     """The calls of one choice, and where each is found."""
 
-    SNAPSHOT_FIELDS: Final = ("choice_index", "calls", "by_id", "by_place", "legacy")
+    SNAPSHOT_FIELDS: Final = ("choice_index", "calls", "by_id", "by_place", "by_item", "legacy")
     __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, choice_index: int) -> None:
@@ -100,6 +100,8 @@ class OpenCalls:
         """The first call that has an id."""
         self.by_place: dict[int, int] = {}
         """The last call that came under an index of the wire."""
+        self.by_item: dict[int, int] = {}
+        """The call that is an item, by its output index."""
         self.legacy: int | None = None
         """The one call that `function_call` can hold."""
 
@@ -116,6 +118,10 @@ class OpenCalls:
         """The call that has an id."""
         at = None if ident is None else self.by_id.get(ident)
         return None if at is None else self.calls[at]
+
+    def of_item(self, index: int) -> OpenCall:
+        """The call that is the item of an output index."""
+        return self.calls[self.by_item[index]]
 
     def of_place(self, place: int | None) -> OpenCall | None:
         """The call that came last under an index; where there is none, that which came last at all."""
@@ -309,6 +315,7 @@ class CallReader:
         self.emitter.release_item()
         member = "function_call" if call.legacy else None
         index = call.index = self.emitter.begin_item(sent, choice_index=calls.choice_index, member=member)
+        calls.by_item[index] = call.at
         pieces, call.pieces, call.size = call.pieces, [], 0
         text = "".join(pieces)
         self.emitter.release_text(len(text))

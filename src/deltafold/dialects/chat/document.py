@@ -128,13 +128,16 @@ def message_of(items: list[Item], reasoning_field: str, legacy_call_id: str | No
     annotations = [annotation for part in texts(items) for annotation in part.annotations]
     if annotations:
         message["annotations"] = copied(annotations)
+    thoughts: list[str] = []
     for item in items:
         if isinstance(item, Reasoning):
             text = item.text
             if text:
-                message[reasoning_field] = message.get(reasoning_field, "") + text
+                thoughts.append(text)
             if "reasoning_details" in item.data:
                 message["reasoning_details"] = copied(item.data["reasoning_details"])
+    if thoughts:
+        message[reasoning_field] = "".join(thoughts)
     for item in items:
         if isinstance(item, FunctionCall) and item.call_id == legacy_call_id is not None:
             message["function_call"] = {"name": item.name, "arguments": item.arguments}

@@ -52,7 +52,7 @@ from deltafold.machine.values import ValuePath
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
-from deltafold.model.json_values import copied, integer, objects, weight
+from deltafold.model.json_values import copied, has_more_members, integer, objects, weight
 from deltafold.model.response import Outcome
 from deltafold.wire.json_text import Paths, ReportAnomaly, join_halves
 
@@ -222,7 +222,9 @@ class ChatDialect(ErrorTerminatedDialect):
         delta = choices[0].get("delta")
         if not isinstance(delta, dict) or "message" in choices[0]:
             return None
-        if not empty(delta.get("role")) and any(known.message is None for known in self.choices.values()):
+        record = self.fold.items[event.output_index]
+        choice = self.choices[record.choice_index or 0]
+        if not empty(delta.get("role")) and choice.message is None:
             return None  # the last role that is sent is that of the message
         if sum(not empty(value) for key, value in delta.items() if key != "role") != 1:
             return None
@@ -233,8 +235,7 @@ class ChatDialect(ErrorTerminatedDialect):
             sent = calls[0] if isinstance(calls, list) and len(calls) == 1 else None
             if sent != {"index": integer(sent or {}, "index"), "function": {"arguments": event.text}}:
                 return None
-            every = (call for choice in self.choices.values() for call in choice.calls.calls)
-            (call,) = [call for call in every if call.index == event.output_index]
+            call = choice.calls.of_item(event.output_index)
             self.begin_payload()  # what this payload said has been handed out, and is in the fold
             path = ("choices", 0, "delta", "tool_calls", 0, "function", "arguments")
             return path, (OPENING, partial(self.calls.may_repeat, call))
@@ -334,7 +335,7 @@ class ChatDialect(ErrorTerminatedDialect):
             return
         # Each report tells all counts. What has more of them than any server counts is sent a few times, and
         # at the end.
-        if members_of(self.usage) > MOST_COUNTS:
+        if has_more_members(self.usage, MOST_COUNTS):
             self.usage_waits = True
             self.hold_text(more)
         else:
@@ -502,11 +503,11 @@ class ChatDialect(ErrorTerminatedDialect):
         news = False
         for name, value in audio.items():
             if name not in AUDIO_FRAGMENTS and not empty(value) and self.audio.get(name) != value:
-                if len(self.audio) > MOST_COUNTS:
+                if has_more_members(self.audio, MOST_COUNTS):
                     self.hold_text(len(name) + weight(value) - weight(self.audio.get(name)))
                 self.audio[name] = copied(value)
                 news = True
-        if news and len(self.audio) <= MOST_COUNTS:
+        if news and not has_more_members(self.audio, MOST_COUNTS):
             self.out.append(e.StatusChanged(None, {"audio": copied(self.audio)}))
 
     # ---------------------------------------------------------------------------- text, refusal, reasoning
@@ -776,7 +777,7 @@ class ChatDialect(ErrorTerminatedDialect):
         if self.usage_waits:
             self.usage_waits = False
             self.out.append(e.UsageReported(usage_from(copied(self.usage))))
-        if len(self.audio) > MOST_COUNTS:
+        if has_more_members(self.audio, MOST_COUNTS):
             self.out.append(e.StatusChanged(None, {"audio": copied(self.audio)}))
         data: JSON = {}
         if outcome is not TRUNCATED:
@@ -894,16 +895,6 @@ def reasoning_text(value: Any, depth: int) -> str:
 def json_text_of(value: Any) -> str:
     """A JSON value as text."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def members_of(usage: JSON) -> int:
-    """How many counts a usage has, to a depth of two, until there are too many."""
-    count = len(usage)
-    if count <= MOST_COUNTS:
-        for value in usage.values():
-            if isinstance(value, dict):
-                count += len(value)
-    return count
 
 
 def choice_error(sent: JSON) -> Any:

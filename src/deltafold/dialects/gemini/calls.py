@@ -133,7 +133,7 @@ def learn(emitter: Emitter, candidate: OpenCandidate, call: OpenFunctionCall, se
         new["name"] = name
     news = {key: value for key, value in new.items() if known.get(key) != value}
     if news:
-        call.data = {**known, **news}
+        known.update(news)
         emitter.update_item(call.index, news)
 
 

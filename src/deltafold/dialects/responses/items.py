@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
@@ -391,14 +392,14 @@ class ItemReader(ItemIdentity):
                 order.append(index)
         if not whole:
             return None
-        missing = sorted(self.fold.items.keys() - set(order))
+        missing = deque(sorted(self.fold.items.keys() - set(order)))
         if not missing:
             return order if order != sorted(order) else None
-        self.report(AnomalyCode.ITEM_MISSING_AT_END, f"items {missing!s:.40} are not in the final output")
+        self.report(AnomalyCode.ITEM_MISSING_AT_END, f"items {[*missing]!s:.40} are not in the final output")
         whole_order: list[int] = []
         for index in order:
             while missing and missing[0] < index:
-                whole_order.append(missing.pop(0))
+                whole_order.append(missing.popleft())
             whole_order.append(index)
         whole_order += missing
         return whole_order if whole_order != sorted(whole_order) else None
