@@ -521,6 +521,15 @@ def test_path_events() -> None:
     assert reader.take_events() == []
 
 
+def test_path_events_that_wait_are_in_the_state() -> None:
+    """Those of every class come out of the reader that goes on."""
+    reader = read('{"a":[1,"x', close=False, events=True)
+    resumed = ArgumentsReader.resume(json.loads(json.dumps(reader.getstate())))
+    events = resumed.take_events()
+    assert events == reader.take_events()
+    assert {type(event) for event in events} == {JSONValueStarted, JSONValueFinished, StringDelta}
+
+
 def test_path_says_which_value_is_being_read() -> None:
     """`path` is known from a member's key on and from an element's first character on, and None between."""
     steps = [

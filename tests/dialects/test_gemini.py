@@ -184,8 +184,9 @@ def streamed(*pieces: Any, ends: bool = True, **fields: Any) -> list[Any]:
 
 
 def test_a_streamed_call() -> None:
-    """Its fragments join to the compact text."""
-    found = run(*streamed(g.piece("$.a", "x", more=True), g.piece("$.a", "y"), g.piece("$.b", 2.0)), END)
+    """Its fragments join to the compact text; an empty piece makes none."""
+    begun = [g.piece("$.a", "x", more=True), g.piece("$.a", "", more=True)]
+    found = run(*streamed(*begun, g.piece("$.a", "y"), g.piece("$.b", 2.0)), END)
     assert found.texts(e.ArgumentsDelta) == ["{", '"a":"x', 'y"', ',"b":2', "}"]
     assert calls(found) == [("call_0_synthesized", "f", '{"a":"xy","b":2}', True)]
     assert parts(found) == [g.call("f", args={"a": "xy", "b": 2})]

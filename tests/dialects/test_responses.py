@@ -2232,6 +2232,24 @@ def test_unknown_fields_are_kept() -> None:
     assert found.response.to_dict()["tier"] == "gold"
 
 
+@pytest.mark.parametrize(
+    ("payload", "name"),
+    [
+        ({"type": "message_start", "message": {"id": "m"}}, "anthropic"),
+        ({"type": "message", "role": "assistant", "content": []}, "anthropic"),
+        ({"candidates": []}, "gemini"),
+        ({"choices": [{"index": 0, "delta": {"content": "x"}}]}, "chat"),
+    ],
+)
+def test_payloads_of_other_wires(payload: JSON, name: str) -> None:
+    """The response fails with an error that names the right dialect."""
+    for payloads in ([payload], [created(), payload]):
+        error = run(*payloads, dialect="responses").response.error
+        assert error is not None
+        assert error.code == "wrong_dialect"
+        assert f"dialect={name!r}" in (error.message or "")
+
+
 # ------------------------------------------------------------------------------------ limits, strict mode
 
 
@@ -2239,6 +2257,8 @@ def test_unknown_fields_are_kept() -> None:
     ("limits", "payloads", "limit"),
     [
         (Limits(items=1), [added(0, OPEN), added(1, OPEN_CALL)], "items"),
+        (Limits(items=1), [added(0, OPEN), completed(OPEN, OPEN)], "items"),
+        (Limits(parts=1), [added(0, OPEN), done(0, {**OPEN, "content": [output_text("a")] * 2})], "parts"),
         (Limits(parts=1), [added(0, OPEN), text(0, "a"), text_done(0, "a"), text(0, "b", 1)], "parts"),
         (Limits(text_size=3), [added(0, OPEN), text(0, "abc"), text(0, "d")], "text_size"),
         (Limits(index=5), [added(5, OPEN), added(6, OPEN_CALL)], "index"),
@@ -2315,3 +2335,12 @@ def test_an_item_that_is_announced_again_and_again(count: int, end: str) -> None
     told = found.response.to_dict()["output"][0]
     assert {**told, **{f"k{i}": i for i in range(count)}, "last": count - 1} == told
     assert len(found.all(e.ItemUpdated)) <= 40
+
+
+def test_what_waits_is_not_erased_by_what_is_empty() -> None:
+    """A field that an item was announced with stays where a later announcement tells it empty."""
+    item = {"id": "msg_1", "type": "message", "status": "in_progress", "content": []}
+    again = [added(0, {**item, "n": n, "note": "kept" if n == 40 else ""}) for n in range(50)]
+    found = run(created(), *again, completed({**item, "status": "completed"}))
+    told = found.response.to_dict()["output"][0]
+    assert (told["n"], told["note"]) == (49, "kept")

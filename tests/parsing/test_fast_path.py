@@ -636,6 +636,15 @@ def test_pieces_of_gemini_s_arguments(frames_read: list[bool]) -> None:
         check_same([head, *pieces, other, *pieces], "gemini", lifts=[Lift(("a",), "text")])
 
 
+@pytest.mark.parametrize(("count", "long"), [(0, 2), (10**14, 2), (-1, 9), (10**15, 9)])
+def test_counts_beside_gemini_s_text(count: int, long: int, frames_read: list[bool]) -> None:
+    """A count that nobody counts to goes the long way each time."""
+    content = {"parts": [{"text": "x"}], "role": "model"}
+    candidate = {"content": content, "index": 0}
+    piece = event({"candidates": [candidate], "usageMetadata": {"promptTokenCount": count}})
+    assert long_blocks(frames_read, [piece] * 9, "gemini") == long
+
+
 def test_what_shows_no_template_costs_none(frames_read: list[bool]) -> None:
     """However many short arguments come first, a long one behind them takes the short way."""
     begun = {"functionCall": {"name": "f", "willContinue": True}}

@@ -108,19 +108,20 @@ def test_several_errors_in_one_payload() -> None:
 
 def test_an_error_over_another_connection() -> None:
     """So it is where the response is told again, and fails then."""
-    for payloads, again in (
-        ([*BEGUN], [*BEGUN, {"type": "error", "status": 500, "error": GONE}]),
-        ([CHUNK], [CHUNK, {"error": OVERLOADED}]),
+    for payloads, again, said in (
+        ([*BEGUN], [*BEGUN, {"type": "error", "status": 500, "error": GONE}], "Hi"),
+        ([CHUNK], [CHUNK, {"error": OVERLOADED}], "Hi"),
+        ([CHUNK, CHUNK], [CHUNK, {"error": OVERLOADED}], "HiHi"),
     ):
         parser, _ = fed("auto", payloads)
-        assert parser.response.output_text == "Hi"
+        assert parser.response.output_text == said
         parser.reconnect()
         names = []
         for payload in again:
             parser.feed_payload(payload)
             names += [type(event).__name__ for event in parser.events()]
         assert [name for name in names if name != "ChoiceUpdated"] == ["ErrorReported", "ResponseFinished"]
-        assert parser.response.output_text == "Hi"
+        assert parser.response.output_text == said
         assert parser.response.outcome is Outcome.FAILED
 
 

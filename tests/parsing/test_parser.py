@@ -111,6 +111,20 @@ def test_payloads_of_every_kind(made: Any) -> None:
     assert parser.response.output_text == "a"
 
 
+@pytest.mark.parametrize("letter", ["x", "é", "🙂"])
+def test_the_size_of_a_payload(letter: str) -> None:
+    """It is counted in bytes of UTF-8: one of exactly the limit passes, and one byte more does not."""
+    payload = json.dumps({"type": "keepalive", "note": letter * 100}, ensure_ascii=False)
+    size = len(payload.encode())
+    parser = ResponseParser(limits=Limits(event_bytes=size))
+    parser.feed_payload(payload)
+    assert parser.next_event() == e.Heartbeat("keepalive")
+    parser.feed_payload(payload + " ")
+    with pytest.raises(LimitExceeded) as fault:
+        parser.next_event()
+    assert (fault.value.limit, fault.value.value) == ("event_bytes", size)
+
+
 def test_payloads_that_are_no_json() -> None:
     """A mapping that is no JSON object is refused at once, and one that is too deep in its turn."""
     loop: dict[str, Any] = {}
@@ -252,6 +266,13 @@ def test_errors_as_a_field() -> None:
         assert found.parser.response.error is not None
         assert found.parser.response.error.message == "no luck"
         assert C.ERROR_FIELD in codes(found)
+
+
+def test_errors_as_one_field() -> None:
+    """Each of them is read."""
+    found = lawful(b'error: {"code": 500, "message": "no luck"} {"code": 503, "message": "nor now"}\n\n')
+    assert [event.error.message for event in found.all(e.ErrorReported)] == ["no luck", "nor now"]
+    assert codes(found) == [C.ERROR_FIELD, C.SEVERAL_PAYLOADS, C.ERROR_AFTER_FAILURE]
 
 
 def test_an_error_as_a_field_that_is_no_json() -> None:

@@ -337,6 +337,13 @@ def test_a_forged_snapshot(wrong: Any) -> None:
             ResponseParser.resume(wrap({**content, name: wrong}))
 
 
+def test_a_snapshot_of_a_dialect_that_there_is_not() -> None:
+    """It is named."""
+    told = {key: value for key, value in suspended().items() if key not in ("deltafold", "crc32")}
+    with pytest.raises(UsageError, match="there is no dialect 'morse'"):
+        ResponseParser.resume(wrap({**told, "dialect_name": "morse"}))
+
+
 @pytest.mark.parametrize("wrong", [{"a": object()}, {"a": {1: 2, "b": 3}}, {"a": {1, 2}}])
 def test_what_is_no_json(wrong: Any) -> None:
     """A snapshot that holds what JSON does not is refused."""

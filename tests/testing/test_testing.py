@@ -189,6 +189,14 @@ def test_a_response_that_says_nothing(dialect: str) -> None:
     check(stream)
 
 
+def test_arguments_without_a_leaf_come_at_once() -> None:
+    """Gemini has no pieces for them."""
+    whole, cut = (
+        StreamBuilder("gemini").call("tick", *pieces).completed() for pieces in (["{}"], ["{", "}"])
+    )
+    assert cut == whole
+
+
 def test_a_builder_goes_on_after_an_end() -> None:
     """Ending a response leaves the builder as it was."""
     builder = StreamBuilder().text("Hel")

@@ -188,6 +188,21 @@ def test_what_json_writes_is_read(values: list[Any], indented: bool) -> None:
     assert ([json.loads(text) for text in found], fault, rest[1]) == (values, None, None)
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "frames"),
+    [
+        (JSONArrayDecoder, b"\xef\xbb\xbf[1,,2]", ["1", "2"]),
+        (NDJSONDecoder, b"\xef\xbb\xbf1\r\n\r\n \n2", ["1", "2"]),
+        (NDJSONDecoder, b"1\n[DONE]", ["1", "[DONE]"]),
+        (NDJSONDecoder, b"\xef\xbb\xbf", []),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 100])
+def test_what_stands_around_values(kind: type[Any], body: bytes, frames: list[str], size: int) -> None:
+    """A byte order mark, blank lines, a comma too many: values come without them."""
+    assert decode(kind, cut(body, [size]))[:2] == (frames, None)
+
+
 @pytest.mark.parametrize("kind", DECODERS)
 def test_the_face(kind: type[Any]) -> None:
     """Bytes are stored, anything else is refused, and nothing is taken after the end."""

@@ -77,6 +77,15 @@ def test_depth_is_exact(kind: str, depth: int) -> None:
     assert (fault.value.limit, fault.value.value) == ("json_depth", depth)
 
 
+@pytest.mark.parametrize("strict", [True, False])
+def test_the_depth_of_an_object(strict: bool) -> None:
+    """So it is where one object is all there is."""
+    assert read_object(nested(8, "{}"), 8, strict=strict) == json.loads(nested(8, "{}"))
+    with pytest.raises(LimitExceeded) as fault:
+        read_object(nested(9, "{}"), 8, strict=strict)
+    assert (fault.value.limit, fault.value.value) == ("json_depth", 8)
+
+
 @pytest.mark.parametrize("text", ["[" * 100_000, nested(100_000), nested(100_000, "{}"), '{"a":' * 100_000])
 def test_depth_of_any_size(text: str) -> None:
     """Nesting far beyond what the interpreter can recurse is refused in the same way."""

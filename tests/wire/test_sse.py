@@ -352,6 +352,13 @@ def test_d4_an_unfinished_id_does_not_count() -> None:
     assert decoder.last_event_id == "1"
 
 
+def test_d3_a_comment_ends_what_a_retry_line_said() -> None:
+    """Its blank line is that of a block of its own, however it is cut."""
+    body = b"retry: 5\n\n: hello\n\n"
+    states = [decode([body[:at], body[at:]])[1].getstate() for at in range(len(body))]
+    assert [state["retry"] for state in states] == [None] * len(body)
+
+
 def test_d5_the_last_event_id_can_be_carried_over() -> None:
     """After a reconnection an event without id has the id that the last connection ended with."""
     decoder = SSEDecoder(last_event_id="7")
@@ -950,6 +957,9 @@ def test_encode_frame_is_the_inverse(frames: list[Frame], data: st.DataObject) -
 
 def test_encode_frame_takes_fields() -> None:
     """Fields do as well as a frame, and only those are written that say something."""
+    written = b"event: tick\nid: 7\nretry: 5\ndata: x\n\n"
+    assert encode_frame(Frame("tick", "x", "7", 5)) == encode_frame("x", event="tick", id="7", retry=5)
+    assert decode(encode_frame(Frame("tick", "x", "7", 5)))[0] == decode(written)[0]
     assert encode_frame("x") == b"data: x\n\n"
     assert encode_frame("", event="") == b"data: \n\n"
     assert encode_frame("X", event="X", id="X") == b"event: X\nid: X\ndata: X\n\n"

@@ -202,8 +202,6 @@ class Fold:
             raise LimitExceeded("text_size", self.limits.text_size)
 
     def _item_started(self, event: e.ItemStarted) -> None:
-        if len(self.items) >= self.limits.items:
-            raise LimitExceeded("items", self.limits.items)
         index = event.output_index
         assert index not in self.items
         record = self.announced_records.pop(index, None)

@@ -310,9 +310,8 @@ class ItemRecord:
         for key, kind in self._streamed_kinds.items():
             if key not in self._values and (text := find(sent, key)) is not None:
                 self._values[key] = StreamedValue(kind, [text], True)
-        for key, size in self._longer.items():
-            if key in self._values:
-                self._values[key].ended_size = min(size, self._values[key].ended_size)
+        for key in self._longer.keys() & self._values.keys():
+            self._values[key].ended_size = min(self._longer[key], self._values[key].ended_size)
 
     def _load(self, data: JSON, *, whole: bool) -> None:
         sent = dict(data)

@@ -143,8 +143,6 @@ class GeminiDialect(ErrorTerminatedDialect):
         if type(parts) is not list or len(parts) != 1:
             return None
         part = parts[0]
-        if type(part) is not dict:
-            return None
         path: tuple[str | int, ...] = TEXT
         if type(event) is e.ArgumentsDelta:
             if self.lifts.declared or not only_continues_string(part, event.text):
