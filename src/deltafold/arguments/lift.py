@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias
 
-import attrs
-
 from deltafold.model.errors import UsageError
+from deltafold.model.frozen import field, frozen
 
 __all__ = ["Lift"]
 
@@ -43,20 +42,20 @@ def _check_remove(lift: Lift, _: object, remove: Any) -> None:
         raise UsageError("the whole of the arguments cannot be removed from them")
 
 
-@attrs.frozen
+@frozen
 class Lift:
     """A string inside tool arguments that is really text or reasoning.
 
     Raises `UsageError` where a field is not what it should be.
     """
 
-    path: Path = attrs.field(converter=_as_tuple, validator=_check_path)
+    path: Path = field(converter=_as_tuple, validator=_check_path)
     """Object keys (str) and array positions (int) from the top of the arguments; a list is taken as well."""
-    into: Literal["text", "reasoning"] = attrs.field(validator=_check_into)
+    into: Literal["text", "reasoning"] = field(validator=_check_into)
     """What the string is."""
-    tool: str | None = attrs.field(default=None, validator=_check_tool)
+    tool: str | None = field(default=None, validator=_check_tool)
     """The name of the tool; None for every tool."""
-    remove: bool = attrs.field(default=False, validator=_check_remove)
+    remove: bool = field(default=False, validator=_check_remove)
     """Whether that member or element is taken out of the arguments that are handed on.
 
     Array positions are those of the arguments as they came.

@@ -19,9 +19,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-import attrs
-
 from deltafold.model.errors import UsageError
+from deltafold.model.frozen import fields_of, frozen
 
 __all__ = [
     "ArgumentsError",
@@ -49,7 +48,7 @@ class JSONKind(StrEnum):
     NULL = "null"
 
 
-@attrs.frozen
+@frozen
 class ArgumentsError:
     """Why a text is not JSON. What was read before stands."""
 
@@ -58,7 +57,7 @@ class ArgumentsError:
     """Characters before the one at fault; the length of the text where its end is at fault."""
 
 
-@attrs.frozen
+@frozen
 class JSONValueStarted:
     """A value has begun. A literal (`true`, `false`, `null`) begins once it is whole."""
 
@@ -68,7 +67,7 @@ class JSONValueStarted:
     """Characters before its first one."""
 
 
-@attrs.frozen
+@frozen
 class StringDelta:
     """The string at `path` goes on. The deltas of a string, joined, are its value."""
 
@@ -77,7 +76,7 @@ class StringDelta:
     """Decoded, never empty."""
 
 
-@attrs.frozen
+@frozen
 class JSONValueFinished:
     """A value is whole."""
 
@@ -90,6 +89,12 @@ class JSONValueFinished:
 
 
 PathEvent: TypeAlias = JSONValueStarted | StringDelta | JSONValueFinished
+
+
+def _written(event: PathEvent) -> list[Any]:
+    """The name of an event's class, and its fields."""
+    kind = type(event)
+    return [kind.__name__, *(getattr(event, field.name) for field in fields_of(kind))]
 
 
 def _event_from(name: str, path: list[str | int], *fields: Any) -> PathEvent:
@@ -347,9 +352,7 @@ class ArgumentsReader:
             "closed": self._closed,
             "error": None if self._error is None else [self._error.message, self._error.position],
             "events_depth": self._events_depth,
-            "events": None
-            if events is None
-            else json.dumps([[type(event).__name__, *attrs.astuple(event)] for event in events]),
+            "events": None if events is None else json.dumps([_written(event) for event in events]),
         }
 
     @classmethod

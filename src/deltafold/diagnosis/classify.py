@@ -25,8 +25,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC
 from typing import Any
 
-import attrs
-
 from deltafold.diagnosis.rate_limits import (
     DURATION_PATTERN,
     Headers,
@@ -40,6 +38,7 @@ from deltafold.diagnosis.rate_limits import (
     window_is_used_up,
 )
 from deltafold.model.errors import ErrorKind, ResponseError
+from deltafold.model.frozen import frozen
 from deltafold.wire.body_kind import MAGIC
 from deltafold.wire.json_text import finite_or_none
 
@@ -598,7 +597,7 @@ def google_quotas(layers: list[Mapping[str, Any]]) -> Iterator[str]:
             yield str_of(metadata.get("quota_limit"))
 
 
-@attrs.frozen
+@frozen
 class ErrorEvidence:
     """An error as told: its fields, and all that may be evidence of what it means."""
 

@@ -10,9 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
 from deltafold.model.errors import ErrorKind, ResponseError
+from deltafold.model.frozen import evolve
 
 __all__ = ["error_from_payload", "error_from_text", "error_in", "is_error_payload", "says_error"]
 
@@ -128,7 +127,7 @@ def error_from_text(text: str) -> ResponseError:
     if (status := STATUS_FIRST.match(error.message or "")) is not None:
         error = classify.error_from_payload(text, status=int(status[1]))
     if error.kind is ErrorKind.UNKNOWN:
-        return attrs.evolve(error, kind=ErrorKind.SERVER_ERROR, retryable=True)
+        return evolve(error, kind=ErrorKind.SERVER_ERROR, retryable=True)
     return error
 
 
@@ -140,4 +139,4 @@ def error_from_payload(payload: Mapping[str, Any], sent: Any = None) -> Response
         sent = exception_in(payload) or error_in(payload)
     if sent is None or sent is payload.get("error"):
         return classify.error_from_payload(payload)
-    return attrs.evolve(classify.error_from_payload({"error": sent}), raw=payload)
+    return evolve(classify.error_from_payload({"error": sent}), raw=payload)

@@ -25,8 +25,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-import attrs
-
+from deltafold.model.frozen import evolve
 from deltafold.model.rate_limits import Credits, MeteredLimit, RateLimit, RateLimits, RateWindow
 
 __all__ = [
@@ -372,7 +371,7 @@ def rate_limits_from_headers(headers: Headers) -> RateLimits | None:
     )
     if unified is None:
         return limits
-    return attrs.evolve(
+    return evolve(
         unified,
         requests=limits.requests,
         tokens=limits.tokens,

@@ -14,8 +14,6 @@ import re
 from json.encoder import encode_basestring_ascii
 from typing import Any, ClassVar, Final, TypeAlias
 
-import attrs
-
 from deltafold.dialects.made_items import message, reasoning, text_part, thought_part
 from deltafold.machine.lifecycle import (
     COMPLETED,
@@ -36,6 +34,7 @@ from deltafold.machine.lifecycle import (
 from deltafold.machine.values import KINDS, kind_of
 from deltafold.model import events as e
 from deltafold.model.errors import ErrorKind, ResponseError, UsageError
+from deltafold.model.frozen import evolve
 from deltafold.model.items import (
     CustomToolCall,
     FunctionCall,
@@ -943,7 +942,7 @@ class Writer:
                 sent = item.item
                 if isinstance(sent, FunctionCall) and outcome is COMPLETED and not sent.complete:
                     text = "".join(item.pieces) or sent.arguments or "{}"
-                    item.item = attrs.evolve(sent, complete=is_strict_json(text))
+                    item.item = evolve(sent, complete=is_strict_json(text))
                 self.item_finished(item)
 
     def payload_of(self, event: Any) -> tuple[JSON, str] | None:

@@ -9,12 +9,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
-import attrs
-
 from deltafold.dialects.writing import ObjectScan, Options, Writer, WrittenItem, WrittenPart
 from deltafold.model import events as e
 from deltafold.model.errors import UsageError
 from deltafold.model.events import Event, Group
+from deltafold.model.frozen import evolve
 from deltafold.model.items import (
     CustomToolCall,
     FunctionCall,
@@ -301,20 +300,20 @@ def text_of(part: Part) -> str:
 def blank(item: Item) -> Item:
     """An item as it begins."""
     if isinstance(item, Message):
-        return attrs.evolve(item, content=())
+        return evolve(item, content=())
     if isinstance(item, Reasoning):
-        return attrs.evolve(item, summary=(), content=())
+        return evolve(item, summary=(), content=())
     if isinstance(item, FunctionCall):
-        return attrs.evolve(item, arguments="")
+        return evolve(item, arguments="")
     if isinstance(item, CustomToolCall):
-        return attrs.evolve(item, input="")
+        return evolve(item, input="")
     return item
 
 
 def blank_part_of(part: Part) -> Part:
     """A part as it begins."""
     if isinstance(part, (OtherPart, Refusal)):
-        return part if isinstance(part, OtherPart) else attrs.evolve(part, refusal="")
+        return part if isinstance(part, OtherPart) else evolve(part, refusal="")
     if isinstance(part, OutputText):
-        return attrs.evolve(part, text="", annotations=(), logprobs=())
-    return attrs.evolve(part, text="")
+        return evolve(part, text="", annotations=(), logprobs=())
+    return evolve(part, text="")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-import attrs
-
-from deltafold.model.attrs_repr import Shown
+from deltafold.model.frozen import frozen
 
 __all__ = ["ANOMALIES", "Anomaly", "AnomalyCode"]
 
@@ -104,8 +102,8 @@ class AnomalyCode(StrEnum):
     LIFT_REFUSED = "lift_refused"
 
 
-@attrs.frozen(repr=False, eq=False)
-class AnomalyRule(Shown):
+@frozen
+class AnomalyRule:
     """One row of the table of anomalies."""
 
     meaning: str
@@ -342,8 +340,8 @@ ANOMALIES: dict[AnomalyCode, AnomalyRule] = {
 }
 
 
-@attrs.frozen(repr=False, eq=False)
-class Anomaly(Shown):
+@frozen
+class Anomaly:
     """Something out of order, and where it was met. What was done about it is in `ANOMALIES[code]`."""
 
     code: AnomalyCode

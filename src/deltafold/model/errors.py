@@ -5,9 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-import attrs
-
-from deltafold.model.attrs_repr import Shown
+from deltafold.model.frozen import field, frozen
 
 __all__ = [
     "DeltafoldError",
@@ -107,8 +105,8 @@ class ErrorKind(StrEnum):
     UNKNOWN = "unknown"
 
 
-@attrs.frozen(repr=False, eq=False)
-class ResponseError(Shown):
+@frozen
+class ResponseError:
     """A failure that the provider reported."""
 
     kind: ErrorKind
@@ -128,5 +126,5 @@ class ResponseError(Shown):
     """Seconds to wait before that, as the server told; None where it did not, which is not 0."""
     resets_at: float | None = None
     """When the limit is lifted, in seconds since the epoch, as the server told."""
-    raw: Any = attrs.field(default=None, repr=False, hash=False)
+    raw: Any = field(default=None, repr=False, hash=False)
     """The payload as it came."""

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-import attrs
-
-from deltafold.model.attrs_repr import Shown
 from deltafold.model.errors import ResponseError, UsageError
+from deltafold.model.frozen import field, frozen
 from deltafold.model.items import Item, Part, shorten, text_field
 from deltafold.model.json_form import CLASS, form_of, object_of
 from deltafold.model.rate_limits import RateLimits
@@ -78,17 +76,10 @@ ValueKind: TypeAlias = Literal[
 
 
 def payload_field() -> Any:
-    return attrs.field(repr=shorten, hash=False)
+    return field(repr=shorten, hash=False)
 
 
-def event_form(event: Any) -> dict[str, Any]:
-    """An event as a JSON-safe dict."""
-    form = form_of(event)
-    del form[CLASS]
-    return {"event": type(event).__name__, "deltafold": FORM, **form}
-
-
-class EventBase(Shown):
+class EventBase:
     """What all events can do."""
 
     __slots__ = ()
@@ -100,35 +91,37 @@ class EventBase(Shown):
         the fields. Items, parts, responses and errors inside are such dicts as well, with the name of their
         class as `class`. It shares nothing with the event.
         """
-        return event_form(self)
+        form = form_of(self)
+        del form[CLASS]
+        return {"event": type(self).__name__, "deltafold": FORM, **form}
 
 
 # ------------------------------------------------------------------------------------------ the response
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class ResponseStarted(EventBase):
     """The response has begun. Comes once, before everything that belongs to the response."""
 
     response_id: str | None
     model: str | None
-    data: dict[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    data: dict[str, Any] = field(factory=dict, repr=False, hash=False)
     """The response as it was announced, without its output. Not to be changed."""
-    dialect: str | None = attrs.field(default=None, repr=False, eq=False)
+    dialect: str | None = field(default=None, repr=False, eq=False)
     """The wire that told it. None where no parser made the event."""
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class StatusChanged(EventBase):
     """The server told how far the response is, or more about it."""
 
     status: str | None
     """`queued`, `in_progress`; None where only `data` is new."""
-    data: dict[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    data: dict[str, Any] = field(factory=dict, repr=False, hash=False)
     """The response as it was sent, without its output. Not to be changed."""
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class ChoiceUpdated(EventBase):
     """Chat Completions told of a choice what is not its text: why it finished, content filters…"""
 
@@ -137,58 +130,58 @@ class ChoiceUpdated(EventBase):
     """The server's own word. It is no end: arguments and usage may follow."""
     data: dict[str, Any] = payload_field()
     """What is new, as the server told it."""
-    reasoning_field: str | None = attrs.field(default=None, repr=False)
+    reasoning_field: str | None = field(default=None, repr=False)
     """The member in which the reasoning came, where there are several names for it; told at the end."""
-    legacy_call_id: str | None = attrs.field(default=None, repr=False)
+    legacy_call_id: str | None = field(default=None, repr=False)
     """The id of the call that came as `function_call`; told at the end."""
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class UsageReported(EventBase):
     """Tokens used. A later report takes the place of an earlier one; they are never to be added."""
 
     usage: Usage
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class RateLimitsReported(EventBase):
     """The caller's rate limits, as the server told them inside the stream."""
 
-    limits: RateLimits | None = attrs.field(repr=shorten, hash=False)
+    limits: RateLimits | None = field(repr=shorten, hash=False)
     """What could be read of them."""
     payload: dict[str, Any] = payload_field()
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class ErrorReported(EventBase):
     """The provider reported a failure. `ResponseFinished` with the outcome `failed` follows."""
 
     error: ResponseError
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class ResponseFinished(EventBase):
     """The end. Comes once, last."""
 
     outcome: Outcome
-    response: Response = attrs.field(repr=str)
+    response: Response = field(repr=str)
 
 
 # --------------------------------------------------------------------------------------- items and parts
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class ItemStarted(EventBase):
     """An item has begun. Comes before everything that belongs to the item."""
 
     output_index: int
     item: Item
-    member: str | None = attrs.field(default=None, repr=False, eq=False)
+    member: str | None = field(default=None, repr=False, eq=False)
     """The member of the wire in which it came, where servers have several for one thing: `reasoning`,
     `function_call`…"""
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class ItemUpdated(EventBase):
     """More is known of an item that had begun: its name, an id."""
 
@@ -196,7 +189,7 @@ class ItemUpdated(EventBase):
     item: Item
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class ItemProgress(EventBase):
     """A hosted tool told how far it is."""
 
@@ -205,7 +198,7 @@ class ItemProgress(EventBase):
     """The last word of the wire's type: `searching`, `interpreting`, `completed`…"""
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class ItemFinished(EventBase):
     """An item is whole."""
 
@@ -213,7 +206,7 @@ class ItemFinished(EventBase):
     item: Item
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class PartStarted(EventBase):
     """A part of an item's content or summary has begun."""
 
@@ -224,7 +217,7 @@ class PartStarted(EventBase):
     part: Part
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class PartFinished(EventBase):
     """A part of an item's content or summary is whole."""
 
@@ -237,22 +230,18 @@ class PartFinished(EventBase):
 # ---------------------------------------------------------------------------------------- streamed values
 
 
-@attrs.frozen(weakref_slot=False)
-class TextDelta:
+@frozen(weakref_slot=False)
+class TextDelta(EventBase):
     """A fragment of a message's text."""
 
     output_index: int
     content_index: int
     text: str = text_field()
-    logprobs: tuple[dict[str, Any], ...] = attrs.field(default=(), repr=False, hash=False)
+    logprobs: tuple[dict[str, Any], ...] = field(default=(), repr=False, hash=False)
     """Log probabilities of the fragment's tokens, as the server told them."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """The event as a JSON-safe dict, as that of any event."""
-        return event_form(self)
 
-
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class RefusalDelta(EventBase):
     """A fragment of a refusal."""
 
@@ -261,33 +250,25 @@ class RefusalDelta(EventBase):
     text: str = text_field()
 
 
-@attrs.frozen(weakref_slot=False)
-class ReasoningDelta:
+@frozen(weakref_slot=False)
+class ReasoningDelta(EventBase):
     """A fragment of reasoning: of its summary, or of its raw text."""
 
     output_index: int
     part_index: int
-    text: str = attrs.field(repr=shorten)
+    text: str = field(repr=shorten)
     kind: Literal["summary", "text"]
 
-    def to_dict(self) -> dict[str, Any]:
-        """The event as a JSON-safe dict, as that of any event."""
-        return event_form(self)
 
-
-@attrs.frozen(weakref_slot=False)
-class ArgumentsDelta:
+@frozen(weakref_slot=False)
+class ArgumentsDelta(EventBase):
     """A fragment of a function call's or an MCP call's arguments, or of a custom tool's input."""
 
     output_index: int
     text: str = text_field()
 
-    def to_dict(self) -> dict[str, Any]:
-        """The event as a JSON-safe dict, as that of any event."""
-        return event_form(self)
 
-
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class LiftedDelta(EventBase):
     """A fragment of a string inside a call's arguments that was declared to be text or reasoning."""
 
@@ -298,7 +279,7 @@ class LiftedDelta(EventBase):
     text: str = text_field()
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class CodeDelta(EventBase):
     """A fragment of the code that the code interpreter is to run."""
 
@@ -306,7 +287,7 @@ class CodeDelta(EventBase):
     text: str = text_field()
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class DiffDelta(EventBase):
     """A fragment of a patch."""
 
@@ -314,7 +295,7 @@ class DiffDelta(EventBase):
     text: str = text_field()
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class CommandDelta(EventBase):
     """A fragment of a shell command."""
 
@@ -323,7 +304,7 @@ class CommandDelta(EventBase):
     text: str = text_field()
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class CommandOutputDelta(EventBase):
     """A fragment of what a shell command wrote."""
 
@@ -333,7 +314,7 @@ class CommandOutputDelta(EventBase):
     text: str = text_field()
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class OutputDelta(EventBase):
     """A fragment of a hosted tool's output."""
 
@@ -341,7 +322,7 @@ class OutputDelta(EventBase):
     text: str = text_field()
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class ValueReplaced(EventBase):
     """A value sent whole contradicts what was handed out: it is `text`, and later deltas go on from there."""
 
@@ -354,7 +335,7 @@ class ValueReplaced(EventBase):
     """Which part or command, where `kind` has such."""
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class ValueFinished(EventBase):
     """The server told a value whole; the deltas handed out, joined, are just that."""
 
@@ -367,7 +348,7 @@ class ValueFinished(EventBase):
     """Which part or command, where `kind` has such."""
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class AnnotationAdded(EventBase):
     """A citation or file path that belongs to a text part."""
 
@@ -377,63 +358,63 @@ class AnnotationAdded(EventBase):
     annotation: dict[str, Any] = payload_field()
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class PartialImage(EventBase):
     """A preview of an image that is being made. It is not kept in the response."""
 
     output_index: int
     partial_image_index: int
-    image: str = attrs.field(repr=shorten)
+    image: str = field(repr=shorten)
     """The image, in base64."""
-    data: dict[str, Any] = attrs.field(repr=False, hash=False)
+    data: dict[str, Any] = field(repr=False, hash=False)
     """What else was told of it: its format, size, quality, background."""
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class AudioDelta(EventBase):
     """A fragment of spoken output, in base64."""
 
     data: str = text_field()
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class TranscriptDelta(EventBase):
     """A fragment of the words of spoken output."""
 
     text: str = text_field()
 
 
-class TextDraft:
+class TextDraft(EventBase):
     """A `TextDelta` while it is being made: setting the slots of a frozen class takes twice as long."""
 
-    __slots__ = TextDelta.__slots__  # type: ignore[attr-defined]
+    __slots__ = TextDelta.__slots__
 
 
-class ReasoningDraft:
+class ReasoningDraft(EventBase):
     """A `ReasoningDelta` while it is being made."""
 
-    __slots__ = ReasoningDelta.__slots__  # type: ignore[attr-defined]
+    __slots__ = ReasoningDelta.__slots__
 
 
-class ArgumentsDraft:
+class ArgumentsDraft(EventBase):
     """An `ArgumentsDelta` while it is being made."""
 
-    __slots__ = ArgumentsDelta.__slots__  # type: ignore[attr-defined]
+    __slots__ = ArgumentsDelta.__slots__
 
 
 # ---------------------------------------------------------------------------------------- everything else
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class Heartbeat(EventBase):
     """A sign of life that says nothing: a comment, a keepalive or ping, an event without data."""
 
     source: str
     """`comment`, `empty`, or the wire's type or event name: `keepalive`, `ping`…"""
-    text: str = attrs.field(default="", repr=shorten)
+    text: str = field(default="", repr=shorten)
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class Notice(EventBase):
     """An event that is known, and changes nothing in the response: metadata, timing, steering."""
 
@@ -441,7 +422,7 @@ class Notice(EventBase):
     payload: dict[str, Any] = payload_field()
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class UnknownEvent(EventBase):
     """Something that this library does not know, or could not read, as it came."""
 

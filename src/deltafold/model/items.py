@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-import attrs
-
-from deltafold.model.attrs_repr import Shown
+from deltafold.model.frozen import field, frozen
 from deltafold.model.json_values import copied
 
 __all__ = [
@@ -41,14 +39,14 @@ def shorten(value: Any) -> str:
 
 
 def text_field() -> Any:
-    return attrs.field(repr=shorten)
+    return field(repr=shorten)
 
 
 def data_field() -> Any:
-    return attrs.field(repr=False, hash=False)
+    return field(repr=False, hash=False)
 
 
-class WireObject(Shown):
+class WireObject:
     """What an item or part keeps of the wire."""
 
     __slots__ = ()
@@ -60,47 +58,47 @@ class WireObject(Shown):
         return dict(copied(self.data))
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class OutputText(WireObject):
     """A part of a message: text."""
 
-    text: str = attrs.field(repr=shorten)
-    annotations: tuple[dict[str, Any], ...] = attrs.field(hash=False)
+    text: str = field(repr=shorten)
+    annotations: tuple[dict[str, Any], ...] = field(hash=False)
     """Citations and file paths, as the server told them."""
-    logprobs: tuple[dict[str, Any], ...] = attrs.field(repr=False, hash=False)
+    logprobs: tuple[dict[str, Any], ...] = field(repr=False, hash=False)
     """Log probabilities of the tokens, as the server told them."""
     data: dict[str, Any] = data_field()
-    type: str = attrs.field(default="output_text", kw_only=True)
+    type: str = field(default="output_text", kw_only=True)
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class Refusal(WireObject):
     """A part of a message: why the model will not answer."""
 
     refusal: str = text_field()
     data: dict[str, Any] = data_field()
-    type: str = attrs.field(default="refusal", kw_only=True)
+    type: str = field(default="refusal", kw_only=True)
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class ReasoningText(WireObject):
     """A part of the content of a reasoning item: raw reasoning."""
 
     text: str = text_field()
     data: dict[str, Any] = data_field()
-    type: str = attrs.field(default="reasoning_text", kw_only=True)
+    type: str = field(default="reasoning_text", kw_only=True)
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class SummaryText(WireObject):
     """A part of the summary of a reasoning item."""
 
     text: str = text_field()
     data: dict[str, Any] = data_field()
-    type: str = attrs.field(default="summary_text", kw_only=True)
+    type: str = field(default="summary_text", kw_only=True)
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class OtherPart(WireObject):
     """A part of a type that this library does not know."""
 
@@ -111,7 +109,7 @@ class OtherPart(WireObject):
 Part: TypeAlias = OutputText | Refusal | ReasoningText | SummaryText | OtherPart
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class Message(WireObject):
     """Text or a refusal, addressed to the user."""
 
@@ -124,22 +122,22 @@ class Message(WireObject):
     choice_index: int | None
     """Which of several choices this belongs to; None on the Responses API, which has but one."""
     data: dict[str, Any] = data_field()
-    type: str = attrs.field(default="message", kw_only=True)
+    type: str = field(default="message", kw_only=True)
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class Reasoning(WireObject):
     """What the model thought, as far as the server shows it."""
 
     id: str | None
     summary: tuple[Part, ...]
     content: tuple[Part, ...]
-    encrypted_content: str | None = attrs.field(repr=shorten)
+    encrypted_content: str | None = field(repr=shorten)
     """To be sent back verbatim with the item's id."""
     status: str | None
     choice_index: int | None
     data: dict[str, Any] = data_field()
-    type: str = attrs.field(default="reasoning", kw_only=True)
+    type: str = field(default="reasoning", kw_only=True)
 
     @property
     def text(self) -> str:
@@ -150,7 +148,7 @@ class Reasoning(WireObject):
         )
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class FunctionCall(WireObject):
     """A call of a function that the caller is asked to run."""
 
@@ -158,7 +156,7 @@ class FunctionCall(WireObject):
     call_id: str | None
     """What the result has to name."""
     name: str
-    arguments: str = attrs.field(repr=shorten)
+    arguments: str = field(repr=shorten)
     """The JSON text as it came, never repaired."""
     complete: bool
     """Whether the arguments are whole and one value of strict JSON (RFC 8259). Run nothing else."""
@@ -167,10 +165,10 @@ class FunctionCall(WireObject):
     """Whether the name is among the parser's `approval_required`."""
     choice_index: int | None
     data: dict[str, Any] = data_field()
-    type: str = attrs.field(default="function_call", kw_only=True)
+    type: str = field(default="function_call", kw_only=True)
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class CustomToolCall(WireObject):
     """A call of a custom tool, whose input is free text."""
 
@@ -178,7 +176,7 @@ class CustomToolCall(WireObject):
     call_id: str | None
     """What the result has to name."""
     name: str
-    input: str = attrs.field(repr=shorten)
+    input: str = field(repr=shorten)
     whole: bool
     """Whether the server told the whole input. Run nothing else."""
     status: str | None
@@ -186,10 +184,10 @@ class CustomToolCall(WireObject):
     """Whether the name is among the parser's `approval_required`."""
     choice_index: int | None
     data: dict[str, Any] = data_field()
-    type: str = attrs.field(default="custom_tool_call", kw_only=True)
+    type: str = field(default="custom_tool_call", kw_only=True)
 
 
-@attrs.frozen(repr=False, eq=False)
+@frozen
 class OtherItem(WireObject):
     """An item of any other type: hosted tools and their results, compaction, and what is yet unknown."""
 

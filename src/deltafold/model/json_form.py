@@ -12,9 +12,8 @@ from functools import cache
 from types import UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
-import attrs
-
 from deltafold.model.errors import UsageError
+from deltafold.model.frozen import fields_of, is_frozen
 from deltafold.model.json_values import copied
 
 __all__ = ["CLASS", "form_of", "object_of"]
@@ -30,12 +29,12 @@ def form_of(value: Any) -> Any:
         return str(value)  # an enumeration's word
     if kind is tuple:
         return [form_of(entry) for entry in value]
-    if attrs.has(kind):
-        members = {field.name: form_of(getattr(value, field.name)) for field in attrs.fields(kind)}
+    if is_frozen(kind):
+        members = {field.name: form_of(getattr(value, field.name)) for field in fields_of(kind)}
         return {CLASS: kind.__name__, **members}
     if isinstance(value, Mapping):
         # Either all its members are objects of this library, or it is JSON, however deep.
-        if any(attrs.has(type(member)) for member in value.values()):
+        if any(is_frozen(type(member)) for member in value.values()):
             return {key: form_of(member) for key, member in value.items()}
         return copied(dict(value))
     return copied(value)
@@ -46,27 +45,24 @@ def object_of(kind: Any, sent: Mapping[str, Any], where: str) -> Any:
 
     Raises `UsageError` where a member is missing, of the wrong type, or none of the class.
     """
-    fields = fields_of(kind)
+    fields = types_of(kind)
     unknown = [name for name in sent if name not in fields and name != CLASS]
     if unknown:
         raise UsageError(f"{where} has no field {unknown[0]!r:.60}")
     values = {}
-    for name, (alias, hint, needed) in fields.items():
+    for name, (hint, needed) in fields.items():
         if name in sent:
-            values[alias] = value_of(hint, sent[name], f"{where}.{name}")
+            values[name] = value_of(hint, sent[name], f"{where}.{name}")
         elif needed:
             raise UsageError(f"{where}.{name} is missing")
     return kind(**values)
 
 
 @cache
-def fields_of(kind: Any) -> dict[str, tuple[str, Any, bool]]:
-    """The fields of a class: the parameter that sets each, its type, and whether it has no default."""
+def types_of(kind: Any) -> dict[str, tuple[Any, bool]]:
+    """The fields of a class: the type of each, and whether it has no default."""
     hints = get_type_hints(kind)
-    return {
-        field.name: (field.alias, hints[field.name], field.default is attrs.NOTHING)
-        for field in attrs.fields(kind)
-    }
+    return {field.name: (hints[field.name], field.is_required) for field in fields_of(kind)}
 
 
 @cache
@@ -91,7 +87,7 @@ def value_of(hint: Any, sent: Any, where: str) -> Any:
                 return members_of(get_args(choice)[1], sent, where)
         elif choice is Any:
             return copied(sent)
-        elif attrs.has(choice):
+        elif is_frozen(choice):
             if isinstance(sent, Mapping) and sent.get(CLASS) == choice.__name__:
                 return object_of(choice, sent, where)
         elif issubclass(choice, StrEnum):

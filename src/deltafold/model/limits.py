@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from deltafold.model.attrs_repr import Shown
 from deltafold.model.errors import UsageError
+from deltafold.model.frozen import field, frozen
 
 __all__ = ["DEEPEST", "DEFAULT", "Limits"]
 
@@ -21,7 +19,7 @@ DEEPEST = 200
 limit; serde_json stops at 128, jiter at 200."""
 
 
-def _check_limit(limits: Limits, field: attrs.Attribute[int], value: Any) -> None:
+def _check_limit(limits: Limits, field: Any, value: Any) -> None:
     if type(value) is not int:
         raise TypeError(f"{field.name} must be an int, not {value!r:.60}")
     most = DEEPEST if field.name == "json_depth" else 2**63 - 1
@@ -30,11 +28,11 @@ def _check_limit(limits: Limits, field: attrs.Attribute[int], value: Any) -> Non
 
 
 def _limit(default: int) -> Any:
-    return attrs.field(default=default, validator=_check_limit)
+    return field(default=default, validator=_check_limit)
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
-class Limits(Shown):
+@frozen(kw_only=True)
+class Limits:
     """Upper bounds for one parser. All but `anomalies` raise `LimitExceeded` when passed.
 
     Raises `TypeError` where one is no int, and `UsageError` where it is negative or, of `json_depth`, above

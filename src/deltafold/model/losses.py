@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-import attrs
-
-from deltafold.model.attrs_repr import Shown
+from deltafold.model.frozen import frozen
 
 __all__ = ["LOSSES", "Loss", "LossCode", "LossRule"]
 
@@ -48,8 +46,8 @@ class LossCode(StrEnum):
     CALL_NOT_WHOLE = "call_not_whole"
 
 
-@attrs.frozen(repr=False, eq=False)
-class LossRule(Shown):
+@frozen
+class LossRule:
     """What a loss means, and what is written in its place."""
 
     meaning: str
@@ -143,8 +141,8 @@ LOSSES: dict[LossCode, LossRule] = {
 }
 
 
-@attrs.frozen(repr=False, eq=False)
-class Loss(Shown):
+@frozen
+class Loss:
     """Something that the API written to cannot say. What was done about it is in `LOSSES[code]`."""
 
     code: LossCode

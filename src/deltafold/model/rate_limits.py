@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from deltafold.model.attrs_repr import Shown
+from deltafold.model.frozen import field, frozen
 
 __all__ = ["Credits", "MeteredLimit", "RateLimit", "RateLimits", "RateWindow"]
 
 
-@attrs.frozen(repr=False, eq=False)
-class RateLimit(Shown):
+@frozen
+class RateLimit:
     """What is left of one resource that is counted per minute, hour or day."""
 
     limit: int | None = None
@@ -26,8 +24,8 @@ class RateLimit(Shown):
     """When it is whole again, in seconds since the epoch, where the server tells the time itself."""
 
 
-@attrs.frozen(repr=False, eq=False)
-class RateWindow(Shown):
+@frozen
+class RateWindow:
     """How much of a plan's allowance has been used in one window of time."""
 
     used_percent: float | None = None
@@ -40,8 +38,8 @@ class RateWindow(Shown):
     """When the window begins again, in seconds since the epoch."""
 
 
-@attrs.frozen(repr=False, eq=False)
-class MeteredLimit(Shown):
+@frozen
+class MeteredLimit:
     """One metered limit of a plan: a short window and a long one."""
 
     limit_id: str
@@ -54,8 +52,8 @@ class MeteredLimit(Shown):
     """The long window; a week, at this writing."""
 
 
-@attrs.frozen(repr=False, eq=False)
-class Credits(Shown):
+@frozen
+class Credits:
     """What can be spent once the plan's allowance is used up."""
 
     has_credits: bool | None = None
@@ -66,15 +64,15 @@ class Credits(Shown):
     """How many there are, in the server's own words (`"9.99"`, `"$5.00"`)."""
 
 
-@attrs.frozen(repr=False, eq=False)
-class RateLimits(Shown):
+@frozen
+class RateLimits:
     """Everything that one response or event told about rate limits. What was not told is None."""
 
     requests: RateLimit | None = None
     """Requests. `x-ratelimit-*` without a resource counts as requests."""
     tokens: RateLimit | None = None
     """Tokens."""
-    others: Mapping[str, RateLimit] = attrs.field(factory=dict, hash=False)
+    others: Mapping[str, RateLimit] = field(factory=dict, hash=False)
     """Further resources by name: `input-images`, `project-tokens`, `requests-day`..."""
     limit_id: str | None = None
     """The metered limit that `primary` and `secondary` are of: the active one, else the plan's own."""
@@ -94,5 +92,5 @@ class RateLimits(Shown):
     """Whether the server accepts requests now. Told in events only."""
     limit_reached: bool | None = None
     """Whether a limit has been reached. This is no end: with credits the answer still follows."""
-    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    raw: Mapping[str, Any] = field(factory=dict, repr=False, hash=False)
     """The headers that were read, with names in lower case; or the event as it came."""

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from deltafold.model.attrs_repr import Shown
+from deltafold.model.frozen import field, frozen
 from deltafold.model.losses import Loss
 
 __all__ = [
@@ -32,21 +32,21 @@ JSON: TypeAlias = dict[str, Any]
 # ------------------------------------------------------------------------------ what callers give and get
 
 
-@attrs.frozen(repr=False, eq=False)
-class ToolResult(Shown):
+@frozen
+class ToolResult:
     """What came of a call."""
 
     call_id: str
     """The `call_id` of the call."""
-    output: str | list[JSON] | JSON = attrs.field(hash=False)
+    output: str | list[JSON] | JSON = field(hash=False)
     """Text; or content parts in the words of the Responses API (`input_text`, `input_image`, `input_file`) or
     of the target; or, for a hosted call whose output has a type of its own, that output as an object."""
     is_error: bool = False
     """Whether the tool failed."""
 
 
-@attrs.frozen(repr=False, eq=False)
-class Approval(Shown):
+@frozen
+class Approval:
     """Whether a call may be run."""
 
     approval_request_id: str
@@ -56,39 +56,39 @@ class Approval(Shown):
     """Why, in words for the model."""
 
 
-@attrs.frozen(repr=False, eq=False)
-class Turn(Shown):
+@frozen
+class Turn:
     """What the next request appends to its conversation."""
 
-    items: tuple[JSON, ...] = attrs.field(hash=False)
+    items: tuple[JSON, ...] = field(hash=False)
     """Items (Responses), messages (Chat, Anthropic) or contents (Gemini)."""
     losses: tuple[Loss, ...] = ()
 
 
-@attrs.frozen(repr=False, eq=False)
-class Converted(Shown):
+@frozen
+class Converted:
     """A request in the words of another API."""
 
-    request: JSON = attrs.field(hash=False)
+    request: JSON = field(hash=False)
     losses: tuple[Loss, ...] = ()
 
 
-@attrs.frozen(repr=False, eq=False)
-class ChatGPTRequest(Shown):
+@frozen
+class ChatGPTRequest:
     """A request to the ChatGPT backend. To be sent with POST."""
 
     url: str
-    headers: dict[str, str] = attrs.field(hash=False, repr=False)
+    headers: dict[str, str] = field(hash=False, repr=False)
     """They hold the access token."""
-    body: JSON = attrs.field(hash=False)
+    body: JSON = field(hash=False)
     losses: tuple[Loss, ...] = ()
 
 
 # --------------------------------------------------------------------------------------- the neutral form
 
 
-@attrs.define(repr=False)
-class Block(Shown):
+@attrs.define
+class Block:
     """A piece of a message, of the given kind. Fields that a kind has no use for keep their defaults."""
 
     kind: str
@@ -126,8 +126,8 @@ class Block(Shown):
     """Whether the content of a result is an array without entries, and no empty text."""
 
 
-@attrs.define(repr=False)
-class InputMessage(Shown):
+@attrs.define
+class InputMessage:
     """One side's turn: `system`, `developer`, `user`, `assistant`, or `tool`, whose blocks are results."""
 
     role: str
@@ -136,8 +136,8 @@ class InputMessage(Shown):
     more: JSON = attrs.field(factory=dict)
 
 
-@attrs.define(repr=False)
-class Tool(Shown):
+@attrs.define
+class Tool:
     """A tool: `function`, `custom`, or `hosted`, which is its dialect's own."""
 
     kind: str
@@ -157,8 +157,8 @@ class Tool(Shown):
     """Where its members stand, if they stand in a member of the tool: the beginning of their paths there."""
 
 
-@attrs.define(repr=False)
-class ToolChoice(Shown):
+@attrs.define
+class ToolChoice:
     """Which tools the model may call, by kind: `auto`, `none`, `required`, `function`, `custom`, `allowed`,
     or `other`, which is its dialect's own."""
 
@@ -172,16 +172,16 @@ class ToolChoice(Shown):
     more: JSON = attrs.field(factory=dict)
 
 
-@attrs.define(repr=False)
-class Setting(Shown):
+@attrs.define
+class Setting:
     """The value of a parameter, and the name that it had at its source."""
 
     value: Any
     path: str
 
 
-@attrs.define(repr=False)
-class Request(Shown):
+@attrs.define
+class Request:
     """A request in no API's words."""
 
     dialect: str

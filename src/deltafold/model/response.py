@@ -6,11 +6,9 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-import attrs
-
 from deltafold.model.anomalies import Anomaly
-from deltafold.model.attrs_repr import Shown
 from deltafold.model.errors import DeltafoldError, ResponseError
+from deltafold.model.frozen import field, frozen
 from deltafold.model.items import (
     CustomToolCall,
     FunctionCall,
@@ -52,8 +50,8 @@ class Outcome(StrEnum):
     """The transport ended before the server told an end."""
 
 
-@attrs.frozen(repr=False, eq=False)
-class Usage(Shown):
+@frozen
+class Usage:
     """Tokens. None means that the server did not tell, which is not 0."""
 
     input_tokens: int | None = None
@@ -65,7 +63,7 @@ class Usage(Shown):
     """Part of the input that was written to the prompt cache."""
     reasoning_tokens: int | None = None
     """Part of the output that was reasoning."""
-    data: dict[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    data: dict[str, Any] = field(factory=dict, repr=False, hash=False)
     """The usage as the server told it. Not to be changed."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -120,34 +118,34 @@ def counted_usage(usage: Usage) -> dict[str, Any]:
 FINISH_REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 
-@attrs.frozen(repr=False, eq=False)
-class Choice(Shown):
+@frozen
+class Choice:
     """What Chat Completions told of a choice beside its items."""
 
     index: int
     finish_reason: str | None
     """The server's own word."""
-    data: dict[str, Any] = attrs.field(repr=False, hash=False)
+    data: dict[str, Any] = field(repr=False, hash=False)
     """Its other fields as the server told them, the unknown fields of its message under `message`."""
-    reasoning_field: str | None = attrs.field(default=None, repr=False)
+    reasoning_field: str | None = field(default=None, repr=False)
     """The member of a delta in which the reasoning came."""
-    legacy_call_id: str | None = attrs.field(default=None, repr=False)
+    legacy_call_id: str | None = field(default=None, repr=False)
     """The id of the call that came as `function_call`."""
 
 
-@attrs.frozen(repr=False, eq=False)
-class LiftedText(Shown):
+@frozen
+class LiftedText:
     """A string that was lifted out of the arguments of a call."""
 
     output_index: int
     path: tuple[str | int, ...]
     into: str
     """`text` or `reasoning`."""
-    text: str = attrs.field(repr=shorten)
+    text: str = field(repr=shorten)
 
 
-@attrs.frozen(repr=False, eq=False)
-class EstimatedUsage(Shown):
+@frozen
+class EstimatedUsage:
     """Tokens as the caller's own counter counts them. Never mixed with what a server reports."""
 
     input_tokens: int | None
@@ -156,8 +154,8 @@ class EstimatedUsage(Shown):
     """Part of the output."""
 
 
-@attrs.frozen(repr=False, eq=False)
-class Response(Shown):
+@frozen
+class Response:
     """The response folded from the events handed out so far."""
 
     id: str | None
@@ -179,21 +177,21 @@ class Response(Shown):
     finish_reason: str | None
     """`stop`, `length`, `tool_calls`, `content_filter`, `error`, `cancelled`, or the server's own word; None
     while it is not known. `tool_calls` also where complete calls came with a mere `stop`."""
-    data: dict[str, Any] = attrs.field(repr=False, hash=False)
+    data: dict[str, Any] = field(repr=False, hash=False)
     """The response as JSON, without its output. Not to be changed."""
     choices: tuple[Choice, ...] = ()
     """What Chat Completions told of each choice beside its items, in the order of the indexes."""
     lifted: tuple[LiftedText, ...] = ()
     """Strings that were lifted out of the arguments of calls, in the order of their appearance."""
-    had_whole_call: bool = attrs.field(default=False, repr=False)
+    had_whole_call: bool = field(default=False, repr=False)
     """Whether a call that can be run was handed out, even if the end of the response told it otherwise."""
-    had_fragments: bool = attrs.field(default=False, repr=False)
+    had_fragments: bool = field(default=False, repr=False)
     """Whether a fragment of an item was handed out, whatever became of that item."""
-    ended_by_server: bool = attrs.field(default=False, repr=False)
+    ended_by_server: bool = field(default=False, repr=False)
     """Whether the server told the end as that of the response: an error of the stream is no such end."""
-    dialect: str | None = attrs.field(default=None, repr=False, eq=False)
+    dialect: str | None = field(default=None, repr=False, eq=False)
     """The wire that told it: `responses`, `chat`, `anthropic`, `gemini`. None where no parser made it."""
-    anomalies: tuple[Anomaly, ...] = attrs.field(default=(), repr=False, eq=False)
+    anomalies: tuple[Anomaly, ...] = field(default=(), repr=False, eq=False)
     """What was out of order in how it was sent, as far as it has been read; at most `Limits.anomalies`. The
     same answer may be sent with and without: two responses that differ in nothing else are equal."""
 

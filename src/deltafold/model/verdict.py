@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-import attrs
-
-from deltafold.model.attrs_repr import Shown
+from deltafold.model.frozen import frozen
 from deltafold.model.items import (
     CustomToolCall,
     FunctionCall,
@@ -53,8 +51,8 @@ HARMLESS_TYPES = frozenset(
 CONTENT = frozenset({"audioTranscription", "fileData", "inlineData"})
 
 
-@attrs.frozen(repr=False, eq=False)
-class Verdict(Shown):
+@frozen
+class Verdict:
     """What is known of a response that bears on a retry.
 
     It rests on what was handed out and on nothing else: what the server did and did not tell nobody knows.

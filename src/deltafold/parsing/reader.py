@@ -13,8 +13,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
-
 from deltafold.arguments.lift import Lift
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_text, is_error_payload
@@ -33,6 +31,7 @@ from deltafold.model.errors import (
 )
 from deltafold.model.events import ErrorReported, Event, Heartbeat, UnknownEvent
 from deltafold.model.faults import StickyFault
+from deltafold.model.frozen import evolve
 from deltafold.model.limits import Limits
 from deltafold.model.response import Outcome, Response
 from deltafold.parsing.fast_path import FAST_EVENTS, FastPath
@@ -1061,7 +1060,7 @@ class Reader:
         message, raw = f"{rule.meaning}{looks} {text[:EXCERPT]}".strip(), text[:MOST_RAW]
         error = ResponseError(ErrorKind.INVALID_REQUEST, message, str(code), raw=raw)
         if code is not AnomalyCode.BODY_IS_COMPRESSED and not form:
-            error = attrs.evolve(error_from_text(text), message=message, code=str(code), raw=raw)
+            error = evolve(error_from_text(text), message=message, code=str(code), raw=raw)
         self._pending.extend(self.dialect.reject_body(error))
 
 

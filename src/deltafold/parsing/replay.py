@@ -23,8 +23,6 @@ from collections.abc import Callable, Hashable, Sequence
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-import attrs
-
 from deltafold.diagnosis.error_payloads import is_error_payload
 from deltafold.dialects.base import Dialect
 from deltafold.machine.fold import Emitted, PendingFinish, replay_key
@@ -40,6 +38,7 @@ from deltafold.machine.records import GROWING, MERGED, ItemRecord, key_of, key_o
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ResponseError
+from deltafold.model.frozen import evolve
 from deltafold.model.items import Item
 from deltafold.model.json_values import joined, string
 from deltafold.model.response import Usage
@@ -479,7 +478,7 @@ class Replay:
     def _audio(self, event: e.AudioDelta) -> Any:
         pieces = self.live.fold.audio
         data = self._new_suffix(None, (AUDIO, "data"), event.data, lambda: joined(pieces["data"]))
-        return attrs.evolve(event, data=data) if data else None
+        return evolve(event, data=data) if data else None
 
     def _transcript(self, event: e.TranscriptDelta) -> Any:
         pieces = self.live.fold.audio
@@ -599,7 +598,7 @@ class Replay:
         ends = ends and (not counted or known.finish_reason is None)
         spelled = event.reasoning_field not in (None, known.reasoning_field)
         spelled = spelled or event.legacy_call_id not in (None, known.legacy_call_id)
-        return attrs.evolve(event, data=new) if new or ends or spelled else None
+        return evolve(event, data=new) if new or ends or spelled else None
 
     def _new_pieces(self, index: int, member: str, sent: JSON, known: Any) -> JSON:
         """What is new in a member of a choice that comes in pieces."""
@@ -674,4 +673,4 @@ def remainder(event: Any, text: str) -> Any:
     if not text or text == event.text:
         return event if text else None
     sent = {"logprobs": ()} if isinstance(event, e.TextDelta) else {}
-    return attrs.evolve(event, text=text, **sent)
+    return evolve(event, text=text, **sent)

@@ -1,6 +1,6 @@
 """A parser's state as JSON values, and back.
 
-The state is made of attrs classes, classes with `SNAPSHOT_FIELDS`, enumerations and the usual containers;
+The state is made of frozen classes, classes with `SNAPSHOT_FIELDS`, enumerations and the usual containers;
 each is written with its name, and read by it. What JSON has itself stays as it is.
 """
 
@@ -12,14 +12,13 @@ from collections import deque
 from enum import StrEnum
 from typing import Any
 
-import attrs
-
 from deltafold.arguments.lift import Lift
 from deltafold.machine import lifecycle as state
 from deltafold.machine.fold import Fold, PendingFinish
 from deltafold.machine.records import ChoiceRecord, ItemRecord, PartRecord, StreamedValue
 from deltafold.model import anomalies, errors, events, items, limits, rate_limits, response
 from deltafold.model.errors import UsageError
+from deltafold.model.frozen import fields_of, is_frozen
 from deltafold.parsing.replay import ReplayMode
 from deltafold.parsing.reporter import ReadingStage
 from deltafold.registry import part_of
@@ -35,7 +34,7 @@ CLASSES: dict[str, type] = {
     name: found
     for module in (rate_limits, anomalies, errors, events, items, limits, response, state)
     for name, found in vars(module).items()
-    if isinstance(found, type) and (attrs.has(found) or issubclass(found, StrEnum))
+    if isinstance(found, type) and (is_frozen(found) or issubclass(found, StrEnum))
 }
 CLASSES |= {found.__name__: found for found in (Body, Lift, ReadingStage, ReplayMode)}
 STATE_CLASSES: dict[type, int] = {
@@ -82,7 +81,7 @@ def to_json(value: Any) -> Any:
 def fields(value: Any) -> dict[str, Any]:
     """What an object is made of, as JSON values."""
     kind: Any = type(value)
-    names = kind.SNAPSHOT_FIELDS if kind in STATE_CLASSES else [field.name for field in attrs.fields(kind)]
+    names = kind.SNAPSHOT_FIELDS if kind in STATE_CLASSES else [field.name for field in fields_of(kind)]
     return {name: to_json(getattr(value, name)) for name in names}
 
 
@@ -105,7 +104,7 @@ def from_json(value: Any) -> Any:
     sent = {key: from_json(member) for key, member in value.items() if key != MARK}
     made: Any = found
     if made not in STATE_CLASSES:
-        return made(**{field.alias: sent[field.name] for field in attrs.fields(made)})
+        return made(**{field.name: sent[field.name] for field in fields_of(made)})
     held = made(*[sent[name] for name in made.SNAPSHOT_FIELDS[: STATE_CLASSES[made]]])
     for name in made.SNAPSHOT_FIELDS:
         setattr(held, name, sent[name])

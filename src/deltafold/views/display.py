@@ -32,6 +32,7 @@ import attrs
 from deltafold.machine.values import KINDS, index_of, kind_of
 from deltafold.model import events as e
 from deltafold.model.errors import UsageError
+from deltafold.model.frozen import field, frozen
 from deltafold.model.items import (
     CustomToolCall,
     FunctionCall,
@@ -76,7 +77,7 @@ def shorten_parts(parts: tuple[str, ...]) -> str:
     return shorten("".join(parts))
 
 
-@attrs.frozen
+@frozen
 class DisplayMessage:
     """One message, as far as it is known."""
 
@@ -85,7 +86,7 @@ class DisplayMessage:
     index: int
     """Messages count from 0, in the order in which they began."""
     kind: DisplayKind
-    parts: tuple[str, ...] = attrs.field(repr=shorten_parts)
+    parts: tuple[str, ...] = field(repr=shorten_parts)
     """Its text in parts, with what separates them."""
     output_index: int | None
     """The item that it belongs to; None where it belongs to the response as a whole."""
@@ -106,7 +107,7 @@ class DisplayMessage:
         return "".join(self.parts)
 
 
-@attrs.frozen(weakref_slot=False)
+@frozen(weakref_slot=False)
 class DisplayUpdate:
     """What an event changes in one message. The first update that has an index begins that message.
 

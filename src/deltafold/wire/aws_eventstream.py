@@ -13,11 +13,10 @@ from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any, Final
 
-import attrs
-
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import WireError
 from deltafold.model.faults import StickyFault
+from deltafold.model.frozen import frozen
 from deltafold.wire.frame_decoder import FrameDecoder, Step
 from deltafold.wire.json_text import read_object
 
@@ -36,7 +35,7 @@ STRING: Final = 7
 UUID: Final = 9
 
 
-@attrs.frozen
+@frozen
 class AWSMessage:
     """One message of an AWS event stream."""
 

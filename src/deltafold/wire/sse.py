@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-import attrs
-
 from deltafold.model.errors import UsageError
+from deltafold.model.frozen import frozen
 from deltafold.model.limits import Limits
 from deltafold.wire.blocks import MAX_RETRY, BlockScanner, Signal, as_bytes, text_of
 
 __all__ = ["Frame", "SSEDecoder", "encode_frame"]
 
 
-@attrs.frozen
+@frozen
 class Frame:
     """One dispatched event."""
 
