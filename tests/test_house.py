@@ -34,8 +34,9 @@ diagnosis: rate_limits classify error_payloads
 arguments: reader lift lifter lifted_calls watch
 views: display liveness reasoning
 dialects: claims emitter base conversion made_items writing
-dialects: chat.table chat.think_tags chat.calls chat.merging chat.document
-dialects: chat.reader chat.writer chat.request
+dialects: chat.table chat.think_tags chat.reasoning_details chat.usage chat.audio chat.state
+dialects: chat.call_arguments chat.calls chat.texts chat.reasoning chat.content chat.ending
+dialects: chat.choices chat.reader chat.document chat.writer chat.request
 dialects: responses.table responses.identity responses.items responses.values responses.reader
 dialects: responses.writer responses.request
 dialects: anthropic.table anthropic.usage anthropic.state anthropic.citations anthropic.calls

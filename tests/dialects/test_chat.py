@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import deltafold.dialects.chat.calls as chat_module
+import deltafold.dialects.chat.call_arguments as chat_module
 from deltafold.arguments.lift import Lift
-from deltafold.dialects.chat.calls import MOST_CHECKS
+from deltafold.dialects.chat.call_arguments import MOST_CHECKS
 from deltafold.machine.lifecycle import ResponseState
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE
 from deltafold.model.errors import ErrorKind
@@ -11,6 +11,8 @@ from deltafold.model.items import CustomToolCall, FunctionCall
 from deltafold.model.response import Outcome, Usage, counted_usage
 
 __all__ = ["NO_WORDS", "STOPS", "Stop", "normalized", "stop_of"]
+
+JSON: TypeAlias = dict[str, Any]
 
 KEEP_FIRST: Final = ("id", "model", "created")
 """Members of a chunk that say the same in each, or should."""
@@ -332,3 +334,24 @@ def stop_of(word: str) -> Stop | None:
         # Google's compatible endpoint says which filter: "content_filter: PROHIBITED_CONTENT".
         known = STOPS.get(normalized(word.partition(":")[0]))
     return OTHER if known is None else known
+
+
+# --------------------------------------------------------------------------------------------- looking up
+
+LONGEST_INDEX: Final = 18
+
+
+def number_in(value: Any) -> int | None:
+    """The index in a text or in a number with a fraction of nothing."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= LONGEST_INDEX:
+        return int(value)
+    return int(value) if type(value) is float and value.is_integer() and value >= 0 else None
+
+
+def first(table: JSON, *names: str) -> Any:
+    """The first member of those names that is sent."""
+    for name in names:
+        value = table.get(name)
+        if value is not None:
+            return value
+    return None

@@ -1,14 +1,14 @@
-"""What Chat Completions tells in pieces that are no streamed values: usage, unknown fields, details."""
+"""`reasoning_details`: OpenRouter's entries of reasoning, joined from their pieces."""
 
 from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
 from deltafold.machine.records import empty
-from deltafold.model.json_values import copied, integer, string, weight
+from deltafold.model.json_values import copied, integer, string
 from deltafold.wire.json_text import join_surrogates
 
-__all__ = ["Details", "merge_fields", "merge_usage"]
+__all__ = ["Details"]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -16,45 +16,8 @@ PIECES: Final = ("text", "summary", "data")
 """Members of a reasoning detail that come in pieces."""
 
 
-def merge_usage(known: JSON, sent: JSON) -> int | None:
-    """Lays counts over those known: the last that is sent wins, field by field.
-
-    Gives by how many characters more is known; None where nothing is new.
-    """
-    more: int | None = None
-    for key, value in sent.items():
-        before = known.get(key)
-        grown: int | None = None
-        if isinstance(before, dict) and isinstance(value, dict):
-            grown = merge_usage(before, value)
-        elif (value is not None or key not in known) and (before != value or key not in known):
-            grown = weight(value) - weight(before) if key in known else weight(value) + len(key)
-            known[key] = copied(value)
-        if grown is not None:
-            more = grown + (more or 0)
-    return more
-
-
-def merge_fields(known: JSON, sent: JSON) -> JSON:
-    """Lays fields that this library does not model over those known: the last wins, member by member.
-
-    Gives what is new of them.
-    """
-    news: JSON = {}
-    for key, value in sent.items():
-        before = known.get(key)
-        if isinstance(before, dict) and isinstance(value, dict):
-            inner = merge_fields(before, value)
-            if inner:
-                news[key] = inner
-        elif key not in known or before != value:
-            known[key] = copied(value)
-            news[key] = copied(value)
-    return news
-
-
 class Details:
-    """OpenRouter's `reasoning_details` of one choice: pieces of one entry come under its id or its index.
+    """The entries of one choice: pieces of one entry come under its id or its index.
 
     An entry is its fields, and, until the end, the pieces of those that come in pieces. One without id and
     index is sent at once.

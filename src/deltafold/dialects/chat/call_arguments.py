@@ -1,0 +1,234 @@
+"""The arguments of a call: text that comes in fragments, and what of a fragment is new.
+
+Some servers send `{}` before or after the arguments, some send the arguments so far again with each fragment,
+or all of them at the end. What comes before the name of a call is kept until the item begins.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
+
+from deltafold.dialects.chat.state import OpenCall
+from deltafold.dialects.chat.table import first
+from deltafold.dialects.emitter import Emitter
+from deltafold.machine.records import begins
+from deltafold.model.anomalies import AnomalyCode
+from deltafold.wire.json_text import is_strict_json
+
+__all__ = ["OPENING", "emit_arguments", "emit_held", "has_arguments", "is_whole", "may_repeat"]
+
+JSON: TypeAlias = dict[str, Any]
+
+# Whether arguments that begin again are those of the same call is seen by parsing what came so far. Text full
+# of braces must not make that quadratic.
+MOST_CHECKS: Final = 16
+NOTHING: Final = ("{}", "[]")
+ARGUMENTS: Final = ("arguments", "input", "parameters")
+"""Where the arguments of a function stand; some servers pass the model's own word on."""
+OPENING: Final = "{["
+
+
+def argument_text(sent: JSON, function: JSON) -> Any:
+    """The arguments, wherever a server puts them."""
+    text = first(function, *ARGUMENTS)
+    return first(sent, "arguments", "input") if text is None else text
+
+
+# -------------------------------------------------------------------------------------- what has come so far
+
+
+def so_far(emitter: Emitter, call: OpenCall) -> str:
+    """The arguments as they came."""
+    if call.index is None:
+        return "".join(call.pieces)
+    raw = emitter.lifts.raw(call.index)
+    return emitter.so_far(call.index, call.key) if raw is None else raw.text
+
+
+def size_so_far(emitter: Emitter, call: OpenCall) -> int:
+    """How many characters `so_far()` has, without joining them."""
+    if call.index is None:
+        return call.size
+    raw = emitter.lifts.raw(call.index)
+    return emitter.size_so_far(call.index, call.key) if raw is None else raw.size()
+
+
+def pieces_so_far(emitter: Emitter, call: OpenCall) -> Iterator[str]:
+    """The pieces of the arguments so far, without joining them."""
+    if call.index is None:
+        return iter(call.pieces)
+    raw = emitter.lifts.raw(call.index)
+    return emitter.pieces(call.index, call.key) if raw is None else iter(raw.fragments)
+
+
+def pieces_back(emitter: Emitter, call: OpenCall) -> Iterator[str]:
+    """The same, the last one first."""
+    if call.index is None:
+        return reversed(call.pieces)
+    raw = emitter.lifts.raw(call.index)
+    return emitter.pieces_back(call.index, call.key) if raw is None else reversed(raw.fragments)
+
+
+def has_arguments(emitter: Emitter, call: OpenCall) -> bool:
+    """Whether any of the arguments have come."""
+    if call.held:
+        return True
+    for piece in pieces_back(emitter, call):  # noqa: SIM110 - a loop is cheaper here than a generator
+        if piece:
+            return True
+    return False
+
+
+def is_whole(emitter: Emitter, call: OpenCall) -> bool:
+    """Whether the arguments so far are a whole object or array."""
+    if call.held:
+        return True
+    if not ends_as_json(emitter, call):
+        return False
+    size = size_so_far(emitter, call)
+    if call.checks >= MOST_CHECKS and size < 2 * call.checked:
+        return False
+    call.checks += 1
+    call.checked = size
+    return is_strict_json(so_far(emitter, call))
+
+
+def ends_as_json(emitter: Emitter, call: OpenCall) -> bool:
+    """Whether the arguments so far may be whole by their last character, wherever they were cut."""
+    for piece in pieces_back(emitter, call):
+        if piece and not piece.isspace():
+            return piece.rstrip().endswith(("}", "]"))
+    return False
+
+
+def first_piece_begins(emitter: Emitter, call: OpenCall, text: str) -> bool:
+    """Whether a fragment begins as the arguments did, and not just with the same bracket."""
+    if len(text) == 1:
+        return False
+    return text.startswith(next((piece for piece in pieces_so_far(emitter, call) if piece), ""))
+
+
+# ------------------------------------------------------------------------------------------------- fragments
+
+
+def read_arguments(emitter: Emitter, call: OpenCall, sent: JSON, function: JSON) -> None:
+    """A fragment of the arguments."""
+    text = argument_text(sent, function)
+    if isinstance(text, (dict, list)):
+        emitter.report_once(
+            AnomalyCode.ARGUMENTS_NOT_TEXT, call.index, f"the arguments are a {type(text).__name__}"
+        )
+        text = json.dumps(text, ensure_ascii=False, separators=(",", ":"))
+    elif text is not None and not isinstance(text, str):
+        emitter.report_invalid("arguments", text)
+        return
+    if not text:
+        return
+    if not call.custom:
+        if not has_arguments(emitter, call) and text.strip() == "{}":
+            call.held = text
+            return
+        if call.held:
+            held, call.held = call.held, ""
+            if text.lstrip().startswith("{"):
+                report_repetition(emitter, call, "`{}` came before the arguments")
+            else:
+                emit_arguments(emitter, call, held)
+        text = new_text(emitter, call, text)
+    emit_arguments(emitter, call, text)
+
+
+def new_text(emitter: Emitter, call: OpenCall, text: str) -> str:
+    """What of a fragment is new: some servers send the arguments so far again, or all of them."""
+    if text[0] not in OPENING or not has_arguments(emitter, call) or not may_repeat(emitter, call, text):
+        return text
+    if call.cumulative or is_whole(emitter, call):
+        if text.strip() in NOTHING:
+            report_repetition(emitter, call, "`{}` came after the arguments")
+            return ""
+        size = size_so_far(emitter, call)
+        if begins(pieces_so_far(emitter, call), text[:size]):
+            report_repetition(emitter, call, "the arguments came again")
+            return text[size:]
+    elif size_so_far(emitter, call) <= len(text) and first_piece_begins(emitter, call, text):
+        known = so_far(emitter, call)
+        if text.startswith(known) and not is_json_prefix(known + text):
+            report_repetition(emitter, call, "the arguments so far came again")
+            call.cumulative = True
+            return text[len(known) :]
+    return text
+
+
+def may_repeat(emitter: Emitter, call: OpenCall, text: str) -> bool:
+    """Whether a fragment that opens something may hold what has come before: cheap tests before the dear
+    ones."""
+    return (
+        call.held != ""
+        or call.cumulative
+        or ends_as_json(emitter, call)
+        or first_piece_begins(emitter, call, text)
+    )
+
+
+def report_repetition(emitter: Emitter, call: OpenCall, message: str) -> None:
+    """Reports that arguments came more than once."""
+    emitter.report_once(AnomalyCode.ARGUMENTS_REPEATED, call.index, message)
+
+
+def emit_arguments(emitter: Emitter, call: OpenCall, text: str) -> None:
+    """Arguments are handed on, or kept until the name is known."""
+    if not text:
+        return
+    if call.index is None:
+        emitter.hold_text(len(text))
+        call.pieces.append(text)
+        call.size += len(text)
+    else:
+        emitter.emit_text(call.index, "arguments", call.key, text)
+
+
+def emit_held(emitter: Emitter, call: OpenCall) -> None:
+    """The call ends: arguments that were held back are handed out."""
+    held, call.held = call.held, ""
+    emit_arguments(emitter, call, held)
+
+
+def is_json_prefix(text: str) -> bool:
+    """Whether a text may go on to be JSON."""
+    from deltafold.arguments.reader import ArgumentsReader
+
+    reader = ArgumentsReader()
+    reader.feed(text)
+    return reader.error is None
+
+
+# ----------------------------------------------------------------------------------------------------- whole
+
+
+def read_whole_arguments(emitter: Emitter, call: OpenCall, function: JSON) -> None:
+    """A message has the arguments whole: what had come is not sent again."""
+    text = first(function, *ARGUMENTS)
+    if not isinstance(text, str) or not text:
+        return
+    size = size_so_far(emitter, call)
+    if size + len(call.held) <= len(text) and text.startswith(so_far(emitter, call) + call.held):
+        if len(text) == size + len(call.held):
+            return
+        if call.index is not None:
+            # The other half of a pair is sent with it.
+            emitter.pending_surrogates.pop((call.index, call.key), None)
+        call.held = ""
+        emit_arguments(emitter, call, text[size:])
+    elif call.index is not None:
+        if call.held:
+            report_repetition(emitter, call, "`{}` came before the arguments")
+        call.held = ""
+        emitter.tell_value(call.index, "arguments", call.key, text, whole=False)
+    else:
+        emitter.report(AnomalyCode.VALUE_CONTRADICTED, "the message tells other arguments than were streamed")
+        call.held = ""
+        emitter.release_text(call.size)
+        call.pieces, call.size = [], 0
+        emit_arguments(emitter, call, text)
