@@ -128,7 +128,7 @@ class CallLifts:
                     out.append(LiftedDelta(index, lift.path, lift.into, sent[len(so_far) :]))
             else:
                 self._report(
-                    AnomalyCode.VALUE_CONTRADICTED, "text that was lifted is told otherwise at the end"
+                    AnomalyCode.VALUE_CONTRADICTED, "text that was lifted is sent otherwise at the end"
                 )
         return new.handed_on()
 

@@ -599,7 +599,7 @@ def google_quotas(layers: list[Mapping[str, Any]]) -> Iterator[str]:
 
 @frozen
 class ErrorEvidence:
-    """An error as told: its fields, and all that may be evidence of what it means."""
+    """An error as it was sent: its fields, and all that may be evidence of what it means."""
 
     layers: list[Mapping[str, Any]]
     metadata: list[Mapping[str, Any]]
@@ -799,7 +799,7 @@ def header_delay(headers: Mapping[str, str]) -> float | None:
 
 
 def delay_of(report: ErrorEvidence, kind: ErrorKind, now: float | None) -> tuple[float | None, float | None]:
-    """The seconds to wait, and the moment when the limit is lifted: each None where it is not told.
+    """The seconds to wait, and the moment when the limit is lifted: each None where nothing says it.
 
     The first source that parses wins. `x-ratelimit-reset-*` comes after the message: it tells when the
     resource is whole again, and the message when this request will fit.

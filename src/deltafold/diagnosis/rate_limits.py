@@ -233,7 +233,7 @@ def window_of(sent: Mapping[str, Any] | None) -> RateWindow | None:
 
 
 def unified_windows(headers: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """The windows of a Claude subscription by name (`5h`, `7d_oi`), each with what is told of it."""
+    """The windows of a Claude subscription by name (`5h`, `7d_oi`), each with what is known of it."""
     windows: dict[str, dict[str, str]] = {}
     for name, value in headers.items():
         if match := UNIFIED_WINDOW.fullmatch(name):
@@ -276,7 +276,7 @@ def unified_reset(headers: Mapping[str, str]) -> float | None:
 
 
 def unified_limits(headers: Mapping[str, str]) -> RateLimits | None:
-    """The limits of a Claude subscription, or None where nothing is told of them."""
+    """The limits of a Claude subscription, or None where nothing speaks of them."""
     read = {name: value for name, value in headers.items() if name.startswith(UNIFIED)}
     if not read:
         return None
@@ -300,7 +300,7 @@ def unified_limits(headers: Mapping[str, str]) -> RateLimits | None:
 
 
 def credits_of(sent: Mapping[str, Any]) -> Credits | None:
-    """Credits, where anything is told of them."""
+    """Credits, where anything speaks of them."""
     found = Credits(
         has_credits=boolean_of(sent.get("has_credits")),
         unlimited=boolean_of(sent.get("unlimited")),

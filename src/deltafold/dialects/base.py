@@ -50,7 +50,7 @@ class Translator(Protocol):
     @property
     @abstractmethod
     def is_failing(self) -> bool:
-        """Whether the response has failed, its end was not told yet, and nothing can follow but the end.
+        """Whether the response has failed, its end was not sent yet, and nothing can follow but the end.
 
         A body ends by itself. Where events are fed one by one nobody would know that the last one has come.
         """
@@ -122,7 +122,7 @@ class Dialect(Emitter):
     @property
     @abstractmethod
     def is_failing(self) -> bool:
-        """Whether the response has failed, its end was not told yet, and nothing can follow but the end."""
+        """Whether the response has failed, its end was not sent yet, and nothing can follow but the end."""
 
     @abstractmethod
     def translate(self, payload: JSON, name: str) -> list[Emitted]:
@@ -271,7 +271,7 @@ def error_beside(payload: JSON) -> Any:
 
 
 def error_field_of(payload: JSON, error: ResponseError) -> JSON:
-    """What the response's own `error` is, once an event has told of one."""
+    """What the response's own `error` is, once an event has brought one."""
     sent = payload.get("error")
     return dict(copied(sent)) if isinstance(sent, dict) else {"code": error.code, "message": error.message}
 

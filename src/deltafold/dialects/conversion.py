@@ -325,7 +325,7 @@ def text_of_file(block: Block, losses: Losses) -> str | None:
     except (ValueError, binascii.Error):
         return None
     if block.media_type != "text/plain":
-        losses.lose(LossCode.VALUE_CHANGED, block.path, f"{block.media_type} is told as text/plain")
+        losses.lose(LossCode.VALUE_CHANGED, block.path, f"{block.media_type} is written as text/plain")
     return text
 
 
@@ -535,7 +535,7 @@ def text_or_parts(parts: list[JSON]) -> str | list[JSON]:
 
 def refusal_as_text(block: Block, losses: Losses) -> str:
     """What is said of a refusal where there is none."""
-    losses.lose(LossCode.VALUE_CHANGED, block.path, "a refusal is told as text")
+    losses.lose(LossCode.VALUE_CHANGED, block.path, "a refusal is written as text")
     return block.text
 
 

@@ -1,4 +1,4 @@
-"""Items and parts that no wire told: of a server that speaks for itself, or of text that was lifted out."""
+"""Items and parts that no wire sent: of a server that speaks for itself, or of text that was lifted out."""
 
 from __future__ import annotations
 

@@ -102,8 +102,8 @@ MESSAGES: Final[dict[LossCode, str]] = {
     LossCode.IMAGE_UNSUPPORTED: "previews of images are left out",
     LossCode.REASONING_ENCRYPTED: "encrypted reasoning of another API is left out",
     LossCode.REASONING_SUMMARY: "a summary beside reasoning is left out",
-    LossCode.REFUSAL_AS_TEXT: "a refusal is told as text",
-    LossCode.CUSTOM_TOOL_AS_FUNCTION: "a custom tool is told as a function",
+    LossCode.REFUSAL_AS_TEXT: "a refusal is written as text",
+    LossCode.CUSTOM_TOOL_AS_FUNCTION: "a custom tool is written as a function",
     LossCode.CALL_NAME_MISSING: "a call without a name is left out",
     LossCode.CALL_NOT_WHOLE: "a call that is not whole looks as if it were",
     LossCode.ARGUMENTS_NO_OBJECT: "the arguments of a call are no object",
@@ -482,7 +482,7 @@ class Writer:
         self.source: str | None = None
         """The dialect that the events come from; None where nobody knows, or they were made by hand."""
         self.data: JSON = {}
-        """What was told of the response and is not written yet."""
+        """What was sent of the response and is not written yet."""
         self.response_id: str | None = None
         self.model: str | None = None
         self.error: ResponseError | None = None
@@ -778,7 +778,7 @@ class Writer:
             self._take(e.ReasoningDelta(index, 0, event.text, "text"))
 
     def _begin_text(self, index: int, choice: int | None) -> None:
-        """A message begins that no wire told."""
+        """A message begins that no wire sent."""
         self._take(e.ItemStarted(index, message((), whole=False, choice=choice)))
         self._take(e.PartStarted(index, 0, "content", text_part()))
 
@@ -803,7 +803,7 @@ class Writer:
     # ------------------------------------------------------------------------------------------- what is lost
 
     def lose(self, code: LossCode, index: int | None = None, message: str = "") -> None:
-        """Something cannot be said. Told once for each item."""
+        """Something cannot be said. Reported once for each item."""
         if index is not None and index < 0:
             index = None
         if (code, index) not in self.lost:
@@ -835,7 +835,7 @@ class Writer:
         return ident if len(ident) <= LONGEST_REPEATED else digest(made.partition("_")[0], ident)
 
     def model_name(self) -> str:
-        """The model, "" where nobody told it."""
+        """The model, "" where nobody sent it."""
         return (self.options.model or self.model or "")[:LONGEST_REPEATED]
 
     def created(self) -> int:
@@ -875,7 +875,7 @@ class Writer:
         return bool(known and (self.model is not None or self.options.model))
 
     def counted(self, response: Response) -> Any:
-        """The usage of a response; None where nobody told it."""
+        """The usage of a response; None where nobody sent it."""
         return self.usage if response.usage is None else response.usage
 
     def reason_of(
@@ -893,7 +893,7 @@ class Writer:
     def nearest(self, reason: str | None, word: str) -> str:
         """A finish reason that the wire has no word for becomes another one."""
         if reason is not None:
-            self.lose(LossCode.FINISH_REASON, None, f"{reason[:60]!r} is told as {word}")
+            self.lose(LossCode.FINISH_REASON, None, f"{reason[:60]!r} is written as {word}")
         return word
 
     # ------------------------------------------------------------------------------ what several wires share

@@ -180,7 +180,7 @@ def encode_response(response: Response, dialect: str) -> dict[str, Any]:
     """The body that an API would have sent for a response, unstreamed, and valid for its clients.
 
     It is what a client would have put together from the stream: with made ids where the API requires ids, and
-    with what it requires and nobody told. For failed, cut off and cancelled responses it is the body of an
+    with what it requires and nobody sent. For failed, cut off and cancelled responses it is the body of an
     error of that API.
 
     Raises:
@@ -199,7 +199,7 @@ def encode_response(response: Response, dialect: str) -> dict[str, Any]:
         pass
     body: dict[str, Any] = getattr(parser.response, SHAPES[dialect])()
     if dialect in ("chat", "anthropic") and body.get("model") is None:
-        body["model"] = ""  # which the parser takes for not told
+        body["model"] = ""  # which counts as no model
     if dialect == "chat" and body.get("created") is None:
         body["created"] = 0
     elif dialect == "anthropic":

@@ -39,7 +39,7 @@ class Moment:
     time: float | None
     """Seconds since the start of the capture; None where nobody noted them."""
     offset: int
-    """Bytes to the end of that which told it, over all connections."""
+    """Bytes to the end of that which sent it, over all connections."""
 
 
 @attrs.frozen

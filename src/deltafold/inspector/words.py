@@ -90,7 +90,7 @@ class Words:
         """What the server said of the tokens."""
         sent = attrs.asdict(usage, filter=lambda field, count: field.name != "data" and count is not None)
         return (
-            ", ".join(f"{name.removesuffix('_tokens')} {count}" for name, count in sent.items()) or "not told"
+            ", ".join(f"{name.removesuffix('_tokens')} {count}" for name, count in sent.items()) or "not sent"
         )
 
     def error(self, error: ResponseError) -> str:

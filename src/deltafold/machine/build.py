@@ -61,7 +61,7 @@ def item_from(
 ) -> Item:
     """An item out of its JSON, which is kept, not copied.
 
-    `whole` says that the server told the end of the item: only then can a call be complete.
+    `whole` says that the server sent the end of the item: only then can a call be complete.
     """
     kind = string(data, "type") or ""
     ident, status = string(data, "id"), string(data, "status")

@@ -2,11 +2,11 @@
 
 In fragments, by its own end, by its part, its item and the end of the response. Four rules settle it:
 
-1. The later and fuller telling wins: `"Hel"`, then `"Hello"` hands out `"lo"`.
+1. What came later and is fuller wins: `"Hel"`, then `"Hello"` hands out `"lo"`.
 2. An empty or missing value never erases a fuller one: `"Hello"`, then `""` or `null` changes nothing; nor
-   do arguments that are sent as `{}`. What was sent whole, and went on after that, is not cut back by telling
+   do arguments that are sent as `{}`. What was sent whole, and went on after that, is not cut back by sending
    the same again.
-3. What was streamed and is sent again is not told twice: `"Hello"`, then `"Hello"` ends the value.
+3. What was streamed and is sent again is not handed out twice: `"Hello"`, then `"Hello"` ends the value.
 4. A contradiction is an anomaly, and an event says that the value was replaced: `"Hello"`, then `"Bye"`.
 """
 
@@ -86,7 +86,7 @@ def reconcile_value(
         return events
     report(
         AnomalyCode.VALUE_CONTRADICTED,
-        f"{kind} was streamed as {excerpt(so_far)}, then told as {excerpt(sent)}",
+        f"{kind} was streamed as {excerpt(so_far)}, then sent as {excerpt(sent)}",
     )
     return [e.ValueReplaced(index, kind, sent, **indexes_of(kind, key))]
 
@@ -94,7 +94,7 @@ def reconcile_value(
 def keeps(kind: e.ValueKind, value: StreamedValue | None, sent: str) -> bool:
     """Whether a value stays as it is whatever was sent: that says nothing, or nothing new.
 
-    Costs what was sent, for the value may be long, and may be told so at each of its fragments.
+    Costs what was sent, for the value may be long, and may be sent so at each of its fragments.
     """
     if value is None:
         return False
@@ -200,7 +200,7 @@ def close_item(
     if status is not None:
         if status == "completed" and (none := reconcile_no_arguments(record, merged)):
             events += none
-            merged["arguments"] = NO_ARGUMENTS  # the server told no end of its own, whose "" would stay
+            merged["arguments"] = NO_ARGUMENTS  # the server sent no end of its own, whose "" would stay
         events.append(e.ItemFinished(record.index, fold.item(record, merged, whole=status == "completed")))
     elif late:
         events.append(e.ItemUpdated(record.index, fold.item(record, merged, whole=False)))
@@ -271,7 +271,7 @@ def reconcile_part(
 
 
 def is_refusal(part: PartRecord | None) -> bool:
-    """Whether a part was announced or told as a refusal."""
+    """Whether a part was announced or sent as a refusal."""
     return part is not None and isinstance(part.data, dict) and part.data.get("type") == "refusal"
 
 

@@ -75,13 +75,13 @@ class PendingFinish:
     ) -> None:
         self.outcome = outcome
         self.data: JSON = {} if data is None else data
-        """The response as the server told it at its end, without its output."""
+        """The response as the server sent it at its end, without its output."""
         self.order = order
         """The order of the items, where the server's differs from that of their indexes."""
         self.finish_reason = finish_reason
         """The server's own, in a dialect that has such."""
         self.by_server = by_server
-        """Whether the server told it as the end of the response."""
+        """Whether the server sent it as the end of the response."""
 
 
 Emitted: TypeAlias = e.Event | PendingFinish
@@ -142,7 +142,7 @@ class Fold:
         self.dialect: str | None = None
         """The wire that tells the response, by its name."""
         self.noted = 0
-        """The weight of what was told of the response and its choices beside items."""
+        """The weight of what was sent of the response and its choices beside items."""
 
     def replace_with(self, other: Fold) -> None:
         """All that another fold holds takes the place of what this one does."""
@@ -196,7 +196,7 @@ class Fold:
         record.add(event)
 
     def _note(self, more: int) -> None:
-        """More is told of the response or a choice: what adds up there is bounded as streamed values are."""
+        """More is sent of the response or a choice: what adds up there is bounded as streamed values are."""
         self.noted += more
         if self.noted > self.limits.text_size:
             raise LimitExceeded("text_size", self.limits.text_size)

@@ -175,7 +175,7 @@ def next_state(table: dict[Any, dict[type, Any]], state: Any, event: type) -> An
         raise IllegalEvent(f"{event.__name__} cannot come while {type(state).__name__} is {state}") from None
 
 
-# When the server told the end, items that are still open end with it, and so do their values. When the
+# When the server sent the end, items that are still open end with it, and so do their values. When the
 # transport or the caller ended the stream, or the response failed, they stay as they were.
 ITEM_STATUS_AT_END: Final[dict[Outcome, str | None]] = {
     COMPLETED: "completed",

@@ -96,7 +96,7 @@ class StreamedValue:
         self.kind: e.ValueKind = kind
         self.fragments = fragments
         self.is_complete = whole
-        """The server told it whole."""
+        """The server sent it whole."""
         self.join_count = 0
         """How often all fragments were joined into one."""
         self.packed_count = 0
@@ -106,7 +106,7 @@ class StreamedValue:
         self.has_substance = False
         """Whether it was found to say something as arguments. It goes on saying it."""
         self.ended_size = self.size() if whole else 0
-        """How many characters it had when it was told whole: some servers go on after that."""
+        """How many characters it had when it was sent whole: some servers go on after that."""
 
     @property
     def text(self) -> str:
@@ -208,7 +208,7 @@ class ItemRecord:
         # its values outside of parts that had been streamed by then.
         self._unparsed: JSON | None = None
         self._streamed_kinds: dict[ValuePath, e.ValueKind] = {}
-        # How long those values were told that went on after that.
+        # How long those values were sent that went on after that.
         self._longer: dict[ValuePath, int] = {}
 
     @property
@@ -273,7 +273,7 @@ class ItemRecord:
         return data
 
     def merge(self, data: JSON) -> None:
-        """More was told of the item: its fields, and parts that are new. Values go on as they are."""
+        """More was sent of the item: its fields, and parts that are new. Values go on as they are."""
         known = dict(self.values)
         self._load(data, whole=False)
         if known:
@@ -369,7 +369,7 @@ class ItemRecord:
 
 
 class ChoiceRecord:
-    """What was told of one of several choices beside its items. It grows in place."""
+    """What was sent of one of several choices beside its items. It grows in place."""
 
     SNAPSHOT_FIELDS: Final = ("index", "finish_reason", "data", "reasoning_field", "legacy_call_id")
     __slots__ = SNAPSHOT_FIELDS
@@ -433,7 +433,7 @@ def lay_over(known: JSON, sent: JSON) -> None:
 
 
 def part_indexes(keys: list[int], count: int) -> list[int]:
-    """Under which part indexes the entries of a told list stand.
+    """Under which part indexes the entries of a sent list stand.
 
     Normally those are their positions. Some servers count their parts from 1, or leave one out: where a
     fragment came for a part that the list does not reach, the order decides.
@@ -461,7 +461,7 @@ def key_of(item: ItemRecord, event: e.ValueReplaced | e.ValueFinished) -> ValueP
 
 
 def merge_fields(known: JSON, sent: JSON) -> JSON:
-    """What is sent wins, but for what is empty; what is not told stays, but for what is empty."""
+    """What is sent wins, but for what is empty; what is not sent stays, but for what is empty."""
     merged = {
         key: known[key] if empty(value) and not empty(known.get(key)) else value
         for key, value in sent.items()

@@ -200,10 +200,10 @@ ANOMALIES: dict[AnomalyCode, AnomalyRule] = {
     _C.WRONG_DIALECT: AnomalyRule(
         "A payload belongs to another wire API.", "The response fails with an error that says so."
     ),
-    _C.INVALID_FIELD: AnomalyRule("A field has the wrong type.", "That field counts as not told."),
+    _C.INVALID_FIELD: AnomalyRule("A field has the wrong type.", "That field counts as not sent."),
     _C.SEQUENCE_GAP: AnomalyRule("Sequence numbers are missing.", "What came is used."),
     _C.SEQUENCE_NOT_RISING: AnomalyRule(
-        "A sequence number is not above the last one (told once).", "Events count in the order they came."
+        "A sequence number is not above the last one (reported once).", "Events count in the order they came."
     ),
     _C.RESPONSE_NOT_ANNOUNCED: AnomalyRule(
         "The response began without `response.created`.", "It begins with what is known."
@@ -218,7 +218,7 @@ ANOMALIES: dict[AnomalyCode, AnomalyRule] = {
         "An item or part was announced again.", "It goes on; its fields are merged."
     ),
     _C.DELTA_AFTER_DONE: AnomalyRule(
-        "A fragment came after its value had been told whole.",
+        "A fragment came after its value had been sent whole.",
         "Text goes on, unless it comes again from its beginning or its number is one of those before; of all "
         "else the whole value stands.",
     ),
@@ -233,23 +233,23 @@ ANOMALIES: dict[AnomalyCode, AnomalyRule] = {
     ),
     _C.BLOCK_NOT_ENDED: AnomalyRule("A message ended before its blocks.", "They end with it."),
     _C.USAGE_MISSING: AnomalyRule(
-        "The end of a message came without its usage.", "What had been told of it stands."
+        "The end of a message came without its usage.", "What had been sent of it stands."
     ),
     _C.DONE_BEFORE_TERMINAL: AnomalyRule(
         "`[DONE]` came before the end of the response.", "It is passed over."
     ),
     _C.EVENT_AFTER_END: AnomalyRule("Something came after the end.", "It changes nothing.", strict=False),
     _C.TERMINAL_REPEATED: AnomalyRule(
-        "The end of the response was told again.", "The first telling stands.", strict=False
+        "The end of the response was sent again.", "The first one stands.", strict=False
     ),
     _C.ERROR_AFTER_FAILURE: AnomalyRule(
         "An error came after the response had failed.", "The fuller error becomes the response's."
     ),
     _C.MISSING_TERMINAL: AnomalyRule(
-        "The transport ended before the server told the end.", "The outcome is `truncated`."
+        "The transport ended before the server sent the end.", "The outcome is `truncated`."
     ),
     _C.REPLAY_REFUSED: AnomalyRule(
-        "After a reconnection another response came, or this one was told otherwise, or nobody can say.",
+        "After a reconnection another response came, or this one was sent otherwise, or nobody can say.",
         "That connection changes nothing: its events come as `UnknownEvent`.",
     ),
     _C.ITEM_ID_CHANGED: AnomalyRule(
@@ -274,7 +274,7 @@ ANOMALIES: dict[AnomalyCode, AnomalyRule] = {
         "A fragment names a part that was never announced while one is open.", "It continues the open part."
     ),
     _C.VALUE_CONTRADICTED: AnomalyRule(
-        "A value told whole is not what had been streamed.", "`ValueReplaced` tells the later value."
+        "A value sent whole is not what had been streamed.", "`ValueReplaced` tells the later value."
     ),
     _C.TEXT_IN_REFUSAL: AnomalyRule(
         "Text came for a part that is, or turns out to be, a refusal.",

@@ -119,12 +119,12 @@ class ResponseError:
     param: str | None = None
     """The parameter of the request that is at fault."""
     status: int | None = None
-    """The HTTP status, where it is known: of the response, or told inside the stream."""
+    """The HTTP status, where it is known: of the response, or sent inside the stream."""
     retryable: bool = False
     """Whether the same request may succeed if it is sent again."""
     retry_after: float | None = None
-    """Seconds to wait before that, as the server told; None where it did not, which is not 0."""
+    """Seconds to wait before that, as the server sent; None where it did not, which is not 0."""
     resets_at: float | None = None
-    """When the limit is lifted, in seconds since the epoch, as the server told."""
+    """When the limit is lifted, in seconds since the epoch, as the server sent."""
     raw: Any = field(default=None, repr=False, hash=False)
     """The payload as it came."""

@@ -108,12 +108,12 @@ class ResponseStarted(EventBase):
     data: dict[str, Any] = field(factory=dict, repr=False, hash=False)
     """The response as it was announced, without its output. Not to be changed."""
     dialect: str | None = field(default=None, repr=False, eq=False)
-    """The wire that told it. None where no parser made the event."""
+    """The wire that sent it. None where no parser made the event."""
 
 
 @frozen
 class StatusChanged(EventBase):
-    """The server told how far the response is, or more about it."""
+    """The server says how far the response is, or more about it."""
 
     status: str | None
     """`queued`, `in_progress`; None where only `data` is new."""
@@ -123,17 +123,17 @@ class StatusChanged(EventBase):
 
 @frozen
 class ChoiceUpdated(EventBase):
-    """Chat Completions told of a choice what is not its text: why it finished, content filters…"""
+    """Chat Completions says of a choice what is not its text: why it finished, content filters…"""
 
     choice_index: int
     finish_reason: str | None
     """The server's own word. It is no end: arguments and usage may follow."""
     data: dict[str, Any] = payload_field()
-    """What is new, as the server told it."""
+    """What is new, as the server sent it."""
     reasoning_field: str | None = field(default=None, repr=False)
-    """The member in which the reasoning came, where there are several names for it; told at the end."""
+    """The member in which the reasoning came, where there are several names for it; sent at the end."""
     legacy_call_id: str | None = field(default=None, repr=False)
-    """The id of the call that came as `function_call`; told at the end."""
+    """The id of the call that came as `function_call`; sent at the end."""
 
 
 @frozen
@@ -145,7 +145,7 @@ class UsageReported(EventBase):
 
 @frozen
 class RateLimitsReported(EventBase):
-    """The caller's rate limits, as the server told them inside the stream."""
+    """The caller's rate limits, as the server sent them inside the stream."""
 
     limits: RateLimits | None = field(repr=shorten, hash=False)
     """What could be read of them."""
@@ -191,7 +191,7 @@ class ItemUpdated(EventBase):
 
 @frozen
 class ItemProgress(EventBase):
-    """A hosted tool told how far it is."""
+    """A hosted tool says how far it is."""
 
     output_index: int
     status: str
@@ -238,7 +238,7 @@ class TextDelta(EventBase):
     content_index: int
     text: str = text_field()
     logprobs: tuple[dict[str, Any], ...] = field(default=(), repr=False, hash=False)
-    """Log probabilities of the fragment's tokens, as the server told them."""
+    """Log probabilities of the fragment's tokens, as the server sent them."""
 
 
 @frozen
@@ -337,7 +337,7 @@ class ValueReplaced(EventBase):
 
 @frozen
 class ValueFinished(EventBase):
-    """The server told a value whole; the deltas handed out, joined, are just that."""
+    """The server sent a value whole; the deltas handed out, joined, are just that."""
 
     output_index: int
     kind: ValueKind
@@ -367,7 +367,7 @@ class PartialImage(EventBase):
     image: str = field(repr=shorten)
     """The image, in base64."""
     data: dict[str, Any] = field(repr=False, hash=False)
-    """What else was told of it: its format, size, quality, background."""
+    """What else was sent of it: its format, size, quality, background."""
 
 
 @frozen
@@ -473,7 +473,7 @@ EVENTS: Final[dict[str, type]] = {kind.__name__: kind for kind in get_args(Event
 
 
 def event_from_dict(sent: Mapping[str, Any]) -> Event:
-    """The event that `to_dict()` told: equal to the one that it was, and sharing nothing with `sent`.
+    """The event that `to_dict()` wrote: equal to the one that it was, and sharing nothing with `sent`.
 
     Raises `TypeError` for what is no mapping, and `UsageError` where it is no such dict, of another version,
     or damaged: with a member that is missing, unknown, or of the wrong type.

@@ -1,6 +1,6 @@
 """The output of a response: items, and the parts inside them. Data only.
 
-Each class names what callers ask for and keeps the whole of what the server told in `data`: a field that this
+Each class names what callers ask for and keeps the whole of what the server sent in `data`: a field that this
 library does not know is there, and in `to_dict()`, under its own name.
 """
 
@@ -64,9 +64,9 @@ class OutputText(WireObject):
 
     text: str = field(repr=shorten)
     annotations: tuple[dict[str, Any], ...] = field(hash=False)
-    """Citations and file paths, as the server told them."""
+    """Citations and file paths, as the server sent them."""
     logprobs: tuple[dict[str, Any], ...] = field(repr=False, hash=False)
-    """Log probabilities of the tokens, as the server told them."""
+    """Log probabilities of the tokens, as the server sent them."""
     data: dict[str, Any] = data_field()
     type: str = field(default="output_text", kw_only=True)
 
@@ -178,7 +178,7 @@ class CustomToolCall(WireObject):
     name: str
     input: str = field(repr=shorten)
     whole: bool
-    """Whether the server told the whole input. Run nothing else."""
+    """Whether the server sent the whole input. Run nothing else."""
     status: str | None
     needs_approval: bool
     """Whether the name is among the parser's `approval_required`."""

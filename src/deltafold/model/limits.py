@@ -51,7 +51,7 @@ class Limits:
     """Bytes of a body that is no event stream and has to be read as one JSON document."""
 
     text_size: int = _limit(256 * MIB)
-    """Characters of all streamed values of one response together. As much may be told of the response and its
+    """Characters of all streamed values of one response together. As much may be sent of the response and its
     choices beside items."""
 
     items: int = _limit(4096)

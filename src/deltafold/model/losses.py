@@ -62,7 +62,7 @@ LOSSES: dict[LossCode, LossRule] = {
         "What was written stands; the final value goes where the wire tells whole values.",
     ),
     _C.LATE_FRAGMENT: LossRule(
-        "A fragment came after its item had been told whole.",
+        "A fragment came after its item had been sent whole.",
         "It stands in the end of the response, where the wire has a place for it.",
     ),
     _C.ITEM_UNSUPPORTED: LossRule("The wire has no item of this type.", "The item is left out."),
@@ -117,7 +117,7 @@ LOSSES: dict[LossCode, LossRule] = {
     ),
     _C.REASONING_NOT_SUPPORTED: LossRule(
         "Reasoning goes back only to the API that signed or encrypted it.",
-        "It is left out, and is never told as text.",
+        "It is left out, and is never written as text.",
     ),
     _C.INSTRUCTIONS_MOVED: LossRule(
         "The API takes no instructions at that place of the conversation.",

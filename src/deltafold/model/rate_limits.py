@@ -17,7 +17,7 @@ class RateLimit:
     limit: int | None = None
     """How much of it there is in one period."""
     remaining: int | None = None
-    """How much of it is left now; 0 is used up, None is not told."""
+    """How much of it is left now; 0 is used up, None is unknown."""
     reset_after: float | None = None
     """Seconds until it is whole again, counted from the response."""
     resets_at: float | None = None
@@ -66,7 +66,7 @@ class Credits:
 
 @frozen
 class RateLimits:
-    """Everything that one response or event told about rate limits. What was not told is None."""
+    """Everything that one response or event says about rate limits. What it does not say is None."""
 
     requests: RateLimit | None = None
     """Requests. `x-ratelimit-*` without a resource counts as requests."""
@@ -89,7 +89,7 @@ class RateLimits:
     plan_type: str | None = None
     """The plan: `plus`, `pro`, `team`..."""
     allowed: bool | None = None
-    """Whether the server accepts requests now. Told in events only."""
+    """Whether the server accepts requests now. In events only."""
     limit_reached: bool | None = None
     """Whether a limit has been reached. This is no end: with credits the answer still follows."""
     raw: Mapping[str, Any] = field(factory=dict, repr=False, hash=False)

@@ -39,7 +39,7 @@ class Outcome(StrEnum):
     """How a response ended."""
 
     COMPLETED = "completed"
-    """The server told the end, and the response is whole."""
+    """The server sent the end, and the response is whole."""
     INCOMPLETE = "incomplete"
     """The server stopped before the model had finished; `Response.incomplete_reason` says why."""
     FAILED = "failed"
@@ -47,7 +47,7 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
     """By the caller or by the server."""
     TRUNCATED = "truncated"
-    """The transport ended before the server told an end."""
+    """The transport ended before the server sent an end."""
 
 
 @frozen
@@ -64,7 +64,7 @@ class Usage:
     reasoning_tokens: int | None = None
     """Part of the output that was reasoning."""
     data: dict[str, Any] = field(factory=dict, repr=False, hash=False)
-    """The usage as the server told it. Not to be changed."""
+    """The usage as the server sent it. Not to be changed."""
 
     def to_dict(self) -> dict[str, Any]:
         """A copy of `data`."""
@@ -84,7 +84,7 @@ OWN_COUNTS = {"cache_creation_input_tokens", "cache_read_input_tokens", "thinkin
 
 
 def usage_of_responses(usage: Usage) -> dict[str, Any] | None:
-    """Usage in the words of the Responses API, whichever API told it; None where nothing was counted."""
+    """Usage in the words of the Responses API, whichever API sent it; None where nothing was counted."""
     sent = {RENAMED.get(key, key): value for key, value in usage.to_dict().items()}
     details = sent.get("output_tokens_details")
     foreign = not OWN_COUNTS.isdisjoint(sent) or (isinstance(details, dict) and "thinking_tokens" in details)
@@ -120,13 +120,13 @@ FINISH_REASONS = {"max_output_tokens": "length", "content_filter": "content_filt
 
 @frozen
 class Choice:
-    """What Chat Completions told of a choice beside its items."""
+    """What Chat Completions sent of a choice beside its items."""
 
     index: int
     finish_reason: str | None
     """The server's own word."""
     data: dict[str, Any] = field(repr=False, hash=False)
-    """Its other fields as the server told them, the unknown fields of its message under `message`."""
+    """Its other fields as the server sent them, the unknown fields of its message under `message`."""
     reasoning_field: str | None = field(default=None, repr=False)
     """The member of a delta in which the reasoning came."""
     legacy_call_id: str | None = field(default=None, repr=False)
@@ -167,9 +167,9 @@ class Response:
     outcome: Outcome | None
     """How it ended; None while it has not."""
     output: tuple[Item, ...]
-    """The items, in the order in which the end of the response told them, else in that of `output_index`."""
+    """The items, in the order in which the end of the response sent them, else in that of `output_index`."""
     usage: Usage | None
-    """Tokens, as the server told them; None where it did not."""
+    """Tokens, as the server sent them; None where it did not."""
     error: ResponseError | None
     """Why it failed; None where it did not."""
     incomplete_reason: str | None
@@ -180,17 +180,17 @@ class Response:
     data: dict[str, Any] = field(repr=False, hash=False)
     """The response as JSON, without its output. Not to be changed."""
     choices: tuple[Choice, ...] = ()
-    """What Chat Completions told of each choice beside its items, in the order of the indexes."""
+    """What Chat Completions sent of each choice beside its items, in the order of the indexes."""
     lifted: tuple[LiftedText, ...] = ()
     """Strings that were lifted out of the arguments of calls, in the order of their appearance."""
     had_whole_call: bool = field(default=False, repr=False)
-    """Whether a call that can be run was handed out, even if the end of the response told it otherwise."""
+    """Whether a call that can be run was handed out, even if the end of the response sent it otherwise."""
     had_fragments: bool = field(default=False, repr=False)
     """Whether a fragment of an item was handed out, whatever became of that item."""
     ended_by_server: bool = field(default=False, repr=False)
-    """Whether the server told the end as that of the response: an error of the stream is no such end."""
+    """Whether the server sent the end as that of the response: an error of the stream is no such end."""
     dialect: str | None = field(default=None, repr=False, eq=False)
-    """The wire that told it: `responses`, `chat`, `anthropic`, `gemini`. None where no parser made it."""
+    """The wire that sent it: `responses`, `chat`, `anthropic`, `gemini`. None where no parser made it."""
     anomalies: tuple[Anomaly, ...] = field(default=(), repr=False, eq=False)
     """What was out of order in how it was sent, as far as it has been read; at most `Limits.anomalies`. The
     same answer may be sent with and without: two responses that differ in nothing else are equal."""
@@ -265,7 +265,7 @@ class Response:
         return call.name + (call.arguments if isinstance(call, FunctionCall) else call.input)
 
     def to_dict(self) -> dict[str, Any]:
-        """The response in the Responses API's own JSON shape, with all that the server told."""
+        """The response in the Responses API's own JSON shape, with all that the server sent."""
         return {**copied(self.data), "output": [item.to_dict() for item in self.output]}
 
     def to_chat_completion(self) -> dict[str, Any]:
@@ -276,7 +276,7 @@ class Response:
     def to_anthropic_message(self) -> dict[str, Any]:
         """The response as an unstreamed message of the Anthropic Messages API.
 
-        Where Anthropic told it, with the server's own words and blocks. A response of another API is
+        Where Anthropic sent it, with the server's own words and blocks. A response of another API is
         converted.
         """
         document: dict[str, Any] = part_of("anthropic", "document").anthropic_message(self)
@@ -285,7 +285,7 @@ class Response:
     def to_gemini_response(self) -> dict[str, Any]:
         """The response as an unstreamed GenerateContentResponse.
 
-        Where Gemini told it, with all that it sent and nothing else but roles and indexes: words, signatures,
+        Where Gemini sent it, with all that it sent and nothing else but roles and indexes: words, signatures,
         ratings, grounding. A response of another API is converted.
         """
         document: dict[str, Any] = part_of("gemini", "document").gemini_response(self)

@@ -63,7 +63,7 @@ class Verdict:
     parts and encrypted reasoning do not count, nor do ids, status, usage and heartbeats."""
     tool_call_completed: bool
     """Whether a call was handed out that the caller may have run: a function call that was `complete`, a
-    custom tool call that was `whole` (even if the end told them otherwise), a computer, shell or patch call
+    custom tool call that was `whole` (even if the end sent them otherwise), a computer, shell or patch call
     that is not marked as unfinished."""
     hosted_tool_ran: bool
     """Whether a tool began that the server runs by itself (`mcp_call`, `code_interpreter_call`, searches, a

@@ -369,7 +369,7 @@ AS_TOLD: tuple[tuple[str, dict[str, Any]], ...] = (
     ("to_dict", {}),
     ("model_dump", {"mode": "json", "by_alias": True, "exclude_unset": True}),
 )
-"""How the types of SDKs tell what the server told, and no fields beside it."""
+"""How the types of SDKs tell what the server sent, and no fields beside it."""
 
 
 def parse(data: bytes | bytearray | memoryview, dialect: str = "auto", **options: Any) -> Response:

@@ -76,7 +76,7 @@ MOST_RAW: Final = 4096
 MOST_PIECES: Final = 1024
 """So many chunks of a body are held as they are."""
 MOST_SHOWN: Final = 65_536
-"""So many bytes of a body are held that is only told of."""
+"""So many bytes of a body are held that is no stream, to be quoted in its error."""
 UNKNOWN: Final[Paths] = frozenset({EVERYWHERE})
 """Where pieces of text stand while nobody knows the dialect."""
 
@@ -584,7 +584,7 @@ class Reader:
         return True
 
     def _end(self, outcome: Outcome) -> list[Emitted]:
-        """The events of the end, where nothing told it."""
+        """The events of the end, where nothing sent it."""
         own = self._dialect
         if outcome is not TRUNCATED:
             return self.dialect.end(outcome)

@@ -433,7 +433,7 @@ class Replay:
         whole = known()
         old = whole[at : at + len(came)]
         if came[: len(old)] != old:
-            raise ReplayMismatch(f"item {index} is told otherwise than before: {came!r:.60}")
+            raise ReplayMismatch(f"item {index} is sent otherwise than before: {came!r:.60}")
         if at + len(came) >= len(whole):
             self._check_off(index, place)
         else:
@@ -559,7 +559,7 @@ class Replay:
             return event
         if record.values[key].text != event.text:
             raise ReplayMismatch(
-                f"item {event.output_index} is told otherwise than before: {event.text!r:.60}"
+                f"item {event.output_index} is sent otherwise than before: {event.text!r:.60}"
             )
         beyond = self._replica.fold.items[event.output_index].values[key].text != event.text
         return event if beyond and not behind else None  # more than this had come, and is corrected

@@ -387,7 +387,7 @@ class StreamBuilder:
         return self._stream(Outcome.FAILED, None, error={"code": code, "message": message}, bare=bare)
 
     def truncated(self) -> Stream:
-        """The transport ends behind the last item, before the server has told an end."""
+        """The transport ends behind the last item, before the server has sent an end."""
         return self._stream(Outcome.TRUNCATED, None)
 
     def _stream(
@@ -680,7 +680,7 @@ class Teller:
     # -------------------------------------------------------------------------------------- the payloads
 
     def payloads(self, response: Response, bare: JSON | None) -> list[JSON]:
-        """All that is told of a response; its end is an `error` event where that is given as `bare`."""
+        """All that is sent of a response; its end is an `error` event where that is given as `bare`."""
         encoder = StreamEncoder(self.dialect)
         made = encoder.payloads(e.ResponseStarted(response.id, response.model, response.data, self.dialect))
         if self.dialect == "responses" and not self.terse:

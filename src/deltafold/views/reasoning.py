@@ -14,7 +14,7 @@ class ReasoningPrinter:
 
     The parts of a summary are paragraphs: the wire has no sign for what stands between them, so that their
     deltas alone would run together. Raw reasoning is printed as it comes. Where a server shows both, its
-    summary is printed as well if it comes first; and where it replaces what it had told (`ValueReplaced`),
+    summary is printed as well if it comes first; and where it replaces what it had printed (`ValueReplaced`),
     what was printed stands.
     """
 
@@ -34,6 +34,6 @@ class ReasoningPrinter:
             self._latest, first, self._raw = None, not self._raw, True
             return BLANK_LINE + event.text if first and before is not None else event.text
         if self._raw:
-            return ""  # the reasoning itself is being told, of which this is the summary
+            return ""  # the reasoning itself is being streamed, of which this is the summary
         self._latest = latest
         return event.text if before in (None, latest) else BLANK_LINE + event.text

@@ -234,7 +234,7 @@ def has_many(text: str, depth: int) -> bool:
 
 
 class RepeatedResponseReader:
-    """What a payload told of the response.
+    """What a payload sent of the response.
 
     A stream begins with `response.created` and `response.in_progress`, which tell the same in the same words.
     Of the second one only what stands before the response is parsed, and the response is the same object.

@@ -62,7 +62,7 @@ def anthropic_message(response: Response) -> JSON:
 
 
 def stop_reason_of(response: Response) -> str | None:
-    """The stop reason that this API would have told."""
+    """The stop reason that this API would have sent."""
     reason = response.finish_reason
     if reason is None or response.outcome not in ("completed", "incomplete"):
         return None

@@ -1,7 +1,7 @@
 """A response in the shape of an unstreamed Chat Completion.
 
-What Chat Completions told comes with the server's own words and with all fields that are not known. What
-another API told is converted: its finish reasons become those of Chat, and what it alone has stays out.
+What Chat Completions sent comes with the server's own words and with all fields that are not known. What
+another API sent is converted: its finish reasons become those of Chat, and what it alone has stays out.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def chat_completion(response: Response) -> JSON:
 
 
 def is_own(response: Response) -> bool:
-    """Whether Chat Completions told a response, or nobody knows who did."""
+    """Whether Chat Completions sent a response, or nobody knows who did."""
     return response.dialect in (None, "chat")
 
 

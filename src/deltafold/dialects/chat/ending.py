@@ -78,7 +78,7 @@ def outcome_of(
 
 
 def fail(dialect: ErrorTerminatedDialect, stop: Stop, word: str) -> None:
-    """The finish reason says that the server failed, and nothing else told of an error."""
+    """The finish reason says that the server failed, and nothing else spoke of an error."""
     assert stop.kind is not None
     code = None if word == "error" else word
     message = None if code is None else f"the server ended the answer with the finish reason {code[:60]!r}"

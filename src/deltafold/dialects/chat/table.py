@@ -89,11 +89,11 @@ RENAMED: Final = {
 """Counts of the Responses API in the words of this one."""
 OF_FUNCTION: Final = frozenset({"name", "arguments", "input", "parameters"})
 OF_CALL_ITEM: Final = frozenset({"type", "status", "call_id", "name", "arguments", "input"})
-"""Members that the item of a call has from its own telling, whatever stands under that name elsewhere."""
+"""Members that the item of a call has from its own message, whatever stands under that name elsewhere."""
 
 
 def usage_of_chat(usage: Usage, dialect: str | None = None) -> dict[str, Any]:
-    """Usage in the words of Chat Completions, whichever API told it."""
+    """Usage in the words of Chat Completions, whichever API sent it."""
     sent = usage.to_dict() if dialect in (None, "chat", "responses") else counted_usage(usage)
     return {RENAMED.get(key, key): value for key, value in sent.items()}
 

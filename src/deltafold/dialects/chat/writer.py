@@ -99,7 +99,7 @@ class ChatWriter(Writer):
         if isinstance(data.get("created_at"), str):
             sent["created_at"] = data["created_at"]  # a field of its own beside `created`
         if sent and is_error_payload(sent):
-            self.failing.update(sent)  # told with the end, once
+            self.failing.update(sent)  # sent with the end, once
         elif sent:
             self.out.append(f'data: {{{self.head},"choices":[],{dumps(sent)[1:-1]}}}\n\n')
 
@@ -157,7 +157,7 @@ class ChatWriter(Writer):
             if key not in ("message", "finish_reason", "index", "delta")
         }
         errors = {key: sent.pop(key) for key in [*sent] if key in ERRORS}
-        if errors:  # told with the end, once
+        if errors:  # sent with the end, once
             self.faults[event.choice_index] = errors
         message = data.get("message")
         delta = message if type(message) is dict else {}

@@ -44,11 +44,11 @@ def is_made_id(ident: str | None, index: int) -> bool:
     return not ident or ident == MADE_ID.format(index)
 
 
-# ------------------------------------------------------------------------------------ what Gemini told itself
+# ------------------------------------------------------------------------------------ what Gemini sent itself
 
 
 def own_response(response: Response) -> JSON:
-    """What Gemini told, and nothing else."""
+    """What Gemini sent, and nothing else."""
     sent = {choice.index: choice for choice in response.choices}
     by_candidate: dict[int, list[JSON]] = {index: [] for index in sent}
     for index, item in enumerate(response.output):
@@ -119,11 +119,11 @@ def args_of(arguments: str) -> JSON:
     return found if isinstance(found, dict) else {}
 
 
-# ------------------------------------------------------------------------------------- what another API told
+# ------------------------------------------------------------------------------------- what another API sent
 
 
 def converted_response(response: Response) -> JSON:
-    """What another API told, in Gemini's words."""
+    """What another API sent, in Gemini's words."""
     sent = {choice.index: choice for choice in response.choices}
     by_candidate: dict[int, list[Item]] = {index: [] for index in sent}
     for item in response.output:

@@ -302,7 +302,7 @@ def usage_from(data: JSON) -> Usage:
 
 
 def usage_metadata(usage: Usage) -> JSON:
-    """A usageMetadata out of the usage that another API told."""
+    """A usageMetadata out of the usage that another API sent."""
     sent: JSON = {}
     if usage.input_tokens is not None:
         sent["promptTokenCount"] = usage.input_tokens

@@ -133,7 +133,7 @@ class ItemIdentity(Dialect):
         return not sent or not known or sent == known
 
     def _matches(self, sent: list[JSON]) -> list[int | None]:
-        """Which item each of a told list is.
+        """Which item each of a sent list is.
 
         Ids first; then what they say; then the order among items of one type: some servers give every item
         a new id at the end, and some leave items out, so that positions shift.

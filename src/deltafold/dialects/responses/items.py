@@ -79,7 +79,7 @@ class ItemReader(ItemIdentity):
         self.out += close_item(self.fold, record, status, more, late, self.report)
 
     def _begin(self, place: int | None, sent: JSON, *, whole: bool = False) -> int:
-        """An item begins, whatever told of it first. Gives its index."""
+        """An item begins, whatever announced it first. Gives its index."""
         self._check_parts(sent)
         if len(self.indexes) >= self.fold.limits.items:
             raise LimitExceeded("items", self.fold.limits.items)
@@ -284,7 +284,7 @@ class ItemReader(ItemIdentity):
             here = None if owner is None else owner
         elif here is not None and owner is not None and owner != here:
             self.report_once(
-                AnomalyCode.INDEX_CHANGED, owner, f"item {owner} was told whole as output_index {place}"
+                AnomalyCode.INDEX_CHANGED, owner, f"item {owner} was sent whole as output_index {place}"
             )
             here = owner
         elif here is not None and owner is None and self.fold.items[here].state is ITEM_DONE:
@@ -292,10 +292,10 @@ class ItemReader(ItemIdentity):
                 here = None
         elif here is None and owner is not None:
             code = AnomalyCode.INDEX_MISSING if place is None else AnomalyCode.INDEX_CHANGED
-            self.report_once(code, owner, f"item {owner} was told whole as output_index {place}")
+            self.report_once(code, owner, f"item {owner} was sent whole as output_index {place}")
             here = owner
         elif place is None:
-            self.report_once(AnomalyCode.INDEX_MISSING, None, "an item was told whole without output_index")
+            self.report_once(AnomalyCode.INDEX_MISSING, None, "an item was sent whole without output_index")
             same = [
                 i for i, r in self.fold.items.items() if r.state is ITEM_OPEN and r.type == item.get("type")
             ]
@@ -306,7 +306,7 @@ class ItemReader(ItemIdentity):
         if place in self.index_by_wire_index:
             self.report(AnomalyCode.INDEX_REUSED, f"output_index {place} tells another item")
         else:
-            self.report(AnomalyCode.ITEM_NOT_ANNOUNCED, "an item was told whole and never announced")
+            self.report(AnomalyCode.ITEM_NOT_ANNOUNCED, "an item was sent whole and never announced")
         self._begin(place, item, whole=True)
 
     def _lifted_item(self, record: ItemRecord, sent: JSON, *, whole: bool) -> JSON:
@@ -406,7 +406,7 @@ class ItemReader(ItemIdentity):
 
 
 def adds(known: JSON, sent: JSON) -> bool:
-    """Whether there may be something new in what was told of an item."""
+    """Whether there may be something new in what was sent of an item."""
     return any(
         name not in known or (not empty(value) and known[name] != value) for name, value in sent.items()
     )

@@ -144,7 +144,7 @@ class ResponsesDialect(ValueReader):
 
     @property
     def is_failing(self) -> bool:
-        """Whether the response has failed, its end was not told yet, and nothing can follow but the end."""
+        """Whether the response has failed, its end was not sent yet, and nothing can follow but the end."""
         return self.ending is not None and self.failed_for_good
 
     def end(self, outcome: Outcome) -> list[Emitted]:

@@ -1,6 +1,6 @@
 """Writes the Responses API: what `StreamEncoder("responses")` says.
 
-Every item and part is announced, told in fragments and sent whole; numbers go up by one; the last event holds
+Every item and part is announced, sent in fragments and sent whole; numbers go up by one; the last event holds
 the whole response. What clients need of each event, and what breaks them, is in the API reference ("Streaming
 events") and in the types of openai-python.
 """
