@@ -245,6 +245,11 @@ class ErrorTerminatedDialect(Dialect):
         super().refuse_dialect(payload, message)
         self.failing = {"code": "wrong_dialect", "message": message}
 
+    def fail(self, payload: JSON, error: ResponseError) -> None:
+        """A payload told of an error, with which the response will end."""
+        self.failing = error_field_of(payload, error)
+        self.out.append(e.ErrorReported(error))
+
     @abstractmethod
     def _end(self, outcome: Outcome) -> None:
         """Ends all that is open, and the response."""

@@ -20,7 +20,7 @@ from deltafold.dialects.anthropic.ending import end_by_stop_reason, end_message,
 from deltafold.dialects.anthropic.state import Block, OpenMessage
 from deltafold.dialects.anthropic.table import EVENTS, OF_DOCUMENT, OF_MESSAGE, UNTYPED, stop_word
 from deltafold.dialects.anthropic.usage import UsageTotals
-from deltafold.dialects.base import ErrorTerminatedDialect, error_beside, error_field_of
+from deltafold.dialects.base import ErrorTerminatedDialect, error_beside
 from deltafold.dialects.claims import dialect_of, is_strange
 from deltafold.machine.fold import Emitted, Fold
 from deltafold.machine.lifecycle import FAILED, TRUNCATED
@@ -163,9 +163,7 @@ class AnthropicDialect(ErrorTerminatedDialect):
         inside = None
         if kind != "error" and isinstance(message, dict) and error_beside(payload) is None:
             inside = error_beside(message)
-        error = error_from_payload(payload, inside)
-        self.failing = error_field_of(payload, error)
-        self.out.append(e.ErrorReported(error))
+        self.fail(payload, error_from_payload(payload, inside))
         end_message(self, self.message, FAILED, None)
 
     def _end(self, outcome: Outcome) -> None:

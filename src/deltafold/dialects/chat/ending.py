@@ -66,7 +66,7 @@ def outcome_of(
             if stop is not None and (gravest is None or stop.weight > gravest.weight):
                 gravest, word = stop, reason
     if gravest is not None and word is not None and gravest.kind is not None:
-        fail(dialect, gravest, word)
+        fail_by_word(dialect, gravest, word)
         return FAILED, None
     if unfinished:
         if not done:
@@ -77,7 +77,7 @@ def outcome_of(
     return (COMPLETED, None) if gravest is None else (gravest.outcome, word)
 
 
-def fail(dialect: ErrorTerminatedDialect, stop: Stop, word: str) -> None:
+def fail_by_word(dialect: ErrorTerminatedDialect, stop: Stop, word: str) -> None:
     """The finish reason says that the server failed, and nothing else spoke of an error."""
     assert stop.kind is not None
     code = None if word == "error" else word

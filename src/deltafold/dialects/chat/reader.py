@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_payload, error_in, is_error_payload, says_error
-from deltafold.dialects.base import ErrorTerminatedDialect, error_field_of
+from deltafold.dialects.base import ErrorTerminatedDialect
 from deltafold.dialects.chat.audio import SpokenOutput
 from deltafold.dialects.chat.call_arguments import OPENING, may_repeat
 from deltafold.dialects.chat.choices import end_choice, read_choice
@@ -217,14 +217,14 @@ class ChatDialect(ErrorTerminatedDialect):
             self._metadata(payload)
         choices = payload.get("choices")
         if isinstance(choices, list):
-            for position, choice in enumerate(choices):
-                if isinstance(choice, dict):
-                    read_choice(self, self.audio, self._choice(choice, position), choice)
-                    self.usage.read(self, choice.get("usage"))
+            for position, sent in enumerate(choices):
+                if isinstance(sent, dict):
+                    read_choice(self, self.audio, self._choice(sent, position), sent)
+                    self.usage.read(self, sent.get("usage"))
                     if error is None:
-                        error = choice_error(choice)
+                        error = choice_error(sent)
                 else:
-                    self.report_invalid("a choice", choice)
+                    self.report_invalid("a choice", sent)
         elif choices is not None:
             self.report_invalid("choices", choices)
         groq = payload.get("x_groq")
@@ -263,8 +263,7 @@ class ChatDialect(ErrorTerminatedDialect):
         if self.started:
             self.out.append(e.StatusChanged(None, data))
             return
-        self.started = True
-        self.announce({"object": "response", "status": "in_progress", **data})
+        self.begin_response({"object": "response", "status": "in_progress", **data})
 
     # ------------------------------------------------------------------------------------------- the end
 
@@ -275,8 +274,7 @@ class ChatDialect(ErrorTerminatedDialect):
             self.report(AnomalyCode.ERROR_AFTER_FAILURE, "an error came after the response had failed")
             if error.kind is ErrorKind.UNKNOWN:
                 return
-        self.failing = error_field_of(payload, error)
-        self.out.append(e.ErrorReported(error))
+        self.fail(payload, error)
 
     def _wrong_dialect(self, payload: JSON, kind: str, dialect: str) -> None:
         what = kind[:60] or "a payload of another API"

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
-from deltafold.dialects.base import ErrorTerminatedDialect, error_beside, error_field_of
+from deltafold.dialects.base import ErrorTerminatedDialect, error_beside
 from deltafold.dialects.claims import dialect_of
 from deltafold.dialects.gemini.argument_text import ArgumentText, Container
 from deltafold.dialects.gemini.calls import take_calls_back
@@ -263,8 +263,7 @@ class GeminiDialect(ErrorTerminatedDialect):
             )
             if error.kind is ErrorKind.UNKNOWN:
                 return
-        self.failing = error_field_of(payload, error)
-        self.out.append(e.ErrorReported(error))
+        self.fail(payload, error)
         if getattr(self.report, "payload_count", None) is not None:
             self._end(TRUNCATED)  # a caller that feeds payloads knows no other end
 
