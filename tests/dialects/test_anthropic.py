@@ -382,7 +382,7 @@ def test_an_index_that_is_used_again() -> None:
     assert C.BLOCK_NOT_ENDED not in found.codes
 
 
-@pytest.mark.parametrize("index", [None, -1, "0", True])
+@pytest.mark.parametrize("index", [None, -1, "first", True])
 def test_events_without_an_index(index: Any) -> None:
     """They are about the block that began last."""
     found = whole(
@@ -394,6 +394,92 @@ def test_events_without_an_index(index: Any) -> None:
     )
     assert [block["text"] for block in blocks(found)] == ["a", "b"]
     assert C.INDEX_MISSING in found.codes
+
+
+@pytest.mark.parametrize("first", ["0", 0.0])
+def test_indexes_however_they_are_written(first: Any) -> None:
+    """ "1" and 1.0 are the index 1: blocks that are open at once are told apart."""
+    second = type(first)(1)
+    found = whole(
+        a.begin(a.tool_use(id="x"), first),
+        a.begin(a.tool_use(id="y"), second),
+        a.fragment('{"n":1}', first),
+        a.fragment('{"n":2}', second),
+        stop="tool_use",
+    )
+    assert [call.arguments for call in found.response.tool_calls] == ['{"n":1}', '{"n":2}']
+    assert C.INVALID_FIELD in found.codes
+
+
+@pytest.mark.parametrize("piece", [{"a": 1}, [1], 7, True])
+def test_input_that_is_no_text(piece: Any) -> None:
+    """An object or array is written as text; of a call that got anything else nothing is made up."""
+    delta = {
+        "type": "content_block_delta",
+        "index": 0,
+        "delta": {"type": "input_json_delta", "partial_json": piece},
+    }
+    found = whole(a.begin(a.tool_use()), delta, a.end(), stop="tool_use")
+    if isinstance(piece, (dict, list)):
+        assert [call.arguments for call in found.response.tool_calls] == [json.dumps(piece).replace(" ", "")]
+        assert found.codes == [C.ARGUMENTS_NOT_TEXT]
+    else:
+        assert found.response.tool_calls == ()
+        assert found.response.outcome is Outcome.COMPLETED
+        assert found.codes == [C.INVALID_FIELD]
+
+
+def test_input_that_has_no_place() -> None:
+    """A call into which nothing was streamed is not told to be without arguments where some came astray."""
+    astray = a.fragment('{"a":1}', 7)
+    for ending in ([a.end()], []):
+        found = whole(a.begin(a.tool_use()), astray, *ending, stop="tool_use")
+        assert found.response.tool_calls == ()
+        assert C.DELTA_MISFITS in found.codes
+    late = whole(a.begin(a.tool_use()), a.end(), a.fragment('{"a":1}'), a.fragment("x"), stop="tool_use")
+    assert late.response.tool_calls == ()
+    assert late.names().count("ItemUpdated") == 1
+    for sure in (
+        [a.begin(a.tool_use()), a.fragment("{}"), astray, a.end()],
+        [*a.block(a.tool_use()), astray],
+    ):
+        assert len(whole(*sure, stop="tool_use").response.tool_calls) == 1
+    given = whole(a.begin(a.tool_use(input={"b": 1})), astray, a.end(), stop="tool_use")
+    assert [call.arguments for call in given.response.tool_calls] == ['{"b":1}']
+
+
+def test_blocks_without_a_type() -> None:
+    """What they have says what they are."""
+    found = whole(
+        *a.block({"text": "Hi"}),
+        *a.block({"thinking": "Hm"}, index=1),
+        *a.block({"id": "x", "name": "f", "input": {}}, index=2),
+        *a.block({"other": 1}, index=3),
+    )
+    assert [item.type for item in found.response.output] == ["message", "reasoning", "function_call", ""]
+    assert (found.response.output_text, found.response.reasoning_text) == ("Hi", "Hm")
+
+
+def test_content_that_is_a_text() -> None:
+    """The content of a whole message may be its text."""
+    message = {"type": "message", "role": "assistant", "content": "Hi", "stop_reason": "end_turn"}
+    found = run(message)
+    assert found.response.output_text == "Hi"
+    assert found.codes == [C.INVALID_FIELD]
+
+
+def test_the_gravest_stop_reason_counts() -> None:
+    """A limit that was told is not undone by a good end behind it."""
+    for first, second, reason in (
+        ("max_tokens", "end_turn", "length"),
+        ("end_turn", "max_tokens", "length"),
+        ("refusal", "max_tokens", "length"),
+        ("max_tokens", "zzz", "length"),
+    ):
+        found = run(START, TEXT, a.message_delta(first), a.message_delta(second), a.message_stop())
+        assert found.response.outcome is Outcome.INCOMPLETE
+        assert found.response.finish_reason == reason
+        assert found.response.to_anthropic_message()["stop_reason"] == found.response.incomplete_reason
 
 
 def test_deltas_that_do_not_fit() -> None:
@@ -537,7 +623,7 @@ def test_usage_of_bedrock() -> None:
     assert alone.usage is not None
     assert (alone.usage.input_tokens, alone.usage.output_tokens) == (412, 37)
     assert alone.to_anthropic_message()["amazon-bedrock-invocationMetrics"] == metrics
-    odd = a.message_stop(**{"amazon-bedrock-invocationMetrics": {"inputTokenCount": "1"}})
+    odd = a.message_stop(**{"amazon-bedrock-invocationMetrics": {"inputTokenCount": "one"}})
     assert run(a.message_start(usage=None), odd).response.usage is None
 
 

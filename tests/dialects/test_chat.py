@@ -287,7 +287,33 @@ RULES: dict[str, tuple[list[JSON], list[tuple[Any, ...]], list[AnomalyCode]]] = 
     ),
     "one id under two indexes is two calls": (
         [calls(part('{"n":1}', "tick", id="a")), calls(part('{"n":2}', "tock", id="a", index=1))],
-        [("tick", "a", '{"n":1}'), ("tock", "a", '{"n":2}')],
+        [("tick", "a", '{"n":1}'), ("tock", "call_1_synthesized", '{"n":2}')],
+        [C.CALL_ID_REPEATED],
+    ),
+    "one id for all calls, each with its index": (
+        [
+            calls(part("", "tick", id="a"), part("", "tock", id="a", index=1)),
+            calls(part('{"n":1}', id="a"), part('{"n":2}', id="a", index=1)),
+        ],
+        [("tick", "a", '{"n":1}'), ("tock", "call_1_synthesized", '{"n":2}')],
+        [C.CALL_ID_REPEATED],
+    ),
+    "one id for all calls under one index": (
+        [calls(part('{"n":1}', "tick", id="a")), calls(part('{"n":2}', "tock", id="a"))],
+        [("tick", "a", '{"n":1}'), ("tock", "call_1_synthesized", '{"n":2}')],
+        [C.CALL_ID_REPEATED],
+    ),
+    "a new id and the name with each fragment": (
+        [
+            calls(part(piece, "tick", id=ident))
+            for piece, ident in (('{"city"', "a"), (":", "b"), ('"Paris"}', "c"))
+        ],
+        ONE,
+        [C.CALL_ID_CHANGED],
+    ),
+    "an id under another name": (
+        [calls({"index": 0, "call_id": "a", "function": {"name": "tick", "arguments": PARIS}})],
+        ONE,
         [],
     ),
     "two entries with one index in one chunk": (
@@ -537,6 +563,7 @@ ARGUMENTS: dict[str, tuple[list[Any], str, list[AnomalyCode]]] = {
         [C.ARGUMENTS_REPEATED],
     ),
     "whole again with a line feed": ([PARIS, PARIS + "\n"], PARIS + "\n", [C.ARGUMENTS_REPEATED]),
+    "whole again, spelt otherwise": ([PARIS, '{"city": "Paris"}'], PARIS, [C.ARGUMENTS_REPEATED]),
     "a list again": (["[1,", "2]", "[1,2]"], "[1,2]", [C.ARGUMENTS_REPEATED]),
     "braces first": (["{}", '{"city":', '"Paris"}'], PARIS, [C.ARGUMENTS_REPEATED]),
     "braces twice": (["{}", "{}"], "{}", [C.ARGUMENTS_REPEATED]),
@@ -1391,19 +1418,61 @@ def test_the_finish_reason_error() -> None:
 
 
 def test_what_follows_an_error() -> None:
-    """Usage and a fuller error after an error count; one that says nothing is only noted."""
+    """Usage and a fuller error after an error count; one that says nothing more is only noted."""
     payloads = [
-        {"error": {"message": "overloaded", "code": "server_is_overloaded"}},
+        {"error": {"message": "failed", "code": "server_error"}},
         says("x"),
         usage(prompt_tokens=1),
         {"error": {"message": "hm"}},
         {"error": {"message": "filtered", "code": "content_filter"}},
+        {"error": {"message": "the stream ended early", "code": "overloaded"}},
     ]
     found = run_bytes(frames(*payloads) + b"data: [DONE]\n\n")
     assert found.response.error.kind is ErrorKind.CONTENT_POLICY
     assert found.response.usage.input_tokens == 1
-    assert found.codes == [C.ERROR_AFTER_FAILURE, C.ERROR_AFTER_FAILURE]
+    assert found.codes == [C.ERROR_AFTER_FAILURE] * 3
     assert found.response.outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("odd", [7, True, False, 0, 1.5])
+def test_arguments_that_cannot_be_read(odd: Any) -> None:
+    """A call whose arguments are neither text nor object is not one without arguments: it is not run."""
+    found = run(calls(part(odd, "tick", id="a")), ends("tool_calls"), "[DONE]")
+    (call,) = found.response.output
+    assert (call.arguments, call.complete) == ("", False)
+    assert found.response.tool_calls == ()
+    assert found.codes == [C.INVALID_FIELD]
+
+
+def test_a_message_tells_arguments_as_an_object() -> None:
+    """What had been streamed is not told twice, and what is new comes."""
+    told = {"id": "a", "type": "function", "function": {"name": "tick", "arguments": {"city": "Paris"}}}
+    for piece in ('{"city"', PARIS):
+        found = run(
+            calls(part(piece, "tick", id="a")),
+            chunk({**choice({}, "tool_calls"), "message": {"tool_calls": [told]}}),
+        )
+        assert found.texts(e.ArgumentsDelta) in ([PARIS], ['{"city"', ':"Paris"}'])
+        assert [call.arguments for call in found.response.tool_calls] == [PARIS]
+
+
+def test_a_choice_in_no_array() -> None:
+    """An only choice, or an only reasoning detail, that comes bare is read."""
+    bare = {**chunk(), "choices": choice({"content": "Hi"})}
+    found = run(bare, bare, ends(), "[DONE]")
+    assert found.response.output_text == "HiHi"
+    assert found.codes == [C.INVALID_FIELD]
+    detail = {"type": "reasoning.text", "text": "Hm", "index": 0}
+    assert run(thinks(reasoning_details=detail), ends()).response.reasoning_text == "Hm"
+
+
+def test_counts_however_they_are_written() -> None:
+    """7, 7.0 and "7" are one count; a usage of zeros behind one that counts says nothing."""
+    for seven in (7, 7.0, "7"):
+        nothing = usage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
+        found = run(says("A"), ends(), usage(prompt_tokens=seven, completion_tokens=1), nothing)
+        assert found.response.usage.input_tokens == 7
+        assert found.response.usage.output_tokens == 1
 
 
 def test_error_null_is_no_error() -> None:

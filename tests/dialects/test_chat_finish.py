@@ -112,6 +112,9 @@ def test_the_word_of_the_server_behind(name: str) -> None:
         found = run(says("A"), ends("stop", **{name: word}), "[DONE]")
         assert found.response.outcome is outcome
         assert found.codes == []
+        known = None if not isinstance(word, str) else STOPS.get(normalized(word))
+        assert found.response.finish_reason == (known.reason if known else "stop")
+        assert found.response.choices[0].finish_reason == "stop"
     assert run(says("A"), ends(None, **{name: "length"})).response.outcome is Outcome.TRUNCATED
 
 

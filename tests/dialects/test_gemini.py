@@ -365,6 +365,76 @@ def test_calls_that_the_server_refuses(word: str) -> None:
     assert found.response.finish_reason == word
 
 
+def test_counts_that_say_nothing() -> None:
+    """A usage of nulls or zeros erases none that counts."""
+    for nothing in (None, 0):
+        last = {"usageMetadata": dict.fromkeys(table.COUNTS, nothing)}
+        counts = {"usageMetadata": {"promptTokenCount": 8, "candidatesTokenCount": 2}}
+        found = run(g.chunk(g.text("x")), counts, last, END)
+        assert found.response.usage is not None
+        assert (found.response.usage.input_tokens, found.response.usage.output_tokens) == (8, 2)
+
+
+def test_a_block_that_comes_after_ratings() -> None:
+    """The first promptFeedback counts, unless a later one says that the prompt was refused."""
+    ratings = {"promptFeedback": {"safetyRatings": [{"category": "X"}]}}
+    found = run(
+        ratings, {"promptFeedback": {"blockReason": "SAFETY"}}, {"promptFeedback": {"blockReason": "OTHER"}}
+    )
+    assert (found.response.outcome, found.response.incomplete_reason) == (Outcome.INCOMPLETE, "SAFETY")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"candidates": {"content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"}},
+        {"candidates": [{"content": {"parts": {"text": "a"}}, "finishReason": "STOP"}]},
+        {"candidates": [{"content": [{"text": "a"}], "finishReason": "STOP"}]},
+    ],
+)
+def test_what_is_in_no_array(sent: Any) -> None:
+    """An only candidate or part that comes bare is read."""
+    found = run(sent)
+    assert (found.response.outcome, found.response.output_text) == (Outcome.COMPLETED, "a")
+    assert found.codes == [C.INVALID_FIELD]
+
+
+@pytest.mark.parametrize("name", ["arguments", "input", "parameters"])
+def test_arguments_under_the_name_of_another_wire(name: str) -> None:
+    """A relay's call is not one without arguments."""
+    assert calls(run(g.chunk({"functionCall": {"name": "f", name: {"a": 1}}}), END)) == [
+        ("call_0_synthesized", "f", '{"a":1}', True)
+    ]
+
+
+def test_what_is_true_however_it_is_written() -> None:
+    """ "true" and 1 are true, "yes" is nothing that is known."""
+    pieces = {"functionCall": {"partialArgs": [{"jsonPath": "$.a", "stringValue": "x"}]}}
+    for true in ("true", 1):
+        found = run(g.chunk({"functionCall": {"name": "f", "willContinue": true}}), g.chunk(pieces), END)
+        assert calls(found) == [("call_0_synthesized", "f", '{"a":"x"}', True)]
+        assert run(g.chunk(g.text("a", thought=true)), END).response.reasoning_text == "a"
+
+
+def test_arguments_that_come_astray() -> None:
+    """A call that had been told without any is not whole then; one that has some stays as it is."""
+    pieces = {"functionCall": {"partialArgs": [{"jsonPath": "$.a", "stringValue": "x"}]}}
+    found = run(g.chunk(g.call("f")), g.chunk(pieces), END)
+    assert calls(found) == [("call_0_synthesized", "f", "{}", False)]
+    assert run(g.chunk(g.call("f", args={"b": 1})), g.chunk(pieces), END).response.tool_calls
+    assert C.CALL_NOT_OPEN in found.codes
+
+
+def test_a_signature_with_the_end_of_a_call() -> None:
+    """It is kept with the call, though the call ends with it."""
+    found = run(
+        g.chunk({"functionCall": {"name": "f", "willContinue": True}}),
+        g.chunk({"functionCall": {}, "thoughtSignature": "S"}),
+        END,
+    )
+    assert parts(found)[0]["thoughtSignature"] == "S"
+
+
 def test_what_is_cut_short_is_incomplete() -> None:
     """The item at the end of a response that met a limit."""
     found = run(g.chunk(g.thought("a"), g.text("b"), finishReason="MAX_TOKENS"))
@@ -539,10 +609,14 @@ def test_an_error_ends_a_stream_of_payloads() -> None:
     assert found.response.output_text == "x"
     assert found.response.error is not None
     assert (found.response.error.kind, found.response.error.status) == ("overloaded", 503)
-    found = run_sse(g.chunk(g.text("x")), g.error(), g.chunk(g.text("y")), g.error(500, "INTERNAL", "Oh."))
+    found = run_sse(g.chunk(g.text("x")), g.error(500, "INTERNAL", "Oh."), g.chunk(g.text("y")), g.error())
     assert (found.response.outcome, found.response.output_text) == (Outcome.FAILED, "xy")
     assert found.response.error is not None
-    assert found.response.error.message == "Oh."
+    assert found.response.error.kind == "overloaded"  # which says more
+    assert found.codes == [C.ERROR_AFTER_FAILURE]
+    found = run_sse(g.chunk(g.text("x")), g.error(), g.error(500, "INTERNAL", "Oh."))
+    assert found.response.error is not None
+    assert found.response.error.kind == "overloaded"
     assert found.codes == [C.ERROR_AFTER_FAILURE]
 
 

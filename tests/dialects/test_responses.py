@@ -1049,7 +1049,7 @@ def test_a_call_that_ends_with_its_response() -> None:
     assert found.response.to_dict()["output"][0]["arguments"] == ""
 
 
-@pytest.mark.parametrize("index", [-1, "0", 1.5, True, [0]])
+@pytest.mark.parametrize("index", [-1, "first", 1.5, True, [0]])
 def test_an_index_of_the_wrong_type(index: Any) -> None:
     """An index that is no index counts as not told."""
     found = run(created(), added(index, OPEN), text(index, "a", item_id="msg_1"), completed())

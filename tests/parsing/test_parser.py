@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import deltafold
+import runs
 from deltafold.machine.lifecycle import ResponseState
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode as C
@@ -19,6 +20,7 @@ from deltafold.model.limits import Limits
 from deltafold.model.response import Outcome
 from deltafold.parsing.parser import ResponseParser, parse
 from runs import (
+    FIXTURES,
     Run,
     added,
     arguments,
@@ -566,3 +568,25 @@ def test_reading_the_response_changes_nothing() -> None:
         outcomes.append(parser.response)
     assert outcomes[0] == outcomes[1]
     assert calls_of(outcomes[0])[0].data["arguments"] == '{"a":1} '
+
+
+@pytest.mark.parametrize("dialect", ["chat", "gemini"])
+def test_a_stored_body_with_a_byte_order_mark(dialect: str) -> None:
+    """The mark is no part of the JSON, also where the caller gave up behind it."""
+    body = (FIXTURES / dialect / "body-text.json").read_bytes()
+    plain = parse(body, dialect)
+    assert plain.output_text
+    marked = b"\xef\xbb\xbf" + body
+    assert parse(marked, dialect) == plain
+    parser = ResponseParser(dialect)
+    parser.feed(marked)
+    parser.cancel()
+    list(parser.events())
+    assert parser.response.output_text == plain.output_text
+
+
+def test_payloads_that_are_wrapped_in_any_framing() -> None:
+    """A gateway's `data` is taken off in JSON lines and arrays too."""
+    wrapped = [{"code": 0, "data": runs.chunk(runs.choice({"content": text}))} for text in "ab"]
+    for body in ("\n".join(map(json.dumps, wrapped)), json.dumps(wrapped)):
+        assert parse(body.encode(), "chat").output_text == "ab"

@@ -133,7 +133,7 @@ def example(kind: type) -> Any:
     )
 
 
-OF_PAYLOAD = ("begun", "cited", "ended_items", "new_parts", "restarted", "texts", "whole")
+OF_PAYLOAD = ("begun", "cited", "ended_items", "learned", "new_parts", "restarted", "texts", "whole")
 PASSING = {
     Emitter: {"fold", "lifts", "out", "report", *OF_PAYLOAD},
     Dialect: {"think_tags"},

@@ -13,8 +13,8 @@ from deltafold.machine.fold import Emitted, Fold, PendingFinish
 from deltafold.machine.lifecycle import FAILED, INCOMPLETE, TRUNCATED
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
-from deltafold.model.errors import ResponseError
-from deltafold.model.json_values import copied
+from deltafold.model.errors import ErrorKind, ResponseError
+from deltafold.model.json_values import copied, whole_number
 from deltafold.model.response import Outcome, Usage
 from deltafold.wire.json_text import Paths, ReportAnomaly
 
@@ -32,6 +32,10 @@ JSON: TypeAlias = dict[str, Any]
 
 MOST_COUNTS: Final = 64
 """Members of a usage that is handed out as often as it changes. Servers have about twenty."""
+
+
+VAGUE: Final = (ErrorKind.UNKNOWN, ErrorKind.SERVER_ERROR)
+"""Kinds of errors that tell hardly more than that the response failed."""
 
 
 class Translator(Protocol):
@@ -180,6 +184,17 @@ class Dialect(Emitter):
         """The response object inside of a payload."""
         return None
 
+    def is_fuller(self, error: ResponseError) -> bool:
+        """Whether a second error says more than the first one, which else stands.
+
+        A proxy that lost its server adds an error of its own; another tells the cause behind a mere "failed".
+        """
+        known = self.fold.error
+        for event in self.out:
+            if isinstance(event, e.ErrorReported):
+                known = event.error
+        return error.kind is not ErrorKind.UNKNOWN and (known is None or known.kind in VAGUE)
+
     def has_begun(self) -> bool:
         """Whether anything of the response has come."""
         return self.started or self.ended
@@ -304,7 +319,7 @@ def table(data: JSON, name: str) -> JSON:
 
 def tokens(data: JSON, *names: str) -> int | None:
     for name in names:
-        found = data.get(name)
-        if type(found) is int:
+        found = whole_number(data.get(name))
+        if found is not None:
             return found
     return None

@@ -23,13 +23,15 @@ from deltafold.machine.values import PART_FIELDS, ValuePath, delta_of
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
-from deltafold.model.json_values import string, weight
+from deltafold.model.json_values import string, weight, whole_number
 from deltafold.wire.json_text import ReportAnomaly, join_halves
 
 __all__ = ["Emitter"]
 
 JSON: TypeAlias = dict[str, Any]
 MANY_UPDATES: Final = 16
+CONTROL_TOKEN: Final = "<|"
+"""How the control tokens of models begin, which some servers leave in names: `f<|channel|>commentary`."""
 LIFTABLE: Final = ("function_call", "mcp_call")
 """Items whose arguments are JSON."""
 
@@ -53,6 +55,7 @@ class Emitter:
         "cited",
         "ended_items",
         "fold",
+        "learned",
         "lifts",
         "new_parts",
         "out",
@@ -94,13 +97,15 @@ class Emitter:
         """Values that it ended."""
         self.cited: dict[int, list[e.AnnotationAdded]] = {}
         """The annotations that it adds, by item."""
+        self.learned: dict[int, JSON] = {}
+        """Fields that it lays over those of items, by item."""
         self.ended_items: set[int] = set()
         """Items that it ended."""
 
     def begin_payload(self) -> None:
         """Forgets the payload before, whose events have been handed out."""
         self.out = []
-        if self.begun or self.texts or self.new_parts or self.cited or self.ended_items:
+        if self.begun or self.texts or self.new_parts or self.cited or self.learned or self.ended_items:
             self.begun = {}
             self.new_parts = {}
             self.texts = {}
@@ -108,6 +113,7 @@ class Emitter:
             self.whole = set()
             self.ended_items = set()
             self.cited = {}
+            self.learned = {}
 
     # ---------------------------------------------------------------------------------------- the response
 
@@ -157,6 +163,7 @@ class Emitter:
         index, limits = self.free_index(), self.fold.limits
         if index + self.held_items >= limits.items:
             raise LimitExceeded("items", limits.items)
+        self.check_name(string(sent, "name") or "", choice_index)
         record = ItemRecord(index, string(sent, "type") or "", choice_index)
         record.merge(sent)
         self.begun[index] = self.fold.announced_records[index] = record
@@ -226,6 +233,7 @@ class Emitter:
         """Hands out an item as it is known by now, with `more` laid over its fields."""
         record = self.present(index)
         item = self.fold.item(record, {**record.to_dict(), **more}, whole=self.has_ended(index))
+        self.learned[index] = {**self.learned.get(index, {}), **more}
         self.out.append(e.ItemUpdated(index, item))
 
     def hand_out_updates(self) -> None:
@@ -268,10 +276,11 @@ class Emitter:
         touched = self.texts.get(index, {})
         parts = self.new_parts.get(index, [])
         cited = self.cited.get(index, [])
-        if not touched and not parts and not cited:
+        learned = self.learned.get(index)
+        if not touched and not parts and not cited and learned is None:
             return record
         found = ItemRecord(index, record.type, record.choice_index)
-        found.merge(record.to_dict())
+        found.merge(record.to_dict() if learned is None else {**record.to_dict(), **learned})
         for key, value in record.values.items():
             if key in found.values:
                 found.values[key].is_complete = value.is_complete
@@ -399,7 +408,15 @@ class Emitter:
             return self.check_index_limit(index)
         if index is not None:
             self.report_invalid(called or name, index)
+            number = whole_number(index)
+            if number is not None and number >= 0:
+                return self.check_index_limit(number)
         return None
+
+    def check_name(self, name: str, key: str | int | None) -> None:
+        """Reports control tokens of the model in the name of a tool, once for each `key`."""
+        if CONTROL_TOKEN in name:
+            self.report_once(AnomalyCode.CONTROL_TOKEN_IN_NAME, key, f"a tool is called {name[:60]!r}")
 
 
 def keys_of(record: ItemRecord) -> list[ValuePath]:

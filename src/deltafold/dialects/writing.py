@@ -187,10 +187,7 @@ def countable(value: Any) -> Any:
 
 def json_object(text: str) -> JSON | None:
     """The object that a text is, or None."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    found = json.loads(text) if is_strict_json(text) else None
     return found if type(found) is dict else None
 
 

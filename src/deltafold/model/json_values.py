@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["copied", "has_more_members", "integer", "joined", "objects", "string", "weight"]
+__all__ = ["copied", "has_more_members", "integer", "joined", "objects", "string", "weight", "whole_number"]
+
+LONGEST_NUMBER: Final = 18
+LARGEST_DOUBLE: Final = 2**53
+"""Above it, not every whole number is a double."""
 
 
 def copied(value: Any) -> Any:
@@ -39,6 +43,17 @@ def integer(data: dict[str, Any], key: str) -> int | None:
     """A member that is a whole number, or None. (In Python a bool is an int.)"""
     value = data.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def whole_number(value: Any) -> int | None:
+    """A whole number, however it was written: 7, 7.0 or "7" (ProtoJSON, of 64 bits). Else None."""
+    if type(value) is int:
+        return value
+    if type(value) is float:
+        return int(value) if value.is_integer() and abs(value) < LARGEST_DOUBLE else None
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= LONGEST_NUMBER:
+        return int(value)
+    return None
 
 
 def objects(data: dict[str, Any], key: str) -> tuple[dict[str, Any], ...]:

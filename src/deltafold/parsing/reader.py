@@ -672,6 +672,8 @@ class Reader:
         if payload is None:
             self._read_values(text, name)
         else:
+            if "data" in payload:
+                payload = self._unwrapped(payload)
             self._pending.extend(self.dialect.translate(payload, name))
 
     def _read_non_event(self, signal: Signal) -> None:
@@ -810,7 +812,7 @@ class Reader:
     def _next_connection(self) -> None:
         """The old connection has been read as far as it is whole: the next one begins."""
         if self._body is Body.JSON and self._body_chunks:
-            text = b"".join(self._body_chunks).decode("utf-8", "replace")
+            text = b"".join(self._body_chunks).decode("utf-8-sig", "replace")
             self._body_chunks = []
             if is_strict_json(text):
                 self._read_body(text)
@@ -1009,7 +1011,7 @@ class Reader:
                 self.report.current_payload = framed.pending[:EXCERPT].decode("utf-8", "replace")
                 self.report(*flaw)
             return
-        text = b"".join(self._body_chunks).decode("utf-8", "replace")
+        text = b"".join(self._body_chunks).decode("utf-8-sig", "replace")
         if self._body is Body.JSON:
             if not cancelled or is_strict_json(text):
                 self._read_body(text)
@@ -1032,7 +1034,7 @@ class Reader:
             self._read_values(text[:end], name)
 
     def _read_body(self, text: str) -> None:
-        if text.lstrip("\ufeff \t\r\n").startswith("[") and not is_strict_json(text.removeprefix("\ufeff")):
+        if text.lstrip().startswith("[") and not is_strict_json(text):
             self._refuse_body(AnomalyCode.BODY_IS_TEXT, text)
             return
         self.report.current_payload = text

@@ -19,7 +19,7 @@ from deltafold.dialects.anthropic.calls import (
 )
 from deltafold.dialects.anthropic.citations import read_citations
 from deltafold.dialects.anthropic.state import Block, OpenMessage
-from deltafold.dialects.anthropic.table import ITEM_TYPES, OF_BLOCK, OF_ITEM, is_call
+from deltafold.dialects.anthropic.table import ITEM_TYPES, OF_BLOCK, OF_ITEM, UNTYPED_BLOCKS, is_call
 from deltafold.dialects.emitter import Emitter
 from deltafold.machine.records import empty
 from deltafold.machine.values import GROUPS, MODELLED, ValuePath
@@ -100,7 +100,7 @@ def read_whole_blocks(emitter: Emitter, message: OpenMessage, content: Any) -> N
     """Blocks that come whole in a message stand before all that are streamed."""
     if content is not None and not isinstance(content, list):
         emitter.report_invalid("content", content)
-        return
+        content = [{"type": "text", "text": content}] if isinstance(content, str) and content else []
     limits = emitter.fold.limits
     if content and len(content) > limits.items:
         raise LimitExceeded("items", limits.items)
@@ -125,7 +125,7 @@ def begin_block(emitter: Emitter, message: OpenMessage, sent: JSON) -> Block:
     kind = sent.get("type")
     if not isinstance(kind, str) or not kind:
         emitter.report_invalid("the type of a block", kind)
-        kind = ""
+        kind = next((name for name, members in UNTYPED_BLOCKS.items() if members <= sent.keys()), "")
     item = item_of(emitter, message, sent, kind) if kind in ITEM_TYPES else other_item(sent, kind)
     block = Block(emitter.begin_item(item), kind)
     if kind == "text":
@@ -216,8 +216,8 @@ def end_block(emitter: Emitter, block: Block, *, whole: bool, status: str | None
     block.open = False
     index = block.index
     if block.kind in ITEM_TYPES:
-        if block.kind == "tool_use" and whole:
-            end_arguments(emitter, block)
+        if block.kind == "tool_use" and whole and not end_arguments(emitter, block) and status is not None:
+            status = "incomplete"
         emitter.finish_item(index, status, block.late)
         return
     if not whole:

@@ -19,7 +19,16 @@ from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.json_values import copied
 
-__all__ = ["emit_input", "end_arguments", "has_arguments", "identify", "input_as_value", "take_call_back"]
+__all__ = [
+    "emit_input",
+    "end_arguments",
+    "has_arguments",
+    "identify",
+    "input_as_value",
+    "take_back",
+    "take_call_back",
+    "written",
+]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -60,15 +69,21 @@ def emit_input(emitter: Emitter, block: Block, text: str) -> None:
     emitter.emit_text(block.index, "arguments", ARGUMENTS, text)
 
 
-def end_arguments(emitter: Emitter, block: Block) -> None:
-    """The input with which a call began is its arguments, where nothing was streamed."""
+def end_arguments(emitter: Emitter, block: Block) -> bool:
+    """The input with which a call began is its arguments, where nothing was streamed.
+
+    Gives whether it is sure that nothing was: of a doubtful call no arguments are made up.
+    """
     index = block.index
     if (index, ARGUMENTS) in emitter.pending_surrogates or emitter.size_so_far(index, ARGUMENTS):
-        return
+        return True
     raw = emitter.lifts.raw(index) if emitter.lifts.declared else None
     if raw is None or not raw.size():
         block.without_arguments = empty(block.start)
+        if block.without_arguments and block.doubtful:
+            return False
         emit_input(emitter, block, written(block.start) or NO_ARGUMENTS)
+    return True
 
 
 def written(value: Any) -> str:
@@ -94,6 +109,12 @@ def take_call_back(emitter: Emitter, message: OpenMessage) -> None:
     """A limit cut the message behind a call of which nothing had come: it may have had arguments."""
     block = message.newest_block()
     if block is not None and block.without_arguments:
-        record = emitter.record(block.index)
+        take_back(emitter, block)
+
+
+def take_back(emitter: Emitter, block: Block) -> None:
+    """A call that had ended without arguments is not whole after all."""
+    record = emitter.record(block.index)
+    if record.data.get("status") != "incomplete":
         data = {**record.to_dict(), "status": "incomplete"}
         emitter.out.append(e.ItemUpdated(block.index, emitter.fold.item(record, data, whole=True)))

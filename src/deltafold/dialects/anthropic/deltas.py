@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from deltafold.dialects.anthropic.blocks import begin_block, emit_piece, place_of
-from deltafold.dialects.anthropic.calls import emit_input, has_arguments
+from deltafold.dialects.anthropic.calls import emit_input, has_arguments, take_back, written
 from deltafold.dialects.anthropic.citations import read_citation
 from deltafold.dialects.anthropic.state import Block, OpenMessage
 from deltafold.dialects.anthropic.table import DELTAS, ITEM_TYPES, UNTYPED_DELTAS
 from deltafold.dialects.emitter import Emitter
+from deltafold.machine.build import NO_ARGUMENTS
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.json_values import copied, string, weight
@@ -101,18 +102,30 @@ def read_input(
     emitter: Emitter, message: OpenMessage, place: int, block: Block | None, text: Any, payload: JSON
 ) -> None:
     """A piece of the input of a call."""
-    if not isinstance(text, str):
-        if text is not None:
-            emitter.report_invalid("partial_json", text)
-        return
-    if not text:
+    if isinstance(text, (dict, list)):
+        emitter.report_once(AnomalyCode.ARGUMENTS_NOT_TEXT, place, f"partial_json is {text!r:.40}")
+        text = written(text) or NO_ARGUMENTS
+    elif text is not None and not isinstance(text, str):
+        emitter.report_invalid("partial_json", text)
+        doubt(emitter, message, block)
+    if not isinstance(text, str) or not text:
         return
     if block is None or not block.open or not has_arguments(emitter, block):
         misfit(emitter, place, f"input for block {place}, which is no open call")
         emitter.out.append(e.UnknownEvent("content_block_delta", payload))
+        doubt(emitter, message, block)
         return
     message.only_stop_is_missing = False
     emit_input(emitter, block, text)
+
+
+def doubt(emitter: Emitter, message: OpenMessage, block: Block | None) -> None:
+    """Input came that has no place: a call into which nothing was streamed may be the one that it is for."""
+    for known in message.blocks.values() if block is None else (block,):
+        if known.open:
+            known.doubtful = True
+    if block is not None and block.without_arguments:
+        take_back(emitter, block)
 
 
 def read_signature(emitter: Emitter, place: int, block: Block, signature: Any) -> None:

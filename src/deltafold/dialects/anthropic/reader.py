@@ -18,7 +18,7 @@ from deltafold.dialects.anthropic.blocks import read_whole_blocks, start_block, 
 from deltafold.dialects.anthropic.deltas import read_delta
 from deltafold.dialects.anthropic.ending import end_by_stop_reason, end_message, end_unsaid
 from deltafold.dialects.anthropic.state import Block, OpenMessage
-from deltafold.dialects.anthropic.table import EVENTS, OF_DOCUMENT, OF_MESSAGE, UNTYPED, stop_word
+from deltafold.dialects.anthropic.table import EVENTS, OF_DOCUMENT, OF_MESSAGE, UNTYPED, is_lesser, stop_word
 from deltafold.dialects.anthropic.usage import UsageTotals
 from deltafold.dialects.base import ErrorTerminatedDialect, error_beside
 from deltafold.dialects.claims import dialect_of, is_strange
@@ -245,7 +245,9 @@ class AnthropicDialect(ErrorTerminatedDialect):
                 new[key] = copied(value)
         reason = sent.get("stop_reason")
         word = stop_word(reason)
-        if word is not None:
+        if word is not None and is_lesser(word, self.message.stop_reason):
+            new.pop("stop_reason", None)
+        elif word is not None:
             self.message.stop_reason = word
         elif reason is not None and not isinstance(reason, str):
             self.report_invalid("stop_reason", reason)

@@ -14,7 +14,10 @@ JSON: TypeAlias = dict[str, Any]
 class Block:
     """One content block."""
 
-    SNAPSHOT_FIELDS: Final = ("index", "kind", "start", "open", "citations", "late", "without_arguments")
+    SNAPSHOT_FIELDS: Final = (
+        *("index", "kind", "start", "open", "citations", "late"),
+        *("without_arguments", "doubtful"),
+    )
     __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, index: int, kind: str) -> None:
@@ -31,6 +34,8 @@ class Block:
         """Fields that became known since it began."""
         self.without_arguments = False
         """Whether it ended as a call into which nothing had been streamed."""
+        self.doubtful = False
+        """Whether input came that had no place, and may have been for it."""
 
 
 class OpenMessage:

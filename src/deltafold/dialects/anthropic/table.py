@@ -8,7 +8,7 @@ from deltafold.dialects.chat.table import OTHER as UNKNOWN_STOP
 from deltafold.dialects.chat.table import stop_of as stop_of_chat
 from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE
 from deltafold.model.anomalies import AnomalyCode
-from deltafold.model.json_values import copied
+from deltafold.model.json_values import copied, whole_number
 from deltafold.model.response import Outcome, Usage
 from deltafold.wire.json_text import (
     has_many,
@@ -113,6 +113,12 @@ UNTYPED: Final[dict[str, frozenset[str]]] = {
     "message": frozenset({"role", "content", "model"}),
 }
 """What an event without a type and a name is, by the members that it has."""
+UNTYPED_BLOCKS: Final[dict[str, frozenset[str]]] = {
+    "text": frozenset({"text"}),
+    "thinking": frozenset({"thinking"}),
+    "tool_use": frozenset({"id", "name", "input"}),
+}
+"""What a block without a type is, by the members that it has."""
 UNTYPED_DELTAS: Final[dict[str, str]] = {
     "text_delta": "text",
     "thinking_delta": "thinking",
@@ -254,6 +260,15 @@ def stop_of(word: str) -> Stop | None:
     return None if other is None or other is UNKNOWN_STOP else Stop(other.reason, other.outcome)
 
 
+def is_lesser(word: str, before: str | None) -> bool:
+    """Whether a stop reason means a better end than one told before: of several words the gravest counts."""
+    known = None if before is None else stop_of(before)
+    if known is None or known.outcome is COMPLETED:
+        return False
+    stop = stop_of(word)
+    return stop is None or stop.outcome is COMPLETED
+
+
 # -------------------------------------------------------------------------------------------------- usage
 
 NUMBERS: Final = (
@@ -268,8 +283,7 @@ COUNTS: Final = (*NUMBERS, "output_tokens_details")
 
 def count(data: JSON, name: str) -> int | None:
     """A count of tokens that was sent."""
-    found = data.get(name)
-    return found if type(found) is int else None
+    return whole_number(data.get(name))
 
 
 def usage_from(data: JSON) -> Usage:

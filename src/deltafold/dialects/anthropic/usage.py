@@ -11,7 +11,7 @@ from deltafold.dialects.anthropic.table import COUNTS, NUMBERS, metered, usage_f
 from deltafold.dialects.base import MOST_COUNTS
 from deltafold.dialects.emitter import Emitter
 from deltafold.model import events as e
-from deltafold.model.json_values import copied, weight
+from deltafold.model.json_values import copied, weight, whole_number
 
 __all__ = ["UsageTotals"]
 
@@ -36,7 +36,7 @@ class UsageTotals:
             return
         known, changed = self.known, False
         for key, value in sent.items():
-            if key in NUMBERS and value is not None and type(value) is not int:
+            if key in NUMBERS and value is not None and whole_number(value) is None:
                 emitter.report_invalid(key, value)
                 continue
             if (value is not None or key not in known) and known.get(key, "") != value:

@@ -117,12 +117,10 @@ def read_arguments(emitter: Emitter, call: OpenCall, sent: JSON, function: JSON)
     """A fragment of the arguments."""
     text = argument_text(sent, function)
     if isinstance(text, (dict, list)):
-        emitter.report_once(
-            AnomalyCode.ARGUMENTS_NOT_TEXT, call.index, f"the arguments are a {type(text).__name__}"
-        )
-        text = json.dumps(text, ensure_ascii=False, separators=(",", ":"))
+        text = written(emitter, call, text)
     elif text is not None and not isinstance(text, str):
         emitter.report_invalid("arguments", text)
+        call.is_odd = True
         return
     if not text:
         return
@@ -140,6 +138,14 @@ def read_arguments(emitter: Emitter, call: OpenCall, sent: JSON, function: JSON)
     emit_arguments(emitter, call, text)
 
 
+def written(emitter: Emitter, call: OpenCall, value: Any) -> str:
+    """Arguments that are a JSON value, as text."""
+    emitter.report_once(
+        AnomalyCode.ARGUMENTS_NOT_TEXT, call.index, f"the arguments are a {type(value).__name__}"
+    )
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def new_text(emitter: Emitter, call: OpenCall, text: str) -> str:
     """What of a fragment is new: some servers send the arguments so far again, or all of them."""
     if text[0] not in OPENING or not has_arguments(emitter, call) or not may_repeat(emitter, call, text):
@@ -152,6 +158,9 @@ def new_text(emitter: Emitter, call: OpenCall, text: str) -> str:
         if begins(pieces_so_far(emitter, call), text[:size]):
             report_repetition(emitter, call, "the arguments came again")
             return text[size:]
+        if is_same_json(text, so_far(emitter, call)):
+            report_repetition(emitter, call, "the arguments came again in another spelling")
+            return ""
     elif size_so_far(emitter, call) <= len(text) and first_piece_begins(emitter, call, text):
         known = so_far(emitter, call)
         if text.startswith(known) and not is_json_prefix(known + text):
@@ -189,10 +198,22 @@ def emit_arguments(emitter: Emitter, call: OpenCall, text: str) -> None:
         emitter.emit_text(call.index, "arguments", call.key, text)
 
 
-def emit_held(emitter: Emitter, call: OpenCall) -> None:
-    """The call ends: arguments that were held back are handed out."""
+def emit_held(emitter: Emitter, call: OpenCall) -> bool:
+    """The call ends: arguments that were held back are handed out. Gives whether those are what was sent.
+
+    A call of which arguments came that could not be read is no call without arguments.
+    """
     held, call.held = call.held, ""
     emit_arguments(emitter, call, held)
+    return not call.is_odd or has_arguments(emitter, call)
+
+
+def is_same_json(one: str, other: str) -> bool:
+    """Whether two texts are the same object or array of JSON, in another spelling."""
+    try:
+        return one.rstrip().endswith(("}", "]")) and bool(json.loads(one) == json.loads(other))
+    except (ValueError, RecursionError):
+        return False
 
 
 def is_json_prefix(text: str) -> bool:
@@ -207,9 +228,11 @@ def is_json_prefix(text: str) -> bool:
 # ----------------------------------------------------------------------------------------------------- whole
 
 
-def read_whole_arguments(emitter: Emitter, call: OpenCall, function: JSON) -> None:
+def read_whole_arguments(emitter: Emitter, call: OpenCall, sent: JSON, function: JSON) -> None:
     """A message has the arguments whole: what had come is not sent again."""
-    text = first(function, *ARGUMENTS)
+    text = argument_text(sent, function)
+    if isinstance(text, (dict, list)):
+        text = written(emitter, call, text)
     if not isinstance(text, str) or not text:
         return
     size = size_so_far(emitter, call)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final, TypeAlias
 
 from deltafold.dialects.chat.call_arguments import (
+    OPENING,
     argument_text,
     emit_arguments,
     has_arguments,
@@ -17,19 +18,19 @@ from deltafold.dialects.chat.call_arguments import (
     read_whole_arguments,
 )
 from deltafold.dialects.chat.state import OpenCall, OpenCalls
-from deltafold.dialects.chat.table import OF_CALL, OF_CALL_ITEM, OF_FUNCTION, first, number_in
+from deltafold.dialects.chat.table import OF_CALL, OF_CALL_ITEM, OF_FUNCTION, first
 from deltafold.dialects.emitter import Emitter
 from deltafold.machine.records import empty
 from deltafold.model.anomalies import AnomalyCode
-from deltafold.model.json_values import copied, weight
+from deltafold.model.json_values import copied, weight, whole_number
 
 __all__ = ["end_calls", "read_calls", "read_legacy_call", "read_whole_calls", "read_whole_legacy_call"]
 
 JSON: TypeAlias = dict[str, Any]
 
 MOST_UPDATES: Final = 16
-CONTROL_TOKEN: Final = "<|"
-"""How the control tokens of models begin, which some servers leave in names: `f<|channel|>commentary`."""
+IDS: Final = ("id", "call_id", "tool_call_id")
+"""Where the id of a call stands; some servers name it as other APIs do."""
 
 
 # ------------------------------------------------------------------------------------------------- fragments
@@ -53,7 +54,7 @@ def read_call(emitter: Emitter, calls: OpenCalls, sent: JSON) -> None:
     """A fragment of a call."""
     function = function_of(sent)
     place, ident, name = place_of(emitter, sent), call_id(sent), call_name(sent, function)
-    call = find_call(emitter, calls, place, ident, name, bool(argument_text(sent, function)))
+    call = find_call(emitter, calls, place, ident, name, argument_text(sent, function))
     if call is None:
         call = begin_call(emitter, calls, OpenCall(place), is_custom(sent))
     merge_fields(emitter, calls, call, ident, name, sent, function)
@@ -88,12 +89,12 @@ def place_of(emitter: Emitter, sent: JSON) -> int | None:
     if type(found) is int:
         return emitter.check_index_limit(found)
     emitter.report_invalid("the index of a call", found)
-    number = number_in(found)
+    number = whole_number(found)
     return None if number is None else emitter.check_index_limit(number)
 
 
 def find_call(
-    emitter: Emitter, calls: OpenCalls, place: int | None, ident: str | None, name: str, has_text: bool
+    emitter: Emitter, calls: OpenCalls, place: int | None, ident: str | None, name: str, text: Any
 ) -> OpenCall | None:
     """Which call a fragment belongs to; None where it begins one. This is the whole rule.
 
@@ -105,17 +106,20 @@ def find_call(
     """
     known = calls.of_id(ident)
     if known is not None:
+        here = known if place is None else calls.of_place(place)
+        if here is not None and here.id_repeats and not name:
+            return here
         if place is None or known.place is None or known.place == place:
-            return known
+            return None if is_other(emitter, known, name) else known
         if not name:
             return move_call(emitter, calls, known, place)
     last = calls.of_place(place)
     if last is None and place is not None and ident is None and not name:
-        return find_elsewhere(emitter, calls, place) if has_text else None
+        return find_elsewhere(emitter, calls, place) if text else None
     if last is None or not name:
         return last
     if ident is not None and last.id is not None:
-        begins = True  # another id, and a name
+        begins = not goes_on(emitter, last, name, text)  # another id, and a name
     elif not last.name:
         begins = False  # the name comes late
     elif name == last.name:
@@ -129,6 +133,21 @@ def find_call(
             AnomalyCode.CALL_INDEX_REUSED, calls.choice_index, f"tool call index {place} has another call"
         )
     return None
+
+
+def is_other(emitter: Emitter, call: OpenCall, name: str) -> bool:
+    """Whether a fragment with the id of a call begins another one: its name is no more of that name."""
+    if not name or not call.name or name.startswith(call.name):
+        return False
+    return is_whole(emitter, call)
+
+
+def goes_on(emitter: Emitter, last: OpenCall, name: str, text: Any) -> bool:
+    """Whether a fragment with another id and the same name goes on with a call: no arguments begin so."""
+    if name != last.name or last.custom or not isinstance(text, str) or not text.strip():
+        return False
+    begins = text.lstrip()[0] in OPENING
+    return not begins and has_arguments(emitter, last) and not is_whole(emitter, last)
 
 
 def find_elsewhere(emitter: Emitter, calls: OpenCalls, place: int) -> OpenCall | None:
@@ -170,8 +189,14 @@ def merge_fields(
     """What a fragment says of its call beside the arguments: its id, its name, fields that are not known."""
     new: JSON = {}
     if ident is not None and call.id is None:
-        call.id = new["call_id"] = ident
-        calls.by_id.setdefault(ident, call.at)
+        if calls.by_id.setdefault(ident, call.at) == call.at:
+            call.id = new["call_id"] = ident
+        else:
+            # Results could not be told apart: this one gets an id of its own at its end.
+            emitter.report_once(
+                AnomalyCode.CALL_ID_REPEATED, ident[:40], f"two calls have the id {ident[:40]!r}"
+            )
+            call.id_repeats = True
     elif ident is not None and ident != call.id:
         emitter.report_once(AnomalyCode.CALL_ID_CHANGED, call.index, f"{call.id!r:.40} became {ident[:40]!r}")
     if name and name != call.name:
@@ -183,13 +208,12 @@ def merge_fields(
             emitter.report_once(
                 AnomalyCode.NAME_CHANGED, call.index, f"{call.name[:40]!r} became {name[:40]!r}"
             )
-        if CONTROL_TOKEN in name:
-            emitter.report_once(
-                AnomalyCode.CONTROL_TOKEN_IN_NAME, calls.choice_index, f"a tool is called {name[:60]!r}"
-            )
+        emitter.check_name(call.name, calls.choice_index)
     for source, known in ((sent, OF_CALL), (function, OF_FUNCTION)):
         for key, value in source.items():
             if key in known or empty(value) or call.more.get(key) == value:
+                continue
+            if key in IDS and value == ident:
                 continue
             if key in OF_CALL_ITEM:
                 emitter.report_once(
@@ -265,7 +289,7 @@ def read_whole_call(emitter: Emitter, calls: OpenCalls, position: int, sent: JSO
         read_call(emitter, calls, {**sent, "index": len(calls.calls)})
     else:
         merge_fields(emitter, calls, known, ident, call_name(sent, function), sent, function)
-        read_whole_arguments(emitter, known, function)
+        read_whole_arguments(emitter, known, sent, function)
 
 
 def read_whole_legacy_call(emitter: Emitter, calls: OpenCalls, function: JSON) -> None:
@@ -276,7 +300,7 @@ def read_whole_legacy_call(emitter: Emitter, calls: OpenCalls, function: JSON) -
         sent: JSON = {"type": "function", "function": function}
         call = calls.calls[calls.legacy]
         merge_fields(emitter, calls, call, None, call_name(sent, function), sent, function)
-        read_whole_arguments(emitter, call, function)
+        read_whole_arguments(emitter, call, sent, function)
 
 
 # --------------------------------------------------------------------------------------------------- the end
@@ -297,7 +321,7 @@ def end_calls(emitter: Emitter, calls: OpenCalls, *, cancelled: bool) -> str | N
         if call.id is None and index is not None:
             call.id = f"call_{index}_synthesized"
             calls.late.setdefault(index, {})["call_id"] = call.id
-            if not call.legacy and not cancelled:
+            if not call.legacy and not cancelled and not call.id_repeats:
                 emitter.report(AnomalyCode.CALL_ID_MISSING, f"the call of {call.name[:40]!r} has no id")
         if call.legacy:
             legacy = call.id
@@ -325,8 +349,11 @@ def is_custom(sent: JSON) -> bool:
 
 def call_id(sent: JSON) -> str | None:
     """The id of a call, if it says anything."""
-    ident = sent.get("id")
-    return ident if isinstance(ident, str) and ident not in ("", "null") else None
+    for name in IDS:
+        ident = sent.get(name)
+        if isinstance(ident, str) and ident not in ("", "null"):
+            return ident
+    return None
 
 
 def call_name(sent: JSON, function: JSON) -> str:

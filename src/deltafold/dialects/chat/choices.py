@@ -242,9 +242,9 @@ def end_choice(emitter: Emitter, choice: OpenChoice, outcome: Outcome) -> None:
     cut = stop is not None and stop.outcome is INCOMPLETE
     for index in started:
         call = called.get(index)
-        if call is not None:
-            emit_held(emitter, call)
+        is_whole = call is None or emit_held(emitter, call)
         if status is not None:
-            status = "incomplete" if cut and index == started[len(started) - 1] else "completed"
+            last = index == started[len(started) - 1]
+            status = "completed" if is_whole and not (cut and last) else "incomplete"
         late = choice.late_reasoning if index == choice.reasoning else choice.calls.late.get(index)
         emitter.finish_item(index, status, late)

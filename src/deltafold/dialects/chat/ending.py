@@ -61,10 +61,10 @@ def outcome_of(
     gravest, word = None, None
     for choice in choices.values():
         unfinished = unfinished or choice.finish_reason is None
-        for reason in (choice.finish_reason, choice.native):
-            stop = None if reason is None else stop_of(reason)
-            if stop is not None and (gravest is None or stop.weight > gravest.weight):
-                gravest, word = stop, reason
+        reason = choice.gravest_word()
+        stop = None if reason is None else stop_of(reason)
+        if stop is not None and (gravest is None or stop.weight > gravest.weight):
+            gravest, word = stop, reason
     if gravest is not None and word is not None and gravest.kind is not None:
         fail_by_word(dialect, gravest, word)
         return FAILED, None

@@ -30,10 +30,10 @@ from deltafold.dialects.chat.table import (
     HEARTBEATS,
     KEEP_FIRST,
     KNOWN_CHUNK,
+    OF_CHOICE,
     OF_CHUNK,
     REASONING,
     TEXTS,
-    number_in,
     stop_of,
 )
 from deltafold.dialects.chat.think_tags import ThinkTags
@@ -44,7 +44,7 @@ from deltafold.machine.lifecycle import TRUNCATED
 from deltafold.machine.records import empty
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
-from deltafold.model.errors import ErrorKind, LimitExceeded
+from deltafold.model.errors import LimitExceeded
 from deltafold.model.json_values import copied, integer, objects
 from deltafold.model.response import Outcome
 from deltafold.wire.json_text import Paths, ReportAnomaly
@@ -216,6 +216,9 @@ class ChatDialect(ErrorTerminatedDialect):
         if not failed or payload.keys() & KNOWN_CHUNK:
             self._metadata(payload)
         choices = payload.get("choices")
+        if isinstance(choices, dict) and not OF_CHOICE.isdisjoint(choices):
+            self.report_invalid("choices", choices)
+            choices = [choices]
         if isinstance(choices, list):
             for position, sent in enumerate(choices):
                 if isinstance(sent, dict):
@@ -237,8 +240,7 @@ class ChatDialect(ErrorTerminatedDialect):
         """The choice that is sent at a position of the list."""
         index = self.index(sent, "index", "the index of a choice")
         if index is None:
-            number = number_in(sent.get("index"))
-            index = self.check_index_limit(position if number is None else number)
+            index = self.check_index_limit(position)
         choice = self.choices.get(index)
         if choice is None:
             if len(self.choices) >= self.fold.limits.items:
@@ -272,7 +274,7 @@ class ChatDialect(ErrorTerminatedDialect):
         error = error_from_payload(payload, sent)
         if self.failing is not None:
             self.report(AnomalyCode.ERROR_AFTER_FAILURE, "an error came after the response had failed")
-            if error.kind is ErrorKind.UNKNOWN:
+            if not self.is_fuller(error):
                 return
         self.fail(payload, error)
 
@@ -290,7 +292,7 @@ class ChatDialect(ErrorTerminatedDialect):
         self.usage.end(self)
         self.audio.end(self)
         self.ended = True
-        word = self.choices[min(self.choices)].finish_reason if self.choices else None
+        word = self.choices[min(self.choices)].gravest_word() if self.choices else None
         stop = None if word is None else stop_of(word)
         reason = word if stop is None else stop.reason or word
         self.out.append(self.ending(outcome, decided, reason))

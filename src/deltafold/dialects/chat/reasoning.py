@@ -38,6 +38,9 @@ def read_reasoning(emitter: Emitter, choice: OpenChoice, sent: JSON) -> list[str
         elif not empty(value):
             emitter.report_invalid(key, value)
     details = objects(sent, "reasoning_details")
+    single = sent.get("reasoning_details")
+    if isinstance(single, dict) and single:
+        details = (single,)
     if details:
         keep_details(emitter, choice, sent, details)
     if not texts and not isinstance(sent.get("reasoning"), str):

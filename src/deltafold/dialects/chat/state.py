@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, TypeAlias
 
 from deltafold.dialects.chat.reasoning_details import Details
+from deltafold.dialects.chat.table import stop_of
 from deltafold.dialects.chat.think_tags import ThinkTags
 from deltafold.machine.values import ValuePath
 
@@ -32,6 +33,8 @@ class OpenCall:
         "cumulative",
         "checks",
         "checked",
+        "id_repeats",
+        "is_odd",
     )
     __slots__ = SNAPSHOT_FIELDS
 
@@ -61,6 +64,10 @@ class OpenCall:
         """Each fragment tells the arguments so far again."""
         self.checks = 0
         self.checked = 0
+        self.id_repeats = False
+        """Whether it came with the id of another call."""
+        self.is_odd = False
+        """Whether arguments came that could not be read."""
 
     @property
     def key(self) -> ValuePath:
@@ -174,3 +181,11 @@ class OpenChoice:
         """The members of `logprobs` that came."""
         self.late_reasoning: JSON = {}
         """Fields of the reasoning that are handed out when it ends."""
+
+    def gravest_word(self) -> str | None:
+        """Why it ended: the gateway's word, or that of the server behind it where that says worse."""
+        known = None if self.finish_reason is None else stop_of(self.finish_reason)
+        native = None if self.native is None else stop_of(self.native)
+        if native is not None and (known is None or native.weight > known.weight):
+            return self.native
+        return self.finish_reason

@@ -244,6 +244,7 @@ STOPS: Final[dict[str, Stop]] = {
     "function_call_filter": CUT,  # Google's compatible endpoint: "function_call_filter: MALFORMED_…"
     "max_turns": CUT,
     "repetition": CUT,  # vLLM stops what repeats itself
+    "repetition_detected": CUT,
     # Somebody took it back.
     "abort": CANCEL,  # vLLM, SGLang, LMDeploy
     "aborted": CANCEL,
@@ -337,15 +338,6 @@ def stop_of(word: str) -> Stop | None:
 
 
 # --------------------------------------------------------------------------------------------- looking up
-
-LONGEST_INDEX: Final = 18
-
-
-def number_in(value: Any) -> int | None:
-    """The index in a text or in a number with a fraction of nothing."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= LONGEST_INDEX:
-        return int(value)
-    return int(value) if type(value) is float and value.is_integer() and value >= 0 else None
 
 
 def first(table: JSON, *names: str) -> Any:

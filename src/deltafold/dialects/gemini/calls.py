@@ -6,13 +6,14 @@ pieces of its arguments (`partial_arguments`). Some servers send a whole call ag
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from deltafold.dialects.emitter import Emitter
 from deltafold.dialects.gemini.argument_text import ArgumentText, compact
-from deltafold.dialects.gemini.partial_arguments import ARGUMENTS, PieceReader
+from deltafold.dialects.gemini.partial_arguments import ARGUMENTS, PieceReader, first_path, is_true
 from deltafold.dialects.gemini.state import OpenCandidate, OpenFunctionCall
 from deltafold.dialects.gemini.table import MADE_ID, OF_CALL, item_members
+from deltafold.machine.build import NO_ARGUMENTS
 from deltafold.machine.records import empty
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
@@ -22,6 +23,9 @@ __all__ = ["cut_call", "read_call", "take_calls_back"]
 
 JSON: TypeAlias = dict[str, Any]
 
+ARGS: Final = ("args", "arguments", "input", "parameters")
+"""Where the arguments of a call stand: relays from other wires keep the names of those."""
+
 
 def read_call(emitter: Emitter, candidate: OpenCandidate, sent: JSON, part: JSON) -> None:
     """A functionCall, inside of its part: a call, or a piece of one that is open. The whole rule is this.
@@ -30,6 +34,8 @@ def read_call(emitter: Emitter, candidate: OpenCandidate, sent: JSON, part: JSON
     """
     name, ident = string(sent, "name"), string(sent, "id")
     call = candidate.calls[candidate.ids[ident]] if ident in candidate.ids else None
+    if call is None and name and goes_on_by_name(candidate.call, sent, name, ident):
+        call = candidate.call
     if call is None and name:
         begin_call(emitter, candidate, sent, part, name, ident or None)
         return
@@ -41,6 +47,8 @@ def read_call(emitter: Emitter, candidate: OpenCandidate, sent: JSON, part: JSON
                     AnomalyCode.CALL_NOT_OPEN, None, "a functionCall has no name, and no call is open"
                 )
                 emitter.out.append(e.UnknownEvent("functionCall", part))
+                if call is not None and sent.keys() - {"willContinue"}:
+                    doubt(emitter, call)
             return
     if not call.open:
         if not sent.get("partialArgs"):
@@ -51,12 +59,29 @@ def read_call(emitter: Emitter, candidate: OpenCandidate, sent: JSON, part: JSON
         call.text.tree = {}
     learn(emitter, candidate, call, sent, part)
     reader = PieceReader(emitter, call)
-    args = sent.get("args")
+    args = args_of(sent)
     if type(args) is dict and args:
         reader.read_members(args)
     reader.read(sent.get("partialArgs"))
-    if sent.get("willContinue") is not True:
+    if not is_true(emitter, "willContinue", sent):
         end_call(emitter, call, reader)
+
+
+def goes_on_by_name(call: OpenFunctionCall | None, sent: JSON, name: str, ident: str | None) -> bool:
+    """Whether a piece with the name of the open call goes on with it.
+
+    It does where nothing of the call's arguments came yet, or the string is open that the piece names.
+    """
+    if call is None or not call.open or ident or name != call.data["name"]:
+        return False
+    path = first_path(sent.get("partialArgs"))
+    return bool(path) and (call.text is None or (call.text.tree is None and call.text.goes_on(path)))
+
+
+def doubt(emitter: Emitter, call: OpenFunctionCall) -> None:
+    """Arguments came that fit no call: the last one is not one without any."""
+    if emitter.so_far(call.index, ARGUMENTS) == NO_ARGUMENTS:
+        emitter.update_item(call.index, {"status": "incomplete"})
 
 
 def begin_call(
@@ -65,7 +90,7 @@ def begin_call(
     """A call begins, and ends at once unless more of it will come."""
     candidate.end_run(emitter, "completed")
     before = candidate.call
-    if before is not None and before.open:
+    if before is not None and before.open and (ident is None or not before.has_id):
         cut_call(emitter, before, "incomplete")  # the server did not say whether that one is whole
     made = MADE_ID.format(emitter.free_index())
     data: JSON = {"type": "function_call", "call_id": made if ident is None else ident, "name": name}
@@ -75,8 +100,9 @@ def begin_call(
     candidate.newest = index
     if ident is not None:
         candidate.ids[ident] = index
-    args, pieces = sent.get("args"), sent.get("partialArgs")
-    more = sent.get("willContinue") is True
+        call.has_id = True
+    args, pieces = args_of(sent), sent.get("partialArgs")
+    more = is_true(emitter, "willContinue", sent)
     if not more and not pieces:
         emitter.tell_value(index, "arguments", ARGUMENTS, arguments_of(emitter, args), whole=True)
         emitter.finish_item(index, "completed")
@@ -90,6 +116,14 @@ def begin_call(
     reader.read(pieces)
     if not more:
         end_call(emitter, call, reader)
+
+
+def args_of(sent: JSON) -> Any:
+    """The arguments of a call that came as a value, wherever a relay puts them."""
+    for name in ARGS:
+        if sent.get(name) is not None:
+            return sent[name]
+    return None
 
 
 def arguments_of(emitter: Emitter, args: Any) -> str:
@@ -125,6 +159,7 @@ def learn(emitter: Emitter, candidate: OpenCandidate, call: OpenFunctionCall, se
         if known["call_id"] in candidate.ids:
             emitter.report_once(AnomalyCode.CALL_ID_CHANGED, call.index, f"the id became {ident[:40]!r}")
         candidate.ids[ident] = call.index
+        call.has_id = True
         new["call_id"] = ident
     if name and name != known["name"]:
         emitter.report_once(
@@ -142,8 +177,9 @@ def tell_again(
 ) -> None:
     """A call that is whole is sent again."""
     learn(emitter, candidate, call, sent, part)
-    if not empty(sent.get("args")):
-        text = arguments_of(emitter, sent["args"])
+    args = args_of(sent)
+    if not empty(args):
+        text = arguments_of(emitter, args)
         emitter.tell_value(call.index, "arguments", ARGUMENTS, text, whole=True)
 
 

@@ -26,7 +26,7 @@ from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.json_values import copied
 
-__all__ = ["end_candidate", "read_candidate"]
+__all__ = ["end_candidate", "listed", "read_candidate"]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -34,8 +34,11 @@ JSON: TypeAlias = dict[str, Any]
 def read_candidate(emitter: Emitter, candidate: OpenCandidate, sent: JSON) -> None:
     """What a chunk brings of a candidate."""
     content = sent.get("content")
+    if type(content) is list:
+        emitter.report_invalid("content", content)
+        content = {"parts": content}
     if type(content) is dict:
-        parts = content.get("parts")
+        parts = listed(emitter, "parts", content.get("parts"))
         if type(parts) is list:
             for part in parts:
                 if type(part) is dict:
@@ -47,6 +50,14 @@ def read_candidate(emitter: Emitter, candidate: OpenCandidate, sent: JSON) -> No
     elif content is not None:
         emitter.report_invalid("content", content)
     read_members(emitter, candidate, sent, content if type(content) is dict else {})
+
+
+def listed(emitter: Emitter, what: str, value: Any) -> Any:
+    """An array, of which an only element may have come bare."""
+    if type(value) is not dict or not value:
+        return value
+    emitter.report_invalid(what, value)
+    return [value]
 
 
 def read_members(emitter: Emitter, candidate: OpenCandidate, sent: JSON, content: JSON) -> None:
@@ -120,6 +131,6 @@ def end_candidate(emitter: Emitter, candidate: OpenCandidate, closes: str | None
         run = candidate.run
         is_last = run is not None and run.index == candidate.last
         candidate.end_run(emitter, "incomplete" if cut and is_last else "completed")
-    call = candidate.call
-    if call is not None and call.open:
-        cut_call(emitter, call, None if closes is None else "incomplete")
+    for call in candidate.calls.values():
+        if call.open:
+            cut_call(emitter, call, None if closes is None else "incomplete")

@@ -21,6 +21,7 @@ from deltafold.model.json_values import copied
 
 if TYPE_CHECKING:
     from deltafold.model.response import Choice, Response
+from deltafold.wire.json_text import finite_or_none, is_strict_json
 
 __all__ = ["args_of", "gemini_response", "is_made_id", "parts_of"]
 
@@ -108,9 +109,9 @@ def parts_of(item: Item, index: int) -> list[JSON]:
 
 def args_of(arguments: str) -> JSON:
     """Arguments as an object, as far as they are known. (The text stays what it is: nothing runs by this.)"""
-    try:
-        found = json.loads(arguments)
-    except (ValueError, RecursionError):
+    if is_strict_json(arguments):
+        found = json.loads(arguments, parse_float=finite_or_none)
+    else:
         from deltafold.arguments.reader import ArgumentsReader
 
         reader = ArgumentsReader()

@@ -21,7 +21,7 @@ from deltafold.model.errors import LimitExceeded
 from deltafold.model.json_values import copied
 from deltafold.wire.json_text import HIGH, LAST, join_halves
 
-__all__ = ["ARGUMENTS", "PieceReader", "only_continues_string"]
+__all__ = ["ARGUMENTS", "PieceReader", "first_path", "is_true", "only_continues_string"]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -56,6 +56,9 @@ class PieceReader:
 
     def read(self, pieces: Any) -> None:
         """Pieces come. Raises `LimitExceeded` where a path is too long."""
+        if type(pieces) is dict:
+            self._emitter.report_invalid("partialArgs", pieces)
+            pieces = [pieces]
         if type(pieces) is list:
             for piece in pieces:
                 if type(piece) is dict:
@@ -94,7 +97,7 @@ class PieceReader:
         if len(steps) >= limits.json_depth:
             raise LimitExceeded("json_depth", limits.json_depth)
         text = self._text()
-        more = piece.get("willContinue") is True
+        more = is_true(self._emitter, "willContinue", piece)
         known, value = leaf_of(piece)
         if not known:
             self._drop(piece)
@@ -217,6 +220,23 @@ def leaf_of(piece: JSON) -> tuple[bool, Any]:
         return True, None
     # ProtoJSON writes it as null, and an SDK's dump writes null for whatever a piece does not have.
     return True, None if "nullValue" in piece and not piece.keys() & set(VALUES[:3]) else NOTHING
+
+
+def is_true(emitter: Emitter, name: str, sent: JSON) -> bool:
+    """Whether a member is true, however that is written."""
+    value = sent.get(name)
+    if value is None or type(value) is bool:
+        return value is True
+    emitter.report_invalid(name, value)
+    return str(value).lower() in ("true", "1")
+
+
+def first_path(pieces: Any) -> Path:
+    """The path of the first of some pieces; empty where that has none."""
+    first = pieces[0] if type(pieces) is list and pieces else None
+    path = first.get("jsonPath") if type(first) is dict else None
+    found = steps_of(path) if isinstance(path, str) else None
+    return () if found is None else found[0]
 
 
 def only_continues_string(part: JSON, text: str) -> bool:

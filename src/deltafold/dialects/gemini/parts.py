@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from deltafold.dialects.emitter import Emitter
 from deltafold.dialects.gemini.calls import read_call
+from deltafold.dialects.gemini.partial_arguments import is_true
 from deltafold.dialects.gemini.state import OpenCandidate, OpenRun
 from deltafold.dialects.gemini.table import BARE, DATA, SIDE, item_members
 from deltafold.machine.values import MODELLED
@@ -38,10 +39,13 @@ def read_part(emitter: Emitter, candidate: OpenCandidate, part: JSON) -> None:
         if "functionCall" not in rest and DATA.isdisjoint(rest):
             if rest.get("thoughtSignature") == "":
                 del rest["thoughtSignature"]  # says nothing, and may not be sent back
+            is_thought = thought is True
             if thought is not None and type(thought) is not bool:
-                rest["thought"] = thought
+                is_thought = is_true(emitter, "thought", part)
+                if not is_thought:
+                    rest["thought"] = thought
             if text or rest:
-                read_text(emitter, candidate, text, rest, thought=thought is True)
+                read_text(emitter, candidate, text, rest, thought=is_thought)
             return
         if text:
             read_text(emitter, candidate, text, {}, thought=thought is True)

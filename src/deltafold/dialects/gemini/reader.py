@@ -23,7 +23,7 @@ from deltafold.dialects.base import ErrorTerminatedDialect, error_beside
 from deltafold.dialects.claims import dialect_of
 from deltafold.dialects.gemini.argument_text import ArgumentText, Container
 from deltafold.dialects.gemini.calls import take_calls_back
-from deltafold.dialects.gemini.candidates import end_candidate, read_candidate
+from deltafold.dialects.gemini.candidates import end_candidate, listed, read_candidate
 from deltafold.dialects.gemini.ending import outcome_of
 from deltafold.dialects.gemini.partial_arguments import only_continues_string
 from deltafold.dialects.gemini.state import OpenCandidate, OpenFunctionCall, OpenRun
@@ -43,7 +43,7 @@ from deltafold.machine.lifecycle import ITEM_STATUS_AT_END, TRUNCATED
 from deltafold.machine.records import empty
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
-from deltafold.model.errors import ErrorKind, LimitExceeded
+from deltafold.model.errors import LimitExceeded
 from deltafold.model.json_values import copied
 from deltafold.model.response import Outcome
 from deltafold.wire.json_text import Paths, ReportAnomaly
@@ -172,7 +172,7 @@ class GeminiDialect(ErrorTerminatedDialect):
         if not inner.keys() & OF_RESPONSE:
             self._other_payload(payload, inner, name)
             return
-        candidates = inner.get("candidates")
+        candidates = listed(self, "candidates", inner.get("candidates"))
         if candidates is None:
             found = dialect_of(payload, name)
             if found is not None and found != self.name:
@@ -236,7 +236,7 @@ class GeminiDialect(ErrorTerminatedDialect):
                 self.report_once(
                     AnomalyCode.RESPONSE_ID_CHANGED, None, f"{known[key]!r:.40} became {value!r:.40}"
                 )
-            elif key != "promptFeedback" or key not in known:
+            elif key != "promptFeedback" or key not in known or (self.block is None and blocks(value)):
                 new[key] = value
         for key, value in outer.items() if outer is not None else ():
             if key != "response" and key not in inner and value != known.get(key) and not empty(value):
@@ -261,7 +261,7 @@ class GeminiDialect(ErrorTerminatedDialect):
             self.report_once(
                 AnomalyCode.ERROR_AFTER_FAILURE, None, "an error came after the response had failed"
             )
-            if error.kind is ErrorKind.UNKNOWN:
+            if not self.is_fuller(error):
                 return
         self.fail(payload, error)
         if getattr(self.report, "payload_count", None) is not None:
@@ -294,6 +294,11 @@ def unwrapped(payload: JSON) -> JSON:
     """The chunk inside of what Code Assist wraps around it."""
     inner = payload.get("response")
     return inner if type(inner) is dict and "candidates" not in payload and "type" not in payload else payload
+
+
+def blocks(feedback: Any) -> bool:
+    """Whether a promptFeedback says that the prompt was refused."""
+    return type(feedback) is dict and block_word(feedback.get("blockReason")) is not None
 
 
 def document_members(new: JSON) -> JSON:

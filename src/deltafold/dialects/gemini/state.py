@@ -32,7 +32,7 @@ class OpenRun:
 class OpenFunctionCall:
     """A function call."""
 
-    SNAPSHOT_FIELDS: Final = ("index", "data", "text", "streamed", "open", "damaged")
+    SNAPSHOT_FIELDS: Final = ("index", "data", "text", "streamed", "open", "damaged", "has_id")
     __slots__ = SNAPSHOT_FIELDS
 
     def __init__(self, index: int, data: JSON) -> None:
@@ -48,6 +48,8 @@ class OpenFunctionCall:
         """Whether more of it will come."""
         self.damaged = False
         """Whether a piece of it could not be read: what is known of it is not the whole."""
+        self.has_id = False
+        """Whether the server gave it an id, by which pieces are found while other calls are open."""
 
 
 class OpenCandidate:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from deltafold.dialects.chat.table import OTHER as UNKNOWN_STOP
 from deltafold.dialects.chat.table import stop_of as stop_of_chat
-from deltafold.model.json_values import copied
+from deltafold.model.json_values import copied, whole_number
 from deltafold.model.response import Outcome, Usage
 
 __all__ = ["STOPS", "Stop", "finish_word", "members_of", "stop_of", "usage_from", "usage_metadata"]
@@ -60,7 +60,10 @@ DATA: Final = frozenset(
 """Kinds of data that a part may have beside text, of which the proto allows one."""
 BARE: Final = frozenset({"text", "thought"})
 """A part with no other members joins a part like it."""
-OF_CALL: Final = frozenset({"id", "name", "args", "partialArgs", "willContinue", "thoughtSignature"})
+OF_CALL: Final = frozenset(
+    {"id", "name", "args", "partialArgs", "willContinue", "thoughtSignature"}
+    | {"arguments", "input", "parameters"}
+)
 """Members of a functionCall; the others are kept by their names."""
 OF_ITEM: Final = frozenset(
     {
@@ -224,8 +227,9 @@ def members_of(data: JSON, but: tuple[str, ...] = ()) -> JSON:
 
 def word_of(sent: Any, numbers: tuple[str, ...]) -> str | None:
     """The word of an enumeration, by name or number; None where it says nothing."""
-    if type(sent) is int:
-        sent = numbers[sent] if 0 <= sent < len(numbers) else str(sent)
+    number = whole_number(sent)
+    if number is not None:
+        sent = numbers[number] if 0 <= number < len(numbers) else str(number)
     if not isinstance(sent, str) or sent.upper() in NO_WORDS or sent.upper().endswith(UNSPECIFIED):
         return None
     return sent
@@ -272,13 +276,8 @@ COUNTS: Final = (
 
 
 def count_of(data: JSON, name: str) -> int | None:
-    """A count. (ProtoJSON may write a large number as text.)"""
-    found = data.get(name)
-    if type(found) is str and found.isdecimal() and len(found) < 20:
-        return int(found)
-    if type(found) is float and found.is_integer() and 0 <= found < 2**53:
-        return int(found)
-    return found if type(found) is int else None
+    """A count."""
+    return whole_number(data.get(name))
 
 
 def usage_from(data: JSON) -> Usage:

@@ -41,7 +41,7 @@ class LatestUsage:
         if type(sent) is dict:
             counts = False
             for name in COUNTS:
-                if name in sent:
+                if sent.get(name):
                     counts = True
             if counts:
                 if sent != self.known:
@@ -59,6 +59,9 @@ class LatestUsage:
         """What a usage says that counts nothing: on Vertex, the type of traffic."""
         known = self.known
         new = {key: value for key, value in sent.items() if key not in known or known[key] != value}
+        for key in COUNTS:
+            if key in known:
+                new.pop(key, None)  # null or 0, which says nothing
         if not new:
             return
         if known is self.reported or len(known) <= MOST_COUNTS:

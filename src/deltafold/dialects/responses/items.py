@@ -84,6 +84,7 @@ class ItemReader(ItemIdentity):
         if len(self.indexes) >= self.fold.limits.items:
             raise LimitExceeded("items", self.fold.limits.items)
         self._start()
+        self.check_name(string(sent, "name") or "", None)
         index = self._free_index(place)
         self.indexes.add(index)
         self.top = max(self.top, index)
@@ -272,6 +273,7 @@ class ItemReader(ItemIdentity):
         if not isinstance(item, dict):
             self.report(AnomalyCode.INVALID_FIELD, f"{kind} has no item")
             return
+        self.check_name(string(item, "name") or "", None)
         record = self._find_exact(payload, item.get("id"), item.get("type"))
         if record is not None and record.state is ITEM_OPEN:
             self._finalize(record, item)

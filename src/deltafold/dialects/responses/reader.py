@@ -390,7 +390,7 @@ class ResponsesDialect(ValueReader):
             self.ending = PendingFinish(FAILED, {"status": "failed", "error": error_field_of(payload, error)})
             return
         self.report(AnomalyCode.ERROR_AFTER_FAILURE, "an error came after the response had failed")
-        if error.kind is not ErrorKind.UNKNOWN:
+        if self.is_fuller(error):
             self.out.append(e.ErrorReported(error))
         self._finish()
 
