@@ -200,7 +200,7 @@ class ItemRecord:
         self._data: JSON = {}
         self.state = ITEM_OPEN
         self._parts: dict[e.Group, dict[int, PartRecord]] = {"content": {}, "summary": {}}
-        self._top: dict[e.Group, int] = {"content": -1, "summary": -1}
+        self._top: dict[e.Group, int] | None = None
         self._values: dict[ValuePath, StreamedValue] = {}
         self.finished: Item | None = None
         """The item as it was handed out when it was finished, unless something came since."""
@@ -238,12 +238,16 @@ class ItemRecord:
 
     def top(self, group: e.Group) -> int:
         """The greatest index of a part of a group, -1 where there is none."""
-        return self._top[group] if self.parts[group] else -1
+        found = self.parts
+        if self._top is None:  # few items are asked for it
+            self._top = {name: max(parts, default=-1) for name, parts in found.items()}
+        return self._top[group]
 
     def add_part(self, group: e.Group, index: int, part: PartRecord) -> None:
         """A part begins."""
         self.parts[group][index] = part
-        self._top[group] = max(self._top[group], index)
+        if self._top is not None:
+            self._top[group] = max(self._top[group], index)
 
     def part_data(
         self, group: e.Group, index: int, more: Mapping[ValuePath, str] = MappingProxyType({})
@@ -317,6 +321,7 @@ class ItemRecord:
         sent = dict(data)
         self.type = string(sent, "type") or ""
         state = PART_DONE if whole else PART_OPEN
+        self._top = None
         for group, parts in self._parts.items():
             entries = sent.get(group)
             if not isinstance(entries, list) or (not entries and not parts):
@@ -329,7 +334,6 @@ class ItemRecord:
                 known = before.get(index)
                 fields = self.take_values(group, index, entry, whole=whole)
                 parts[index] = PartRecord(fields, state if whole or known is None else known.state)
-            self._top[group] = indexes[-1] if indexes else -1
         field = ITEM_VALUES.get(self.type)
         text = NO_ARGUMENTS if whole and has_no_arguments(data) else sent.get(field or "")
         if field is not None and isinstance(text, str):
