@@ -291,7 +291,7 @@ class Emitter:
             found.add_part(event.group, event.part_index, PartRecord(fields))
         for annotated in cited:
             part = found.parts["content"][annotated.content_index]
-            part.annotations[annotated.annotation_index] = annotated.annotation
+            part.annotate(annotated.annotation_index, annotated.annotation)
         for key, added in touched.items():
             known = found.values.get(key)
             if known is None or (index, key) in self.restarted:

@@ -51,6 +51,7 @@ __all__ = [
     "reconcile_item",
     "reconcile_no_arguments",
     "reconcile_part",
+    "reconcile_part_again",
     "reconcile_value",
 ]
 
@@ -268,6 +269,21 @@ def reconcile_part(
         if value is not None and merged[field] and keeps(kind, value, merged[field]):
             merged = {**merged, field: value.text}
     return merged, events
+
+
+def reconcile_part_again(
+    record: ItemRecord, group: e.Group, index: int, entry: JSON, report: ReportAnomaly
+) -> list[e.Event]:
+    """A part was sent whole once more: what is new of its values. Costs what was sent, not the whole part."""
+    events: list[e.Event] = []
+    known = record.parts[group][index]
+    for field, kind in record.part_values(group, entry):
+        key: ValuePath = (group, index, field)
+        text = entry[field]
+        if kind == "text" and text and entry.get("type") == "refusal" and not is_refusal(known):
+            report(AnomalyCode.TEXT_IN_REFUSAL, f"{excerpt(text)} stands in a refusal")
+        events += reconcile_value(record.index, kind, key, record.values.get(key), text, report, whole=True)
+    return events
 
 
 def is_refusal(part: PartRecord | None) -> bool:

@@ -309,7 +309,7 @@ class Fold:
 
     def _annotation(self, event: e.AnnotationAdded) -> None:
         part = self._part(event, self._item(event), "content", event.content_index)
-        part.annotations[event.annotation_index] = event.annotation
+        part.annotate(event.annotation_index, event.annotation)
 
     def _audio(self, event: e.AudioDelta) -> None:
         self.hold(len(event.data))

@@ -142,7 +142,7 @@ class StreamedValue:
 class PartRecord:
     """One part of an item, without its streamed values."""
 
-    SNAPSHOT_FIELDS: Final = ("data", "state", "logprobs", "annotations")
+    SNAPSHOT_FIELDS: Final = ("data", "state", "logprobs", "annotations", "top")
     __slots__ = SNAPSHOT_FIELDS
 
     def __init__(
@@ -158,6 +158,13 @@ class PartRecord:
         """Those that came with fragments."""
         self.annotations: dict[int, JSON] = {} if annotations is None else annotations
         """Those that came one by one, by their index."""
+        self.top = max(self.annotations, default=-1)
+        """The greatest of those indexes."""
+
+    def annotate(self, index: int, annotation: JSON) -> None:
+        """An annotation came."""
+        self.annotations[index] = annotation
+        self.top = max(self.top, index)
 
     def to_dict(self) -> Any:
         """The part as JSON, without its streamed values."""

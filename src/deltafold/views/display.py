@@ -171,6 +171,7 @@ class MessageSource:
     needs_approval: bool = False
     finished: bool = False
     messages: list[int] = attrs.field(factory=list, eq=False)
+    by_channel: dict[str, int] = attrs.field(factory=dict, eq=False)
 
 
 @attrs.define
@@ -251,7 +252,7 @@ class DisplayView:
             "version": VERSION,
             "base_id": self._base_id,
             "origins": [
-                [index, attrs.asdict(origin, filter=attrs.filters.exclude("messages"))]
+                [index, attrs.asdict(origin, filter=attrs.filters.exclude("messages", "by_channel"))]
                 for index, origin in self._origins.items()
             ],
             "messages": [
@@ -296,6 +297,7 @@ class DisplayView:
         at = len(self._messages)
         self._messages.append(OpenMessage(f"{self._base_id}-{at}", kind, channel, index))
         origin.messages.append(at)
+        origin.by_channel[channel] = at
         if origin.choice_index is not None:
             self._newest[origin.choice_index] = at
         return at
@@ -304,10 +306,8 @@ class DisplayView:
         """The message that something new of a voice goes into; it begins where there is none."""
         origin = self._origins.setdefault(index, MessageSource())
         if channel not in PROSE:
-            for at in origin.messages:
-                if self._messages[at].channel == channel:
-                    return at
-            return self._begin(index, channel)
+            at = origin.by_channel.get(channel)
+            return self._begin(index, channel) if at is None else at
         if origin.choice_index is not None:
             newest = self._newest.get(origin.choice_index)
         else:
@@ -317,6 +317,7 @@ class DisplayView:
             if message.channel == "hidden" and message.output_index == index and channel in REASONED:
                 # The end of the response shows what its item had not.
                 message.channel, message.kind = channel, DISPLAY_KINDS[channel]
+                del origin.by_channel["hidden"]
             if message.channel == channel and message.output_index == index:
                 return newest
         return self._begin(index, channel)

@@ -183,8 +183,11 @@ class GeminiWriter(Writer):
             sent = item.item
             if index not in self.open_calls or not isinstance(sent, FunctionCall):
                 continue
-            named = sent.name and sent.call_id
-            if named and item.is_whole_object() and json_object("".join(item.pieces)) is not None:
+            if not sent.name or not sent.call_id or not item.is_whole_object():
+                continue
+            if json_object("".join(item.pieces)) is None:
+                item.scan.whole, item.scan.other = False, True  # whatever follows makes it no object
+            else:
                 del self.open_calls[index]
                 self.write_call(item, sent)
 

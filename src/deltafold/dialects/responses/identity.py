@@ -35,6 +35,7 @@ class ItemIdentity(Dialect):
         "indexes",
         "top",
         "latest_by_type",
+        "open_by_type",
     )
     __slots__ = SNAPSHOT_FIELDS[len(Dialect.SNAPSHOT_FIELDS) :]
 
@@ -49,8 +50,10 @@ class ItemIdentity(Dialect):
         self.indexes: set[int] = set()
         self.top = -1
         """The greatest of them."""
-        self.latest_by_type: dict[str, list[int]] = {}
-        """For each type that was looked for what `_latest()` knows of its items."""
+        self.latest_by_type: dict[str, int] = {}
+        """Of each type the item that began last, or got its type last."""
+        self.open_by_type: dict[str, deque[int]] = {}
+        """The items of each type in that order. Those that ended are left out when they come to an edge."""
 
     def _wire_and_own_index(self, payload: JSON) -> tuple[int | None, int | None]:
         """The wire's index of an item, and ours where there is an item."""
@@ -73,30 +76,30 @@ class ItemIdentity(Dialect):
             return wanted
         return self.top + 1
 
+    def _note_type(self, index: int, kind: str) -> None:
+        """The type of an item is known from now on."""
+        self.latest_by_type[kind] = index
+        self.open_by_type.setdefault(kind, deque()).append(index)
+
+    def _learn_type(self, record: ItemRecord, sent: JSON) -> None:
+        """An item that may have had no type is sent again."""
+        kind = string(sent, "type")
+        if kind and not record.type:
+            self._note_type(record.index, kind)
+
+    def _open_items(self, wanted: str) -> deque[int]:
+        """The items of a type: the first and the last are open, those between may have ended."""
+        found = self.open_by_type.get(wanted, deque())
+        while found and self.record(found[0]).state is not ITEM_OPEN:
+            found.popleft()
+        while found and self.record(found[-1]).state is not ITEM_OPEN:
+            found.pop()
+        return found
+
     def _latest(self, wanted: str) -> int | None:
         """The last item of a type: the last that is open, if there is one."""
-        items = self.fold.items
-        found = self.latest_by_type.get(wanted)
-        if found is None:
-            found = self.latest_by_type[wanted] = [0, -1]
-        # The first entry is the number of items at the last time, the second one the last item of that type.
-        # The others are those that may be open: none is ever opened again.
-        new: list[int] = []
-        for index, record in reversed(items.items()):
-            if len(new) == len(items) - found[0]:
-                break
-            new.append(index if record.type == wanted else -1)
-        found[0] = len(items)
-        for index in reversed(new):
-            if index >= 0:
-                found[1] = index
-                found.append(index)
-        while len(found) > 2:
-            record = items[found[-1]]
-            if record.state is ITEM_OPEN and record.type == wanted:
-                break
-            found.pop()
-        return found[-1] if found[-1] >= 0 else None
+        found = self._open_items(wanted)
+        return found[-1] if found else self.latest_by_type.get(wanted)
 
     def _find_exact(self, payload: JSON, ident: Any, wanted: Any) -> ItemRecord | None:
         """The item that an index leads to, where its id and type are just what they should be."""
@@ -132,12 +135,8 @@ class ItemIdentity(Dialect):
         sent, known = string(item, "type") or "", self.fold.items[index].type
         return not sent or not known or sent == known
 
-    def _matches(self, sent: list[JSON]) -> list[int | None]:
-        """Which item each of a sent list is.
-
-        Ids first; then what they say; then the order among items of one type: some servers give every item
-        a new id at the end, and some leave items out, so that positions shift.
-        """
+    def _matches_by_id(self, sent: list[JSON]) -> list[int | None]:
+        """Which item each of a sent list is, by its id."""
         matches: list[int | None] = [None] * len(sent)
         taken: set[int] = set()
         for position, item in enumerate(sent):
@@ -145,8 +144,15 @@ class ItemIdentity(Dialect):
             if owner is not None and owner not in taken and self._same_type(owner, item):
                 matches[position] = owner
                 taken.add(owner)
-        if None not in matches:
-            return matches
+        return matches
+
+    def _match_by_content(self, sent: list[JSON], matches: list[int | None]) -> None:
+        """Which item each of a sent list is that no id names.
+
+        What they say decides; then the order among items of one type: some servers give every item a new id
+        at the end, and some leave items out, so that positions shift. Costs all items.
+        """
+        taken = set(matches)
         free = {index: record for index, record in sorted(self.fold.items.items()) if index not in taken}
         for likeness in (substance, type_of):
             if None in matches and free:
@@ -158,7 +164,6 @@ class ItemIdentity(Dialect):
                     if same:
                         matches[position] = index = same.popleft()
                         del free[index]
-        return matches
 
 
 def ids_of(sent: JSON) -> list[str]:

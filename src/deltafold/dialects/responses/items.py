@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
@@ -28,7 +29,11 @@ __all__ = ["ItemReader"]
 
 JSON: TypeAlias = dict[str, Any]
 
-MANY_ANNOUNCEMENTS: Final = 32
+MANY_REPEATS: Final = 16
+LARGE_PART: Final = 0.8
+"""What is sent again of an item is weighed at once where it is so large a part of it."""
+OUTPUT: Final = -1
+PROVISIONAL: Final = ("encrypted_content", "status")
 
 
 class ItemReader(ItemIdentity):
@@ -38,7 +43,9 @@ class ItemReader(ItemIdentity):
         *ItemIdentity.SNAPSHOT_FIELDS,
         "implicit_items",
         "announced_text",
-        "announcements",
+        "budgets",
+        "resent",
+        "unmatched",
     )
     __slots__ = SNAPSHOT_FIELDS[len(ItemIdentity.SNAPSHOT_FIELDS) :]
 
@@ -50,8 +57,13 @@ class ItemReader(ItemIdentity):
         """Items that began without having been announced."""
         self.announced_text: dict[tuple[int, ValuePath], str] = {}
         """Text that came with an announcement. Deltas tell it again, or continue it."""
-        self.announcements: dict[int, int] = {}
-        """How often items were announced again with new fields."""
+        self.budgets: dict[int, list[int]] = {}
+        """What is sent again of items and of the output (under -1): how often that was, how much was sent
+        since it was weighed last, and how much it was weighed against then."""
+        self.resent: dict[int, JSON] = {}
+        """What was sent again of items and is not weighed yet."""
+        self.unmatched: list[JSON] = []
+        """Items in a snapshot of the output that are not compared yet with those that are known."""
 
     def _start(self, data: JSON | None = None, *, announced: bool = False) -> None:
         """The response begins, whatever began it."""
@@ -76,6 +88,8 @@ class ItemReader(ItemIdentity):
                     self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
                     more[key] += "\ufffd"
         late = self.waiting.pop(record.index, {})
+        if record.index in self.resent:
+            late = overlay({**copied(record.to_dict(more)), **late}, self.resent.pop(record.index))
         self.out += close_item(self.fold, record, status, more, late, self.report)
 
     def _begin(self, place: int | None, sent: JSON, *, whole: bool = False) -> int:
@@ -92,6 +106,8 @@ class ItemReader(ItemIdentity):
             self.index_by_wire_index[place] = index
         self._learn_ids(index, sent)
         record = ItemRecord(index, string(sent, "type") or "", None)
+        if record.type:
+            self._note_type(index, record.type)
         field = ITEM_VALUES.get(record.type, "")
         blank: JSON = {group: [] for group in GROUPS if isinstance(sent.get(group), list) and sent[group]}
         if isinstance(sent.get(field), str) and sent[field]:
@@ -199,7 +215,7 @@ class ItemReader(ItemIdentity):
         if record.type or not kind:
             return data
         record.type = kind
-        self.latest_by_type.pop(kind, None)
+        self._note_type(record.index, kind)
         return self._hold_text(record, {**data, "type": kind})
 
     def _item_added(self, payload: JSON, kind: str) -> None:
@@ -229,17 +245,17 @@ class ItemReader(ItemIdentity):
             if record.state is ITEM_OPEN:
                 self._learn_ids(here, item)
                 self._check_item_id(here, item, "id")
-                if self._waits(record, item):
-                    return
-                waiting = self.waiting.pop(here, None)
-                item = item if waiting is None else merge_fields(waiting, item)
-                typed = record.type != ""
-                known = self._with_type(record, string(item, "type") or "")
+                typed, named_type = record.type != "", string(item, "type") or ""
+                if typed or not named_type:
+                    item = self._hold_text(record, item)
+                    if self._waits(record.index, item, record.to_dict):
+                        overlay(self.waiting.setdefault(here, {}), item)
+                        return
+                item = overlay(self.waiting.pop(here, {}), item)
+                known = self._with_type(record, named_type)
                 sent = self._hold_text(record, item)
                 if adds(record.data, sent):
-                    merged = merge_fields(known, sent)
-                    if not typed:
-                        merged = {**known, **merged}  # with the places of what is held back
+                    merged = overlay(copied(known), sent)
                     if record.type and not isinstance(item.get("type"), str):
                         merged["type"] = record.type
                     if merged != record.to_dict():
@@ -249,22 +265,21 @@ class ItemReader(ItemIdentity):
             self.report(AnomalyCode.INDEX_REUSED, f"output_index {place} announces another item")
             self._begin(place, item)
 
-    def _waits(self, record: ItemRecord, sent: JSON) -> bool:
-        """Whether what an announcement adds to an item is to be handed out with a later one.
+    def _waits(self, index: int, sent: Any, whole: Callable[[], Any]) -> bool:
+        """Whether what is sent again of an item, or of the output, is to be weighed with what comes later.
 
-        An update holds the whole item. So that a thousand announcements of it do not cost a square, those
-        behind the first ones are handed out when their number has doubled, or with the item's end.
+        To weigh it costs all that it belongs to, which is `whole`, and an update hands that out. So that a
+        thousand repeats do not cost a square, what is small beside it waits until about as much was sent as
+        there is of it, or for the end.
         """
-        if not record.type or any(sent.get(name) for name in (*GROUPS, ITEM_VALUES.get(record.type, ""))):
+        size = weight(sent)
+        budget = self.budgets.setdefault(index, [0, 0, 0])
+        budget[0] += 1
+        budget[1] += size
+        if budget[0] < MANY_REPEATS or budget[1] >= budget[2] * LARGE_PART:
+            budget[1], budget[2] = 0, weight(whole())
             return False
-        count = self.announcements[record.index] = self.announcements.get(record.index, 0) + 1
-        if count < MANY_ANNOUNCEMENTS or count & (count - 1) == 0:
-            return False
-        waiting = self.waiting.setdefault(record.index, {})
-        for name, value in sent.items():
-            if not empty(value) or empty(waiting.get(name)):
-                self.hold_text(len(name) + weight(value) - weight(waiting.get(name)))
-                waiting[name] = value
+        self.hold_text(size)
         return True
 
     def _item_done(self, payload: JSON, kind: str) -> None:
@@ -298,12 +313,10 @@ class ItemReader(ItemIdentity):
             here = owner
         elif place is None:
             self.report_once(AnomalyCode.INDEX_MISSING, None, "an item was sent whole without output_index")
-            same = [
-                i for i, r in self.fold.items.items() if r.state is ITEM_OPEN and r.type == item.get("type")
-            ]
+            same = self._open_items(string(item, "type") or "")
             here = same[0] if same else None
         if here is not None:
-            self._finalize(self.fold.items[here], item)
+            self._finalize(self.fold.items[here], item, waits=True)
             return
         if place in self.index_by_wire_index:
             self.report(AnomalyCode.INDEX_REUSED, f"output_index {place} tells another item")
@@ -326,10 +339,22 @@ class ItemReader(ItemIdentity):
             if isinstance(entries, list) and len(entries) > self.fold.limits.parts:
                 raise LimitExceeded("parts", self.fold.limits.parts)
 
-    def _finalize(self, record: ItemRecord, sent: JSON) -> None:
-        """A known item was sent whole."""
+    def _finalize(self, record: ItemRecord, sent: JSON, *, waits: bool = False) -> None:
+        """A known item was sent whole. `waits`: where it was before, it may be weighed later."""
         self._check_parts(sent)
-        waiting = self.waiting.pop(record.index, None)
+        index, ended = record.index, record.state is ITEM_DONE
+        if index not in self.resent and record.finished is not None and record.finished.data == sent:
+            return
+        if waits and ended and self._waits(index, sent, record.to_dict):
+            overlay(self.resent.setdefault(index, {}), sent)
+            return
+        self._learn_type(record, sent)
+        if index in self.resent:
+            resent = self.resent.pop(index)
+            if not ended:
+                resent = {name: value for name, value in resent.items() if name not in PROVISIONAL}
+            sent = overlay(resent, sent)
+        waiting = self.waiting.pop(index, None)
         if waiting is not None:
             sent = merge_fields(waiting, sent)
         sent = self._lifted_item(record, sent, whole=True)
@@ -337,7 +362,7 @@ class ItemReader(ItemIdentity):
             return
         if record.state is ITEM_OPEN and (events := reconcile_as_streamed(record, sent)) is not None:
             self.out += events
-            self.out.append(e.ItemFinished(record.index, self.fold.item(record, sent, whole=True)))
+            self.out.append(e.ItemFinished(index, self.fold.item(record, sent, whole=True)))
             return
         self._check_item_id(record.index, sent, "id")
         self._learn_ids(record.index, sent)
@@ -357,6 +382,24 @@ class ItemReader(ItemIdentity):
         elif merged != record.to_dict():
             self.out.append(e.ItemUpdated(record.index, self.fold.item(record, merged, whole=True)))
 
+    def _settle_rest(self, status: str | None) -> None:
+        """The response ends: what was sent again and waited is weighed, but for items that end with it."""
+        sent, self.unmatched = self.unmatched, []
+        matches: list[int | None] = [None] * len(sent)
+        self._match_by_content(sent, matches)
+        for item, index in zip(sent, matches, strict=True):
+            if index is None:
+                self._begin(None, item, whole=status is not None)
+            else:
+                overlay(self.resent.setdefault(index, {}), item)
+        for index in [*self.resent]:
+            if self.fold.items[index].state is ITEM_DONE:
+                self._finalize(self.fold.items[index], {})
+
+    def _items_so_far(self) -> list[JSON]:
+        """All items as they stand."""
+        return [record.to_dict() for record in self.fold.items.values()]
+
     def _settle_output(self, output: Any, *, whole: bool) -> list[int] | None:
         """A list of items was sent. Gives the order of the items where it is not that of their indexes."""
         if isinstance(output, list) and len(output) > self.fold.limits.items:
@@ -370,13 +413,25 @@ class ItemReader(ItemIdentity):
             if whole and self.fold.items:
                 self.report(AnomalyCode.OUTPUT_EMPTY_AT_END, "the output is empty at the end")
             return None
+        if whole:
+            self.unmatched = []
         items = self.fold.items
-        if len(sent) == len(items) and sent == [
-            record.finished and record.finished.data for _, record in sorted(items.items())
-        ]:
+        if (
+            not self.resent
+            and len(sent) == len(items)
+            and sent == [record.finished and record.finished.data for _, record in sorted(items.items())]
+        ):
             return None  # the usual end: just what had been sent item by item
         order = []
-        matches = self._matches(sent)
+        matches = self._matches_by_id(sent)
+        if None in matches:
+            unknown = [item for item, index in zip(sent, matches, strict=True) if index is None]
+            if whole or not self._waits(OUTPUT, unknown, self._items_so_far):
+                self._match_by_content(sent, matches)
+            else:
+                self.unmatched = unknown
+                sent = [item for item, index in zip(sent, matches, strict=True) if index is not None]
+                matches = [index for index in matches if index is not None]
         for position, (item, index) in enumerate(zip(sent, matches, strict=True)):
             if index is None:
                 place = position if position not in self.index_by_wire_index else None
@@ -385,8 +440,12 @@ class ItemReader(ItemIdentity):
                 record = self.fold.items[index]
                 if whole:
                     self._finalize(record, item)
+                elif record.state is ITEM_OPEN and self._waits(index, item, record.to_dict):
+                    overlay(self.resent.setdefault(index, {}), item)
                 elif record.state is ITEM_OPEN:
+                    item = overlay(self.resent.pop(index, {}), item)
                     item = self._lifted_item(record, item, whole=False)
+                    self._learn_type(record, item)
                     merged, events = reconcile_item(record, item, self.report, whole=False)
                     self.out += events
                     if merged != record.to_dict():
@@ -405,6 +464,35 @@ class ItemReader(ItemIdentity):
             whole_order.append(index)
         whole_order += missing
         return whole_order if whole_order != sorted(whole_order) else None
+
+
+def overlay(known: JSON, sent: JSON) -> JSON:
+    """Lays what is sent of an item over what was sent before: the later wins, unless it says nothing.
+
+    `known` is changed, down to its parts, and given. Costs what is sent.
+    """
+    waiting: list[tuple[JSON, JSON, tuple[e.Group, ...]]] = [(known, sent, GROUPS)]
+    while waiting:
+        below, above, groups = waiting.pop()
+        for name, value in above.items():
+            before = below.get(name)
+            if name in groups and isinstance(value, list):
+                parts = below[name] = before if isinstance(before, list) else []
+                for at, part in enumerate(value):
+                    if at >= len(parts):
+                        parts.append(copied(part))
+                    elif isinstance(part, dict) and isinstance(parts[at], dict):
+                        waiting.append((parts[at], part, ()))
+                    else:
+                        parts[at] = copied(part)
+            elif not says_nothing(name, value) or says_nothing(name, before):
+                below[name] = value
+    return known
+
+
+def says_nothing(name: str, value: Any) -> bool:
+    """Whether a member says nothing: it is empty, or the arguments are."""
+    return empty(value) or (name == "arguments" and value in ("{}", "[]"))
 
 
 def adds(known: JSON, sent: JSON) -> bool:

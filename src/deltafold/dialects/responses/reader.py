@@ -375,8 +375,11 @@ class ResponsesDialect(ValueReader):
             self.out.append(e.ErrorReported(error))
         elif self.ending is not None and empty(data.get("error")):
             data["error"] = self.ending.data.get("error")
+        cause_came = self.ending is not None and self.ending.by_server
         self.ending = PendingFinish(FAILED, data, order, by_server=True)
         self.failed_for_good = self.failed_by_error or not empty(response.get("error"))
+        if cause_came:
+            self._finish()
 
     def _error(self, payload: JSON, kind: str) -> None:
         error = error_from_payload(payload)
@@ -412,6 +415,8 @@ class ResponsesDialect(ValueReader):
             self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a transcript")
             self.out.append(e.TranscriptDelta("\ufffd"))
         status = ITEM_STATUS_AT_END[ending.outcome]
+        if self.resent or self.unmatched:
+            self._settle_rest(status)
         opened = [record for record in self.fold.items.values() if record.state is ITEM_OPEN]
         if opened:
             sent = {event.output_index for event in self.out if isinstance(event, e.ItemFinished)}

@@ -20,7 +20,13 @@ from deltafold.dialects.responses.table import (
     item_type_of_part,
     part_place,
 )
-from deltafold.machine.evidence import as_part, is_refusal, reconcile_part, reconcile_value
+from deltafold.machine.evidence import (
+    as_part,
+    is_refusal,
+    reconcile_part,
+    reconcile_part_again,
+    reconcile_value,
+)
 from deltafold.machine.fold import Fold
 from deltafold.machine.lifecycle import ITEM_DONE, PART_OPEN
 from deltafold.machine.records import ItemRecord, StreamedValue, arguments_key
@@ -130,10 +136,12 @@ class ValueReader(ItemReader):
         field = "refusal" if part.get("type") == "refusal" else "text"
         index = self._part_index(payload, record, group, field, ends=True)
         known = record.parts[group].get(index)
+        if known is not None and known.state is not PART_OPEN:
+            self.out += reconcile_part_again(record, group, index, part, self.report)
+            return
         merged, events = reconcile_part(record, group, index, part, self.report, whole=True)
         self.out += events
-        if known is None or known.state is PART_OPEN:
-            self.out.append(e.PartFinished(record.index, index, group, as_part(record, group, merged)))
+        self.out.append(e.PartFinished(record.index, index, group, as_part(record, group, merged)))
 
     def _value(
         self, payload: JSON, streamed: ValueWire, *, ends: bool = False
@@ -294,8 +302,8 @@ class ValueReader(ItemReader):
         at = self.index(payload, "annotation_index")
         if at is None:
             at = next(reversed(came), len(known) - 1) + 1
-            while at in came:
-                at += 1
+            if at in came:
+                at = record.parts["content"][index].top + 1
             self.check_index_limit(at)
         if came.get(at) != annotation and not self._is_listed(annotation, known, (record.index, index)):
             self.out.append(e.AnnotationAdded(record.index, index, at, annotation))
