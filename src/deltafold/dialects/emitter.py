@@ -361,9 +361,10 @@ class Emitter:
         joint = self.texts[index][key] = StreamedValue(kind, [known.text + added.text], ended)
         return joint
 
-    def tell_value(self, index: int, kind: e.ValueKind, key: ValuePath, text: str, *, whole: bool) -> None:
-        """A value, which is not empty, was sent whole: what of it is new is handed out, and a contradiction
-        is said."""
+    def emit_whole_value(
+        self, index: int, kind: e.ValueKind, key: ValuePath, text: str, *, whole: bool
+    ) -> None:
+        """A value, not empty, was sent whole: what is new is handed out, and a contradiction reported."""
         self.pending_surrogates.pop((index, key), None)  # the other half is sent with it
         record = self.record(index)
         if self.lifts.declared and kind == "arguments" and record.type in LIFTABLE:

@@ -32,7 +32,7 @@ def read_delta(emitter: Emitter, message: OpenMessage, payload: JSON) -> None:
         return
     place = place_of(emitter, message, payload)
     block = message.blocks.get(place)
-    what = string(delta, "type") or untyped(emitter, delta)
+    what = string(delta, "type") or type_by_member(emitter, delta)
     if what in DELTAS:
         fits, member = DELTAS[what]
         read_text(emitter, message, place, block, fits, delta.get(member))
@@ -42,7 +42,7 @@ def read_delta(emitter: Emitter, message: OpenMessage, payload: JSON) -> None:
     elif what == "input_json_delta":
         read_input(emitter, message, place, block, delta.get("partial_json"), payload)
     elif block is None:
-        misfit(emitter, place, f"a {what[:40]} for block {place}, which never began")
+        report_misfit(emitter, place, f"a {what[:40]} for block {place}, which never began")
         emitter.out.append(e.UnknownEvent("content_block_delta", payload))
     elif what == "signature_delta":
         read_signature(emitter, place, block, delta.get("signature"))
@@ -52,11 +52,11 @@ def read_delta(emitter: Emitter, message: OpenMessage, payload: JSON) -> None:
         read_compaction(emitter, block, delta)
     else:
         if what in ("citations_delta", "compaction_delta"):
-            misfit(emitter, place, f"a {what} for a block of type {block.kind[:40]}")
+            report_misfit(emitter, place, f"a {what} for a block of type {block.kind[:40]}")
         emitter.out.append(e.UnknownEvent("content_block_delta", payload))
 
 
-def untyped(emitter: Emitter, delta: JSON) -> str:
+def type_by_member(emitter: Emitter, delta: JSON) -> str:
     """The type of a delta that has none, by the member that it has."""
     for name, member in UNTYPED_DELTAS.items():
         if member in delta:
@@ -67,7 +67,7 @@ def untyped(emitter: Emitter, delta: JSON) -> str:
     return ""
 
 
-def misfit(emitter: Emitter, place: int, text: str) -> None:
+def report_misfit(emitter: Emitter, place: int, text: str) -> None:
     """Reports a delta that does not fit the block at its place."""
     emitter.report_once(AnomalyCode.DELTA_MISFITS, place, text)
 
@@ -82,7 +82,7 @@ def read_text(
                 emitter.report_invalid("delta", text)
             return
         known = "which never began" if block is None else f"of type {block.kind[:40]}"
-        misfit(emitter, place, f"{fits} for block {place}, {known}")
+        report_misfit(emitter, place, f"{fits} for block {place}, {known}")
         if block is None:
             block = message.blocks[place] = begin_block(emitter, message, {"type": fits})
             message.newest = place
@@ -111,7 +111,7 @@ def read_input(
     if not isinstance(text, str) or not text:
         return
     if block is None or not block.open or not has_arguments(emitter, block):
-        misfit(emitter, place, f"input for block {place}, which is no open call")
+        report_misfit(emitter, place, f"input for block {place}, which is no open call")
         emitter.out.append(e.UnknownEvent("content_block_delta", payload))
         doubt(emitter, message, block)
         return
@@ -138,7 +138,7 @@ def read_signature(emitter: Emitter, place: int, block: Block, signature: Any) -
             if not block.open:
                 emitter.update_item(block.index, block.late)
     else:
-        misfit(emitter, place, f"a signature for a block of type {block.kind[:40]}")
+        report_misfit(emitter, place, f"a signature for a block of type {block.kind[:40]}")
         if block.kind in ITEM_TYPES:
             block.late["signature"] = signature
 

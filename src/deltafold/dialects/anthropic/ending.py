@@ -16,10 +16,10 @@ from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, ResponseError
 from deltafold.model.response import Outcome
 
-__all__ = ["end_by_stop_reason", "end_message", "end_unsaid"]
+__all__ = ["end_by_stop_reason", "end_message", "end_without_stop"]
 
 
-def end_unsaid(dialect: ErrorTerminatedDialect, message: OpenMessage, outcome: Outcome) -> None:
+def end_without_stop(dialect: ErrorTerminatedDialect, message: OpenMessage, outcome: Outcome) -> None:
     """The message ends without `message_stop`: the transport ended, or the caller gave up."""
     if outcome is TRUNCATED and message.only_stop_is_missing:
         dialect.report(AnomalyCode.MISSING_TERMINAL, "the transport ended before message_stop")

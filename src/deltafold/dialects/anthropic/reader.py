@@ -16,7 +16,7 @@ from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
 from deltafold.dialects.anthropic.blocks import read_whole_blocks, start_block, stop_block
 from deltafold.dialects.anthropic.deltas import read_delta
-from deltafold.dialects.anthropic.ending import end_by_stop_reason, end_message, end_unsaid
+from deltafold.dialects.anthropic.ending import end_by_stop_reason, end_message, end_without_stop
 from deltafold.dialects.anthropic.state import Block, OpenMessage
 from deltafold.dialects.anthropic.table import EVENTS, OF_DOCUMENT, OF_MESSAGE, UNTYPED, is_lesser, stop_word
 from deltafold.dialects.anthropic.usage import UsageTotals
@@ -168,7 +168,7 @@ class AnthropicDialect(ErrorTerminatedDialect):
 
     def _end(self, outcome: Outcome) -> None:
         """Nothing more will come."""
-        end_unsaid(self, self.message, outcome)
+        end_without_stop(self, self.message, outcome)
 
     # ---------------------------------------------------------------------------------------- the message
 

@@ -248,7 +248,7 @@ def read_whole_arguments(emitter: Emitter, call: OpenCall, sent: JSON, function:
         if call.held:
             report_repetition(emitter, call, "`{}` came before the arguments")
         call.held = ""
-        emitter.tell_value(call.index, "arguments", call.key, text, whole=False)
+        emitter.emit_whole_value(call.index, "arguments", call.key, text, whole=False)
     else:
         emitter.report(AnomalyCode.VALUE_CONTRADICTED, "the message tells other arguments than were streamed")
         call.held = ""

@@ -270,7 +270,7 @@ class ChatDialect(ErrorTerminatedDialect):
     # ------------------------------------------------------------------------------------------- the end
 
     def _error(self, payload: JSON, sent: Any) -> None:
-        """A payload tells of an error, which is `sent` where that stands under a name of its own."""
+        """A payload has an error, which is `sent` where that stands under a name of its own."""
         error = error_from_payload(payload, sent)
         if self.failing is not None:
             self.report(AnomalyCode.ERROR_AFTER_FAILURE, "an error came after the response had failed")

@@ -61,7 +61,7 @@ class OpenCall:
         self.updates = 0
         """How often its item was sent anew."""
         self.cumulative = False
-        """Each fragment tells the arguments so far again."""
+        """Whether each fragment has the arguments so far again."""
         self.checks = 0
         self.checked = 0
         self.id_repeats = False

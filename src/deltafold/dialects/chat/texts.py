@@ -75,7 +75,7 @@ def emit_whole_text(emitter: Emitter, choice: OpenChoice, kind: e.ValueKind, tex
     """Hands out what is new of a text that is sent whole."""
     if text:
         index, key = value_of(emitter, choice, kind)
-        emitter.tell_value(index, kind, key, text, whole=False)
+        emitter.emit_whole_value(index, kind, key, text, whole=False)
 
 
 def value_of(emitter: Emitter, choice: OpenChoice, kind: e.ValueKind) -> tuple[int, ValuePath]:

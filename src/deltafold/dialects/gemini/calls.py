@@ -52,12 +52,12 @@ def read_call(emitter: Emitter, candidate: OpenCandidate, sent: JSON, part: JSON
             return
     if not call.open:
         if not sent.get("partialArgs"):
-            tell_again(emitter, candidate, call, sent, part)
+            read_repeated_call(emitter, candidate, call, sent, part)
             return
         # A call that is whole is sent again, in pieces: they are a value of their own.
         call.open, call.text = True, ArgumentText()
         call.text.tree = {}
-    learn(emitter, candidate, call, sent, part)
+    update_call(emitter, candidate, call, sent, part)
     reader = PieceReader(emitter, call)
     args = args_of(sent)
     if type(args) is dict and args:
@@ -104,7 +104,7 @@ def begin_call(
     args, pieces = args_of(sent), sent.get("partialArgs")
     more = is_true(emitter, "willContinue", sent)
     if not more and not pieces:
-        emitter.tell_value(index, "arguments", ARGUMENTS, arguments_of(emitter, args), whole=True)
+        emitter.emit_whole_value(index, "arguments", ARGUMENTS, arguments_of(emitter, args), whole=True)
         emitter.finish_item(index, "completed")
         return
     call.streamed = call.open = True
@@ -151,7 +151,9 @@ def call_members(sent: JSON, part: JSON) -> JSON:
     return members
 
 
-def learn(emitter: Emitter, candidate: OpenCandidate, call: OpenFunctionCall, sent: JSON, part: JSON) -> None:
+def update_call(
+    emitter: Emitter, candidate: OpenCandidate, call: OpenFunctionCall, sent: JSON, part: JSON
+) -> None:
     """More is known of a call: its id, another name, a signature."""
     known, new = call.data, call_members(sent, part)
     ident, name = string(sent, "id"), string(sent, "name")
@@ -172,15 +174,15 @@ def learn(emitter: Emitter, candidate: OpenCandidate, call: OpenFunctionCall, se
         emitter.update_item(call.index, news)
 
 
-def tell_again(
+def read_repeated_call(
     emitter: Emitter, candidate: OpenCandidate, call: OpenFunctionCall, sent: JSON, part: JSON
 ) -> None:
     """A call that is whole is sent again."""
-    learn(emitter, candidate, call, sent, part)
+    update_call(emitter, candidate, call, sent, part)
     args = args_of(sent)
     if not empty(args):
         text = arguments_of(emitter, args)
-        emitter.tell_value(call.index, "arguments", ARGUMENTS, text, whole=True)
+        emitter.emit_whole_value(call.index, "arguments", ARGUMENTS, text, whole=True)
 
 
 def end_call(emitter: Emitter, call: OpenFunctionCall, reader: PieceReader) -> None:

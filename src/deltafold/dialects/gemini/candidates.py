@@ -83,16 +83,16 @@ def read_members(emitter: Emitter, candidate: OpenCandidate, sent: JSON, content
         candidate.content.update(beside)
         new["content"] = beside
     word = finish_word(sent.get("finishReason"))
-    if word is not None and word != candidate.finish:
-        candidate.finish = word
+    if word is not None and word != candidate.finish_reason:
+        candidate.finish_reason = word
         if stop_of(word) is None:
             emitter.report_once(
                 AnomalyCode.FINISH_REASON_UNKNOWN, word[:60], f"{word[:60]!r} is a word of no table"
             )
     elif not new:
         return
-    candidate.shown = True
-    emitter.out.append(e.ChoiceUpdated(candidate.index, candidate.finish, new))
+    candidate.announced = True
+    emitter.out.append(e.ChoiceUpdated(candidate.index, candidate.finish_reason, new))
 
 
 def new_pieces(candidate: OpenCandidate, key: str, sent: JSON) -> JSON:
@@ -123,10 +123,10 @@ def new_pieces(candidate: OpenCandidate, key: str, sent: JSON) -> JSON:
 
 def end_candidate(emitter: Emitter, candidate: OpenCandidate, closes: str | None) -> None:
     """Nothing more of a candidate will come. What is open in it stays so where `closes` is None."""
-    stop = None if candidate.finish is None else stop_of(candidate.finish)
+    stop = None if candidate.finish_reason is None else stop_of(candidate.finish_reason)
     cut = stop is not None and stop.outcome is not COMPLETED
-    if not candidate.shown:
-        emitter.out.append(e.ChoiceUpdated(candidate.index, candidate.finish, {}))
+    if not candidate.announced:
+        emitter.out.append(e.ChoiceUpdated(candidate.index, candidate.finish_reason, {}))
     if closes is not None:
         run = candidate.run
         is_last = run is not None and run.index == candidate.last

@@ -21,23 +21,23 @@ __all__ = ["outcome_of"]
 def outcome_of(
     dialect: ErrorTerminatedDialect,
     candidates: dict[int, OpenCandidate],
-    block: str | None,
+    block_reason: str | None,
     outcome: Outcome,
 ) -> tuple[Outcome, str | None, Stop | None]:
     """The outcome, with the finish reason that decided it and what that means.
 
-    `block`: why the prompt was refused. `outcome`: how the transport ended. The first candidate's word counts
-    where all are whole; else the first word that says of a failure, else the first that cuts a candidate.
+    `block_reason`: why the prompt was refused. `outcome`: how the transport ended. Of the candidates' words
+    the first counts that says of a failure; else the first that cuts a candidate; else the first.
     """
-    words = [candidate.finish for _, candidate in sorted(candidates.items())]
+    words = [candidate.finish_reason for _, candidate in sorted(candidates.items())]
     first = words[0] if words else None
     stop = None if first is None else stop_of(first)
     if dialect.failing is not None:
         return FAILED, first, stop
     if outcome is CANCELLED:
         return CANCELLED, first, stop
-    if not words and block is not None:
-        return INCOMPLETE, block, STOPS["CONTENT_FILTER"]
+    if not words and block_reason is not None:
+        return INCOMPLETE, block_reason, STOPS["CONTENT_FILTER"]
     if not words or None in words:
         dialect.report(AnomalyCode.MISSING_TERMINAL, "the transport ended before the response did")
         return TRUNCATED, None, None

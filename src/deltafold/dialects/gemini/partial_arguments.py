@@ -74,7 +74,7 @@ class PieceReader:
         if text.tree is None:
             self._emit(self._half() + text.close_to(-1))
         else:
-            self._emitter.tell_value(self._call.index, "arguments", ARGUMENTS, text.whole(), whole=True)
+            self._emitter.emit_whole_value(self._call.index, "arguments", ARGUMENTS, text.whole(), whole=True)
 
     def cut(self) -> None:
         """Nothing more of them will come: they stay open, with as much as surely stands."""
@@ -82,7 +82,7 @@ class PieceReader:
         if text is not None and text.tree is not None:
             # Without its end it is no JSON.
             written = text.whole()[:-1]
-            self._emitter.tell_value(self._call.index, "arguments", ARGUMENTS, written, whole=False)
+            self._emitter.emit_whole_value(self._call.index, "arguments", ARGUMENTS, written, whole=False)
 
     # ---------------------------------------------------------------------------------------- one piece
 

@@ -87,7 +87,7 @@ class GeminiDialect(ErrorTerminatedDialect):
         *ErrorTerminatedDialect.SNAPSHOT_FIELDS,
         "known",
         "usage",
-        "block",
+        "block_reason",
         "candidates",
     )
     __slots__ = SNAPSHOT_FIELDS[len(ErrorTerminatedDialect.SNAPSHOT_FIELDS) :]
@@ -99,7 +99,7 @@ class GeminiDialect(ErrorTerminatedDialect):
         self.known: JSON = {}
         """What was handed on of the response's own members."""
         self.usage = LatestUsage()
-        self.block: str | None = None
+        self.block_reason: str | None = None
         """Why the prompt was refused."""
         self.candidates: dict[int, OpenCandidate] = {}
 
@@ -131,7 +131,7 @@ class GeminiDialect(ErrorTerminatedDialect):
     ) -> tuple[tuple[str | int, ...], tuple[str, Callable[[str], bool]] | None] | None:
         """Where the text of an event stands in the payload that made it.
 
-        Payloads that are equal in all else tell nothing new: neither members of the response nor of the
+        Payloads that are equal in all else say nothing new: neither members of the response nor of the
         candidate, nor usage. So the text alone makes an event, as long as its run goes on.
         """
         inner = unwrapped(payload)
@@ -236,7 +236,7 @@ class GeminiDialect(ErrorTerminatedDialect):
                 self.report_once(
                     AnomalyCode.RESPONSE_ID_CHANGED, None, f"{known[key]!r:.40} became {value!r:.40}"
                 )
-            elif key != "promptFeedback" or key not in known or (self.block is None and blocks(value)):
+            elif key != "promptFeedback" or key not in known or (self.block_reason is None and blocks(value)):
                 new[key] = value
         for key, value in outer.items() if outer is not None else ():
             if key != "response" and key not in inner and value != known.get(key) and not empty(value):
@@ -246,7 +246,7 @@ class GeminiDialect(ErrorTerminatedDialect):
         known.update(new)
         feedback = new.get("promptFeedback")
         if type(feedback) is dict:
-            self.block = block_word(feedback.get("blockReason"))
+            self.block_reason = block_word(feedback.get("blockReason"))
         data = document_members(new)
         if self.started:
             self.out.append(e.StatusChanged(None, data))
@@ -276,12 +276,12 @@ class GeminiDialect(ErrorTerminatedDialect):
         """Nothing more will come."""
         self.usage.catch_up()
         self.usage.report(self)
-        outcome, word, stop = outcome_of(self, self.candidates, self.block, outcome)
+        outcome, word, stop = outcome_of(self, self.candidates, self.block_reason, outcome)
         closes = ITEM_STATUS_AT_END[outcome]
         broken: set[int] = set()
         for candidate in self.candidates.values():
             end_candidate(self, candidate, closes)
-            found = None if candidate.finish is None else stop_of(candidate.finish)
+            found = None if candidate.finish_reason is None else stop_of(candidate.finish_reason)
             if found is not None and not found.keeps_calls:
                 broken.add(candidate.index)
         if broken:

@@ -62,10 +62,10 @@ class OpenCandidate:
         "ids",
         "newest",
         "last",
-        "finish",
+        "finish_reason",
         "known",
         "cited",
-        "shown",
+        "announced",
         "content",
     )
     __slots__ = SNAPSHOT_FIELDS
@@ -82,13 +82,13 @@ class OpenCandidate:
         """The output index of the call that began last."""
         self.last: int | None = None
         """The output index of the item that began last."""
-        self.finish: str | None = None
+        self.finish_reason: str | None = None
         """The finish reason that was sent last."""
         self.known: JSON = {}
         """What was handed on of its other members."""
         self.cited: set[str] = set()
         """The citations that were handed on."""
-        self.shown = False
+        self.announced = False
         """Whether anything that was handed on says that it exists."""
         self.content: JSON = {}
         """What its content has beside parts."""
@@ -101,7 +101,7 @@ class OpenCandidate:
     def begin_item(self, emitter: Emitter, data: JSON) -> int:
         """An item of the candidate begins. Gives its output index. Raises `LimitExceeded`."""
         self.last = emitter.begin_item(data, choice_index=self.index)
-        self.shown = True
+        self.announced = True
         return self.last
 
     def end_run(self, emitter: Emitter, status: str) -> None:

@@ -50,7 +50,7 @@ class LatestUsage:
                 self._add(emitter, sent)
         elif sent is not None:
             emitter.report_invalid("usageMetadata", sent)
-        # What has more members than any server tells is sent at the end.
+        # What has more members than any server sends is reported at the end.
         out = emitter.out
         if (len(out) != 1 or type(out[0]) not in TEXT_DELTAS) and len(self.known) <= MOST_COUNTS:
             self.report(emitter)
