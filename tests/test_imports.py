@@ -21,6 +21,22 @@ DEFERRED = {
 }
 """The modules that a plain stream does without."""
 
+READING = """
+registry
+model: anomalies errors events faults frozen items json_form json_values limits rate_limits response verdict
+wire: blocks body_kind frame_decoder json_text sse value_end
+machine: build evidence fold lifecycle records values
+diagnosis: error_payloads
+arguments: lift lifted_calls
+views: liveness
+dialects: base claims emitter
+parsing: fast_path loop parser reader reporter
+"""
+"""What a reader needs. A module more costs everybody who imports the package."""
+
+LIBRARIES = {"base64", "binascii", "json", "math", "struct", "weakref", "zlib"}
+"""What it needs of the standard library beside `re`, `enum`, `typing` and what these need."""
+
 
 def modules_after(script: str, body: bytes = b"") -> set[str]:
     """The modules of this library that another interpreter has imported after a script, given a body."""
@@ -29,6 +45,40 @@ def modules_after(script: str, body: bytes = b"") -> set[str]:
         [sys.executable, "-c", f"import sys\n{script}\n{report}"], input=body, capture_output=True, check=True
     )
     return set(done.stdout.decode().split())
+
+
+def modules_of(listed: str) -> set[str]:
+    """The modules of a list by folders, and the folders."""
+    found = {"deltafold"}
+    for line in listed.split("\n"):
+        folder, _, names = line.partition(":")
+        if folder:
+            found |= {f"deltafold.{folder}", *(f"deltafold.{folder}.{name}" for name in names.split())}
+    return found
+
+
+def test_what_a_reader_needs() -> None:
+    """To import the parser brings just what is listed, and of other packages nothing, not even attrs."""
+    ours = modules_after("from deltafold import ResponseParser")
+    assert {name for name in ours if not name.endswith("__mypyc")} == modules_of(READING)
+    script = (
+        "import sys, contextlib, enum, functools, re, typing\n"
+        "before = {*sys.modules}\nfrom deltafold import ResponseParser\n"
+        "print(*{name.partition('.')[0] for name in {*sys.modules} - before})"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
+    brought = {name for name in done.stdout.split() if not name.startswith(("_", "deltafold"))}
+    assert brought <= LIBRARIES | {"importlib"}  # which compiled modules bring
+
+
+def test_a_plain_stream_needs_no_attrs() -> None:
+    """Reading does not import attrs, which takes longer than all that is listed."""
+    body = StreamBuilder("responses").text("Hel", "lo").completed().body
+    modules_after(
+        "import deltafold\nassert deltafold.parse(sys.stdin.buffer.read()).output_text == 'Hello'\n"
+        "assert 'attrs' not in sys.modules",
+        body,
+    )
 
 
 @pytest.mark.parametrize(

@@ -158,12 +158,12 @@ class Dialect(Emitter):
         knows the texts of which that may be untrue, where there are any.
         """
 
-    def tallies(self, payload: JSON) -> tuple[str, ...]:
-        """The numbers of a payload that make no event, by their names: a count of tokens so far."""
-        return ()
+    def tallies(self, payload: JSON) -> tuple[JSON, tuple[str, ...]]:
+        """The object in a payload that holds numbers of which no event comes, and their names there."""
+        return {}, ()
 
-    def tally(self, payload: JSON, names: list[str], numbers: list[str]) -> None:
-        """A payload like that one came, by the short cut, with these numbers in it."""
+    def tally(self, counts: JSON, names: list[str], numbers: list[str]) -> None:
+        """A payload with such an object came, by the short cut, with these numbers in it."""
 
     @abstractmethod
     def can_begin(self, payload: JSON, name: str) -> bool | None:

@@ -72,7 +72,8 @@ class Emitter:
         self.lifts = lifts
         self.started = False
         self.ended = False
-        self.reported: set[tuple[str, str | int | None]] = set()
+        # What holds nothing but True would be a set, were an empty set not three times as large as a dict.
+        self.reported: dict[tuple[str, str | int | None], bool] = {}
         self.pending_surrogates: dict[tuple[int, ValuePath], int] = {}
         """High surrogates at the end of a fragment, which wait for their other half: code points."""
         self.held_items = 0
@@ -91,15 +92,15 @@ class Emitter:
         """The parts that begin with it, by item."""
         self.texts: dict[int, dict[ValuePath, StreamedValue]] = {}
         """What it adds to streamed values, by item, beside what the fold holds."""
-        self.restarted: set[tuple[int, ValuePath]] = set()
+        self.restarted: dict[tuple[int, ValuePath], bool] = {}
         """Values that it replaced: `texts` holds all of them."""
-        self.whole: set[tuple[int, ValuePath]] = set()
+        self.whole: dict[tuple[int, ValuePath], bool] = {}
         """Values that it ended."""
         self.cited: dict[int, list[e.AnnotationAdded]] = {}
         """The annotations that it adds, by item."""
         self.learned: dict[int, JSON] = {}
         """Fields that it lays over those of items, by item."""
-        self.ended_items: set[int] = set()
+        self.ended_items: dict[int, bool] = {}
         """Items that it ended."""
 
     def begin_payload(self) -> None:
@@ -109,9 +110,9 @@ class Emitter:
             self.begun = {}
             self.new_parts = {}
             self.texts = {}
-            self.restarted = set()
-            self.whole = set()
-            self.ended_items = set()
+            self.restarted = {}
+            self.whole = {}
+            self.ended_items = {}
             self.cited = {}
             self.learned = {}
 
@@ -262,7 +263,7 @@ class Emitter:
                     held[key] = held.get(key, "") + "\ufffd"
         self.out += close_item(self.fold, record, status, held, late, self.report)
         if status is not None:
-            self.ended_items.add(index)
+            self.ended_items[index] = True
 
     def finish_open(self, status: str | None) -> None:
         """All items end that are still open."""
@@ -356,7 +357,7 @@ class Emitter:
         known, added = self._values_of(index, key)
         if known is None or added is None:
             return added if known is None else known
-        self.restarted.add((index, key))  # it is joined once, however often the payload tells it
+        self.restarted[index, key] = True  # it is joined once, however often the payload tells it
         ended = known.is_complete or (index, key) in self.whole
         joint = self.texts[index][key] = StreamedValue(kind, [known.text + added.text], ended)
         return joint
@@ -375,11 +376,11 @@ class Emitter:
             self.out.append(event)
             added = self._added(index, kind, key)
             if isinstance(event, e.ValueReplaced):
-                self.restarted.add((index, key))
+                self.restarted[index, key] = True
                 self.texts[index][key] = StreamedValue(kind, [event.text], True)
-                self.whole.add((index, key))
+                self.whole[index, key] = True
             elif isinstance(event, e.ValueFinished):
-                self.whole.add((index, key))
+                self.whole[index, key] = True
                 added.is_complete, added.ended_size = True, added.size()
             else:
                 added.add(cast(Any, event).text)
@@ -389,7 +390,7 @@ class Emitter:
     def report_once(self, code: AnomalyCode, key: str | int | None, message: str) -> None:
         """Reports what would otherwise come with every fragment."""
         if (code, key) not in self.reported:
-            self.reported.add((code, key))
+            self.reported[code, key] = True
             self.report(code, message)
 
     def report_invalid(self, what: str, value: Any) -> None:

@@ -181,6 +181,11 @@ class PartRecord:
         return fields
 
 
+NO_KINDS: Final[dict[ValuePath, e.ValueKind]] = {}
+NO_SIZES: Final[dict[ValuePath, int]] = {}
+"""What most items have: the same for all, for there are many."""
+
+
 class ItemRecord:
     """One item, without its parts and streamed values."""
 
@@ -214,9 +219,9 @@ class ItemRecord:
         # The item as it was sent whole, not yet taken apart: for most items nothing more comes. And those of
         # its values outside of parts that had been streamed by then.
         self._unparsed: JSON | None = None
-        self._streamed_kinds: dict[ValuePath, e.ValueKind] = {}
+        self._streamed_kinds = NO_KINDS
         # How long those values were sent that went on after that.
-        self._longer: dict[ValuePath, int] = {}
+        self._longer = NO_SIZES
 
     @property
     def data(self) -> JSON:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Callable
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
@@ -71,11 +70,11 @@ class PlainDialect(Protocol):
         """
 
     @abstractmethod
-    def tallies(self, payload: dict[str, Any]) -> tuple[str, ...]:
-        """The numbers of a payload that make no event, by their names: a count of tokens so far."""
+    def tallies(self, payload: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """The object in a payload that holds numbers of which no event comes, and their names there."""
 
-    def tally(self, payload: dict[str, Any], names: list[str], numbers: list[str]) -> None:
-        """A payload like that one came, with these numbers in it."""
+    def tally(self, counts: dict[str, Any], names: list[str], numbers: list[str]) -> None:
+        """A payload with such an object came, with these numbers in it."""
 
 
 DRAFTS: Final = {
@@ -91,6 +90,7 @@ class Template:
 
     __slots__ = (
         "after_first",
+        "counts",
         "draft",
         "has_sequence_number",
         "index",
@@ -101,7 +101,6 @@ class Template:
         "names",
         "numbers",
         "part",
-        "payload",
         "place",
         "reasoning",
         "remaining",
@@ -118,15 +117,15 @@ class Template:
         value: StreamedValue,
         special: Special | None,
         names: list[str],
-        payload: dict[str, Any],
+        counts: dict[str, Any],
         keeps_escapes: bool,
     ) -> None:
         self.keeps_escapes = keeps_escapes
         """Whether the text is handed out as it stands in the block: it is the text of JSON itself."""
         self.names = names
         """Which numbers of their own they have, in the order in which these stand there."""
-        self.payload = payload
-        """The payload that showed what they look like, where they have such numbers."""
+        self.counts = counts
+        """The object in which these stood in the payload that showed what they look like."""
         self.numbers: list[str] = []
         """The numbers of the block that was found last."""
         self.has_sequence_number = COUNT in [place for place, _ in rest]
@@ -271,7 +270,7 @@ class FastPath:
 
     dialect: PlainDialect
 
-    def __init__(self, decoder: BlockScanner, fold: Fold, pending: deque[Emitted]) -> None:
+    def __init__(self, decoder: BlockScanner, fold: Fold, pending: list[Emitted]) -> None:
         """`pending` are the events that wait to be handed out: none may overtake them."""
         self._decoder = decoder
         self._fold = fold
@@ -334,7 +333,7 @@ class FastPath:
             if last is not None and template.has_sequence_number:
                 self.dialect.last_sequence_number = last + 1
             if template.names:
-                self.dialect.tally(template.payload, template.names, template.numbers)
+                self.dialect.tally(template.counts, template.names, template.numbers)
             decoder.position = end
             decoder.event_count += 1
             fold.size = size
@@ -395,13 +394,13 @@ class FastPath:
         """A block went the long way and came out as one plain delta, whose text stands at a path in it."""
         if len(block) > LONGEST or (isinstance(event, e.TextDelta) and event.logprobs):
             return
-        tallies = self.dialect.tallies(payload)
+        counts, tallies = self.dialect.tallies(payload)
         found = make_template(block, payload, path, tallies)
         if found is None:
             return
         start, rest, names = found
         escaped = path[-1] in self.dialect.escaped_texts
-        new = Template(start, rest, event, value, special, names, payload, escaped)
+        new = Template(start, rest, event, value, special, names, counts, escaped)
         if sum([len(opening.templates) for opening in self.groups]) >= MOST_TEMPLATES:
             self.groups.clear()
         for opening in self.groups:

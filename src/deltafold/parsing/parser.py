@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["ResponseParser", "parse"]
 
 
+NOBODY: frozenset[str] = frozenset()
+"""One for all parsers: each empty one takes its memory."""
 DAMAGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What reading a snapshot may raise that somebody has changed."""
 
@@ -90,7 +92,7 @@ class ResponseParser:
                 raise TypeError(f"lifts must hold Lift, not {type(lift).__name__!r}")
         if isinstance(approval_required, (str, bytes)):
             raise TypeError("approval_required must be an iterable of names, not one name")
-        names = frozenset(approval_required)
+        names = frozenset(approval_required) or NOBODY
         for name in names:
             if not isinstance(name, str):
                 raise TypeError(f"approval_required must hold names of tools, not {name!r:.60}")

@@ -170,15 +170,17 @@ class Reader:
         # Whether bytes go straight to the decoder: it is an event stream, and nothing has ended it.
         self._direct_to_decoder = False
         self._announcement = RepeatedResponseReader()
-        self._payloads: deque[str] = deque()
-        # Values read from the present frame, with the name of its event, which is that of the first one; the
-        # text of which more are to be read, and from where on; and events that are to be handed out.
-        self._values: deque[Any] = deque()
+        # Payloads that were fed, once there are any: an empty deque takes as much as all else that is idle.
+        self._payloads: deque[str] | None = None
+        # Values read from the present frame, the next one last, with the name of its event, which is that of
+        # the first one; the text of which more are to be read, and from where on; and events that are to be
+        # handed out, the next one last.
+        self._values: list[Any] = []
         self._name = ""
         self._rest, self._rest_at = "", 0
         # Whether the text may have halves of surrogate pairs that is read while nobody knows the dialect.
         self._has_halves = False
-        self._pending: deque[Emitted] = deque()
+        self._pending: list[Emitted] = []
         self.hot = FastPath(self.decoder, self.fold, self._pending)
         # The last sequence number before the present step.
         self._cursor: int | None = None
@@ -193,7 +195,7 @@ class Reader:
         self._stage = ReadingStage.READING
         # What came over each later connection, while an earlier one is being read: bytes, or payloads. And
         # what tells old from new on the present one, where that is not the first.
-        self._queued_connections: deque[list[Any]] = deque()
+        self._queued_connections: deque[list[Any]] | None = None
         # Bytes of all of them.
         self._later_size = 0
         self._replay: Replay | None = None
@@ -269,6 +271,8 @@ class Reader:
         if self.report.payload_count is None:
             self.report.payload_count = 0
         self.decoder.drained = False
+        if self._payloads is None:
+            self._payloads = deque()
         self._payloads.append(text)
 
     def reconnect(self) -> None:
@@ -276,6 +280,8 @@ class Reader:
         ended = self.fold.state is FINISHED
         if self._closed is not None or self._raised or ended:
             self._refuse_input("reconnect()")
+        if self._queued_connections is None:
+            self._queued_connections = deque()
         self._queued_connections.append([])
         self._direct_to_decoder = self.decoder.drained = False
 
@@ -334,7 +340,7 @@ class Reader:
                     self._raised = True
                     raise self._fault.exception()
                 return None
-        waiting = pending.popleft()
+        waiting = pending.pop()
         self._response = None
         event: Event
         try:
@@ -349,6 +355,7 @@ class Reader:
         else:
             if self.hot.candidate is not None:
                 self.hot.learn_from_candidate(event)
+                self._dialect.begin_payload()  # the next ones need not come to it
             if type(event) is UnknownEvent and not self._foreign and self.fold.state is IDLE:
                 self._note_foreign(event)
             return event
@@ -444,7 +451,7 @@ class Reader:
             "replay": None if self._replay is None else to_json(self._replay.getstate()),
             "later": [
                 b64encode(b"".join(pieces)).decode() if is_bytes(pieces) else [*pieces]
-                for pieces in self._queued_connections
+                for pieces in self._queued_connections or ()
             ],
             "reader": {name: to_json(getattr(self, name)) for name in self.SNAPSHOT_FIELDS},
             "head": b64encode(b"".join(self._body_chunks)).decode(),
@@ -465,11 +472,9 @@ class Reader:
         self._select_dialect(content["dialect_name"]).setstate(from_json(content["dialect"]))
         if content["replay"] is not None:
             self._expect_replay().setstate(from_json(content["replay"]))
-        for pieces in content["later"]:
-            self._queued_connections.append([b64decode(pieces)] if isinstance(pieces, str) else [*pieces])
-        self._later_size = sum(
-            [len(piece) for pieces in self._queued_connections if is_bytes(pieces) for piece in pieces]
-        )
+        later = [[b64decode(sent)] if isinstance(sent, str) else [*sent] for sent in content["later"]]
+        self._queued_connections = deque(later) if later else None
+        self._later_size = sum([len(piece) for pieces in later if is_bytes(pieces) for piece in pieces])
         head = b64decode(content["head"])
         self._body_chunks = [head] if head else []
         if content["framed"] is not None:
@@ -489,6 +494,7 @@ class Reader:
                     self.decoder.drained = self._closed is None
                     self.report.current_payload = ""
                     return False
+            pending.reverse()
             return True
         except WireError as fault:
             if self.fold.state is FINISHED:
@@ -507,10 +513,9 @@ class Reader:
         self.hot.invalidate(None)
         # What made it is let go: nothing is read any more.
         self._pending.clear()
-        self._values.clear()
+        self._values = []
         self._rest = ""
-        self._payloads.clear()
-        self._queued_connections.clear()
+        self._payloads = self._queued_connections = None
         self._later_size = 0
         self._body_chunks = []
         self._opening = None
@@ -527,12 +532,12 @@ class Reader:
             self._end_replay(self._replay)
             return True
         if self._values:
-            value, name, self._name = self._values.popleft(), self._name, ""
+            value, name, self._name = self._values.pop(), self._name, ""
             self._dispatch_value(value, "" if type(value) is dict and "type" in value else name)
             return True
         if self._rest:
             self.report.current_payload = self._rest
-            self._values.extend(self._payloads_of(self._rest, self._rest_at))
+            self._read_later(self._payloads_of(self._rest, self._rest_at))
             return True
         report = self.report
         if report.payload_count is not None and self.dialect.is_failing:
@@ -691,9 +696,8 @@ class Reader:
             values = self._payloads_of(text)
             while self._rest:
                 values += self._payloads_of(self._rest, self._rest_at)
-            for value in values:
-                sent = value.text if isinstance(value, NotJSON) else value
-                self._values.append({"type": "error", "error": sent})
+            texts = [value.text if isinstance(value, NotJSON) else value for value in values]
+            self._read_later([{"type": "error", "error": sent} for sent in texts])
 
     def _read_stray(self, text: str) -> None:
         """A line that is no field: "The field is ignored", unless a server has written an error there."""
@@ -703,7 +707,7 @@ class Reader:
             values = self._payloads_of(start)
             if all(is_payload(value) for value in values):
                 self.report(AnomalyCode.PAYLOAD_IN_NO_FIELD, "a line of the stream is a payload, no field")
-                self._values.extend(values)
+                self._read_later(values)
         elif self.decoder.event_count:
             self._note_stray(start)
 
@@ -751,9 +755,13 @@ class Reader:
             self._emit_heartbeat(Heartbeat(name or "empty"))
         else:
             # Where events are parted by one line end only, the name is that of the last one.
-            self._values.extend(values)
+            self._read_later(values)
             self._name = name
         return None
+
+    def _read_later(self, values: list[Any]) -> None:
+        """Values that are to be read one after another, where none are waiting."""
+        self._values = values[::-1]
 
     def _dispatch_value(self, value: Any, name: str) -> None:
         """One value out of the data of an event."""
@@ -800,6 +808,7 @@ class Reader:
 
     def _queue_for_connection(self, piece: Any, call: str) -> None:
         """What comes over a later connection waits until the earlier ones have been read."""
+        assert self._queued_connections is not None
         pieces: list[Any] = self._queued_connections[-1]
         if pieces and type(pieces[0]) is not type(piece):
             self._refuse_input(call)
@@ -823,6 +832,7 @@ class Reader:
         self._bytes_before += self._bytes_of_connection()
         self.decoder.reconnect()
         self.report.payload_count = None
+        assert self._queued_connections is not None
         pieces = self._queued_connections.popleft()
         self._body, self._direct_to_decoder = None, False
         self._body_chunks, self._body_size = [], 0
@@ -832,7 +842,7 @@ class Reader:
             self._body_chunks, self._body_size = [b"".join(pieces)], sum(map(len, pieces))
             self._later_size -= self._body_size
         elif pieces:
-            self._payloads.extend(pieces)
+            self._payloads = deque(pieces)
             self.report.payload_count = 0
         self.hot.invalidate(None)
         if not self._dialect_unknown and not self.dialect.ended:
@@ -1049,7 +1059,7 @@ class Reader:
                     value = self._detect_dialect(value)
                 self._pending.extend(self.dialect.translate_body(value))
                 return
-        self._values.extend(values)
+        self._read_later(values)
 
     def _refuse_body(self, code: AnomalyCode, text: str) -> None:
         if code is AnomalyCode.BODY_IS_TEXT and is_binary(text):

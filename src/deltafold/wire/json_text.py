@@ -237,7 +237,8 @@ class RepeatedResponseReader:
     """What a payload sent of the response.
 
     A stream begins with `response.created` and `response.in_progress`, which tell the same in the same words.
-    Of the second one only what stands before the response is parsed, and the response is the same object.
+    Of the second one only what stands before the response is parsed, and the response is the same object,
+    which is forgotten once something else comes.
     """
 
     __slots__ = ("_response", "_rest")
@@ -263,6 +264,7 @@ class RepeatedResponseReader:
                     self._rest, self._response = rest, sent["response"]
                 payload["response"] = self._response
                 return payload
+        self._rest, self._response = "", None
         return read_object(text, depth, strict=strict)
 
 

@@ -230,7 +230,7 @@ def end_block(emitter: Emitter, block: Block, *, whole: bool, status: str | None
     if has_arguments(emitter, block):
         input_as_value(emitter, block, data)
     emitter.out.append(e.ItemFinished(index, emitter.fold.item(emitter.record(index), data, whole=True)))
-    emitter.ended_items.add(index)
+    emitter.ended_items[index] = True
 
 
 def end_strays(emitter: Emitter, message: OpenMessage, place: int) -> bool:

@@ -152,16 +152,16 @@ class GeminiDialect(ErrorTerminatedDialect):
             return None
         return path if inner is payload else ("response", *path), None
 
-    def tallies(self, payload: JSON) -> tuple[str, ...]:
-        """The counts of tokens that a chunk of text brings."""
+    def tallies(self, payload: JSON) -> tuple[JSON, tuple[str, ...]]:
+        """The usage that a chunk of text brings, and which counts of tokens stand in it."""
         usage = unwrapped(payload).get("usageMetadata")
         if type(usage) is not dict:
-            return ()
-        return tuple([name for name in COUNTS if type(usage.get(name)) is int])
+            return {}, ()
+        return usage, tuple([name for name in COUNTS if type(usage.get(name)) is int])
 
-    def tally(self, payload: JSON, names: list[str], numbers: list[str]) -> None:
-        """A payload like that one came, by the short cut, with these counts in it."""
-        self.usage.tally(unwrapped(payload)["usageMetadata"], names, numbers)
+    def tally(self, counts: JSON, names: list[str], numbers: list[str]) -> None:
+        """A chunk with such a usage came, by the short cut, with these counts in it."""
+        self.usage.tally(counts, names, numbers)
 
     # -------------------------------------------------------------------------------------- a payload
 

@@ -47,7 +47,7 @@ class ItemIdentity(Dialect):
         """The wire's index, and ours. They differ only where a server uses one index for two items."""
         self.index_by_id: dict[str, int] = {}
         """Item ids and call ids, and whose they are."""
-        self.indexes: set[int] = set()
+        self.indexes: dict[int, bool] = {}
         self.top = -1
         """The greatest of them."""
         self.latest_by_type: dict[str, int] = {}

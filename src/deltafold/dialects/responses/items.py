@@ -53,7 +53,7 @@ class ItemReader(ItemIdentity):
         self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
     ) -> None:
         super().__init__(fold, report, lifts, think_tags=think_tags)
-        self.implicit_items: set[int] = set()
+        self.implicit_items: dict[int, bool] = {}
         """Items that began without having been announced."""
         self.announced_text: dict[tuple[int, ValuePath], str] = {}
         """Text that came with an announcement. Deltas tell it again, or continue it."""
@@ -100,7 +100,7 @@ class ItemReader(ItemIdentity):
         self._start()
         self.check_name(string(sent, "name") or "", None)
         index = self._free_index(place)
-        self.indexes.add(index)
+        self.indexes[index] = True
         self.top = max(self.top, index)
         if place is not None:
             self.index_by_wire_index[place] = index
@@ -198,7 +198,7 @@ class ItemReader(ItemIdentity):
             if isinstance(payload.get("call_id"), str):
                 sent["call_id"] = payload["call_id"]
         index = self._begin(place, sent)
-        self.implicit_items.add(index)
+        self.implicit_items[index] = True
         return self.record(index)
 
     def _set_missing_type(self, index: int, wanted: str) -> ItemRecord:
@@ -260,7 +260,7 @@ class ItemReader(ItemIdentity):
                         merged["type"] = record.type
                     if merged != record.to_dict():
                         self.out.append(e.ItemUpdated(here, self.fold.item(record, merged)))
-            self.implicit_items.discard(here)
+            self.implicit_items.pop(here, None)
         else:
             self.report(AnomalyCode.INDEX_REUSED, f"output_index {place} announces another item")
             self._begin(place, item)

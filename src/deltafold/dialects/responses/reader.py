@@ -172,7 +172,7 @@ class ResponsesDialect(ValueReader):
         """A whole body that is one JSON object."""
         self.begin_payload()
         kind = self._type(payload, "")
-        self.reported.add((AnomalyCode.TYPE_MISSING, None))
+        self.reported[AnomalyCode.TYPE_MISSING, None] = True
         self._handle(payload, kind)
         return self.out
 

@@ -56,7 +56,7 @@ class ValueReader(ItemReader):
         self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
     ) -> None:
         super().__init__(fold, report, lifts, think_tags=think_tags)
-        self.unannounced_parts: set[tuple[int, str, int]] = set()
+        self.unannounced_parts: dict[tuple[int, str, int], bool] = {}
         self.again: dict[tuple[int, ValuePath], int] = {}
         """How much of a value came again after it had been sent whole, `WENT_ON` where it went on."""
         self.listed: dict[tuple[int, int], tuple[list[Any], set[str]]] = {}
@@ -98,7 +98,7 @@ class ValueReader(ItemReader):
             self.report_once(AnomalyCode.PART_NOT_ANNOUNCED, record.index, f"a part of item {record.index}")
         part = dict(BLANK_PARTS[kind])
         self.out.append(e.PartStarted(record.index, index, group, as_part(record, group, part)))
-        self.unannounced_parts.add((record.index, group, index))
+        self.unannounced_parts[record.index, group, index] = True
 
     def _part_added(self, payload: JSON, kind: str) -> None:
         part = payload.get("part")
@@ -115,7 +115,7 @@ class ValueReader(ItemReader):
             )
         if sent in record.parts[group]:
             if (record.index, group, sent) in self.unannounced_parts:
-                self.unannounced_parts.discard((record.index, group, sent))
+                del self.unannounced_parts[record.index, group, sent]
             else:
                 self.report_once(
                     AnomalyCode.ANNOUNCED_TWICE, record.index, f"part {sent} of item {record.index}"
