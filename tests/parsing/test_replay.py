@@ -758,7 +758,7 @@ def test_a_tail_without_numbers_is_refused() -> None:
     assert joined_text(run) == "Hel"
     run = connected([[sse(*CHAT[:2])], [sse(CHAT[2], *CHAT_END)]], "chat")
     assert codes(run) == [C.REPLAY_REFUSED, C.MISSING_TERMINAL]
-    assert run.parser.anomalies[0].message == "item 0 is told otherwise than before: 'lo'"
+    assert run.parser.anomalies[0].message == "item 0 is sent otherwise than before: 'lo'"
     assert joined_text(run) == "Hel"
 
 
@@ -794,7 +794,7 @@ def test_a_replay_that_tells_only_the_end() -> None:
 CALL = {"id": "fc_1", "type": "function_call", "call_id": "call_1", "name": "pay", "arguments": ""}
 REASONING = {"id": "rs_1", "type": "reasoning", "summary": []}
 DIFFERENT: dict[str, tuple[list[JSON], list[JSON], str]] = {
-    "text": (HELLO[:5], [*HELLO[:3], text(0, "Help")], "told otherwise"),
+    "text": (HELLO[:5], [*HELLO[:3], text(0, "Help")], "sent otherwise"),
     "item id": (HELLO[:4], [*HELLO[:1], added(0, message(id="msg_2"))], "the id of item 0"),
     "item type": (HELLO[:4], [*HELLO[:1], added(0, REASONING)], "the type of item 0"),
     "call id": (
@@ -820,7 +820,7 @@ DIFFERENT: dict[str, tuple[list[JSON], list[JSON], str]] = {
         "part 0 of item 0 ends",
     ),
     "shorter response": (HELLO[:5], [HELLO[0], completed(message("Hel"))], "ends before"),
-    "replaced": (HELLO[:5], [*HELLO[:4], text_done(0, "Hallo")], "told otherwise"),
+    "replaced": (HELLO[:5], [*HELLO[:4], text_done(0, "Hallo")], "sent otherwise"),
     "less": (
         [*HELLO[:4], added(1, CALL)],
         [HELLO[0], completed(message("Hel"))],
@@ -1075,7 +1075,7 @@ def test_a_document_after_a_replay_that_broke_off() -> None:
 
 
 def test_a_refused_connection_changes_nothing() -> None:
-    """What it had brought beyond, before it was told otherwise, is not handed out."""
+    """What it had brought beyond, before it was sent otherwise, is not handed out."""
     mine = [*HELLO[:4], *SECOND, text(1, "foo")]
     run = connected([[sse(*mine)], [sse(*HELLO[:5], *SECOND, text(1, "bar"))]])
     assert codes(run) == [C.REPLAY_REFUSED, C.MISSING_TERMINAL]
