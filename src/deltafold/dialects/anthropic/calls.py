@@ -48,7 +48,7 @@ def identify(emitter: Emitter, message: OpenMessage, item: JSON, rest: JSON, sen
     elif ident in message.call_ids:
         emitter.report_once(AnomalyCode.CALL_ID_REPEATED, ident[:40], f"two calls have the id {ident[:40]!r}")
     else:
-        message.call_ids.add(ident)
+        message.call_ids[ident] = True
         item |= {"call_id": ident, "name": name, "arguments": ""}
         return
     if "id" in sent:

@@ -80,7 +80,7 @@ class OpenMessage:
         """How many blocks were streamed."""
         self.whole_blocks = 0
         """How many came whole in the message that begins the stream."""
-        self.call_ids: set[str] = set()
+        self.call_ids: dict[str, bool] = {}
         """The ids of its calls."""
 
     def newest_block(self) -> Block | None:

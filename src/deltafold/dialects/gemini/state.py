@@ -86,7 +86,7 @@ class OpenCandidate:
         """The finish reason that was sent last."""
         self.known: JSON = {}
         """What was handed on of its other members."""
-        self.cited: set[str] = set()
+        self.cited: dict[str, bool] = {}
         """The citations that were handed on."""
         self.announced = False
         """Whether anything that was handed on says that it exists."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from itertools import chain
 from typing import Any, ClassVar, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
@@ -52,8 +53,9 @@ class ItemIdentity(Dialect):
         """The greatest of them."""
         self.latest_by_type: dict[str, int] = {}
         """Of each type the item that began last, or got its type last."""
-        self.open_by_type: dict[str, deque[int]] = {}
-        """The items of each type in that order. Those that ended are left out when they come to an edge."""
+        self.open_by_type: dict[str, deque[int]] | None = None
+        """The items of each type in their order, once that is asked for: with indexes it is not.
+        Those that ended are left out when they come to an edge."""
 
     def _wire_and_own_index(self, payload: JSON) -> tuple[int | None, int | None]:
         """The wire's index of an item, and ours where there is an item."""
@@ -79,7 +81,8 @@ class ItemIdentity(Dialect):
     def _note_type(self, index: int, kind: str) -> None:
         """The type of an item is known from now on."""
         self.latest_by_type[kind] = index
-        self.open_by_type.setdefault(kind, deque()).append(index)
+        if self.open_by_type is not None:
+            self.open_by_type.setdefault(kind, deque()).append(index)
 
     def _learn_type(self, record: ItemRecord, sent: JSON) -> None:
         """An item that may have had no type is sent again."""
@@ -89,6 +92,11 @@ class ItemIdentity(Dialect):
 
     def _open_items(self, wanted: str) -> deque[int]:
         """The items of a type: the first and the last are open, those between may have ended."""
+        if self.open_by_type is None:
+            self.open_by_type = {}
+            for record in chain(self.fold.items.values(), self.begun.values()):
+                if record.type:
+                    self.open_by_type.setdefault(record.type, deque()).append(record.index)
         found = self.open_by_type.get(wanted, deque())
         while found and self.record(found[0]).state is not ITEM_OPEN:
             found.popleft()

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.dialects.responses.identity import ItemIdentity, tool_of
-from deltafold.dialects.responses.table import LIFTABLE
+from deltafold.dialects.responses.table import LIFTABLE, RESPONSE_FIELDS
 from deltafold.machine.evidence import (
     close_item,
     reconcile_as_streamed,
@@ -72,7 +72,8 @@ class ItemReader(ItemIdentity):
         self.started = True
         if not announced:
             self.report(AnomalyCode.RESPONSE_NOT_ANNOUNCED, "the response began without response.created")
-        self.announce(without_output(data or {}))
+        sent = without_output(data or {})
+        self.announce({RESPONSE_FIELDS.get(name, name): value for name, value in sent.items()})
 
     def _close_item(self, record: ItemRecord, status: str | None) -> None:
         """An item that was never sent whole, with the text that was held back for it."""
