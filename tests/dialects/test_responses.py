@@ -1427,11 +1427,93 @@ def test_no_more_annotations_than_indexes() -> None:
 
 
 def test_a_part_that_was_told_as_something_else() -> None:
-    """A part that is no object stays in its item as it was told."""
+    """A part that is mere text is one of text; what is no object stays in its item as it was told."""
     odd = {**message(), "content": ["a", 5]}
     found = run(created(), added(0, OPEN), done(0, odd), completed(odd))
-    assert found.output()[0]["content"] == ["a", 5]
-    assert found.response.output_text == ""
+    assert found.output()[0]["content"] == [output_text("a"), 5]
+    assert found.response.output_text == "a"
+    assert C.INVALID_FIELD in found.codes
+
+
+@pytest.mark.parametrize("where", ["announced", "done", "at the end"])
+def test_an_item_whose_parts_are_mere_text(where: str) -> None:
+    """Content or a summary that is a text, not a list, is one part."""
+    for item in (
+        {**message(), "content": "Hi"},
+        {"type": "reasoning", "id": "rs", "summary": "Hm"},
+        {"type": "reasoning", "id": "rs", "summary": [], "content": ["So"]},
+    ):
+        events = [added(0, item)] if where == "announced" else [done(0, item)] if where == "done" else []
+        found = run(created(), *events, completed(item) if where == "at the end" else completed())
+        texts = (found.response.output_text, found.response.reasoning_text)
+        assert texts in (("Hi", ""), ("", "So"), ("", "Hm"))
+        assert C.INVALID_FIELD in found.codes
+
+
+@pytest.mark.parametrize("where", ["announced", "delta", "arguments done", "done", "at the end"])
+@pytest.mark.parametrize("value", [{"a": 1}, [1]])
+def test_arguments_that_are_a_value(where: str, value: Any) -> None:
+    """An object or array is written as text, wherever it comes: the call is not one without arguments."""
+    item = {**call(""), "arguments": value}
+    events = {
+        "announced": [added(0, item)],
+        "delta": [added(0, OPEN_CALL), arguments(0, value)],
+        "arguments done": [added(0, OPEN_CALL), arguments_done(0, value)],
+        "done": [added(0, OPEN_CALL), done(0, item)],
+        "at the end": [added(0, OPEN_CALL)],
+    }[where]
+    found = run(created(), *events, completed(item) if where == "at the end" else completed())
+    assert [c.arguments for c in found.response.tool_calls] == [json.dumps(value).replace(" ", "")]
+    assert C.ARGUMENTS_NOT_TEXT in found.codes
+
+
+def test_arguments_that_are_no_value_either() -> None:
+    """A number in their place is kept as it came, and the call is not to be run; nor is such input."""
+    custom = {"type": "custom_tool_call", "id": "ct", "call_id": "x", "name": "f"}
+    for item in ({**call(""), "arguments": 7}, {**custom, "input": True}):
+        found = run(created(), done(0, item), completed())
+        assert found.response.tool_calls == ()
+        assert found.output() == [item]
+        assert C.INVALID_FIELD in found.codes
+    assert run(created(), done(0, custom), completed()).response.tool_calls
+
+
+def test_arguments_that_go_on_behind_an_early_end() -> None:
+    """They do where they were not whole; whole ones stand as they are."""
+    for pieces, whole in ((('{"a":', "1}"), '{"a":1}'), (('{"a":1}', "{}"), '{"a":1}')):
+        found = run(
+            created(), added(0, OPEN_CALL), arguments_done(0, pieces[0]), arguments(0, pieces[1]), completed()
+        )
+        assert [c.arguments for c in found.response.tool_calls] == [whole]
+        assert C.DELTA_AFTER_DONE in found.codes
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled", "incomplete"])
+def test_an_end_under_the_name_of_a_beginning(status: str) -> None:
+    """What a response says that it is counts, whatever the event is called."""
+    response: JSON = {"id": "resp_6f1d", "status": status}
+    found = run(created(), {"type": "response.in_progress", "response": response})
+    assert found.response.outcome == status
+    assert C.STATUS_CONTRADICTED in found.codes
+
+
+def test_what_contradicts_a_good_end() -> None:
+    """Details of an end that is not whole make it such; a status that nobody knows is reported."""
+    end = completed()
+    end["response"] = {**end["response"], "incomplete_details": {"reason": "max_output_tokens"}}
+    found = run(created(), end)
+    assert (found.response.outcome, found.response.finish_reason) == (Outcome.INCOMPLETE, "length")
+    assert C.STATUS_CONTRADICTED in found.codes
+    end = completed()
+    end["response"] = {**end["response"], "status": "sunny"}
+    assert C.FINISH_REASON_UNKNOWN in run(created(), end).codes
+
+
+def test_an_output_in_no_list() -> None:
+    """An only item that comes bare is read."""
+    end = completed()
+    end["response"] = {**end["response"], "output": message("Hi")}
+    assert run(created(), end).response.output_text == "Hi"
 
 
 def test_provisional_ciphertext() -> None:

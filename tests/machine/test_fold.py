@@ -557,11 +557,11 @@ def test_a_refusal_without_an_index() -> None:
 
 
 def test_a_value_under_the_name_of_another_call_s() -> None:
-    """The input of a custom tool's call may come as arguments: its end is its end under either name."""
+    """The input of a custom tool's call may come as arguments: it is the same value, and goes on as such."""
     item = {"id": "ctc", "type": "custom_tool_call", "call_id": "x", "name": "f", "input": ""}
     ended = value("function_call_arguments.done", 0, arguments="ab")
     found = run(created(), added(0, item), arguments(0, "ab"), ended, arguments(0, "c"), end="none")
-    assert [c.input for c in calls_of(found.response)] == ["ab"]
+    assert [c.input for c in calls_of(found.response)] == ["abc"]
     assert C.DELTA_AFTER_DONE in found.codes
 
 

@@ -48,7 +48,7 @@ def has_no_arguments(data: dict[str, Any]) -> bool:
     return (
         data.get("type") == "function_call"
         and data.get("status") != "incomplete"
-        and not string(data, "arguments")
+        and data.get("arguments") in (None, "")
     )
 
 
@@ -98,7 +98,7 @@ def item_from(
             string(data, "call_id"),
             name,
             string(data, "input") or "",
-            whole and status != "incomplete",
+            whole and status != "incomplete" and isinstance(data.get("input", ""), (str, type(None))),
             status,
             name in approval_required,
             choice_index,

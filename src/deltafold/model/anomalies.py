@@ -219,8 +219,8 @@ ANOMALIES: dict[AnomalyCode, AnomalyRule] = {
     ),
     _C.DELTA_AFTER_DONE: AnomalyRule(
         "A fragment came after its value had been sent whole.",
-        "Text goes on, unless it comes again from its beginning or its number is one of those before; of all "
-        "else the whole value stands.",
+        "Text goes on, and so do input of a custom tool and arguments that were not whole, unless it comes "
+        "again from its beginning or its number is one of those before; of all else the whole value stands.",
     ),
     _C.DELTA_MISFITS: AnomalyRule(
         "A fragment does not fit its block, or that block never began.",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.dialects.responses.identity import ItemIdentity, tool_of
-from deltafold.dialects.responses.table import LIFTABLE, RESPONSE_FIELDS
+from deltafold.dialects.responses.table import BARE_PARTS, CALLS, LIFTABLE, RESPONSE_FIELDS
 from deltafold.machine.evidence import (
     close_item,
     reconcile_as_streamed,
@@ -225,6 +226,7 @@ class ItemReader(ItemIdentity):
         if not isinstance(item, dict):
             self.report(AnomalyCode.INVALID_FIELD, f"{kind} has no item")
             return
+        item = self._as_text(item)
         place, here = self._wire_and_own_index(payload)
         if place is None:
             here = self._index_of_id(item)
@@ -289,6 +291,7 @@ class ItemReader(ItemIdentity):
         if not isinstance(item, dict):
             self.report(AnomalyCode.INVALID_FIELD, f"{kind} has no item")
             return
+        item = self._as_text(item)
         self.check_name(string(item, "name") or "", None)
         record = self._find_exact(payload, item.get("id"), item.get("type"))
         if record is not None and record.state is ITEM_OPEN:
@@ -332,6 +335,32 @@ class ItemReader(ItemIdentity):
             return sent
         tool = string(sent, "name") or tool_of(record)
         return {**sent, "arguments": self.lifts.whole_text(record.index, tool, text, self.out, whole=whole)}
+
+    def _as_text(self, item: JSON) -> JSON:
+        """An item with text and parts where it has those: arguments may come as a value, parts as text."""
+        kind = item.get("type")
+        if kind == "message" or kind == "reasoning":
+            for group in GROUPS:
+                entries = item.get(group)
+                if isinstance(entries, str) and entries:
+                    entries = [entries]
+                if isinstance(entries, list) and any(isinstance(entry, str) for entry in entries):
+                    self.report_invalid(f"{group} of a {kind}", entries)
+                    item = {**item, group: [part_of(entry, BARE_PARTS[kind, group]) for entry in entries]}
+        elif isinstance(kind, str) and kind in CALLS:
+            field = ITEM_VALUES[kind]
+            value = item.get(field)
+            if value is not None and not isinstance(value, str):
+                item = {**item, field: self._written(value, field)}
+        return item
+
+    def _written(self, value: Any, name: str) -> Any:
+        """Arguments that came as an object or array, as text. What is neither stays as it is."""
+        if not isinstance(value, (dict, list)):
+            self.report_invalid(name, value)
+            return value
+        self.report_once(AnomalyCode.ARGUMENTS_NOT_TEXT, None, f"{name} is {value!r:.40}")
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
     def _check_parts(self, sent: JSON) -> None:
         """Raises `LimitExceeded` where an item was sent with more parts than one may have."""
@@ -405,7 +434,12 @@ class ItemReader(ItemIdentity):
         """A list of items was sent. Gives the order of the items where it is not that of their indexes."""
         if isinstance(output, list) and len(output) > self.fold.limits.items:
             raise LimitExceeded("items", self.fold.limits.items)
-        sent = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
+        if isinstance(output, dict) and "type" in output:
+            self.report_invalid("output", output)
+            output = [output]
+        sent: list[JSON] = []
+        if isinstance(output, list):
+            sent = [self._as_text(item) for item in output if isinstance(item, dict)]
         if (isinstance(output, list) and len(sent) < len(output)) or not isinstance(
             output, (list, type(None))
         ):
@@ -494,6 +528,11 @@ def overlay(known: JSON, sent: JSON) -> JSON:
 def says_nothing(name: str, value: Any) -> bool:
     """Whether a member says nothing: it is empty, or the arguments are."""
     return empty(value) or (name == "arguments" and value in ("{}", "[]"))
+
+
+def part_of(entry: Any, blank: JSON) -> Any:
+    """A part, which may have come as mere text."""
+    return {**blank, "text": entry} if isinstance(entry, str) else entry
 
 
 def adds(known: JSON, sent: JSON) -> bool:

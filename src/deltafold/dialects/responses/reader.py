@@ -51,6 +51,7 @@ __all__ = ["ResponsesDialect"]
 JSON: TypeAlias = dict[str, Any]
 
 NOT_RISING: Final = AnomalyCode.SEQUENCE_NOT_RISING
+OPEN_STATUSES: Final = ("queued", "in_progress")
 
 
 class ResponsesDialect(ValueReader):
@@ -306,6 +307,10 @@ class ResponsesDialect(ValueReader):
     def _announce(self, payload: JSON, kind: str) -> None:
         """response.created, response.queued, response.in_progress."""
         response = self._snapshot(payload, kind)
+        status = response.get("status")
+        if isinstance(status, str) and OUTCOMES.get(status, COMPLETED) is not COMPLETED:
+            self._terminal(payload, kind)  # whatever the event is called
+            return
         self._check_response_id(response)
         if not self.started:
             self._start(response, announced=kind == "response.created")
@@ -334,7 +339,7 @@ class ResponsesDialect(ValueReader):
     def _whole_response(self, payload: JSON, kind: str) -> None:
         """A response object that is no event: the body of a request that did not stream."""
         status = payload.get("status")
-        if status in ("queued", "in_progress"):
+        if status in OPEN_STATUSES:
             self._start(payload, announced=True)
             self._settle_output(payload.get("output"), whole=False)
         else:
@@ -360,6 +365,11 @@ class ResponsesDialect(ValueReader):
         sent = OUTCOMES.get(status) if isinstance(status, str) else None
         if (outcome is COMPLETED or outcome is INCOMPLETE) and says_error(response.get("error")):
             sent = FAILED  # whatever word stands beside it
+        details = response.get("incomplete_details")
+        if sent is None and isinstance(status, str) and status and status not in OPEN_STATUSES:
+            self.report(AnomalyCode.FINISH_REASON_UNKNOWN, f"the status is {status[:60]!r}")
+        if (sent or outcome) is COMPLETED and isinstance(details, dict) and not empty(details.get("reason")):
+            sent = INCOMPLETE
         if sent is None or sent is outcome:
             return outcome
         if kind not in ("response.done", WHOLE_RESPONSE):

@@ -15,6 +15,7 @@ from deltafold.model.response import Outcome
 
 __all__ = [
     "ALLOWED_AFTER_FAILURE",
+    "BARE_PARTS",
     "BLANK_PARTS",
     "CALLS",
     "CHAT_CHUNK",
@@ -194,6 +195,13 @@ KNOWN_TYPES: Final = {
 COMPARED_FIELDS: Final = ("type", "name", "arguments", "input", "content", "summary", "encrypted_content")
 
 
+BARE_PARTS: Final[dict[tuple[str, str], dict[str, Any]]] = {
+    ("message", "content"): {"type": "output_text", "annotations": []},
+    ("message", "summary"): {"type": "summary_text"},
+    ("reasoning", "content"): {"type": "reasoning_text"},
+    ("reasoning", "summary"): {"type": "summary_text"},
+}
+"""What a part is that came as mere text, by the type of its item and its group."""
 LIFTABLE: Final = ("function_call", "mcp_call")
 """Items whose arguments are JSON."""
 

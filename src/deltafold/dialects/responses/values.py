@@ -28,7 +28,7 @@ from deltafold.machine.evidence import (
     reconcile_value,
 )
 from deltafold.machine.fold import Fold
-from deltafold.machine.lifecycle import ITEM_DONE, PART_OPEN
+from deltafold.machine.lifecycle import ITEM_DONE, ITEM_OPEN, PART_OPEN
 from deltafold.machine.records import ItemRecord, StreamedValue, arguments_key
 from deltafold.machine.values import GROUPS, ValuePath, delta_of, find
 from deltafold.model import events as e
@@ -42,6 +42,9 @@ JSON: TypeAlias = dict[str, Any]
 MOST_OPEN: Final = 32
 """So many parts, the latest ones, may be the one that an event without an index is about."""
 WENT_ON: Final = -1
+CLOSING: Final = ("}", "]")
+TAIL: Final = 64
+"""So much of the end of arguments is looked at."""
 TRANSCRIPT: Final[tuple[int, ValuePath]] = (-1, ("transcript",))
 """Where half a character of a transcript waits: it belongs to no item."""
 
@@ -169,7 +172,11 @@ class ValueReader(ItemReader):
     def _delta(self, payload: JSON, kind: str) -> None:
         streamed = STREAMED[kind.removesuffix(".delta")]
         text = payload.get("delta")
-        if isinstance(text, dict):
+        if streamed.kind == "arguments" and (
+            isinstance(text, list) or (isinstance(text, dict) and "text" not in text)
+        ):
+            text = self._written(text, "delta")
+        elif isinstance(text, dict):
             text = text.get("text")  # {"type": "text_delta", "text": …}, ChatGPT backend
         if not isinstance(text, str):
             if text is not None:  # Bifrost sends null for nothing
@@ -225,7 +232,7 @@ class ValueReader(ItemReader):
         Some servers tell a text whole too early and go on with it (decolua/9router#3234). Others stream it
         again from its beginning: as long as it may be that, it is held back.
         """
-        if value is None or kind not in PROSE:
+        if value is None or (kind not in PROSE and not self._may_go_on(index, kind, value)):
             return ""
         place = index, key
         again = self.again.get(place, 0)
@@ -237,9 +244,18 @@ class ValueReader(ItemReader):
         self.again[place] = WENT_ON
         return value.text[:again] + text
 
+    def _may_go_on(self, index: int, kind: e.ValueKind, value: StreamedValue) -> bool:
+        """Whether arguments go on that had been sent whole: those of a custom tool, JSON that is cut."""
+        record = self.record(index)
+        if kind != "arguments" or record.state is not ITEM_OPEN:
+            return False
+        return record.type == "custom_tool_call" or not value.text[-TAIL:].rstrip().endswith(CLOSING)
+
     def _done(self, payload: JSON, kind: str) -> None:
         streamed = STREAMED[kind.removesuffix(".done")]
         text = payload.get(streamed.done_field)
+        if streamed.kind == "arguments" and isinstance(text, (dict, list)):
+            text = self._written(text, streamed.done_field)
         if not isinstance(text, str):
             if text is not None:
                 self.report_once(
