@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 import deltafold
-from deltafold import ResponseParser, StreamEncoder
+from deltafold import DisplayView, ResponseParser, StreamEncoder
 from deltafold.model.errors import LimitExceeded
+from deltafold.model.events import CommandDelta, RefusalDelta, TextDelta
 from deltafold.registry import DIALECTS
 from runs import THOROUGH
 
@@ -117,6 +118,23 @@ def candidate(*parts: JSON, **more: Any) -> JSON:
     return {"candidates": [{"index": 0, "content": {"role": "model", "parts": list(parts)}, **more}]}
 
 
+def ended(kind: str, **more: Any) -> JSON:
+    return of_item(f"{kind}.done", **more)
+
+
+def arguments(fragment: str, index: int = 0) -> JSON:
+    return of_item("function_call_arguments.delta", index, delta=fragment)
+
+
+def fragment(arguments: str, index: int = 0) -> JSON:
+    return chunk({"tool_calls": [{"index": index, "function": {"arguments": arguments}}]})
+
+
+def named(arguments: str, index: int = 0) -> JSON:
+    return chunk({"tool_calls": [{**call(index), "function": {"name": "f", "arguments": arguments}}]})
+
+
+ONE_PART: JSON = {"content": [{"type": "output_text", "text": "a"}]}
 BEGIN: JSON = {
     "type": "message_start",
     "message": {"id": "m", "role": "assistant", "content": [], "usage": {}},
@@ -153,6 +171,36 @@ SHAPES: dict[str, dict[str, Shape]] = {
             said("created"),
             added(0, "shell_call"),
             *(of_item("shell_call_command.delta", command_index=i, delta="x") for i in range(n)),
+        ],
+        "announcements with one part of many": lambda n: [
+            said("created"),
+            added(),
+            *(part(i) for i in range(n)),
+            *(added(0, "message", k=i, **ONE_PART) for i in range(2 * n)),
+        ],
+        "ends without an index or id": lambda n: [
+            said("created"),
+            *(added(i) for i in range(n)),
+            *({"type": "response.output_item.done", "item": {"type": "message"}} for _ in range(n)),
+        ],
+        "types that become known late": lambda n: [
+            said("created"),
+            *({**added(i), "item": {"id": f"i{i}"}} for i in range(n)),
+            *(
+                x
+                for i in range(n)
+                for x in (arguments("{", i), {**arguments("1"), "output_index": None, "item_id": None})
+            ),
+        ],
+        "annotations with indexes that fall": lambda n: [
+            said("created"),
+            added(),
+            part(0),
+            *(
+                x
+                for i in range(n)
+                for x in ({**annotation(i), "annotation_index": n - i}, annotation(-i - 1))
+            ),
         ],
         "annotations": lambda n: [said("created"), added(), part(0), *map(annotation, range(n))],
         "annotations against a told list": lambda n: [
@@ -499,6 +547,192 @@ def test_writing_is_linear(dialect: str, what: str, target: str) -> None:
     assert large - middle <= 2.3 * (middle - small) + 200
     small, middle, large = map(write, several)
     assert large - middle <= 2.3 * (middle - small) + 200
+
+
+def y(count: int) -> str:
+    return "y" * (3000 * count)
+
+
+BESIDE_MUCH: dict[str, tuple[int, Shape]] = {
+    "responses: empty ends of a long text": (
+        300,
+        lambda n: [
+            said("created"),
+            added(),
+            {**text(), "delta": y(n)},
+            *(x for _ in range(n) for x in (text(), ended("output_text", content_index=0, text=""))),
+        ],
+    ),
+    "responses: ends of a text that went on": (
+        300,
+        lambda n: [
+            said("created"),
+            added(),
+            *(text(), ended("output_text", content_index=0, text="x"), {**text(), "delta": y(n)}),
+            *(x for _ in range(n) for x in (text(), ended("output_text", content_index=0, text="x"))),
+        ],
+    ),
+    "responses: {} after long arguments": (
+        100,
+        lambda n: [
+            said("created"),
+            added(0, "function_call", call_id="c", name="f", arguments=""),
+            arguments('{"a":"' + y(n)),
+            *[
+                x
+                for _ in range(n)
+                for x in (arguments("x"), ended("function_call_arguments", arguments="{}"))
+            ],
+        ],
+    ),
+    "responses: {} after blanks": (
+        100,
+        lambda n: [
+            said("created"),
+            added(0, "function_call", call_id="c", name="f", arguments=""),
+            arguments(" " * len(y(n)) + '{"a":1'),
+            *[ended("function_call_arguments", arguments="{}")] * n,
+        ],
+    ),
+    "responses: a part with many members that ends again": (
+        300,
+        lambda n: [
+            said("created"),
+            added(),
+            part(0, **{f"k{i}": i for i in range(n)}),
+            *(ended("content_part", content_index=0, part={"type": "output_text", "k": i}) for i in range(n)),
+        ],
+    ),
+    "responses: an item with many parts that ends again": (
+        60,
+        lambda n: [
+            said("created"),
+            done(content=[{"type": "output_text", "text": "a", "k": i} for i in range(2 * n)]),
+            *(done(k=i) for i in range(n)),
+            *(done(k=i, **ONE_PART) for i in range(n)),
+        ],
+    ),
+    "responses: snapshots of one item of many": (
+        100,
+        lambda n: [
+            said("created"),
+            *(added(i) for i in range(n)),
+            *(said("in_progress", output=[{"type": "message", "status": str(i)}]) for i in range(n)),
+            *(said("in_progress", output=[{"type": "message", "id": "i0", "k": i}]) for i in range(n)),
+        ],
+    ),
+    "responses: failures with one item of many": (
+        200,
+        lambda n: [
+            said("created"),
+            *(done(i) for i in range(n)),
+            *[said("failed", status="failed", output=[{"type": "message"}])] * n,
+        ],
+    ),
+    "chat: arguments that may begin again": (
+        400,
+        lambda n: [named('{"a":"' + y(n) + '"}'), *(x for _ in range(n) for x in map(fragment, ("}", "{}")))],
+    ),
+    "chat: arguments under indexes where none began": (
+        400,
+        lambda n: [named('{"a":"' + y(n)), *(fragment("1}", i + 1) for i in range(n))],
+    ),
+    "chat: messages with {}": (
+        100,
+        lambda n: [
+            named('{"a":"' + y(n) + '"}'),
+            *[{"choices": [{"index": 0, "message": {"tool_calls": [call(0)]}}]}] * n,
+        ],
+    ),
+    "chat: counts that lie deep": (
+        400,
+        lambda n: [{"choices": [], "usage": {"a": {"b": {f"k{i}": 1}}}} for i in range(n)],
+    ),
+    "chat: a list among the counts": (
+        400,
+        lambda n: [
+            {"choices": [], "usage": {"a": [1] * (4 * n)}},
+            *({"choices": [], "usage": {"k": i}} for i in range(n)),
+        ],
+    ),
+    "chat: a list in the audio": (
+        400,
+        lambda n: [
+            chunk({"audio": {"id": [1] * (4 * n)}}),
+            *(chunk({"audio": {"expires_at": i}}) for i in range(n)),
+        ],
+    ),
+    "gemini: calls that come again in pieces without a place": (
+        100,
+        lambda n: [
+            candidate({"functionCall": {"id": "c", "name": "f", "args": {"a": y(n)}}}),
+            *[candidate({"functionCall": {"id": "c", "partialArgs": [5]}})] * n,
+        ],
+    ),
+}
+"""Small events beside much that is known: how many, and what they are."""
+
+
+def seconds_of(dialect: str, payloads: list[JSON], target: str = "") -> float:
+    """CPU time of a stream, of what a display shows of it, and of its encoding if there is a target."""
+    chunks = frames(payloads)
+    parser, view = ResponseParser(dialect), DisplayView("r")
+    encoder = StreamEncoder(target) if target else None
+    before = process_time()
+    for data in chunks:
+        parser.feed(data)
+        for event in parser.events():
+            view.apply(event)
+            if encoder is not None:
+                encoder.encode(event)
+    return process_time() - before
+
+
+@pytest.mark.parametrize("what", BESIDE_MUCH)
+def test_small_events_beside_much(what: str) -> None:
+    """To copy all that is known, or to search in it, is one instruction: what it costs shows in the time."""
+    count, make = BESIDE_MUCH[what]
+    dialect = what.partition(":")[0]
+    small, large = make(count), make(4 * count)
+    seconds_of(dialect, small)
+    once = min(seconds_of(dialect, small) for _ in range(3))
+    assert min(seconds_of(dialect, large) for _ in range(2)) < 9 * once  # a square: 16
+
+
+def test_voices_of_an_item_in_a_display() -> None:
+    """The message of a voice is not looked for among all messages of its item."""
+
+    def show(count: int) -> None:
+        view = DisplayView("r")
+        for at in range(0, count, 2):
+            view.apply(TextDelta(0, at, "x"))
+            view.apply(RefusalDelta(0, at + 1, "x"))
+        for at in range(count):
+            view.apply(CommandDelta(0, at, "x"))
+
+    small, middle, large = (work(lambda size=size: show(size)) for size in (24, 48, 96))
+    assert large - middle <= 2.3 * (middle - small)
+
+
+def test_writing_of_calls_that_are_no_objects() -> None:
+    """Arguments that are closed and no JSON are not read again at each item that begins."""
+
+    def payloads(count: int) -> list[JSON]:
+        begins = block(0, "tool_use", id="t", name="f", input={})[0]
+        others = (
+            x
+            for i in range(1, count)
+            for x in (block(i, text="")[0], delta("input_json_delta", 0, partial_json=" "))
+        )
+        return [
+            BEGIN,
+            begins,
+            delta("input_json_delta", 0, partial_json='{"a":"' + y(count) + '" x}'),
+            *others,
+        ]
+
+    once = min(seconds_of("anthropic", payloads(60), "gemini") for _ in range(3))
+    assert min(seconds_of("anthropic", payloads(240), "gemini") for _ in range(2)) < 9 * once
 
 
 @pytest.mark.parametrize("blank", [b" ", b"\n", b"\r"])

@@ -158,7 +158,7 @@ class PartRecord:
         """Those that came with fragments."""
         self.annotations: dict[int, JSON] = {} if annotations is None else annotations
         """Those that came one by one, by their index."""
-        self.top = max(self.annotations, default=-1)
+        self.top = max(annotations) if annotations else -1
         """The greatest of those indexes."""
 
     def annotate(self, index: int, annotation: JSON) -> None:
