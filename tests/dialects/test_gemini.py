@@ -885,6 +885,10 @@ def test_gemini_as_a_chat_completion() -> None:
     assert "createTime" not in completion
     assert "avgLogprobs" not in completion["choices"][1]
     assert run(g.chunk(g.text("a"))).response.to_chat_completion()["choices"][0]["finish_reason"] is None
+    for broken in ("failed", "aborted"):  # words that Chat has none for
+        both = g.candidate(g.text("a"), finishReason=broken), g.candidate(g.text("b"), index=1, **STOP)
+        choices = run(g.candidates(*both)).response.to_chat_completion()["choices"]
+        assert [choice["finish_reason"] for choice in choices] == [None, "stop"]
 
 
 def test_usage_in_the_words_of_gemini() -> None:

@@ -623,12 +623,14 @@ def test_pieces_of_gemini_s_arguments(frames_read: list[bool]) -> None:
         written = gemini_piece("OTHER").replace(b"OTHER", odd)
         blocks = [head, gemini_piece("a"), gemini_piece("b"), written, gemini_piece("c"), gemini_piece("d")]
         assert long_blocks(frames_read, blocks, "gemini") > 3
+    opened = b'"partialArgs":['
     for other in (
         gemini_piece("c", "$.b"),
         gemini_piece("c", willContinue=False),
         gemini_piece("c", numberValue=5),
         gemini_piece("c", "$.a.b"),
         gemini_piece("c", "$"),
+        gemini_piece("c").replace(opened, opened + b'{"jsonPath":"$.a","willContinue":true},'),
         event({"candidates": [{"content": {"parts": [{"functionCall": {}}], "role": "model"}, "index": 0}]}),
     ):
         pieces = [gemini_piece(text) for text in "abc"]
