@@ -92,8 +92,7 @@ class Tape(Quiet):
     @property
     def ended(self) -> Ending:
         """What came of it; only after the end."""
-        if self.ending is None:
-            raise AssertionError("the response has not ended")
+        assert self.ending is not None, "the response has not ended"
         return self.ending
 
     @property
