@@ -215,3 +215,20 @@ def test_values_are_checked() -> None:
     assert Lift(path, "text").path == ("a", 0)
     with pytest.raises(UsageError, match="into"):
         Lift(("a",), "speech")  # type: ignore[arg-type]
+
+
+def test_fields_are_checked_one_by_one() -> None:
+    """Beside one that has no check."""
+
+    def no_number(_made: Any, one: Any, value: Any) -> None:
+        if isinstance(value, int):
+            raise UsageError(one.name)
+
+    @frozen
+    class Checked:
+        plain: Any
+        checked: Any = field(validator=no_number)
+
+    assert Checked(5, "x") == Checked(5, "x")
+    with pytest.raises(UsageError, match="checked"):
+        Checked("x", 5)

@@ -110,6 +110,7 @@ def test_an_error_over_another_connection() -> None:
     """So it is where the response is told again, and fails then."""
     for payloads, again, said in (
         ([*BEGUN], [*BEGUN, {"type": "error", "status": 500, "error": GONE}], "Hi"),
+        ([*BEGUN, {"type": "new"}], [*BEGUN, {"type": "error", "status": 500, "error": GONE}], "Hi"),
         ([CHUNK], [CHUNK, {"error": OVERLOADED}], "Hi"),
         ([CHUNK, CHUNK], [CHUNK, {"error": OVERLOADED}], "HiHi"),
     ):

@@ -275,6 +275,10 @@ def test_errors_as_one_field() -> None:
     found = lawful(b'error: {"code": 500, "message": "no luck"} {"code": 503, "message": "nor now"}\n\n')
     assert [event.error.message for event in found.all(e.ErrorReported)] == ["no luck", "nor now"]
     assert codes(found) == [C.ERROR_FIELD, C.SEVERAL_PAYLOADS, C.ERROR_AFTER_FAILURE]
+    parser = ResponseParser("chat")
+    parser.feed(b"error: " + b'{"message": "no luck"}' * 2000 + b"\n\n")
+    assert sum(1 for _ in parser.events()) == 1
+    assert parser.anomaly_count > 2000
 
 
 def test_an_error_as_a_field_that_is_no_json() -> None:

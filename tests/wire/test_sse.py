@@ -354,7 +354,7 @@ def test_d4_an_unfinished_id_does_not_count() -> None:
 
 def test_d3_a_comment_ends_what_a_retry_line_said() -> None:
     """Its blank line is that of a block of its own, however it is cut."""
-    body = b"retry: 5\n\n: hello\n\n"
+    body = b"retry: 5\ndata: x\n\n: hello\n\n"
     states = [decode([body[:at], body[at:]])[1].getstate() for at in range(len(body))]
     assert [state["retry"] for state in states] == [None] * len(body)
 
