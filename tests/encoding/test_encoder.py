@@ -25,7 +25,8 @@ from deltafold import (
     encode_response,
     parse,
 )
-from deltafold.dialects.writing import ObjectScan, countable, dumps, fitting_call_id, json_object
+from deltafold.dialects.written_json import ObjectScan, countable, dumps, json_object
+from deltafold.dialects.written_names import fitting_call_id
 from deltafold.testing import strategies as drawn
 from runs import FIXTURES, THOROUGH, read
 

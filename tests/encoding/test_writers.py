@@ -12,7 +12,7 @@ import pytest
 import deltafold as df
 from deltafold import Event, LossCode, Outcome, StreamEncoder, UsageError, encode_response, parse
 from deltafold.dialects import made_items as made
-from deltafold.dialects.writing import ObjectScan, dumps
+from deltafold.dialects.written_json import ObjectScan, dumps
 from deltafold.encoding.encoder import events_of_item
 from deltafold.parsing.snapshot import wrap
 from deltafold.registry import DIALECTS

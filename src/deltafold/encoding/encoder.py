@@ -9,7 +9,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
-from deltafold.dialects.writing import ObjectScan, Options, Writer, WrittenItem, WrittenPart
+from deltafold.dialects.event_writing import write_event
+from deltafold.dialects.writing import Options, Writer
+from deltafold.dialects.written_items import WrittenItem, WrittenPart
+from deltafold.dialects.written_json import ObjectScan
 from deltafold.model import events as e
 from deltafold.model.errors import UsageError
 from deltafold.model.events import Event, Group
@@ -124,7 +127,7 @@ class StreamEncoder:
         frame = writer.quick(event)
         if frame is not None:
             return frame.encode()
-        return "".join(writer.write(event)).encode()
+        return "".join(write_event(writer, event)).encode()
 
     def payloads(self, event: Event) -> list[dict[str, Any]]:
         """The same without frames, as decoded JSON: for a WebSocket, or the types of an SDK.
@@ -135,7 +138,7 @@ class StreamEncoder:
         if self._framed is not False:
             self._drive(framed=False)
         found = []
-        for frame in self._writer.write(event):
+        for frame in write_event(self._writer, event):
             at = frame.find(DATA)
             if at >= 0 and not frame.startswith("[DONE]", at + len(DATA)) and not frame.startswith(":"):
                 found.append(json.loads(frame[at + len(DATA) :]))

@@ -10,17 +10,10 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.diagnosis.error_payloads import is_error_payload
 from deltafold.dialects.chat.table import IMAGE, OF_DOCUMENT, more_of_call, usage_of_chat
-from deltafold.dialects.writing import (
-    MOST_NEW_CHOICES,
-    Options,
-    Writer,
-    WrittenItem,
-    WrittenPart,
-    dumps,
-    error_of,
-    json_object,
-    quoted,
-)
+from deltafold.dialects.writing import Options, Writer
+from deltafold.dialects.written_errors import error_of
+from deltafold.dialects.written_items import WrittenItem, WrittenPart
+from deltafold.dialects.written_json import dumps, json_object, quoted
 from deltafold.machine.lifecycle import COMPLETED
 from deltafold.model import events as e
 from deltafold.model.errors import ResponseError
@@ -32,6 +25,8 @@ __all__ = ["WRITER", "ChatWriter"]
 
 JSON: TypeAlias = dict[str, Any]
 
+MOST_NEW_CHOICES: Final = 128
+"""How many choices may begin with one event, where a wire begins them all in order."""
 WORDS: Final = ("stop", "tool_calls", "length", "content_filter")
 TAIL: Final = '},"finish_reason":null}]}\n\n'
 """What ends a chunk with a text in its delta."""

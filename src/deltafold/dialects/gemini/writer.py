@@ -11,16 +11,10 @@ import re
 from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.dialects.gemini.table import FINISH_WORDS, members_of, usage_metadata
-from deltafold.dialects.writing import (
-    Options,
-    Writer,
-    WrittenItem,
-    WrittenPart,
-    dumps,
-    error_of,
-    json_object,
-    quoted,
-)
+from deltafold.dialects.writing import Options, Writer
+from deltafold.dialects.written_errors import error_of
+from deltafold.dialects.written_items import WrittenItem, WrittenPart
+from deltafold.dialects.written_json import dumps, json_object, quoted
 from deltafold.machine.lifecycle import COMPLETED, FAILED, ITEM_DONE, TRUNCATED
 from deltafold.model import events as e
 from deltafold.model.errors import ErrorKind, ResponseError

@@ -9,17 +9,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final, TypeAlias
 
-from deltafold.dialects.writing import (
-    LONGEST_REPEATED,
-    SAFE_NAME,
-    Options,
-    Writer,
-    WrittenItem,
-    WrittenPart,
-    dumps,
-    error_of,
-    quoted,
-)
+from deltafold.dialects.event_writing import begin_text, take
+from deltafold.dialects.writing import Options, Writer
+from deltafold.dialects.written_errors import error_of
+from deltafold.dialects.written_items import WrittenItem, WrittenPart
+from deltafold.dialects.written_json import dumps, quoted
+from deltafold.dialects.written_names import LONGEST_REPEATED, SAFE_NAME
 from deltafold.machine.lifecycle import COMPLETED, FAILED
 from deltafold.machine.values import KINDS, kind_of
 from deltafold.model import events as e
@@ -339,9 +334,9 @@ class ResponsesWriter(Writer):
         index = self.lifts.get((item.index, "text"))
         if index is None:
             index = self.lifts[item.index, "text"] = -1 - len(self.lifts)
-            self._begin_text(index, item.item.choice_index)
+            begin_text(self, index, item.item.choice_index)
         self.items[index].pieces.append(text)
-        self._take(e.TextDelta(index, 0, text))
+        take(self, e.TextDelta(index, 0, text))
 
     def refusal(self, item: WrittenItem, part: WrittenPart, event: e.RefusalDelta) -> None:
         self.fragment(item, part, event.text)

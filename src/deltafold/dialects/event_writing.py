@@ -1,0 +1,311 @@
+"""Takes an event to a writer: checks that the life cycles allow it, keeps what it tells, and has it written.
+
+A call whose name may still grow is held until something else comes. What was lifted out of arguments is
+written, if asked for, as events of an item that no wire sent, with an index below 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from deltafold.dialects.hot_delta import HOT
+from deltafold.dialects.made_items import message, reasoning, text_part, thought_part
+from deltafold.dialects.writing import Writer
+from deltafold.dialects.written_items import WrittenItem, WrittenPart, part_key
+from deltafold.machine.lifecycle import (
+    COMPLETED,
+    FAILED,
+    INCOMPLETE,
+    ITEM_ABSENT,
+    ITEM_DONE,
+    ITEM_OPEN,
+    ITEM_TRANSITIONS,
+    PART_ABSENT,
+    PART_TRANSITIONS,
+    RESPONSE_TRANSITIONS,
+    PartState,
+    ResponseState,
+)
+from deltafold.machine.values import KINDS, kind_of
+from deltafold.model import events as e
+from deltafold.model.errors import ErrorKind, UsageError
+from deltafold.model.items import CustomToolCall, FunctionCall, Item
+from deltafold.model.losses import LossCode
+
+__all__ = ["begin_text", "take", "write_event"]
+
+KNOWN: Final = frozenset((e.ResponseStarted,))
+ITEM_EVENTS: Final = frozenset(
+    kind
+    for kinds in (ITEM_TRANSITIONS[ITEM_ABSENT], ITEM_TRANSITIONS[ITEM_OPEN], ITEM_TRANSITIONS[ITEM_DONE])
+    for kind in kinds
+)
+HOSTED_DELTAS: Final = (e.CodeDelta, e.DiffDelta, e.CommandDelta, e.CommandOutputDelta, e.OutputDelta)
+
+
+def write_event(writer: Writer, event: Any) -> list[str]:
+    """The frames of one event. Raises `UsageError` where no life cycle allows it."""
+    writer.out = []
+    kind = type(event)
+    if writer.hot and kind not in HOT:
+        writer.hot.clear()
+    if kind in ITEM_EVENTS and event.output_index < 0:
+        raise UsageError(f"output_index is {event.output_index}")
+    if kind is e.LiftedDelta and writer.options.lifted and writer.state in RESPONSE_TRANSITIONS:
+        write_lifted(writer, event)
+    else:
+        take(writer, event)
+        if writer.lifts and kind is e.ItemFinished:
+            end_lifted(writer, event.output_index)
+    return writer.out
+
+
+def take(writer: Writer, event: Any) -> None:
+    """Writes an event of the stream, or one that was made for the wire."""
+    kind = type(event)
+    row = RESPONSE_TRANSITIONS[writer.state]
+    after = row.get(kind)
+    if after is None:
+        known = (
+            kind.__name__
+            if kind in RESPONSE_TRANSITIONS[ResponseState.IN_PROGRESS] or kind in KNOWN
+            else None
+        )
+        if known is None:
+            raise UsageError(f"{kind.__name__!r} is no event")
+        raise UsageError(f"{known} cannot come while the response is {writer.state}")
+    if kind is e.ResponseStarted and writer.announced:
+        raise UsageError("the response begins twice")
+    item = checked_item(writer, event, kind)
+    if kind is e.ResponseFinished:
+        finish_response(writer, event)
+        writer.state = after
+        return
+    writer.state = after
+    if kind is e.ResponseStarted:
+        start_response(writer, event)
+    elif kind is e.ErrorReported:
+        if (
+            writer.error is None
+            or writer.error.kind is ErrorKind.UNKNOWN
+            or event.error.kind is not ErrorKind.UNKNOWN
+        ):
+            writer.error = event.error
+    elif kind is e.Heartbeat:
+        writer.heartbeat()
+    elif kind is e.Notice or kind is e.UnknownEvent or kind is e.RateLimitsReported:
+        if not writer.announced:
+            writer.early.append(event)
+        elif writer.source == writer.name:
+            writer.as_sent(event)
+    elif kind is e.UsageReported:
+        writer.usage = event.usage
+    elif kind is e.StatusChanged:
+        writer.status(event)
+    elif kind is e.ChoiceUpdated:
+        writer.choice_updated(event)
+    elif kind is e.AudioDelta or kind is e.TranscriptDelta:
+        writer.audio(event)
+    elif item is None:
+        if writer.held is not None:
+            release_call(writer)
+        item = writer.items[event.output_index] = WrittenItem(event.output_index, event.item)
+        item.member = event.member
+        if (writer.source == "chat" or writer.name == "anthropic") and isinstance(
+            event.item, (FunctionCall, CustomToolCall)
+        ):
+            writer.held = event.output_index  # there a name may come in pieces
+        else:
+            writer.item_started(item)
+    elif writer.held == event.output_index and kind is e.ItemUpdated:
+        item.item = event.item
+    else:
+        if writer.held is not None:
+            release_call(writer)
+        write_of_item(writer, event, kind, item)
+
+
+def release_call(writer: Writer) -> None:
+    """The call that began last is sent, for its name is whole now."""
+    held, writer.held = writer.held, None
+    if held is not None:
+        writer.hot.clear()
+        writer.item_started(writer.items[held])
+
+
+def drop_held_call(writer: Writer) -> None:
+    """A call that was cut off before its arguments is left out: it would look like one without any."""
+    held, writer.held = writer.held, None
+    if held is not None:
+        writer.skip(writer.items[held], LossCode.CALL_NOT_WHOLE, "a call was cut off before its arguments")
+
+
+def checked_item(writer: Writer, event: Any, kind: type) -> WrittenItem | None:
+    """The item that an event is about, if its life cycle and that of its part allow the event."""
+    if kind not in ITEM_EVENTS:
+        return None
+    index = event.output_index
+    item = writer.items.get(index)
+    state = ITEM_ABSENT if item is None else item.state
+    if kind not in ITEM_TRANSITIONS[state]:
+        raise UsageError(f"{kind.__name__} cannot come while item {index} is {state}")
+    if item is None:
+        return None
+    key = part_key(event)
+    if key is not None:
+        part = item.parts.get(key)
+        part_state = PART_ABSENT if part is None else part.state
+        if kind not in PART_TRANSITIONS[part_state]:
+            raise UsageError(
+                f"{kind.__name__} cannot come while part {key[1]} of item {index} is {part_state}"
+            )
+    return item
+
+
+def start_response(writer: Writer, event: e.ResponseStarted) -> None:
+    """The response is announced; what came before it follows, now that its source is known."""
+    writer.announced = True
+    writer.source = event.dialect
+    writer.data = dict(event.data)
+    writer.response_id = event.response_id
+    writer.model = event.model
+    writer.response_started()
+    early, writer.early = writer.early, []
+    for known in early:
+        if writer.source == writer.name:
+            writer.as_sent(known)
+
+
+def write_of_item(writer: Writer, event: Any, kind: type, item: WrittenItem) -> None:
+    """An event about an item that has begun. What is left out of the wire is kept up to date all the same."""
+    if kind is e.TextDelta:
+        if not item.skipped:
+            writer.text(item, item.parts["content", event.content_index], event)
+    elif kind is e.ArgumentsDelta:
+        item.pieces.append(event.text)
+        if not item.skipped:
+            writer.arguments(item, event.text)
+            writer.heat_arguments(item, event)
+    elif kind is e.ReasoningDelta:
+        group = "summary" if event.kind == "summary" else "content"
+        if not item.skipped:
+            writer.reasoning(item, item.parts[group, event.part_index], event)
+    elif kind is e.RefusalDelta:
+        if not item.skipped:
+            writer.refusal(item, item.parts["content", event.content_index], event)
+    elif kind is e.ItemUpdated:
+        # Its own wire tells that by the finish reason; but for Anthropic's calls without any arguments.
+        told_so = writer.own() and writer.name != "anthropic"
+        if item.state is ITEM_DONE and getattr(event.item, "complete", True) is False and not told_so:
+            writer.lose(LossCode.CALL_NOT_WHOLE, item.index)
+        item.item = event.item
+        if not item.skipped:
+            writer.item_updated(item)
+    elif kind is e.PartStarted:
+        part = item.parts[event.group, event.part_index] = WrittenPart(-1, "")
+        part.state = PartState.OPEN
+        if not item.skipped:
+            writer.part_started(item, part, event)
+    elif kind is e.PartFinished:
+        part = item.parts[event.group, event.part_index]
+        part.state = PartState.DONE
+        if not item.skipped:
+            writer.part_finished(item, part, event)
+    elif kind is e.ValueFinished:
+        if not item.skipped:
+            writer.value_finished(item, event)
+    elif kind is e.ValueReplaced:
+        writer.lose(LossCode.VALUE_REPLACED, item.index, f"{event.kind} was corrected after it was written")
+        key = part_key(event)
+        if key is not None:
+            item.parts[key].pieces = [event.text]
+        elif event.kind == "arguments":
+            item.pieces = [event.text]
+        else:
+            item.values[event.kind, event.part_index or 0] = [event.text]
+    elif kind is e.AnnotationAdded:
+        if not item.skipped:
+            writer.annotation(item, item.parts["content", event.content_index], event)
+    elif kind is e.ItemFinished:
+        item.item = event.item
+        item.state = ITEM_DONE
+        if not item.skipped:
+            writer.item_finished(item)
+    elif kind is e.LiftedDelta:
+        writer.lose(LossCode.LIFTED_TEXT, event.output_index)
+    elif not item.skipped:
+        if kind in HOSTED_DELTAS:
+            value = kind_of(event)
+            name = KINDS[value].index
+            item.values.setdefault((value, getattr(event, name) if name else 0), []).append(event.text)
+        writer.hosted(item, event)
+
+
+def finish_response(writer: Writer, event: e.ResponseFinished) -> None:
+    """The response ends, and before it what is still held or was made for the wire."""
+    response = event.response
+    if not writer.announced:
+        writer.source = response.dialect
+        writer.response_id, writer.model = response.id, response.model
+    for (_, into), made in writer.lifts.items():
+        end_made(writer, made, into)
+    if writer.name == "anthropic":
+        drop_held_call(writer)
+    release_call(writer)
+    outcome = event.outcome
+    if outcome is COMPLETED or outcome is INCOMPLETE:
+        writer.ended(response, outcome)
+    else:
+        error = response.error if response.error is not None else writer.error
+        writer.failed(response, outcome, error if outcome is FAILED else None)
+
+
+# ------------------------------------------------------------------ what was lifted out of arguments
+
+
+def write_lifted(writer: Writer, event: e.LiftedDelta) -> None:
+    """A piece of what was lifted, in a message or reasoning that begins with the first one."""
+    owner = checked_item(writer, event, e.LiftedDelta)
+    assert owner is not None
+    index = writer.lifts.get((event.output_index, event.into))
+    if index is None:
+        index = writer.lifts[event.output_index, event.into] = -1 - len(writer.lifts)
+        choice = owner.item.choice_index
+        if event.into == "text":
+            begin_text(writer, index, choice)
+        else:
+            take(writer, e.ItemStarted(index, reasoning((), (), choice=choice)))
+            take(writer, e.PartStarted(index, 0, "content", thought_part()))
+    writer.items[index].pieces.append(event.text)
+    if event.into == "text":
+        take(writer, e.TextDelta(index, 0, event.text))
+    else:
+        take(writer, e.ReasoningDelta(index, 0, event.text, "text"))
+
+
+def begin_text(writer: Writer, index: int, choice: int | None) -> None:
+    """A message begins that no wire sent."""
+    take(writer, e.ItemStarted(index, message((), whole=False, choice=choice)))
+    take(writer, e.PartStarted(index, 0, "content", text_part()))
+
+
+def end_lifted(writer: Writer, owner: int) -> None:
+    """The call ends, and with it what was lifted out of it."""
+    for into in ("reasoning", "text"):
+        made = writer.lifts.get((owner, into))
+        if made is not None:
+            end_made(writer, made, into)
+
+
+def end_made(writer: Writer, made: int, into: str) -> None:
+    """An item that no wire sent is whole."""
+    item = writer.items[made]
+    if item.state is ITEM_OPEN:
+        text = "".join(item.pieces)
+        choice = item.item.choice_index
+        whole: Item
+        if into == "text":
+            whole = message((text_part(text),), whole=True, choice=choice)
+        else:
+            whole = reasoning((), (thought_part(text),), choice=choice)
+        take(writer, e.ItemFinished(made, whole))

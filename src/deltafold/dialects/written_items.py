@@ -1,0 +1,150 @@
+"""What a writer remembers of an item and of a part: their life cycles, and how far they are on the wire."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+from deltafold.dialects.written_json import ObjectScan
+from deltafold.machine.lifecycle import ITEM_OPEN, PART_ABSENT, ItemState, PartState
+from deltafold.machine.values import KINDS
+from deltafold.model import events as e
+from deltafold.model.items import Item
+
+__all__ = ["WrittenItem", "WrittenPart", "part_key"]
+
+JSON: TypeAlias = dict[str, Any]
+
+
+class WrittenPart:
+    """A part of an item, as it stands on the wire."""
+
+    SNAPSHOT_FIELDS: Final = (
+        "place",
+        "state",
+        "kind",
+        "prefix",
+        "pieces",
+        "closed",
+        "ended",
+        "notes",
+        "logprobs",
+        "data",
+    )
+    __slots__ = SNAPSHOT_FIELDS
+
+    def __init__(self, place: int, kind: str) -> None:
+        self.place = place
+        """Its index on the wire; -1 where it is not written."""
+        self.state: PartState = PART_ABSENT
+        self.kind = kind
+        """What streams in it: `text`, `refusal`, `reasoning`, `summary`; "" where it is left out."""
+        self.prefix = ""
+        """All of a delta's frame before its text."""
+        self.pieces: list[str] = []
+        self.closed = False
+        """Whether its value was sent as whole."""
+        self.ended = False
+        """Whether the part was sent as whole."""
+        self.notes: list[JSON] = []
+        self.logprobs: list[JSON] = []
+        self.data: JSON = {}
+        """What it has beside its text."""
+
+
+class WrittenItem:
+    """An item, as it stands on the wire."""
+
+    SNAPSHOT_FIELDS: Final = (
+        "index",
+        "item",
+        "choice",
+        "state",
+        "parts",
+        "place",
+        "begun",
+        "over",
+        "skipped",
+        "ident",
+        "prefix",
+        "pieces",
+        "scan",
+        "unscanned",
+        "values",
+        "kinds",
+        "member",
+        "final",
+        "counts",
+        "called",
+    )
+    __slots__ = SNAPSHOT_FIELDS
+
+    def __init__(self, index: int, item: Item) -> None:
+        self.index = index
+        self.item = item
+        """As it was sent last."""
+        self.choice = item.choice_index or 0
+        self.state: ItemState = ITEM_OPEN
+        self.parts: dict[tuple[str, int], WrittenPart] = {}
+        self.place = -1
+        """Its index on the wire."""
+        self.begun = False
+        """Whether the wire knows of it."""
+        self.over = False
+        """Whether the wire was sent its end."""
+        self.skipped = False
+        """Whether it is left out."""
+        self.ident: str | None = None
+        """Its id on the wire."""
+        self.prefix = ""
+        """All of a frame of arguments before their text."""
+        self.pieces: list[str] = []
+        """Fragments of arguments."""
+        self.scan = ObjectScan()
+        self.unscanned: list[str] = []
+        """Fragments that were not looked at yet."""
+        self.values: dict[tuple[str, int], list[str]] = {}
+        """Fragments of what else is streamed: code, patches, commands and their output."""
+        self.kinds = ""
+        """Which kinds of reasoning were written: `text`, `summary`."""
+        self.member: str | None = None
+        self.final: JSON | None = None
+        """As it was sent when it was whole."""
+        self.called: tuple[str, str] | None = None
+        """The id and the name with which a call was written."""
+        self.counts: dict[str, int] = {}
+        """How many parts of its content and of its summary are written."""
+
+    def is_whole_object(self) -> bool:
+        """Whether its arguments, as far as they came, are one whole JSON object."""
+        if self.unscanned:
+            pieces, self.unscanned = self.unscanned, []
+            for piece in pieces:
+                self.scan.feed(piece)
+        return self.scan.whole
+
+
+VALUE_GROUPS: Final[dict[str, str]] = {
+    "text": "content",
+    "refusal": "content",
+    "reasoning": "content",
+    "summary": "summary",
+}
+
+
+def part_key(event: Any) -> tuple[str, int] | None:
+    """The part that an event is about; None where it is about an item."""
+    kind = type(event)
+    if kind is e.TextDelta or kind is e.RefusalDelta:
+        return "content", event.content_index
+    if kind is e.ReasoningDelta:
+        return ("summary" if event.kind == "summary" else "content"), event.part_index
+    if kind is e.PartStarted or kind is e.PartFinished:
+        return event.group, event.part_index
+    if kind is e.AnnotationAdded:
+        return "content", event.content_index
+    if kind is e.ValueReplaced or kind is e.ValueFinished:
+        group = VALUE_GROUPS.get(event.kind)
+        if group is not None:
+            at = event.content_index if KINDS[event.kind].field == "content_index" else event.part_index
+            return group, 0 if at is None else at
+    return None
