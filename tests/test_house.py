@@ -30,7 +30,8 @@ model: frozen json_values errors json_form faults anomalies limits items rate_li
 model: response events losses requests
 wire: value_end body_kind json_text blocks sse frame_decoder json_array ndjson aws_eventstream
 machine: lifecycle values build records fold evidence
-diagnosis: rate_limits classify error_payloads
+diagnosis: rate_limits error_words error_wordings error_bodies error_fields google_details error_evidence
+diagnosis: error_delays classify error_payloads
 arguments: reader lift lifter lifted_calls watch
 views: display liveness reasoning
 dialects: claims emitter base conversion made_items
