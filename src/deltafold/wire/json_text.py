@@ -222,15 +222,7 @@ def read_object(text: str, depth: int, *, strict: bool) -> dict[str, Any] | None
 
 def has_many(text: str, depth: int) -> bool:
     """Whether a text has more opening brackets than `depth`: else no value in it is nested deeper."""
-    room = depth
-    for bracket in "{[":
-        at = text.find(bracket)
-        while at >= 0:
-            room -= 1
-            if room < 0:
-                return True
-            at = text.find(bracket, at + 1)
-    return False
+    return text.count("{") + text.count("[") > depth
 
 
 class RepeatedResponseReader:
@@ -250,7 +242,7 @@ class RepeatedResponseReader:
     def read(self, text: str, depth: int, *, strict: bool) -> dict[str, Any] | None:
         """`read_object()`."""
         # In the text of an object this is a key, for quotes inside of strings are escaped.
-        at = text[:RESPONSE_KEY_WITHIN].find(RESPONSE)
+        at = text.find(RESPONSE, 0, RESPONSE_KEY_WITHIN)
         if at > 1 and len(text) <= CACHE_UP_TO:
             # If it is a key of the outermost object and its last, then what stands before it and what begins
             # with it are objects too, but for a brace.

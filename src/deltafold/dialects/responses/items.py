@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.dialects.responses.identity import ItemIdentity, tool_of
-from deltafold.dialects.responses.table import BARE_PARTS, CALLS, LIFTABLE, RESPONSE_FIELDS
+from deltafold.dialects.responses.table import BARE_PARTS, CALLS, LIFTABLE
 from deltafold.machine.evidence import (
     close_item,
     reconcile_as_streamed,
@@ -73,8 +73,7 @@ class ItemReader(ItemIdentity):
         self.started = True
         if not announced:
             self.report(AnomalyCode.RESPONSE_NOT_ANNOUNCED, "the response began without response.created")
-        sent = without_output(data or {})
-        self.announce({RESPONSE_FIELDS.get(name, name): value for name, value in sent.items()})
+        self.announce(without_output(data or {}))
 
     def _close_item(self, record: ItemRecord, status: str | None) -> None:
         """An item that was never sent whole, with the text that was held back for it."""

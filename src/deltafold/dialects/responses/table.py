@@ -35,7 +35,6 @@ __all__ = [
     "PROSE",
     "REASONING",
     "REFUSAL",
-    "RESPONSE_FIELDS",
     "STREAMED",
     "STREAMS",
     "SUMMARY",
@@ -48,17 +47,6 @@ __all__ = [
 ]
 
 JSON: TypeAlias = dict[str, Any]
-
-
-FIELDS: Final = """
-    id object created_at status background billing completed_at error frequency_penalty
-    incomplete_details instructions max_output_tokens max_tool_calls model parallel_tool_calls
-    presence_penalty previous_response_id prompt_cache_key prompt_cache_retention reasoning
-    safety_identifier service_tier store temperature text tool_choice tools top_logprobs top_p
-    truncation usage user metadata
-"""
-RESPONSE_FIELDS: Final = {name: name for name in FIELDS.split()}
-"""The fields of a response. All open streams share these names: each would hold 2 KB of them for itself."""
 
 
 class ValueWire:
