@@ -637,6 +637,13 @@ BESIDE_MUCH: dict[str, tuple[int, Shape]] = {
         400,
         lambda n: [named('{"a":"' + y(n)), *(fragment("1}", i + 1) for i in range(n))],
     ),
+    "chat: a name in pieces": (
+        1500,
+        lambda n: [
+            chunk({"tool_calls": [{"index": 0, "id": "c", "function": {"name": f"{i:020}"}}]})
+            for i in range(n)
+        ],
+    ),
     "chat: messages with {}": (
         100,
         lambda n: [
@@ -712,6 +719,47 @@ def test_voices_of_an_item_in_a_display() -> None:
 
     small, middle, large = (work(lambda size=size: show(size)) for size in (24, 48, 96))
     assert large - middle <= 2.3 * (middle - small)
+
+
+def test_connections_that_bring_little() -> None:
+    """Another connection costs what comes over it, not all that had come before."""
+
+    def seconds(count: int) -> float:
+        parser = ResponseParser("responses")
+        parser.feed(b"".join(frames([said("created"), *(x for i in range(count) for x in items_of(i))])))
+        for _ in parser.events():
+            pass
+        before = process_time()
+        for _ in range(count):
+            parser.reconnect()
+            parser.feed(frames([said("created")])[0])
+            for _ in parser.events():
+                pass
+        return process_time() - before
+
+    def items_of(index: int) -> list[JSON]:
+        return [added(index, "web_search_call"), of_item("web_search_call.searching", index)]
+
+    once = min(seconds(150) for _ in range(3))
+    assert min(seconds(600) for _ in range(2)) < 9 * once
+
+
+def test_audio_and_many_choices() -> None:
+    """What was spoken stands in one choice of a document."""
+
+    def seconds(count: int) -> float:
+        parser = ResponseParser("chat")
+        audio = chunk({"audio": {"id": [1] * (4 * count)}})
+        choices = ({"choices": [{"index": i, "delta": {"content": "a"}}]} for i in range(count))
+        parser.feed(b"".join(frames([audio, *choices])))
+        for _ in parser.events():
+            pass
+        response, before = parser.response, process_time()
+        response.to_chat_completion()
+        return process_time() - before
+
+    once = min(seconds(250) for _ in range(3))
+    assert min(seconds(1000) for _ in range(2)) < 9 * once
 
 
 def test_writing_of_calls_that_are_no_objects() -> None:

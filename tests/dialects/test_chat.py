@@ -2168,3 +2168,28 @@ def test_arguments_under_the_name_of_parameters() -> None:
     call = {"index": 0, "id": "x", "function": {"name": "f", "parameters": {"a": 1}}}
     found = run({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}, ends("tool_calls"))
     assert found.response.tool_calls[0].arguments == '{"a":1}'
+
+
+@pytest.mark.parametrize("count", [3, 300])
+def test_a_name_in_pieces(count: int) -> None:
+    """However long it becomes, none of it is lost; where it comes again from its beginning, that counts."""
+    pieces = [f"piece_{number}" for number in range(count)]
+    found = run(*(calls({"index": 0, "id": "c", "function": {"name": piece}}) for piece in pieces), ends())
+    (called,) = found.response.output
+    assert called.name == "".join(pieces)
+    whole = {"index": 0, "id": "c", "function": {"name": "".join(pieces) + "!"}}
+    found = run(
+        *(calls({"index": 0, "id": "c", "function": {"name": piece}}) for piece in pieces), calls(whole)
+    )
+    (called,) = found.response.output
+    assert called.name == "".join(pieces) + "!"
+
+
+def test_what_was_spoken_stands_in_the_first_choice() -> None:
+    """No choice says that the audio of the response is its own."""
+    found = run(
+        thinks(content="a", audio={"id": "x"}), {"choices": [{"index": 1, "delta": {"content": "b"}}]}
+    )
+    first, second = found.response.to_chat_completion()["choices"]
+    assert first["message"]["audio"] == {"id": "x"}
+    assert "audio" not in second["message"]

@@ -53,10 +53,10 @@ class LiftedCall:
 class CallLifts:
     """Lifts declared strings out of the arguments of all calls of a stream."""
 
-    __slots__ = ("_calls", "_lifts", "_report", "declared")
+    __slots__ = ("_calls", "_report", "declared", "declared_lifts")
 
     def __init__(self, lifts: tuple[Lift, ...], report: ReportAnomaly) -> None:
-        self._lifts = lifts
+        self.declared_lifts = lifts
         self._report = report
         self._calls: dict[int, LiftedCall] = {}
         self.declared = bool(lifts)
@@ -99,7 +99,7 @@ class CallLifts:
     def _call(self, index: int, tool: str) -> LiftedCall | None:
         call = self._calls.get(index)
         if call is None:
-            lifts = [lift for lift in self._lifts if lift.applies_to(tool)]
+            lifts = [lift for lift in self.declared_lifts if lift.applies_to(tool)]
             if not lifts:
                 return None
             call = self._calls[index] = LiftedCall(lifts)
@@ -139,7 +139,7 @@ class CallLifts:
         return [
             [
                 index,
-                [self._lifts.index(lift) for lift in call.lifts],
+                [self.declared_lifts.index(lift) for lift in call.lifts],
                 call.lifter.getstate(),
                 call.so_far(),
                 call.handed_on(),
@@ -155,7 +155,7 @@ class CallLifts:
         from deltafold.arguments.lifter import Lifter
 
         for index, lifts, lifter, raw, kept, lifted, closed, refused in state:
-            call = LiftedCall([self._lifts[position] for position in lifts])
+            call = LiftedCall([self.declared_lifts[position] for position in lifts])
             call.lifter = Lifter.resume(lifter, call.lifts)
             call.raw, call.kept = StreamedValue("arguments", [raw]), [kept]
             call.lifted = [[text] for text in lifted]

@@ -219,7 +219,7 @@ class ItemRecord:
         # The item as it was sent whole, not yet taken apart: for most items nothing more comes. And those of
         # its values outside of parts that had been streamed by then.
         self._unparsed: JSON | None = None
-        self._streamed_kinds = NO_KINDS
+        self._streamed_kinds: dict[ValuePath, e.ValueKind] = NO_KINDS
         # How long those values were sent that went on after that.
         self._longer = NO_SIZES
 

@@ -96,7 +96,9 @@ class Replay:
         "_outstanding_counts_before",
         "_replica",
         "_report",
+        "_unweighed",
         "_waiting",
+        "_weighed",
         "ending",
         "live",
         "over",
@@ -115,11 +117,15 @@ class Replay:
         self._held = held
         self._report = report
         self._mode = ReplayMode.UNDECIDED
-        self._outstanding_counts_before = dict(live.fold.replay_counts)
+        # Both counts are taken with the first payload: a connection that brings nothing costs nothing.
+        self._outstanding_counts_before: dict[tuple[str, int | None], int] | None = None
         # What was handed out and has not come again. By item, else under None: the places that have to come,
         # and, by the place of each streamed value, how much of it has come again.
         self._outstanding: dict[int | None, dict[Hashable, int]] | None = None
-        self._outstanding_counts = dict(self._outstanding_counts_before)
+        self._outstanding_counts: dict[tuple[str, int | None], int] = {}
+        # An item is looked at once something comes for it. So many are left.
+        self._weighed: set[int] = set()
+        self._unweighed = 0
         # What goes beyond, until all that was handed out has come again: a connection that breaks off or is
         # refused before that must leave nothing that the old dialect does not know of.
         self._waiting: list[Any] = []
@@ -239,6 +245,7 @@ class Replay:
     def abandon(self) -> None:
         """This connection is over. What a refused one brought does not count for the next."""
         if self._mode is ReplayMode.REFUSED:
+            assert self._outstanding_counts_before is not None
             self.live.fold.replay_counts = self._outstanding_counts_before
 
     def getstate(self) -> dict[str, Any]:
@@ -263,6 +270,7 @@ class Replay:
         return known is not None and sent is not None and sent not in ("", known)
 
     def _refuse(self, payload: JSON | None, name: str, why: str) -> list[Emitted]:
+        self._take_counts()
         self._mode = ReplayMode.REFUSED
         self._outstanding = None
         self._waiting = []
@@ -277,6 +285,7 @@ class Replay:
         Where the replay goes back to the beginning, their count tells. Else those between old numbers are
         old, and of the rest nobody can say: then they come, for a sign that comes twice does no harm.
         """
+        self._take_counts()
         last = self.live.last_sequence_number
         between = self._number is not None and last is not None and self._number < last
         news = []
@@ -289,6 +298,12 @@ class Replay:
                     self._replica.fold.apply(event)  # which is to count what it did not read
         self.over = self.live.ended
         return news
+
+    def _take_counts(self) -> None:
+        """What had come before this connection is counted."""
+        if self._outstanding_counts_before is None:
+            self._outstanding_counts_before = dict(self.live.fold.replay_counts)
+            self._outstanding_counts = dict(self._outstanding_counts_before)
 
     def _uncount(self, event: Any) -> bool:
         """Whether as many events of this kind had come before."""
@@ -303,7 +318,7 @@ class Replay:
     @property
     def _content_caught_up(self) -> bool:
         """Whether all that was handed out has come again, but for what is only counted."""
-        return self._outstanding is not None and not self._outstanding
+        return self._outstanding is not None and not self._outstanding and not self._unweighed
 
     @property
     def _caught_up(self) -> bool:
@@ -314,26 +329,9 @@ class Replay:
         return known in (None, sent) or tokens(sent) > tokens(known)
 
     def _remember(self) -> dict[int | None, dict[Hashable, int]]:
-        """What was handed out, place by place."""
+        """What was handed out of the response itself, place by place. Its items are looked at one by one."""
         fold = self.live.fold
-        owed: dict[int | None, dict[Hashable, int]] = {}
-        for index, record in fold.items.items():
-            places: dict[Hashable, int] = {ITEM: 0}
-            for group, parts in record.parts.items():
-                for at, part in parts.items():
-                    places[PART, group, at] = 0
-                    if part.state is PART_DONE:
-                        places[PART_END, group, at] = 0
-            for key, value in record.values.items():
-                if value.text:
-                    places[key] = 0
-                if value.is_complete:
-                    places[WHOLE, *key] = 0
-            if record.state is ITEM_DONE:
-                places[ITEM_END] = 0
-            owed[index] = places
-        for index, path, into in fold.lifted:
-            owed[index][LIFTED, path, into] = 0
+        self._unweighed = len(fold.items)
         rest: dict[Hashable, int] = {(AUDIO, name): 0 for name in fold.audio}
         if self.live.started:
             rest[STARTED] = 0
@@ -345,13 +343,26 @@ class Replay:
                 for name, entries in pieces.items() if isinstance(pieces, dict) else ():
                     if isinstance(entries, list) and entries:
                         rest[PIECES, index, member, name] = 0
-        if rest:
-            owed[None] = rest
-        return owed
+        return {None: rest} if rest else {}
+
+    def _places(self, index: int | None) -> dict[Hashable, int]:
+        """What was handed out of an item, or of the response itself, and has not come again."""
+        assert self._outstanding is not None
+        if self._unweighed and index is not None and index not in self._weighed:
+            record = self.live.fold.items.get(index)
+            if record is not None:
+                self._weighed.add(index)
+                self._unweighed -= 1
+                self._outstanding[index] = places = places_of(record)
+                for lift in self.live.lifts.declared_lifts:
+                    if (index, lift.path, lift.into) in self.live.fold.lifted:
+                        places[LIFTED, lift.path, lift.into] = 0
+        return self._outstanding.get(index, {})
 
     def _filter(self, events: list[Emitted], payload: JSON | None, name: str) -> list[Emitted]:
         """What is new among the events of the replica."""
         if self._outstanding is None:
+            self._take_counts()
             self._outstanding = self._remember()
         fold, was_level = self._replica.fold, self._content_caught_up
         news: list[Emitted] = []
@@ -413,20 +424,23 @@ class Replay:
 
     def _check_off(self, index: int | None, place: Hashable) -> bool:
         """Something came for a place: whether it had come before, and now has come again."""
-        assert self._outstanding is not None
-        places = self._outstanding.get(index)
-        if places is None or places.pop(place, None) is None:
+        places = self._places(index)
+        if places.pop(place, None) is None:
             return False
         if not places:
-            del self._outstanding[index]
+            self._forget(index)
         return True
+
+    def _forget(self, index: int | None) -> None:
+        """All of an item, or of the response itself, has come again."""
+        assert self._outstanding is not None
+        self._outstanding.pop(index, None)
 
     def _new_suffix(
         self, index: int | None, place: Hashable, came: Sequence[Any], known: Callable[[], Any]
     ) -> Any:
         """What of a value's piece is new: all of it, once what is known of the value has come again."""
-        assert self._outstanding is not None
-        places = self._outstanding.get(index, {})
+        places = self._places(index)
         at = places.get(place)
         if at is None:
             return came
@@ -445,7 +459,7 @@ class Replay:
 
     def _is_replayed(self, index: int, place: Hashable) -> bool:
         """Whether something had been handed out that has not come again."""
-        return self._outstanding is not None and place in self._outstanding.get(index, {})
+        return self._outstanding is not None and place in self._places(index)
 
     def _goes_on(self, index: int, place: Any) -> bool:
         """Whether a value went on after it had been sent whole: then it may end before all has come again."""
@@ -496,20 +510,17 @@ class Replay:
         return None
 
     def _item_finished(self, event: e.ItemFinished) -> Any:
-        assert self._outstanding is not None
         index, record = event.output_index, self._record(event)
         if record is None:
             return event
-        kept: dict[Hashable, int] = {}
-        for place, came in self._outstanding.get(index, {}).items():
-            if is_value(place):
-                if not self._goes_on(index, place):
-                    raise ReplayMismatch(f"item {index} ends before all of it has come again")
-                kept[place] = came
-        if kept:
-            self._outstanding[index] = kept
-        else:
-            self._outstanding.pop(index, None)
+        places = self._places(index)
+        for place in [*places]:
+            if not is_value(place):
+                del places[place]
+            elif not self._goes_on(index, place):
+                raise ReplayMismatch(f"item {index} ends before all of it has come again")
+        if not places:
+            self._forget(index)
         if record.state is not ITEM_DONE:
             return event
         self._check_identity(record, event.item, begins=False)
@@ -622,7 +633,9 @@ SNAPSHOT_FIELDS = (
     "_outstanding",
     "_outstanding_counts",
     "_outstanding_counts_before",
+    "_unweighed",
     "_waiting",
+    "_weighed",
     "_mode",
     "ending",
     "over",
@@ -646,6 +659,24 @@ DIFFS: dict[type, Callable[[Replay, Any], Any]] = {
     e.AnnotationAdded: Replay._annotation,
     e.UsageReported: Replay._usage,
 }
+
+
+def places_of(record: ItemRecord) -> dict[Hashable, int]:
+    """What was handed out of an item, place by place."""
+    places: dict[Hashable, int] = {ITEM: 0}
+    for group, parts in record.parts.items():
+        for at, part in parts.items():
+            places[PART, group, at] = 0
+            if part.state is PART_DONE:
+                places[PART_END, group, at] = 0
+    for key, value in record.values.items():
+        if value.text:
+            places[key] = 0
+        if value.is_complete:
+            places[WHOLE, *key] = 0
+    if record.state is ITEM_DONE:
+        places[ITEM_END] = 0
+    return places
 
 
 def as_unknown_event(dialect: Dialect, payload: JSON, name: str) -> list[Emitted]:

@@ -29,6 +29,8 @@ __all__ = ["end_calls", "read_calls", "read_legacy_call", "read_whole_calls", "r
 JSON: TypeAlias = dict[str, Any]
 
 MOST_UPDATES: Final = 16
+LONGEST_NAME: Final = 1024
+"""Characters of a name that grows with each of its pieces."""
 IDS: Final = ("id", "call_id", "tool_call_id")
 """Where the id of a call stands; some servers name it as other APIs do."""
 
@@ -202,6 +204,10 @@ def merge_fields(
     if name and name != call.name:
         if not call.name or name.startswith(call.name):
             call.name = new["name"] = name
+            call.name_rest = []
+        elif not has_arguments(emitter, call) and len(call.name) > LONGEST_NAME:
+            emitter.hold_text(len(name))
+            call.name_rest.append(name)
         elif not has_arguments(emitter, call):
             call.name = new["name"] = call.name + name
         else:
@@ -318,6 +324,8 @@ def end_calls(emitter: Emitter, calls: OpenCalls, *, cancelled: bool) -> str | N
                 emitter.report(AnomalyCode.CALL_NAME_MISSING, "a tool call ended without a name")
             start_call(emitter, calls, call)
         index = call.index
+        if call.name_rest and index is not None:
+            calls.late.setdefault(index, {})["name"] = call.name + "".join(call.name_rest)
         if call.id is None and index is not None:
             call.id = f"call_{index}_synthesized"
             calls.late.setdefault(index, {})["call_id"] = call.id

@@ -41,12 +41,16 @@ def chat_completion(response: Response) -> JSON:
         items.setdefault(item.choice_index or 0, []).append(item)
     if not items:
         items[0] = []
+    first = min(items)
     completion: JSON = {
         "id": data.get("id"),
         "object": "chat.completion",
         "created": data.get("created_at") if isinstance(data.get("created_at"), (int, float)) else None,
         "model": data.get("model"),
-        "choices": [choice_of(response, index, sent.get(index), items[index]) for index in sorted(items)],
+        "choices": [
+            choice_of(response, index, sent.get(index), items[index], first=index == first)
+            for index in sorted(items)
+        ],
         "usage": None if response.usage is None else usage_of_chat(response.usage, response.dialect),
     }
     for key, value in data.items():
@@ -76,7 +80,8 @@ def reason_of(response: Response, sent: Choice | None, items: list[Item]) -> str
     return "tool_calls" if any(is_whole(item) for item in items) else "stop"
 
 
-def choice_of(response: Response, index: int, sent: Choice | None, items: list[Item]) -> JSON:
+def choice_of(response: Response, index: int, sent: Choice | None, items: list[Item], *, first: bool) -> JSON:
+    """A choice. What was spoken stands in the first one: nothing says of which it is."""
     more = copied(sent.data) if sent is not None and is_own(response) else {}
     logprobs = more.pop("logprobs", None)
     logprobs = logprobs if isinstance(logprobs, dict) else {}
@@ -91,7 +96,7 @@ def choice_of(response: Response, index: int, sent: Choice | None, items: list[I
         message["content"] = parts
     if images:
         message["images"] = copied(images)
-    if "audio" in response.data:
+    if first and "audio" in response.data:
         message["audio"] = copied(response.data["audio"])
     fields = more.pop("message", None)
     for key, value in fields.items() if isinstance(fields, dict) else ():

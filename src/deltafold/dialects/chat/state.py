@@ -22,6 +22,7 @@ class OpenCall:
         "at",
         "id",
         "name",
+        "name_rest",
         "custom",
         "legacy",
         "index",
@@ -45,6 +46,8 @@ class OpenCall:
         """Its position among the calls of its choice."""
         self.id: str | None = None
         self.name = ""
+        self.name_rest: list[str] = []
+        """Pieces of a name that is longer than any: they are joined once, at the end."""
         self.custom = False
         self.legacy = False
         """It came as `function_call`, the field that was there before `tool_calls`."""
