@@ -2426,3 +2426,96 @@ def test_what_waits_is_not_erased_by_what_is_empty() -> None:
     found = run(created(), *again, completed({**item, "status": "completed"}))
     told = found.response.to_dict()["output"][0]
     assert (told["n"], told["note"]) == (49, "kept")
+
+
+@pytest.mark.parametrize("outcome", ["completed", "cut"])
+@pytest.mark.parametrize("count", [10, 100])
+def test_an_item_that_ends_again_and_again(count: int, outcome: str) -> None:
+    """What is small beside the item is weighed now and then, and at the end: nothing of it is missing."""
+    item = message("Hello", many=["x"] * 500)
+    again = [{**item, f"k{i}": i, "many": [], "last": i} for i in range(count)]
+    part = {**output_text("Hello, world"), "k": 1}
+    tail = [done(0, {"id": item["id"], "type": "message", "content": [part]})]
+    if outcome == "completed":
+        tail += [completed(item)]
+    found = run(created(), done(0, item), *(done(0, one) for one in again), *tail)
+    sent = found.response.to_dict()["output"][0]
+    assert {**sent, **{f"k{i}": i for i in range(count)}, "last": count - 1} == sent
+    assert sent["many"] == ["x"] * 500
+    assert sent["content"][0]["k"] == 1
+    assert len(found.all(e.ItemUpdated)) < 40
+    assert found.response.output_text == ("Hello" if outcome == "completed" else "Hello, world")
+
+
+@pytest.mark.parametrize("outcome", ["done", "completed", "cut"])
+@pytest.mark.parametrize("count", [10, 100])
+def test_snapshots_of_an_open_item(count: int, outcome: str) -> None:
+    """They may tell more than was streamed; where they are small beside the item, not all at once."""
+    long = "y" * 1000
+    shots = [
+        in_progress(output=[{"id": OPEN["id"], "type": "message", f"k{i}": i, "content": [{"text": ""}]}])
+        for i in range(count)
+    ]
+    fuller = in_progress(
+        output=[{"id": OPEN["id"], "content": [output_text(long + "z"), "odd", output_text("more")]}]
+    )
+    whole = {key: value for key, value in OPEN.items() if key not in ("content", "status")}
+    tail = {"done": [done(0, {**whole, "status": "completed"})], "completed": [completed(whole)], "cut": []}
+    found = run(created(), added(0, OPEN), text(0, long), *shots, fuller, *tail[outcome])
+    sent = found.response.to_dict()["output"][0]
+    assert {**sent, **{f"k{i}": i for i in range(count)}} == sent
+    assert found.response.output_text == long + "zmore"
+
+
+def test_snapshots_of_items_that_no_id_names() -> None:
+    """They are compared with all items now and then, and at the end."""
+    items = [message(str(i), id=f"msg_{i}", many=["x"] * 20) for i in range(40)]
+    shots = [in_progress(output=[{"type": "message", "status": f"s{i}"}]) for i in range(100)]
+    found = run(created(), *(added(i, item) for i, item in enumerate(items)), *shots)
+    assert found.response.output[0].status == "s99"
+    assert len(found.response.output) == 40
+    odd = in_progress(output=[{"type": "hologram", "k": 1}])
+    found = run(created(), *(added(i, item) for i, item in enumerate(items)), *shots, odd)
+    assert found.response.output[0].status == "s99"
+    assert found.response.output[40].data["k"] == 1
+    found = run(created(), *(added(i, item) for i, item in enumerate(items)), *shots, odd, completed())
+    assert found.response.output[40].data["k"] == 1
+
+
+def test_failures_again_and_again() -> None:
+    """The second one may tell the cause of the first; those behind it come after the end."""
+    failure = {"type": "response.failed", "response": response(status="failed", error=None)}
+    cause = {"code": "server_error", "message": "boom"}
+    told_cause = {"type": "response.failed", "response": response(status="failed", error=cause)}
+    found = run(created(), failure, told_cause, failure)
+    assert found.response.error is not None
+    assert found.response.error.message == "boom"
+    assert found.codes == [C.TERMINAL_REPEATED]
+
+
+def test_a_part_that_ends_again() -> None:
+    """What is new of its value is handed out."""
+    ends = [
+        part_done(0, output_text("a")),
+        part_done(0, output_text("ab")),
+        part_done(0, {"type": "output_text"}),
+    ]
+    found = run(created(), added(0, OPEN), part_added(0, output_text()), text(0, "a"), *ends, completed())
+    assert found.response.output_text == "ab"
+    found = run(
+        created(), added(0, OPEN), part_done(0, output_text("a")), part_done(0, {**refusal(), "text": "ab"})
+    )
+    assert C.TEXT_IN_REFUSAL in found.codes
+
+
+def test_the_first_open_item_of_a_type_ends() -> None:
+    """An end without index and id is that of the first item of its type that is open."""
+    items = [message(str(i), id=f"msg_{i}", status="in_progress") for i in range(4)]
+    ends = [done(None, message("x", id=None)) for _ in range(2)]
+    begins = [added(i, item) for i, item in enumerate(items)]
+    found = run(created(), *begins, done(0, items[0]), *ends)
+    states = [record.state for record in found.parser._reader.fold.items.values()]
+    assert states == ["done", "done", "done", "open"]
+    fragment = {**text(0, "y"), "output_index": None, "item_id": None}
+    found = run(created(), *begins, done(3, items[3]), fragment)
+    assert found.response.output_text == "012y3"

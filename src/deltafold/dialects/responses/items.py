@@ -63,8 +63,9 @@ class ItemReader(ItemIdentity):
         since it was weighed last, and how much it was weighed against then."""
         self.resent: dict[int, JSON] = {}
         """What was sent again of items and is not weighed yet."""
-        self.unmatched: list[JSON] = []
-        """Items in a snapshot of the output that are not compared yet with those that are known."""
+        self.unmatched: dict[tuple[str, int], JSON] = {}
+        """Items in snapshots of the output that are not compared yet with those that are known: of each type
+        the first, the second and so on."""
 
     def _start(self, data: JSON | None = None, *, announced: bool = False) -> None:
         """The response begins, whatever began it."""
@@ -411,9 +412,30 @@ class ItemReader(ItemIdentity):
         elif merged != record.to_dict():
             self.out.append(e.ItemUpdated(record.index, self.fold.item(record, merged, whole=True)))
 
+    def _with_unmatched(
+        self, sent: list[JSON], matches: list[int | None]
+    ) -> tuple[list[JSON], list[int | None]]:
+        """A snapshot without the items that no id names, which wait; or with all those that do."""
+        unknown = [item for item, index in zip(sent, matches, strict=True) if index is None]
+        waits = self._waits(OUTPUT, unknown, self._items_so_far)
+        if not waits and not self.unmatched:
+            return sent, matches
+        count: dict[str, int] = {}
+        for item in unknown:
+            kind = string(item, "type") or ""
+            count[kind] = at = count.get(kind, -1) + 1
+            overlay(self.unmatched.setdefault((kind, at), {}), item)
+        found: list[tuple[JSON, int | None]] = [
+            (item, index) for item, index in zip(sent, matches, strict=True) if index is not None
+        ]
+        if not waits:
+            found += [(item, None) for item in self.unmatched.values()]
+            self.unmatched = {}
+        return [item for item, _ in found], [index for _, index in found]
+
     def _settle_rest(self, status: str | None) -> None:
         """The response ends: what was sent again and waited is weighed, but for items that end with it."""
-        sent, self.unmatched = self.unmatched, []
+        sent, self.unmatched = [*self.unmatched.values()], {}
         matches: list[int | None] = [None] * len(sent)
         self._match_by_content(sent, matches)
         for item, index in zip(sent, matches, strict=True):
@@ -448,7 +470,7 @@ class ItemReader(ItemIdentity):
                 self.report(AnomalyCode.OUTPUT_EMPTY_AT_END, "the output is empty at the end")
             return None
         if whole:
-            self.unmatched = []
+            self.unmatched = {}
         items = self.fold.items
         if (
             not self.resent
@@ -458,14 +480,10 @@ class ItemReader(ItemIdentity):
             return None  # the usual end: just what had been sent item by item
         order = []
         matches = self._matches_by_id(sent)
+        if None in matches and not whole:
+            sent, matches = self._with_unmatched(sent, matches)
         if None in matches:
-            unknown = [item for item, index in zip(sent, matches, strict=True) if index is None]
-            if whole or not self._waits(OUTPUT, unknown, self._items_so_far):
-                self._match_by_content(sent, matches)
-            else:
-                self.unmatched = unknown
-                sent = [item for item, index in zip(sent, matches, strict=True) if index is not None]
-                matches = [index for index in matches if index is not None]
+            self._match_by_content(sent, matches)
         for position, (item, index) in enumerate(zip(sent, matches, strict=True)):
             if index is None:
                 place = position if position not in self.index_by_wire_index else None
