@@ -585,6 +585,16 @@ BESIDE_MUCH: dict[str, tuple[int, Shape]] = {
             ],
         ],
     ),
+    "responses: arguments that go on after their end": (
+        300,
+        lambda n: [
+            said("created"),
+            added(0, "function_call", call_id="c", name="f", arguments=""),
+            arguments('{"a":"' + y(n)),
+            ended("function_call_arguments", arguments='{"a":"' + y(n)),
+            *[arguments("x")] * n,
+        ],
+    ),
     "responses: {} after blanks": (
         100,
         lambda n: [

@@ -2461,10 +2461,12 @@ def test_snapshots_of_an_open_item(count: int, outcome: str) -> None:
     )
     whole = {key: value for key, value in OPEN.items() if key not in ("content", "status")}
     tail = {"done": [done(0, {**whole, "status": "completed"})], "completed": [completed(whole)], "cut": []}
-    found = run(created(), added(0, OPEN), text(0, long), *shots, fuller, *tail[outcome])
+    last = in_progress(output=[{"id": OPEN["id"], "k": 1, "content": [{"k": 2}, {"type": "odd"}]}])
+    found = run(created(), added(0, OPEN), text(0, long), *shots, fuller, *shots[-1:], last, *tail[outcome])
     sent = found.response.to_dict()["output"][0]
     assert {**sent, **{f"k{i}": i for i in range(count)}} == sent
     assert found.response.output_text == long + "zmore"
+    assert sent["k"] == 1
 
 
 def test_snapshots_of_items_that_no_id_names() -> None:
@@ -2474,6 +2476,10 @@ def test_snapshots_of_items_that_no_id_names() -> None:
     found = run(created(), *(added(i, item) for i, item in enumerate(items)), *shots)
     assert found.response.output[0].status == "s99"
     assert len(found.response.output) == 40
+    large = in_progress(output=[{"type": "message", "status": "large", "more": ["x"] * 5000}])
+    found = run(created(), *(added(i, item) for i, item in enumerate(items)), *shots, large, large, shots[0])
+    assert found.response.output[0].status == "s0"
+    assert found.response.output[0].data["more"] == ["x"] * 5000
     odd = in_progress(output=[{"type": "hologram", "k": 1}])
     found = run(created(), *(added(i, item) for i, item in enumerate(items)), *shots, odd)
     assert found.response.output[0].status == "s99"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from deltafold.machine.records import StreamedValue, begins
 from deltafold.machine.values import place
 
 
@@ -35,3 +36,27 @@ def test_what_lies_across_a_value_makes_room() -> None:
     item: dict[str, Any] = {"output": "?", "action": [1]}
     place(item, [(("output", 0, "stdout"), "x"), (("action", "commands", 0), "y")])
     assert item == {"output": [{"stdout": "x"}], "action": {"commands": ["y"]}}
+
+
+def test_what_pieces_begin_and_end_with() -> None:
+    """That is told without joining them."""
+    pieces = ["ab", "", "cd", "ef"]
+    assert all(begins(pieces, "abcdef"[:size]) for size in range(7))
+    assert not any(begins(pieces, text) for text in ("b", "abd", "abcdefg", "xbc"))
+    assert begins([], "")
+    assert not begins([], "a")
+    value = StreamedValue("text", pieces)
+    assert [value.tail(size) for size in (1, 2, 3, 6, 9)] == ["f", "ef", "def", "abcdef", "abcdef"]
+    assert value.size() == 6
+    assert pieces == ["ab", "", "cd", "ef"]
+
+
+def test_how_many_characters_a_value_has() -> None:
+    """They are counted once, however many fragments there are."""
+    value = StreamedValue("text", [])
+    for count in range(200):
+        assert value.size() == 2 * count
+        value.add("ab")
+    assert len(value.text) == value.size() == 400
+    value.add("c")
+    assert value.size() == 401

@@ -132,6 +132,15 @@ class StreamedValue:
         """Characters, without joining or counting all of them."""
         return self.packed_size + sum([len(piece) for piece in self.fragments[self.packed_count :]])
 
+    def tail(self, size: int) -> str:
+        """Its last characters, without joining all of them."""
+        found = ""
+        for piece in reversed(self.fragments):
+            found = piece[-size:] + found
+            if len(found) >= size:
+                break
+        return found[-size:]
+
     def says_something(self) -> bool:
         """Of arguments: whether there is more than empty objects and arrays. Costs its text, but once."""
         if not self.has_substance:

@@ -249,7 +249,7 @@ class ValueReader(ItemReader):
         record = self.record(index)
         if kind != "arguments" or record.state is not ITEM_OPEN:
             return False
-        return record.type == "custom_tool_call" or not value.text[-TAIL:].rstrip().endswith(CLOSING)
+        return record.type == "custom_tool_call" or not value.tail(TAIL).rstrip().endswith(CLOSING)
 
     def _done(self, payload: JSON, kind: str) -> None:
         streamed = STREAMED[kind.removesuffix(".done")]
