@@ -2512,6 +2512,10 @@ def test_a_part_that_ends_again() -> None:
         created(), added(0, OPEN), part_done(0, output_text("a")), part_done(0, {**refusal(), "text": "ab"})
     )
     assert C.TEXT_IN_REFUSAL in found.codes
+    bad = [part_done(0, output_text("a")), part_done(0, {"type": "output_text", "text": 5})]
+    found = run(created(), added(0, OPEN), part_added(0, output_text()), *bad)
+    assert found.response.output_text == "a"
+    assert C.INVALID_FIELD in found.codes
 
 
 def test_the_first_open_item_of_a_type_ends() -> None:

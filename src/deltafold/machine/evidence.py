@@ -277,6 +277,10 @@ def reconcile_part_again(
     """A part was sent whole once more: what is new of its values. Costs what was sent, not the whole part."""
     events: list[e.Event] = []
     known = record.parts[group][index]
+    for field in PART_FIELDS:
+        sent = entry.get(field)
+        if (group, index, field) in record.values and not isinstance(sent, str) and not empty(sent):
+            report(AnomalyCode.INVALID_FIELD, f"{field} is {sent!r:.40}")
     for field, kind in record.part_values(group, entry):
         key: ValuePath = (group, index, field)
         text = entry[field]
