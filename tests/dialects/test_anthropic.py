@@ -1078,3 +1078,20 @@ def test_hot_deltas_are_hot(kind: str) -> None:
     parser.feed(framed(tell("9"), a.end(), *END))
     events += parser.events()
     assert events[-1].outcome is Outcome.COMPLETED
+
+
+def test_counts_that_are_no_numbers() -> None:
+    """They are reported, and count nothing; the others are counted."""
+    usage = {"input_tokens": "x", "output_tokens": 3}
+    found = run(a.message_start(usage=usage), *END)
+    assert found.response.usage is not None
+    assert found.response.usage.input_tokens is None
+    assert C.INVALID_FIELD in found.codes
+
+
+@pytest.mark.parametrize("text", [" ", "{", '{"te'])
+def test_an_input_that_lifting_held_back(text: str) -> None:
+    """It is what was streamed, so that the input with which the call began counts no more."""
+    lifts = [Lift(("text",), "text", tool="f", remove=True)]
+    found = run(START, *call(text, input={"a": 1}), *END, lifts=lifts)
+    assert [arguments for _, _, arguments, _ in calls(found)] == [text]

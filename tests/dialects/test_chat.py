@@ -571,6 +571,7 @@ ARGUMENTS: dict[str, tuple[list[Any], str, list[AnomalyCode]]] = {
     "braces and space": ([" {} "], " {} ", []),
     "braces, then space": (["{}", " \n"], "{} \n", []),
     "null first": ([None, PARIS], PARIS, []),
+    "an object, then none": (['{"a":1}', "{b}"], '{"a":1}{b}', []),
     "two objects that differ": (['{"a":1}', '{"b":2}'], '{"a":1}{"b":2}', []),
     "an object inside that begins alike": (['{"a":', '{"a":', "1}}"], '{"a":{"a":1}}', []),
     "a list of like objects": (["[", '{"a":1}', ",", '{"a":1}', "]"], '[{"a":1},{"a":1}]', []),
@@ -2193,3 +2194,11 @@ def test_what_was_spoken_stands_in_the_first_choice() -> None:
     first, second = found.response.to_chat_completion()["choices"]
     assert first["message"]["audio"] == {"id": "x"}
     assert "audio" not in second["message"]
+
+
+def test_a_message_that_goes_on_from_its_own_delta() -> None:
+    """A choice may bring both: what the message has beyond the deltas is all that is new of it."""
+    both = {"index": 0, "delta": {"content": "B"}, "message": {"content": "ABC"}}
+    found = run(says("A"), chunk(both), ends(), "[DONE]")
+    assert found.texts(e.TextDelta) == ["A", "B", "C"]
+    assert found.codes == []

@@ -1014,3 +1014,19 @@ def test_a_call_that_is_told_again_without_its_arguments() -> None:
     )
     assert calls(found) == [("c", "f", '{"a":1}', True)]
     assert found.output()[0]["thoughtSignature"] == "s"
+
+
+@pytest.mark.parametrize("content", ["Hi", 5])
+def test_a_content_of_a_wrong_type(content: Any) -> None:
+    """It is reported, and what follows it is read."""
+    found = run({"candidates": [{"content": content}]}, g.chunk(g.text("Ho")), END)
+    assert found.response.output_text == "Ho"
+    assert found.codes == [C.INVALID_FIELD]
+
+
+def test_a_piece_without_its_array() -> None:
+    """A bare piece of arguments is the only one."""
+    bare = g.chunk(g.call(None, partialArgs=g.piece("$.a", "x"), willContinue=True))
+    found = run(g.chunk(g.call("f", willContinue=True)), bare, g.chunk(g.call(None)), END)
+    assert calls(found)[0][2:] == ('{"a":"x"}', True)
+    assert found.codes == [C.INVALID_FIELD]

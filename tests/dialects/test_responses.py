@@ -2529,3 +2529,12 @@ def test_the_first_open_item_of_a_type_ends() -> None:
     fragment = {**text(0, "y"), "output_index": None, "item_id": None}
     found = run(created(), *begins, done(3, items[3]), fragment)
     assert found.response.output_text == "012y3"
+
+
+def test_a_part_that_is_sent_again_as_a_refusal() -> None:
+    """Its text is text, as it was announced."""
+    parts = [part_done(0, output_text("a")), part_done(0, {"type": "refusal", "text": "ab"})]
+    begun = [added(0, OPEN), part_added(0, output_text()), text(0, "a")]
+    found = run(created(), *begun, *parts, completed())
+    assert found.response.output_text == "ab"
+    assert C.TEXT_IN_REFUSAL in found.codes

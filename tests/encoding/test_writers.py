@@ -857,6 +857,7 @@ def test_escapes_at_the_end_of_a_piece() -> None:
     for piece in ('{"a\\', '"}', "", '\\\\"', ":1", "}"):
         assert scan.feed(piece) == ""
     assert scan.whole
+    assert scan.feed(" x") == " x"  # which stands behind it
 
 
 def test_damaged_snapshots() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import attrs
@@ -290,3 +291,11 @@ def test_an_error_of_the_stream_ends_no_background_response() -> None:
     assert (told.goes_on, told.retryable, told.safe_to_replay) == (True, True, False)
     told = verdict(created(background=True), error, failed("server_error", background=True))
     assert (told.goes_on, told.safe_to_replay) == (False, True)
+
+
+@pytest.mark.parametrize("content", [[5], {"a": 1}, [{"type": "output_text", "text": ""}, 5]])
+def test_content_that_cannot_be_read_is_to_be_seen(content: Any) -> None:
+    """Nobody knows what a client made of it."""
+    message = {"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": content}
+    body = {"object": "response", "id": "r", "status": "completed", "output": [message]}
+    assert "other" in parse(json.dumps(body).encode(), "responses").verdict.visible

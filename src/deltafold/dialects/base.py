@@ -189,10 +189,8 @@ class Dialect(Emitter):
 
         A proxy that lost its server adds an error of its own; another tells the cause behind a mere "failed".
         """
-        known = self.fold.error
-        for event in self.out:
-            if isinstance(event, e.ErrorReported):
-                known = event.error
+        here = (event.error for event in reversed(self.out) if isinstance(event, e.ErrorReported))
+        known = next(here, self.fold.error)
         return error.kind is not ErrorKind.UNKNOWN and (known is None or known.kind in VAGUE)
 
     def has_begun(self) -> bool:

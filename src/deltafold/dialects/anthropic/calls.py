@@ -77,12 +77,10 @@ def end_arguments(emitter: Emitter, block: Block) -> bool:
     index = block.index
     if (index, ARGUMENTS) in emitter.pending_surrogates or emitter.size_so_far(index, ARGUMENTS):
         return True
-    raw = emitter.lifts.raw(index) if emitter.lifts.declared else None
-    if raw is None or not raw.size():
-        block.without_arguments = empty(block.start)
-        if block.without_arguments and block.doubtful:
-            return False
-        emit_input(emitter, block, written(block.start) or NO_ARGUMENTS)
+    block.without_arguments = empty(block.start)
+    if block.without_arguments and block.doubtful:
+        return False
+    emit_input(emitter, block, written(block.start) or NO_ARGUMENTS)
     return True
 
 
