@@ -95,6 +95,11 @@ COMPILED = (
     "dialects/gemini/writer",
     "parsing/reporter",
     "parsing/fast_path",
+    "parsing/state",
+    "parsing/payload_values",
+    "parsing/frames",
+    "parsing/bodies",
+    "parsing/connections",
     "parsing/reader",
     "encoding/encoder",
 )

@@ -47,7 +47,7 @@ dialects: anthropic.writer anthropic.document anthropic.request
 dialects: gemini.table gemini.argument_text gemini.state gemini.usage gemini.partial_arguments gemini.calls
 dialects: gemini.parts gemini.candidates gemini.ending gemini.reader
 dialects: gemini.writer gemini.document gemini.request
-parsing: reporter fast_path replay snapshot reader loop parser
+parsing: reporter fast_path replay snapshot state payload_values frames bodies connections reader loop parser
 encoding: encoder response_writer requests turns
 bridges: sdk openai anthropic google
 __init__

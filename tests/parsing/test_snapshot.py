@@ -33,7 +33,6 @@ from deltafold.dialects.responses.items import ItemReader
 from deltafold.dialects.responses.reader import ResponsesDialect
 from deltafold.dialects.responses.values import ValueReader
 from deltafold.parsing import replay, reporter, snapshot
-from deltafold.parsing.reader import Reader
 from deltafold.parsing.replay import Replay
 from deltafold.parsing.reporter import Reporter
 from deltafold.parsing.snapshot import (
@@ -47,6 +46,7 @@ from deltafold.parsing.snapshot import (
     unwrap,
     wrap,
 )
+from deltafold.parsing.state import ReaderState
 from deltafold.registry import DIALECTS
 from deltafold.testing import Stream
 from deltafold.testing.strategies import streams
@@ -174,16 +174,16 @@ def test_every_memory_is_whole(kind: Any) -> None:
 
 
 REMADE: dict[Any, tuple[tuple[str, ...], set[str]]] = {
-    Reader: (
-        Reader.SNAPSHOT_FIELDS,
+    ReaderState: (
+        ReaderState.SNAPSHOT_FIELDS,
         {
-            *("_depth", "_framing", "_lifts", "_limits", "_strict", "_think_tags"),  # options
-            *("decoder", "fold", "report", "_dialect", "_replay", "_body_chunks"),  # beside the fields
-            *("_queued_connections", "_later_size"),
-            *("_fault", "_raised"),  # then there is no snapshot
-            *("_announcement", "_response", "_response_size", "hot"),  # what only saves work
-            *("_joined", "_joins_at", "_looked", "_opening"),
-            *("dialect", "_fragments"),  # which follow from the dialect
+            *("depth", "framing", "lifts", "limits", "strict", "think_tags"),  # options
+            *("decoder", "fold", "report", "own_dialect", "replay", "body_chunks"),  # beside the fields
+            *("queued_connections", "later_size"),
+            *("fault", "raised"),  # then there is no snapshot
+            *("announcement", "last_response", "response_size", "hot"),  # what only saves work
+            *("joined", "joins_at", "looked", "opening"),
+            *("dialect", "fragments"),  # which follow from the dialect
         },
     ),
     Replay: (replay.SNAPSHOT_FIELDS, {"_held", "_replica", "_report", "live"}),
