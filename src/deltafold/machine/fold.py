@@ -172,7 +172,7 @@ class Fold:
         return e.ResponseFinished(ending.outcome, self.response(anomalies))
 
     def _started(self, event: e.ResponseStarted) -> None:
-        self.data = {**self.data, **event.data}
+        self.data = self.data | event.data if self.data else event.data.copy()
 
     def _status(self, event: e.StatusChanged) -> None:
         known = self.data
