@@ -2538,3 +2538,13 @@ def test_a_part_that_is_sent_again_as_a_refusal() -> None:
     found = run(created(), *begun, *parts, completed())
     assert found.response.output_text == "ab"
     assert C.TEXT_IN_REFUSAL in found.codes
+
+
+def test_a_fragment_without_an_index_is_of_no_item_without_a_type() -> None:
+    """It begins an item of its own."""
+    begun = added(0, {"id": "x", "content": []})
+    found = run(
+        created(), begun, {"type": "response.function_call_arguments.delta", "delta": "{}"}, completed()
+    )
+    assert [item.get("type") for item in found.output()] == [None, "function_call"]
+    assert found.output()[1]["arguments"] == "{}"
