@@ -448,6 +448,27 @@ def test_input_that_has_no_place() -> None:
     assert [call.arguments for call in given.response.tool_calls] == ['{"b":1}']
 
 
+def test_input_before_its_block() -> None:
+    """What begins afterwards and gets none is not known to be without arguments."""
+    early = a.fragment('{"a":1}', 1)
+    found = whole(early, *call(index=0, id="toolu_0"), *call(index=1), *call("{}", index=2, id="toolu_2"))
+    assert [call.call_id for call in found.response.tool_calls] == ["toolu_2"]
+    assert [status for _, _, _, status in calls(found)] == [False, False, True]
+
+
+@pytest.mark.parametrize("block", [a.tool_use(), a.server_tool_use()])
+def test_a_call_that_is_announced_twice(block: dict[str, Any]) -> None:
+    """It is one call, by its id; another id under the same index is another call."""
+    again = whole(
+        a.begin(block), a.begin(block), a.fragment('{"a":'), a.begin(block), a.fragment("1}"), a.end()
+    )
+    assert again.codes == [C.ANNOUNCED_TWICE]
+    assert [item["arguments"] for item in again.output()] == ['{"a":1}']
+    other = whole(a.begin(block), a.begin({**block, "id": "other"}), a.fragment("{}"), a.end())
+    assert other.codes == [C.INDEX_REUSED]
+    assert len(other.output()) == 2
+
+
 def test_blocks_without_a_type() -> None:
     """What they have says what they are."""
     found = whole(

@@ -425,6 +425,34 @@ def test_arguments_that_come_astray() -> None:
     assert C.CALL_NOT_OPEN in found.codes
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        g.chunk({"functionCall": 5}),
+        g.chunk(5),
+        {"candidates": [{"content": 5}]},
+        {"candidates": [{"content": {"parts": 5}}]},
+    ],
+)
+def test_what_cannot_be_read_while_a_call_is_open(odd: dict[str, Any]) -> None:
+    """It may have been a piece of it: the call is not whole."""
+    first = g.chunk(g.call("f", willContinue=True, partialArgs=[g.piece("$.a", "x")]))
+    last = g.chunk(g.call(None, partialArgs=[g.piece("$.b", "y")]))
+    found = run(first, odd, last, END)
+    assert [(text, whole) for _, _, text, whole in calls(found)] == [('{"a":"x","b":"y"}', False)]
+    assert C.INVALID_FIELD in found.codes
+    assert run(first, last, odd, g.chunk(g.call("g", args={"b": 1})), END).response.tool_calls
+
+
+def test_pieces_before_and_behind_a_call() -> None:
+    """Those of a call that comes in pieces may be the ones that it lacks."""
+    pieces = g.chunk(g.call(None, partialArgs=[g.piece("$.a", "x")]))
+    streamed = (g.chunk(g.call("f", willContinue=True)), g.chunk(g.call(None)))
+    for sent in ((pieces, *streamed), (*streamed, pieces)):
+        found = run(*sent, END)
+        assert [(text, whole) for _, _, text, whole in calls(found)] == [("{}", False)]
+
+
 def test_a_signature_with_the_end_of_a_call() -> None:
     """It is kept with the call, though the call ends with it."""
     found = run(
@@ -667,7 +695,7 @@ def test_arguments_of_wrong_types() -> None:
 
 
 def test_members_beside_streamed_pieces() -> None:
-    """Members may come as values too, before the pieces, among them, and again."""
+    """Members may come as values too, before the pieces and among them. A piece behind the end fits none."""
     found = run(
         g.chunk(g.call("f", id="c", args={"a": 1}, willContinue=True)),
         g.chunk(
@@ -678,7 +706,7 @@ def test_members_beside_streamed_pieces() -> None:
         g.chunk(g.call(None, partialArgs=[g.piece("$.z", 1)])),
         END,
     )
-    assert calls(found) == [("c", "f", '{"a":3,"b":[2],"c":"x","d":{}}', True)]
+    assert calls(found) == [("c", "f", '{"a":3,"b":[2],"c":"x","d":{}}', False)]
     assert found.codes == [C.VALUE_CONTRADICTED, C.VALUE_CONTRADICTED, C.CALL_NOT_OPEN]
 
 

@@ -2548,3 +2548,12 @@ def test_a_fragment_without_an_index_is_of_no_item_without_a_type() -> None:
     )
     assert [item.get("type") for item in found.output()] == [None, "function_call"]
     assert found.output()[1]["arguments"] == "{}"
+
+
+def test_the_name_of_a_call_that_is_no_text() -> None:
+    """It counts as not sent: what was known stays, and the call with it."""
+    item = {"id": "fc_1", "type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    for field in ("name", "call_id"):
+        found = run(created(), added(0, item), completed({**item, field: 5, "status": "completed"}))
+        assert [(call.call_id, call.name) for call in found.response.tool_calls] == [("c", "f")]
+        assert C.INVALID_FIELD in found.codes

@@ -35,7 +35,7 @@ __all__ = [
 
 # Where the error proper is wrapped: also in the `response` of `response.failed`, in an object as FastAPI's
 # `detail`, in Cloudflare's list of `errors`.
-WRAPPERS = ("error", "response", "detail", "errors", "fault")
+WRAPPERS = ("error", "response", "detail", "errors", "fault", "base_resp")
 DEEPEST_LAYER = 16
 
 # An `error` that is a text comes first: xAI's says what happened, where `code` says what kind of thing.

@@ -56,6 +56,9 @@ def start_block(emitter: Emitter, message: OpenMessage, payload: JSON) -> None:
     known = message.blocks.get(place)
     before = message.newest_block()
     due = (message.begun_blocks, message.begun_blocks + message.whole_blocks)
+    if known is not None and is_same(emitter, known, sent):
+        emitter.report_once(AnomalyCode.ANNOUNCED_TWICE, place, f"block {place} was announced again")
+        return
     if known is not None and known.open:
         emitter.report_once(AnomalyCode.INDEX_REUSED, place, f"block {place} begins again while it is open")
         end_block(emitter, known, whole=True)
@@ -68,8 +71,17 @@ def start_block(emitter: Emitter, message: OpenMessage, payload: JSON) -> None:
     end_strays(emitter, message, place)
     message.begun_blocks += 1
     message.only_stop_is_missing = False
-    message.blocks[place] = begin_block(emitter, message, sent)
+    block = message.blocks[place] = begin_block(emitter, message, sent)
     message.newest = place
+    block.doubtful = message.input_astray
+
+
+def is_same(emitter: Emitter, block: Block, sent: JSON) -> bool:
+    """Whether what begins is the call that is open: it has its id."""
+    ident = sent.get("id")
+    if not block.open or not isinstance(ident, str) or not ident or sent.get("type") != block.kind:
+        return False
+    return ident == emitter.record(block.index).data.get("call_id" if block.kind == "tool_use" else "id")
 
 
 def stop_block(emitter: Emitter, message: OpenMessage, payload: JSON) -> None:

@@ -121,6 +121,7 @@ def read_input(
 
 def doubt(emitter: Emitter, message: OpenMessage, block: Block | None) -> None:
     """Input came that has no place: a call into which nothing was streamed may be the one that it is for."""
+    message.input_astray = message.input_astray or block is None
     for known in message.blocks.values() if block is None else (block,):
         if known.open:
             known.doubtful = True

@@ -57,6 +57,7 @@ class OpenMessage:
         "begun_blocks",
         "whole_blocks",
         "call_ids",
+        "input_astray",
     )
     __slots__ = SNAPSHOT_FIELDS
 
@@ -82,6 +83,8 @@ class OpenMessage:
         """How many came whole in the message that begins the stream."""
         self.call_ids: dict[str, bool] = {}
         """The ids of its calls."""
+        self.input_astray = False
+        """Whether input came for a block that had not begun: it may be for any that begins later."""
 
     def newest_block(self) -> Block | None:
         """The block that began last."""

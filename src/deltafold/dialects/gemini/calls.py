@@ -19,7 +19,7 @@ from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.json_values import copied, string
 
-__all__ = ["cut_call", "read_call", "take_calls_back"]
+__all__ = ["cut_call", "doubt", "read_call", "take_calls_back"]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -47,8 +47,8 @@ def read_call(emitter: Emitter, candidate: OpenCandidate, sent: JSON, part: JSON
                     AnomalyCode.CALL_NOT_OPEN, None, "a functionCall has no name, and no call is open"
                 )
                 emitter.out.append(e.UnknownEvent("functionCall", part))
-                if call is not None and sent.keys() - {"willContinue"}:
-                    doubt(emitter, call)
+                if sent.keys() - {"willContinue"}:
+                    doubt(emitter, candidate)
             return
     if not call.open:
         if not sent.get("partialArgs"):
@@ -78,9 +78,14 @@ def goes_on_by_name(call: OpenFunctionCall | None, sent: JSON, name: str, ident:
     return bool(path) and (call.text is None or (call.text.tree is None and call.text.goes_on(path)))
 
 
-def doubt(emitter: Emitter, call: OpenFunctionCall) -> None:
-    """Arguments came that fit no call: the last one is not one without any."""
-    if emitter.so_far(call.index, ARGUMENTS) == NO_ARGUMENTS:
+def doubt(emitter: Emitter, candidate: OpenCandidate) -> None:
+    """Arguments came that fit no call: one that came in pieces, or without any, may lack them."""
+    call = candidate.call
+    if call is None:
+        candidate.pieces_astray = True
+    elif call.open:
+        call.damaged = True
+    elif call.streamed or emitter.so_far(call.index, ARGUMENTS) == NO_ARGUMENTS:
         emitter.update_item(call.index, {"status": "incomplete"})
 
 
@@ -108,6 +113,8 @@ def begin_call(
         emitter.finish_item(index, "completed")
         return
     call.streamed = call.open = True
+    call.damaged = candidate.pieces_astray
+    candidate.pieces_astray = False
     reader = PieceReader(emitter, call)
     if type(args) is dict and args:
         reader.read_members(args)

@@ -44,12 +44,20 @@ def read_candidate(emitter: Emitter, candidate: OpenCandidate, sent: JSON) -> No
                 if type(part) is dict:
                     read_part(emitter, candidate, part)
                 elif part is not None:
-                    emitter.report_invalid("part", part)
+                    report_unreadable(emitter, candidate, "part", part)
         elif parts is not None:
-            emitter.report_invalid("parts", parts)
+            report_unreadable(emitter, candidate, "parts", parts)
     elif content is not None:
-        emitter.report_invalid("content", content)
+        report_unreadable(emitter, candidate, "content", content)
     read_members(emitter, candidate, sent, content if type(content) is dict else {})
+
+
+def report_unreadable(emitter: Emitter, candidate: OpenCandidate, what: str, value: Any) -> None:
+    """What should have been content is none: a call that is open may lack a piece of its arguments."""
+    emitter.report_invalid(what, value)
+    call = candidate.call
+    if call is not None and call.open:
+        call.damaged = True
 
 
 def listed(emitter: Emitter, what: str, value: Any) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final, TypeAlias
 
 from deltafold.dialects.emitter import Emitter
-from deltafold.dialects.gemini.calls import read_call
+from deltafold.dialects.gemini.calls import doubt, read_call
 from deltafold.dialects.gemini.partial_arguments import is_true
 from deltafold.dialects.gemini.state import OpenCandidate, OpenRun
 from deltafold.dialects.gemini.table import BARE, DATA, SIDE, item_members
@@ -58,6 +58,8 @@ def read_part(emitter: Emitter, candidate: OpenCandidate, part: JSON) -> None:
         if part.get(name) is not None:
             emitter.report_invalid(name, part[name])
             emitter.out.append(e.UnknownEvent("part", part))
+            if name == "functionCall":
+                doubt(emitter, candidate)
             return
     fields = {key: value for key, value in part.items() if value is not None}
     if fields and not (len(fields) == 1 and fields.get("thoughtSignature") == ""):

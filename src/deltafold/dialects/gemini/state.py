@@ -67,6 +67,7 @@ class OpenCandidate:
         "cited",
         "announced",
         "content",
+        "pieces_astray",
     )
     __slots__ = SNAPSHOT_FIELDS
 
@@ -92,6 +93,8 @@ class OpenCandidate:
         """Whether anything that was handed on says that it exists."""
         self.content: JSON = {}
         """What its content has beside parts."""
+        self.pieces_astray = False
+        """Whether pieces of arguments came before any call: they may be of the one that begins next."""
 
     @property
     def call(self) -> OpenFunctionCall | None:

@@ -352,6 +352,10 @@ class ItemReader(ItemIdentity):
             value = item.get(field)
             if value is not None and not isinstance(value, str):
                 item = {**item, field: self._written(value, field)}
+            for field in ("call_id", "name"):
+                if item.get(field) is not None and not isinstance(item[field], str):
+                    self.report_invalid(field, item[field])
+                    item = {key: value for key, value in item.items() if key != field}
         return item
 
     def _written(self, value: Any, name: str) -> Any:
