@@ -272,7 +272,7 @@ def test_output_of_two_kinds() -> None:
     assert second["output"] == [{"stdout": "out"}]
 
 
-@pytest.mark.parametrize("wrong", [5, None, [], {}, ["x"], {"a": 1}])
+@pytest.mark.parametrize("wrong", [5, None, [], {}, [["x"]], {"a": 1}])
 def test_text_of_a_wrong_type_erases_nothing(wrong: Any) -> None:
     """What an item tells in place of its parts or their text, and is none, leaves what was streamed."""
     start = [created(), added(0, OPEN), part_added(0, output_text()), text(0, "Hi")]
