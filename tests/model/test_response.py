@@ -123,7 +123,8 @@ def test_tool_calls() -> None:
     ("data", "usage"),
     [
         ({}, Usage()),
-        ({"input_tokens": 0, "output_tokens": None, "total_tokens": "3"}, Usage(0)),
+        ({"input_tokens": 0, "output_tokens": None, "total_tokens": "3"}, Usage(0, None, 3)),
+        ({"input_tokens": 0, "output_tokens": 2.5, "total_tokens": "x"}, Usage(0)),
         ({"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}, Usage(1, 2, 3)),
         ({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}, Usage(1, 2, 3)),
         ({"input_tokens": True, "prompt_tokens": 4}, Usage(4)),
