@@ -167,6 +167,16 @@ def test_arguments_that_come_with_the_end_alone(target: str) -> None:
 
 
 @every_target
+def test_white_space_behind_the_arguments(target: str) -> None:
+    """It says nothing, and is no loss."""
+    told = Spoken(target, call(0), df.ArgumentsDelta(0, '{"a":1}'), df.ArgumentsDelta(0, " "))
+    told.say(called(0, '{"a":1} '))
+    (found,) = told.end(reason="tool_calls").tool_calls
+    assert json.loads(getattr(found, "arguments", "")) == {"a": 1}
+    assert told.losses == []
+
+
+@every_target
 def test_arguments_that_come_too_late(target: str) -> None:
     """What follows a whole call is left out, and is a loss unless it is white space."""
     told = Spoken(target, call(0), df.ArgumentsDelta(0, '{"a":1}'), called(0, '{"a":1}'))
