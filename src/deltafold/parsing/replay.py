@@ -348,15 +348,14 @@ class Replay:
     def _places(self, index: int | None) -> dict[Hashable, int]:
         """What was handed out of an item, or of the response itself, and has not come again."""
         assert self._outstanding is not None
-        if self._unweighed and index is not None and index not in self._weighed:
-            record = self.live.fold.items.get(index)
-            if record is not None:
-                self._weighed.add(index)
-                self._unweighed -= 1
-                self._outstanding[index] = places = places_of(record)
-                for lift in self.live.lifts.declared_lifts:
-                    if (index, lift.path, lift.into) in self.live.fold.lifted:
-                        places[LIFTED, lift.path, lift.into] = 0
+        record = None if index is None else self.live.fold.items.get(index)
+        if self._unweighed and record is not None and record.index not in self._weighed:
+            self._weighed.add(record.index)
+            self._unweighed -= 1
+            self._outstanding[record.index] = places = places_of(record)
+            for lift in self.live.lifts.declared_lifts:
+                if (record.index, lift.path, lift.into) in self.live.fold.lifted:
+                    places[LIFTED, lift.path, lift.into] = 0
         return self._outstanding.get(index, {})
 
     def _filter(self, events: list[Emitted], payload: JSON | None, name: str) -> list[Emitted]:
