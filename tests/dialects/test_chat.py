@@ -1468,12 +1468,16 @@ def test_a_choice_in_no_array() -> None:
 
 
 def test_counts_however_they_are_written() -> None:
-    """7, 7.0 and "7" are one count; a usage of zeros behind one that counts says nothing."""
+    """7, 7.0 and "7" are one count, and the last one stands."""
     for seven in (7, 7.0, "7"):
-        nothing = usage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
-        found = run(says("A"), ends(), usage(prompt_tokens=seven, completion_tokens=1), nothing)
+        found = run(says("A"), ends(), usage(prompt_tokens=seven, completion_tokens=1))
         assert found.response.usage.input_tokens == 7
         assert found.response.usage.output_tokens == 1
+        found = run(
+            says("A"), ends(), usage(prompt_tokens=5), usage(prompt_tokens=0, completion_tokens=seven)
+        )
+        assert found.response.usage.input_tokens == 0
+        assert found.response.usage.output_tokens == 7
 
 
 def test_error_null_is_no_error() -> None:

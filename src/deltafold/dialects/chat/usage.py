@@ -28,7 +28,7 @@ class MergedUsage:
     def read(self, emitter: Emitter, sent: Any) -> None:
         """Each report has all counts. What has more of them than any server counts is reported a few times,
         and at the end."""
-        if not isinstance(sent, dict) or (self.known and counts_nothing(sent)):
+        if not isinstance(sent, dict):
             return
         more = merge_usage(self.known, sent)
         if more is None:
@@ -44,12 +44,6 @@ class MergedUsage:
         if self.waits:
             self.waits = False
             emitter.out.append(e.UsageReported(usage_from(copied(self.known))))
-
-
-def counts_nothing(usage: JSON) -> bool:
-    """Whether a usage tells no token at all: behind one that does, it says nothing."""
-    found = usage_from(usage)
-    return found.input_tokens == 0 and found.output_tokens == 0
 
 
 def merge_usage(known: JSON, sent: JSON) -> int | None:
