@@ -33,7 +33,7 @@ from deltafold.machine.fold import Fold
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.registry import DIALECTS as NAMES
 from deltafold.registry import part_of
-from deltafold.wire.blocks import COMMENT, ERROR_FIELD, EVENT, BlockScanner, text_of
+from deltafold.wire.blocks import COMMENT, ERROR_FIELD, EVENT, STRAY_LINE, BlockScanner, text_of
 from deltafold.wire.json_text import (
     DONE,
     NotJSON,
@@ -147,7 +147,7 @@ def told(signal: Any, decoder: BlockScanner) -> tuple[Any, ...]:
     if signal is EVENT:
         event, data = text_of(decoder.event_name) or "message", text_of(decoder.data)
         return signal, event, data, decoder.last_event_id, decoder.retry, decoder.event_offset
-    if signal is COMMENT:
+    if signal is COMMENT or signal is STRAY_LINE:
         return signal, decoder.text
     if signal is ERROR_FIELD:
         return signal, decoder.text, decoder.event_offset
