@@ -15,16 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltafold.diagnosis.classify import (
-    DELAY_FIELDS,
-    KIND_BY_STATUS,
-    KIND_BY_WORD,
-    MESSAGE_FIELDS,
-    STATUS_FIELDS,
-    classify_http_error,
-    error_from_payload,
-)
+from deltafold.diagnosis.classify import KIND_BY_STATUS, classify_http_error, error_from_payload
+from deltafold.diagnosis.error_delays import DELAY_FIELDS
+from deltafold.diagnosis.error_fields import MESSAGE_FIELDS, STATUS_FIELDS
 from deltafold.diagnosis.error_payloads import is_error_payload
+from deltafold.diagnosis.error_words import KIND_BY_WORD
 from deltafold.model.errors import ErrorKind as K
 from deltafold.model.errors import ResponseError
 

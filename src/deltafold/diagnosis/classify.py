@@ -23,9 +23,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from deltafold.diagnosis.error_bodies import read_body
-from deltafold.diagnosis.error_delays import DELAY_FIELDS, delay_of
+from deltafold.diagnosis.error_delays import delay_of
 from deltafold.diagnosis.error_evidence import ErrorEvidence, gather_evidence
-from deltafold.diagnosis.error_fields import MESSAGE_FIELDS, STATUS_FIELDS, is_bare_error, validation_messages
+from deltafold.diagnosis.error_fields import validation_messages
 from deltafold.diagnosis.error_wordings import STRONG_WORDINGS, WEAK_WORDINGS, read_from
 from deltafold.diagnosis.error_words import (
     KIND_BY_PREFIX,
@@ -39,14 +39,9 @@ from deltafold.diagnosis.rate_limits import Headers, decimal_of, lowered, window
 from deltafold.model.errors import ErrorKind, ResponseError
 
 __all__ = [
-    "DELAY_FIELDS",
     "KIND_BY_STATUS",
-    "KIND_BY_WORD",
-    "MESSAGE_FIELDS",
-    "STATUS_FIELDS",
     "classify_http_error",
     "error_from_payload",
-    "is_bare_error",
 ]
 
 K = ErrorKind

@@ -95,8 +95,9 @@ def delay_of(report: ErrorEvidence, kind: ErrorKind, now: float | None) -> tuple
                 return seconds / divisor, resets_at
     if resets_at is not None and clock is not None:
         return until(resets_at), resets_at
-    if google_delay(report.layers) is not None or kind not in DELAYED_KINDS:
-        return google_delay(report.layers), resets_at
+    seconds = google_delay(report.layers)
+    if seconds is not None or kind not in DELAYED_KINDS:
+        return seconds, resets_at
 
     if match := DELAY_IN_TEXT.search(report.text):
         return duration_of(match[1]), resets_at

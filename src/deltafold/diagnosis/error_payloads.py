@@ -111,7 +111,7 @@ def is_error_payload(payload: Mapping[str, Any]) -> bool:
         return False
     if "choices" in payload and not CODES & payload.keys():
         return False
-    from deltafold.diagnosis.classify import is_bare_error
+    from deltafold.diagnosis.error_fields import is_bare_error
 
     return is_bare_error(payload)
 

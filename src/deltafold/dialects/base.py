@@ -14,7 +14,7 @@ from deltafold.machine.lifecycle import FAILED, INCOMPLETE, TRUNCATED
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, ResponseError
-from deltafold.model.json_values import copied, whole_number
+from deltafold.model.json_values import copied, count_of
 from deltafold.model.response import Outcome, Usage
 from deltafold.wire.json_text import Paths, ReportAnomaly
 
@@ -248,8 +248,7 @@ class ErrorTerminatedDialect(Dialect):
         """The stream is none of this dialect."""
         self.begin_payload()
         if not self.ended:
-            self.out.append(e.ErrorReported(error))
-            self.failing = {}
+            self.fail_as(error, {})
             self._end(FAILED)
         return self.out
 
@@ -259,8 +258,12 @@ class ErrorTerminatedDialect(Dialect):
         self.failing = {"code": "wrong_dialect", "message": message}
 
     def fail(self, payload: JSON, error: ResponseError) -> None:
-        """A payload told of an error, with which the response will end."""
-        self.failing = error_field_of(payload, error)
+        """A payload brought an error, with which the response will end."""
+        self.fail_as(error, error_field_of(payload, error))
+
+    def fail_as(self, error: ResponseError, field: JSON) -> None:
+        """The response will end with an error, and `field` will be its own `error`."""
+        self.failing = field
         self.out.append(e.ErrorReported(error))
 
     @abstractmethod
@@ -300,12 +303,12 @@ def usage_from(data: JSON) -> Usage:
     inputs = table(data, "input_tokens_details") or table(data, "prompt_tokens_details")
     outputs = table(data, "output_tokens_details") or table(data, "completion_tokens_details")
     return Usage(
-        tokens(data, "input_tokens", "prompt_tokens"),
-        tokens(data, "output_tokens", "completion_tokens"),
-        tokens(data, "total_tokens"),
-        tokens(inputs, "cached_tokens"),
-        tokens(inputs, "cache_write_tokens"),
-        tokens(outputs, "reasoning_tokens"),
+        count_of(data, "input_tokens", "prompt_tokens"),
+        count_of(data, "output_tokens", "completion_tokens"),
+        count_of(data, "total_tokens"),
+        count_of(inputs, "cached_tokens"),
+        count_of(inputs, "cache_write_tokens"),
+        count_of(outputs, "reasoning_tokens"),
         data,
     )
 
@@ -313,11 +316,3 @@ def usage_from(data: JSON) -> Usage:
 def table(data: JSON, name: str) -> JSON:
     found = data.get(name)
     return found if isinstance(found, dict) else {}
-
-
-def tokens(data: JSON, *names: str) -> int | None:
-    for name in names:
-        found = whole_number(data.get(name))
-        if found is not None:
-            return found
-    return None

@@ -336,6 +336,11 @@ class Emitter:
         so_far = "" if known is None else known.text
         return so_far if added is None else so_far + added.text
 
+    def sent_so_far(self, index: int, key: ValuePath) -> str:
+        """Arguments as they came, before anything was lifted out of them."""
+        raw = self.lifts.raw(index)
+        return self.so_far(index, key) if raw is None else raw.text
+
     def size_so_far(self, index: int, key: ValuePath) -> int:
         """How many characters `so_far()` has, without joining them."""
         known, added = self._values_of(index, key)

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
-__all__ = ["copied", "has_more_members", "integer", "joined", "objects", "string", "weight", "whole_number"]
+__all__ = [
+    "compact",
+    "copied",
+    "count_of",
+    "has_more_members",
+    "integer",
+    "joined",
+    "objects",
+    "string",
+    "weight",
+    "whole_number",
+]
+
+ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+"""`json.dumps()` with these options would make one for each value."""
 
 LONGEST_NUMBER: Final = 18
 LARGEST_DOUBLE: Final = 2**53
@@ -54,6 +69,21 @@ def whole_number(value: Any) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= LONGEST_NUMBER:
         return int(value)
     return None
+
+
+def count_of(data: dict[str, Any], *names: str) -> int | None:
+    """The first of some members that is a whole number, however it was written; else None."""
+    for name in names:
+        found = whole_number(data.get(name))
+        if found is not None:
+            return found
+    return None
+
+
+def compact(value: Any) -> str:
+    """JSON without blanks, and with all letters as they are."""
+    text: str = ENCODER.encode(value)
+    return text
 
 
 def objects(data: dict[str, Any], key: str) -> tuple[dict[str, Any], ...]:

@@ -6,7 +6,6 @@ items have the input as arguments too, and as the value that it is.
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final, TypeAlias
 
 from deltafold.dialects.anthropic.state import Block, OpenMessage
@@ -17,7 +16,7 @@ from deltafold.machine.records import empty
 from deltafold.machine.values import ValuePath
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
-from deltafold.model.json_values import copied
+from deltafold.model.json_values import compact, copied
 
 __all__ = [
     "emit_input",
@@ -90,7 +89,7 @@ def written(value: Any) -> str:
         return value
     if empty(value):
         return ""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return compact(value)
 
 
 def input_as_value(emitter: Emitter, block: Block, data: JSON) -> None:

@@ -11,7 +11,6 @@ from deltafold.dialects.anthropic.state import OpenMessage
 from deltafold.dialects.anthropic.table import stop_of
 from deltafold.dialects.base import ErrorTerminatedDialect
 from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE, TRUNCATED
-from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, ResponseError
 from deltafold.model.response import Outcome
@@ -46,8 +45,7 @@ def end_by_stop_reason(dialect: ErrorTerminatedDialect, message: OpenMessage) ->
         take_call_back(dialect, message)
     if stop.outcome is FAILED:
         error = ResponseError(ErrorKind.SERVER_ERROR, None, word, retryable=True, raw={"stop_reason": word})
-        dialect.failing = {"code": word, "message": None}
-        dialect.out.append(e.ErrorReported(error))
+        dialect.fail_as(error, {"code": word, "message": None})
     end_message(dialect, message, stop.outcome, stop.reason or word)
 
 

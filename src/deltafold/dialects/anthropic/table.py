@@ -8,7 +8,7 @@ from deltafold.dialects.chat.table import OTHER as UNKNOWN_STOP
 from deltafold.dialects.chat.table import stop_of as stop_of_chat
 from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE
 from deltafold.model.anomalies import AnomalyCode
-from deltafold.model.json_values import copied, whole_number
+from deltafold.model.json_values import copied, count_of
 from deltafold.model.response import Outcome, Usage
 from deltafold.wire.json_text import (
     has_many,
@@ -281,15 +281,10 @@ COUNTS: Final = (*NUMBERS, "output_tokens_details")
 """Members of the usage that count what this library tells of it."""
 
 
-def count(data: JSON, name: str) -> int | None:
-    """A count of tokens that was sent."""
-    return whole_number(data.get(name))
-
-
 def usage_from(data: JSON) -> Usage:
     """Usage out of the wire's, where `input_tokens` leaves out what the cache had a part in."""
-    fresh, output = count(data, "input_tokens"), count(data, "output_tokens")
-    written, read = count(data, "cache_creation_input_tokens"), count(data, "cache_read_input_tokens")
+    fresh, output = count_of(data, "input_tokens"), count_of(data, "output_tokens")
+    written, read = count_of(data, "cache_creation_input_tokens"), count_of(data, "cache_read_input_tokens")
     prompt = None if fresh is None else fresh + (written or 0) + (read or 0)
     details = data.get("output_tokens_details")
     return Usage(
@@ -298,7 +293,7 @@ def usage_from(data: JSON) -> Usage:
         None if prompt is None or output is None else prompt + output,
         read,
         written,
-        count(details, "thinking_tokens") if isinstance(details, dict) else None,
+        count_of(details, "thinking_tokens") if isinstance(details, dict) else None,
         data,
     )
 
@@ -307,7 +302,7 @@ def metered(metrics: JSON) -> JSON:
     """Usage out of Bedrock's `amazon-bedrock-invocationMetrics`."""
     sent: JSON = {}
     for name, ours in (("inputTokenCount", "input_tokens"), ("outputTokenCount", "output_tokens")):
-        found = count(metrics, name)
+        found = count_of(metrics, name)
         if found is not None:
             sent[ours] = found
     return sent

@@ -15,6 +15,7 @@ from deltafold.dialects.chat.table import first
 from deltafold.dialects.emitter import Emitter
 from deltafold.machine.records import begins
 from deltafold.model.anomalies import AnomalyCode
+from deltafold.model.json_values import compact
 from deltafold.wire.json_text import is_strict_json
 
 __all__ = ["OPENING", "emit_arguments", "emit_held", "has_arguments", "is_whole", "may_repeat"]
@@ -43,8 +44,7 @@ def so_far(emitter: Emitter, call: OpenCall) -> str:
     """The arguments as they came."""
     if call.index is None:
         return "".join(call.pieces)
-    raw = emitter.lifts.raw(call.index)
-    return emitter.so_far(call.index, call.key) if raw is None else raw.text
+    return emitter.sent_so_far(call.index, call.key)
 
 
 def size_so_far(emitter: Emitter, call: OpenCall) -> int:
@@ -143,7 +143,7 @@ def written(emitter: Emitter, call: OpenCall, value: Any) -> str:
     emitter.report_once(
         AnomalyCode.ARGUMENTS_NOT_TEXT, call.index, f"the arguments are a {type(value).__name__}"
     )
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return compact(value)
 
 
 def new_text(emitter: Emitter, call: OpenCall, text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, TypeAlias
 
 from deltafold.dialects.chat.reasoning import read_signature, reasoning_text
@@ -12,7 +11,7 @@ from deltafold.dialects.chat.texts import add_other_part, value_of
 from deltafold.dialects.emitter import Emitter
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
-from deltafold.model.json_values import integer
+from deltafold.model.json_values import compact, integer
 
 __all__ = ["Pieces", "content_pieces", "read_annotations", "read_images"]
 
@@ -26,18 +25,18 @@ def content_pieces(emitter: Emitter, choice: OpenChoice, content: Any) -> Pieces
     if isinstance(content, dict):
         if "type" not in content and text_in(content) is None:
             report_no_text(emitter, content)
-            return [("text", json_text_of(content))]
+            return [("text", compact(content))]
         content = [content]
     elif not isinstance(content, list):
         report_no_text(emitter, content)
-        return [("text", json_text_of(content))]
+        return [("text", compact(content))]
     pieces: Pieces = []
     for part in content:
         if isinstance(part, dict):
             read_part(emitter, choice, part, pieces)
         elif part is not None:
             report_no_text(emitter, part)
-            pieces.append(("text", part if isinstance(part, str) else json_text_of(part)))
+            pieces.append(("text", part if isinstance(part, str) else compact(part)))
     return pieces
 
 
@@ -76,11 +75,6 @@ def text_in(part: JSON) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def json_text_of(value: Any) -> str:
-    """A JSON value as text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
 def read_annotations(emitter: Emitter, choice: OpenChoice, annotations: Any) -> None:
     """Citations. Some servers send all of them again with each chunk, or at the end."""
     found = [a for a in annotations if isinstance(a, dict)] if isinstance(annotations, list) else []
@@ -88,7 +82,7 @@ def read_annotations(emitter: Emitter, choice: OpenChoice, annotations: Any) -> 
     if found and cited is None:
         cited = choice.cited = set()
     for annotation in found:
-        text = json_text_of(annotation)
+        text = compact(annotation)
         if cited is None or text in cited:
             continue
         cited.add(text)

@@ -13,7 +13,6 @@ from deltafold.dialects.chat.state import OpenChoice
 from deltafold.dialects.chat.table import FINISH_REASONS, NATIVE_REASONS, OTHER, Stop, first, stop_of
 from deltafold.dialects.emitter import Emitter
 from deltafold.machine.lifecycle import COMPLETED, FAILED, TRUNCATED
-from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ResponseError
 from deltafold.model.response import Outcome
@@ -82,6 +81,5 @@ def fail_by_word(dialect: ErrorTerminatedDialect, stop: Stop, word: str) -> None
     assert stop.kind is not None
     code = None if word == "error" else word
     message = None if code is None else f"the server ended the answer with the finish reason {code[:60]!r}"
-    dialect.failing = {"code": code, "message": message}
     error = ResponseError(stop.kind, message, code, retryable=True, raw={"finish_reason": word})
-    dialect.out.append(e.ErrorReported(error))
+    dialect.fail_as(error, {"code": code, "message": message})

@@ -12,17 +12,16 @@ from __future__ import annotations
 import json
 from typing import Any, Final, TypeAlias
 
+from deltafold.model.json_values import compact
 from deltafold.wire.json_text import join_surrogates
 
-__all__ = ["ArgumentText", "Container", "Path", "compact", "steps_of"]
+__all__ = ["ArgumentText", "Container", "Path", "steps_of"]
 
 Step: TypeAlias = str | int
 Path: TypeAlias = tuple[Step, ...]
 
 MOST_NULLS: Final = 64
 """How far an array index may lie beyond the last one: what lies between becomes null."""
-ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-"""`json.dumps()` with these options would make one for each value."""
 ESCAPES: Final = {
     "b": "\b",
     "f": "\f",
@@ -34,12 +33,6 @@ ESCAPES: Final = {
     "'": "'",
     '"': '"',
 }
-
-
-def compact(value: Any) -> str:
-    """JSON without blanks, and with all letters as they are."""
-    text: str = ENCODER.encode(value)
-    return text
 
 
 def steps_of(path: str) -> tuple[Path, bool] | None:

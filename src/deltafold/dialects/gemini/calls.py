@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final, TypeAlias
 
 from deltafold.dialects.emitter import Emitter
-from deltafold.dialects.gemini.argument_text import ArgumentText, compact
+from deltafold.dialects.gemini.argument_text import ArgumentText
 from deltafold.dialects.gemini.partial_arguments import ARGUMENTS, PieceReader, first_path, is_true
 from deltafold.dialects.gemini.state import OpenCandidate, OpenFunctionCall
 from deltafold.dialects.gemini.table import MADE_ID, OF_CALL, item_members
@@ -17,7 +17,7 @@ from deltafold.machine.build import NO_ARGUMENTS
 from deltafold.machine.records import empty
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
-from deltafold.model.json_values import copied, string
+from deltafold.model.json_values import compact, copied, string
 
 __all__ = ["cut_call", "doubt", "read_call", "take_calls_back"]
 

@@ -10,7 +10,6 @@ from deltafold.dialects.base import ErrorTerminatedDialect
 from deltafold.dialects.gemini.state import OpenCandidate
 from deltafold.dialects.gemini.table import STOPS, Stop, stop_of
 from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE, TRUNCATED
-from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, ResponseError
 from deltafold.model.response import Outcome
@@ -44,9 +43,8 @@ def outcome_of(
     for word in words:
         found = None if word is None else stop_of(word)
         if found is not None and found.outcome is FAILED:
-            dialect.failing = {"code": None, "message": None}
             error = ResponseError(ErrorKind.UNKNOWN, None, retryable=True, raw={"finishReason": word})
-            dialect.out.append(e.ErrorReported(error))
+            dialect.fail_as(error, {"code": None, "message": None})
             return FAILED, word, found
     for word in words:
         found = None if word is None else stop_of(word)

@@ -11,14 +11,14 @@ from __future__ import annotations
 from typing import Any, Final, TypeAlias
 
 from deltafold.dialects.emitter import Emitter
-from deltafold.dialects.gemini.argument_text import ArgumentText, Path, compact, steps_of
+from deltafold.dialects.gemini.argument_text import ArgumentText, Path, steps_of
 from deltafold.dialects.gemini.state import OpenFunctionCall
 from deltafold.dialects.gemini.table import VALUES
 from deltafold.machine.values import ValuePath
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import LimitExceeded
-from deltafold.model.json_values import copied
+from deltafold.model.json_values import compact, copied, whole_number
 from deltafold.wire.json_text import HIGH, LAST, join_halves
 
 __all__ = ["ARGUMENTS", "PieceReader", "first_path", "is_true", "only_continues_string"]
@@ -175,9 +175,7 @@ class PieceReader:
 
     def _as_written(self) -> str:
         """The arguments so far, before anything was lifted out of them."""
-        lifts, index = self._emitter.lifts, self._call.index
-        raw = lifts.raw(index) if lifts.declared else None
-        return self._emitter.so_far(index, ARGUMENTS) if raw is None else raw.text
+        return self._emitter.sent_so_far(self._call.index, ARGUMENTS)
 
     def _whole_letters(self, text: str, *, more: bool) -> str:
         """A piece of a string in whole characters: half of a surrogate pair waits for the other one."""
@@ -213,8 +211,8 @@ def leaf_of(piece: JSON) -> tuple[bool, Any]:
             return isinstance(value, str), value
         if name == "boolValue":
             return type(value) is bool, value
-        if type(value) is float and value.is_integer() and abs(value) < 2**53:
-            value = int(value)  # a double: 50 is what the model wrote
+        if type(value) is float and (number := whole_number(value)) is not None:
+            return True, number  # a double: 50 is what the model wrote
         return type(value) in (int, float), value
     if piece.get("nullValue") is not None:
         return True, None

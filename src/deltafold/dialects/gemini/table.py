@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from deltafold.dialects.chat.table import OTHER as UNKNOWN_STOP
 from deltafold.dialects.chat.table import stop_of as stop_of_chat
-from deltafold.model.json_values import copied, whole_number
+from deltafold.model.json_values import copied, count_of, whole_number
 from deltafold.model.response import Outcome, Usage
 
 __all__ = ["STOPS", "Stop", "finish_word", "members_of", "stop_of", "usage_from", "usage_metadata"]
@@ -273,11 +273,6 @@ COUNTS: Final = (
     "totalTokenCount",
 )
 """A usageMetadata with none of these counts nothing: Vertex sends its `trafficType` alone."""
-
-
-def count_of(data: JSON, name: str) -> int | None:
-    """A count."""
-    return whole_number(data.get(name))
 
 
 def usage_from(data: JSON) -> Usage:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar, Final, TypeAlias
@@ -23,7 +22,7 @@ from deltafold.machine.values import GROUPS, ITEM_VALUES, ValuePath
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import LimitExceeded
-from deltafold.model.json_values import copied, string, weight
+from deltafold.model.json_values import compact, copied, string, weight
 from deltafold.wire.json_text import ReportAnomaly
 
 __all__ = ["ItemReader"]
@@ -364,7 +363,7 @@ class ItemReader(ItemIdentity):
             self.report_invalid(name, value)
             return value
         self.report_once(AnomalyCode.ARGUMENTS_NOT_TEXT, None, f"{name} is {value!r:.40}")
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return compact(value)
 
     def _check_parts(self, sent: JSON) -> None:
         """Raises `LimitExceeded` where an item was sent with more parts than one may have."""

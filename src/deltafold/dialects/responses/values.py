@@ -180,7 +180,7 @@ class ValueReader(ItemReader):
             text = text.get("text")  # {"type": "text_delta", "text": …}, ChatGPT backend
         if not isinstance(text, str):
             if text is not None:  # Bifrost sends null for nothing
-                self.report_once(AnomalyCode.INVALID_FIELD, "delta", f"delta is {text!r:.40}")
+                self.report_invalid("delta", text)
             return
         record, value_kind, key = self._value(payload, streamed)
         logprobs = payload.get("logprobs")
@@ -258,9 +258,7 @@ class ValueReader(ItemReader):
             text = self._written(text, streamed.done_field)
         if not isinstance(text, str):
             if text is not None:
-                self.report_once(
-                    AnomalyCode.INVALID_FIELD, streamed.done_field, f"{streamed.done_field} is {text!r:.40}"
-                )
+                self.report_invalid(streamed.done_field, text)
             return
         record, value_kind, key = self._value(payload, streamed, ends=True)
         self._tell(record, value_kind, key, text)
