@@ -271,7 +271,7 @@ class Reader(ReaderState):
                 b64encode(b"".join(pieces)).decode() if is_bytes(pieces) else [*pieces]
                 for pieces in self.queued_connections or ()
             ],
-            "reader": {f"_{name}": to_json(getattr(self, name)) for name in self.SNAPSHOT_FIELDS},
+            "reader": {name: to_json(getattr(self, name)) for name in self.SNAPSHOT_FIELDS},
             "head": b64encode(b"".join(self.body_chunks)).decode(),
         }
 
@@ -284,7 +284,7 @@ class Reader(ReaderState):
         self.report = Reporter(self.decoder, fold, strict=self.strict, limit=self.limits.anomalies)
         self.report.setstate(from_json(content["report"]))
         for name in self.SNAPSHOT_FIELDS:
-            setattr(self, name, from_json(content["reader"][f"_{name}"]))
+            setattr(self, name, from_json(content["reader"][name]))
         self.hot = FastPath(self.decoder, fold, self.pending)
         self.decoder.setstate(content["decoder"])
         self.select_dialect(content["dialect_name"]).setstate(from_json(content["dialect"]))
