@@ -6,13 +6,13 @@ pieces of its arguments (`partial_arguments`). Some servers send a whole call ag
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from deltafold.dialects.emitter import Emitter
 from deltafold.dialects.gemini.argument_text import ArgumentText
 from deltafold.dialects.gemini.partial_arguments import ARGUMENTS, PieceReader, first_path, is_true
 from deltafold.dialects.gemini.state import OpenCandidate, OpenFunctionCall
-from deltafold.dialects.gemini.table import MADE_ID, OF_CALL, item_members
+from deltafold.dialects.gemini.table import ARGS, MADE_ID, OF_CALL, item_members
 from deltafold.machine.build import NO_ARGUMENTS
 from deltafold.machine.records import empty
 from deltafold.model import events as e
@@ -22,9 +22,6 @@ from deltafold.model.json_values import compact, copied, string
 __all__ = ["cut_call", "doubt", "read_call", "take_calls_back"]
 
 JSON: TypeAlias = dict[str, Any]
-
-ARGS: Final = ("args", "arguments", "input", "parameters")
-"""Where the arguments of a call stand: relays from other wires keep the names of those."""
 
 
 def read_call(emitter: Emitter, candidate: OpenCandidate, sent: JSON, part: JSON) -> None:

@@ -60,10 +60,9 @@ DATA: Final = frozenset(
 """Kinds of data that a part may have beside text, of which the proto allows one."""
 BARE: Final = frozenset({"text", "thought"})
 """A part with no other members joins a part like it."""
-OF_CALL: Final = frozenset(
-    {"id", "name", "args", "partialArgs", "willContinue", "thoughtSignature"}
-    | {"arguments", "input", "parameters"}
-)
+ARGS: Final = ("args", "arguments", "input", "parameters")
+"""Where the arguments of a call stand: relays from other wires keep the names of those."""
+OF_CALL: Final = frozenset({"id", "name", *ARGS, "partialArgs", "willContinue", "thoughtSignature"})
 """Members of a functionCall; the others are kept by their names."""
 OF_ITEM: Final = frozenset(
     {
