@@ -35,6 +35,7 @@ COMPILED = (
     "wire/json_text",
     "wire/blocks",
     "machine/lifecycle",
+    "machine/make",
     "machine/values",
     "machine/build",
     "machine/records",

@@ -7,6 +7,7 @@ and a program that speaks one dialect imports one.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -19,6 +20,7 @@ PARTS = ("table", "reader", "writer", "document", "request")
 """The modules that a dialect may have: its words, bytes in, bytes out, unstreamed bodies, requests."""
 
 
+@cache
 def part_of(dialect: str, part: str) -> Any:
     """A module of a dialect, imported when it is first asked for."""
     return import_module(f"deltafold.dialects.{dialect}.{part}")

@@ -34,6 +34,8 @@ def says_error(value: Any) -> bool:
 
     `{"code": 0, "message": "ok"}` does not, nor does an object of which each member is empty.
     """
+    if value is None:
+        return False
     if isinstance(value, Mapping):
         return not all(is_success(member) or member is False or member == [] for member in value.values())
     if isinstance(value, list):

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, Protocol, TypeAlias
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_in
 from deltafold.dialects.emitter import Emitter
+from deltafold.machine import make
 from deltafold.machine.fold import Emitted, Fold, PendingFinish
 from deltafold.machine.lifecycle import FAILED, INCOMPLETE, TRUNCATED
 from deltafold.model import events as e
@@ -302,7 +303,7 @@ def usage_from(data: JSON) -> Usage:
 
     inputs = table(data, "input_tokens_details") or table(data, "prompt_tokens_details")
     outputs = table(data, "output_tokens_details") or table(data, "completion_tokens_details")
-    return Usage(
+    return make.usage(
         count_of(data, "input_tokens", "prompt_tokens"),
         count_of(data, "output_tokens", "completion_tokens"),
         count_of(data, "total_tokens"),

@@ -14,6 +14,7 @@ from itertools import chain
 from typing import Any, ClassVar, Final, TypeAlias, cast
 
 from deltafold.arguments.lifted_calls import CallLifts
+from deltafold.machine import make
 from deltafold.machine.build import item_from, part_from
 from deltafold.machine.evidence import close_item, reconcile_value
 from deltafold.machine.fold import Emitted, Fold, PendingFinish
@@ -127,7 +128,9 @@ class Emitter:
 
     def announce(self, data: JSON) -> None:
         """Hands out that the response begins."""
-        self.out.append(e.ResponseStarted(string(data, "id"), string(data, "model"), data, self.fold.dialect))
+        self.out.append(
+            make.response_started(string(data, "id"), string(data, "model"), data, self.fold.dialect)
+        )
 
     def end_response(self, ending: PendingFinish) -> None:
         """The response ends, and what is still open in it."""
@@ -169,7 +172,7 @@ class Emitter:
         record.merge(sent)
         self.begun[index] = self.fold.announced_records[index] = record
         item = item_from(sent, choice_index=choice_index, approval_required=self.fold.approval_required)
-        self.out.append(e.ItemStarted(index, item, member))
+        self.out.append(make.item_started(index, item, member))
         return index
 
     def hold_item(self) -> None:
@@ -204,7 +207,7 @@ class Emitter:
         if values:
             sent = {**sent, **{field: "" for field, _, _ in values}}
         part = part_from(sent, reasoning=record.type == "reasoning", summary=group == "summary")
-        event = e.PartStarted(index, at, group, part)
+        event = make.part_started(index, at, group, part)
         new.append(event)
         self.out.append(event)
         for field, kind, text in values:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from deltafold.machine import make
 from deltafold.model.items import (
     CustomToolCall,
-    FunctionCall,
     Item,
-    Message,
     OtherItem,
     OtherPart,
-    OutputText,
     Part,
-    Reasoning,
     ReasoningText,
     Refusal,
-    SummaryText,
 )
 from deltafold.model.json_values import objects, string
 from deltafold.wire.json_text import is_strict_json
@@ -33,13 +29,15 @@ def part_from(data: dict[str, Any], *, reasoning: bool = False, summary: bool = 
     text = string(data, "text")
     if text is not None:
         if summary:
-            return SummaryText(text, data, type=kind)
+            return make.summary_text(text, data, type=kind)
         if reasoning:
             return ReasoningText(text, data, type=kind)
     if kind == "refusal" and (refusal := string(data, "refusal")) is not None:
         return Refusal(refusal, data)
     if text is not None:
-        return OutputText(text, objects(data, "annotations"), objects(data, "logprobs"), data, type=kind)
+        return make.output_text(
+            text, objects(data, "annotations"), objects(data, "logprobs"), data, type=kind
+        )
     return OtherPart(kind, data)
 
 
@@ -68,11 +66,11 @@ def item_from(
     if kind == "message":
         content = tuple([part_from(part) for part in objects(data, "content")])
         role, phase = string(data, "role"), string(data, "phase")
-        return Message(ident, content, role, status, phase, choice_index, data)
+        return make.message(ident, content, role, status, phase, choice_index, data)
     if kind == "reasoning":
         summary = tuple(part_from(part, summary=True) for part in objects(data, "summary"))
         content = tuple(part_from(part, reasoning=True) for part in objects(data, "content"))
-        return Reasoning(
+        return make.reasoning(
             ident, summary, content, string(data, "encrypted_content"), status, choice_index, data
         )
     name = string(data, "name") or ""
@@ -81,7 +79,7 @@ def item_from(
         if whole and has_no_arguments(data):
             arguments = NO_ARGUMENTS
         complete = whole and status != "incomplete" and is_strict_json(arguments)
-        return FunctionCall(
+        return make.function_call(
             ident,
             string(data, "call_id"),
             name,

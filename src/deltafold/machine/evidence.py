@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias, cast
 
+from deltafold.machine import make
 from deltafold.machine.build import NO_ARGUMENTS, has_no_arguments, part_from
 from deltafold.machine.fold import Fold
 from deltafold.machine.lifecycle import ITEM_DONE
@@ -36,6 +37,7 @@ from deltafold.machine.values import (
     find,
     indexes_of,
     place,
+    value_finished,
 )
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
@@ -79,11 +81,11 @@ def reconcile_value(
     if sent == so_far:
         if not whole or (value is not None and value.is_complete):
             return []
-        return [e.ValueFinished(index, kind, sent, **indexes_of(kind, key))]
+        return [value_finished(index, kind, key, sent)]
     if sent.startswith(so_far):
         events: list[e.Event] = [delta_of(index, kind, key, sent[len(so_far) :])]
         if whole:
-            events.append(e.ValueFinished(index, kind, sent, **indexes_of(kind, key)))
+            events.append(value_finished(index, kind, key, sent))
         return events
     report(
         AnomalyCode.VALUE_CONTRADICTED,
@@ -122,7 +124,7 @@ def reconcile_as_streamed(record: ItemRecord, sent: JSON) -> list[e.Event] | Non
         return None
     return [
         *(
-            e.ValueFinished(record.index, value.kind, value.text, **indexes_of(value.kind, key))
+            value_finished(record.index, value.kind, key, value.text)
             for key, value in record.values.items()
             if not value.is_complete and (value.kind != "arguments" or value.text)
         ),
@@ -135,7 +137,7 @@ def reconcile_no_arguments(record: ItemRecord, sent: JSON) -> list[e.Event]:
     if not has_no_arguments(sent):
         return []
     value = record.values.get(("arguments",))
-    return [] if value is not None and value.text else [e.ArgumentsDelta(record.index, NO_ARGUMENTS)]
+    return [] if value is not None and value.text else [make.arguments_delta(record.index, NO_ARGUMENTS)]
 
 
 def reconcile_item(
@@ -202,7 +204,9 @@ def close_item(
         if status == "completed" and (none := reconcile_no_arguments(record, merged)):
             events += none
             merged["arguments"] = NO_ARGUMENTS  # the server sent no end of its own, whose "" would stay
-        events.append(e.ItemFinished(record.index, fold.item(record, merged, whole=status == "completed")))
+        events.append(
+            make.item_finished(record.index, fold.item(record, merged, whole=status == "completed"))
+        )
     elif late:
         events.append(e.ItemUpdated(record.index, fold.item(record, merged, whole=False)))
     return events
@@ -261,7 +265,7 @@ def reconcile_part(
         report(AnomalyCode.TEXT_IN_REFUSAL, f"{excerpt(merged['text'])} stands in a refusal")
     if known is None and isinstance(merged, dict):
         blank = {**merged, **{field: "" for field, _ in values}}
-        events.append(e.PartStarted(record.index, index, group, as_part(record, group, blank)))
+        events.append(make.part_started(record.index, index, group, as_part(record, group, blank)))
     for field, kind in values:
         key: ValuePath = (group, index, field)
         value = record.values.get(key)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias, cast
 
+from deltafold.machine import make
 from deltafold.machine.build import item_from
 from deltafold.machine.lifecycle import (
     CANCELLED,
@@ -169,7 +170,7 @@ class Fold:
         self.ended_by_server = ending.by_server
         self.order = ending.order
         self.finish_reason = ending.finish_reason
-        return e.ResponseFinished(ending.outcome, self.response(anomalies))
+        return make.response_finished(ending.outcome, self.response(anomalies))
 
     def _started(self, event: e.ResponseStarted) -> None:
         self.data = self.data | event.data if self.data else event.data.copy()
@@ -366,7 +367,7 @@ class Fold:
             data["audio"] = {**known, **spoken} if isinstance(known, dict) else spoken
         details = data["incomplete_details"]
         reason = string(details, "reason") if isinstance(details, dict) else None
-        return Response(
+        return make.whole_response(
             string(data, "id"),
             string(data, "model"),
             string(data, "status"),

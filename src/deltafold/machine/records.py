@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
+from deltafold.machine import make
 from deltafold.machine.build import NO_ARGUMENTS, has_no_arguments
 from deltafold.machine.lifecycle import ITEM_OPEN, PART_DONE, PART_OPEN, PartState
 from deltafold.machine.values import (
@@ -441,7 +442,7 @@ class ChoiceRecord:
                     member: list(value) if isinstance(value, list) else value
                     for member, value in data[name].items()
                 }
-        return Choice(self.index, self.finish_reason, data, self.reasoning_field, self.legacy_call_id)
+        return make.choice(self.index, self.finish_reason, data, self.reasoning_field, self.legacy_call_id)
 
 
 def lay_over(known: JSON, sent: JSON) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
+from deltafold.machine import make
 from deltafold.model import events as e
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "kind_of",
     "path_of",
     "place",
+    "value_finished",
 ]
 
 JSON: TypeAlias = dict[str, Any]
@@ -137,11 +139,11 @@ def delta_of(index: int, kind: e.ValueKind, key: ValuePath, text: str, logprobs:
     match kind:
         case "text":
             known = tuple([entry for entry in logprobs if isinstance(entry, dict)]) if logprobs else ()
-            return e.TextDelta(index, at, text, known)
+            return make.text_delta(index, at, text, known)
         case "summary":
-            return e.ReasoningDelta(index, at, text, "summary")
+            return make.reasoning_delta(index, at, text, "summary")
         case "reasoning":
-            return e.ReasoningDelta(index, at, text, "text")
+            return make.reasoning_delta(index, at, text, "text")
         case "stdout" | "stderr":
             return e.CommandOutputDelta(index, at, kind, text)
     row = KINDS[kind]
@@ -155,6 +157,15 @@ def indexes_of(kind: e.ValueKind, key: ValuePath) -> dict[str, int]:
     row = KINDS[kind]
     at = key[len(row.before)] if row.field else 0
     return {row.field: at} if row.field and isinstance(at, int) else {}
+
+
+def value_finished(index: int, kind: e.ValueKind, key: ValuePath, text: str) -> e.ValueFinished:
+    """The event that a value was sent whole."""
+    row = KINDS[kind]
+    at: Any = key[len(row.before)] if row.field else None
+    if row.field == "content_index":
+        return make.value_finished(index, kind, text, at)
+    return make.value_finished(index, kind, text, None, at)
 
 
 def place(data: dict[str, Any], values: Iterable[tuple[ValuePath, str]]) -> None:

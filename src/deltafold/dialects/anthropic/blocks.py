@@ -21,6 +21,7 @@ from deltafold.dialects.anthropic.citations import read_citations
 from deltafold.dialects.anthropic.state import Block, OpenMessage
 from deltafold.dialects.anthropic.table import ITEM_TYPES, OF_BLOCK, OF_ITEM, UNTYPED_BLOCKS, is_call
 from deltafold.dialects.emitter import Emitter
+from deltafold.machine import make
 from deltafold.machine.records import empty
 from deltafold.machine.values import GROUPS, MODELLED, ValuePath
 from deltafold.model import events as e
@@ -156,7 +157,7 @@ def begin_block(emitter: Emitter, message: OpenMessage, sent: JSON) -> Block:
         to = sent.get("to")
         model = to.get("model") if isinstance(to, dict) else None
         if isinstance(model, str):
-            emitter.out.append(e.StatusChanged(None, {"model": model}))
+            emitter.out.append(make.status_changed(None, {"model": model}))
     return block
 
 
@@ -241,7 +242,7 @@ def end_block(emitter: Emitter, block: Block, *, whole: bool, status: str | None
     data = {**emitter.present(index).to_dict(), **block.late}
     if has_arguments(emitter, block):
         input_as_value(emitter, block, data)
-    emitter.out.append(e.ItemFinished(index, emitter.fold.item(emitter.record(index), data, whole=True)))
+    emitter.out.append(make.item_finished(index, emitter.fold.item(emitter.record(index), data, whole=True)))
     emitter.ended_items[index] = True
 
 

@@ -22,6 +22,7 @@ from deltafold.dialects.anthropic.table import EVENTS, OF_DOCUMENT, OF_MESSAGE, 
 from deltafold.dialects.anthropic.usage import UsageTotals
 from deltafold.dialects.base import ErrorTerminatedDialect, error_beside
 from deltafold.dialects.claims import dialect_of, is_strange
+from deltafold.machine import make
 from deltafold.machine.fold import Emitted, Fold
 from deltafold.machine.lifecycle import FAILED, TRUNCATED
 from deltafold.machine.records import empty
@@ -193,7 +194,7 @@ class AnthropicDialect(ErrorTerminatedDialect):
             # Blocks had come before it; what it says of the message is news all the same.
             known.announced = True
             known.id = ident
-            self.out.append(e.StatusChanged(None, self._document_of(sent)))
+            self.out.append(make.status_changed(None, self._document_of(sent)))
             known.usage.read(self, sent.get("usage"))
             read_whole_blocks(self, known, sent.get("content"))
 
@@ -270,7 +271,7 @@ class AnthropicDialect(ErrorTerminatedDialect):
             {key: value for key, value in sent.items() if not empty(value) or empty(known.get(key))}
         )
         if new:
-            self.out.append(e.StatusChanged(None, new))
+            self.out.append(make.status_changed(None, new))
         if stop_word(sent.get("stop_reason")) is not None:
             self.message.only_stop_is_missing = True
         if "usage" not in payload:
@@ -284,7 +285,7 @@ class AnthropicDialect(ErrorTerminatedDialect):
         usage.read_metrics(self, payload.get("amazon-bedrock-invocationMetrics"))
         new = self._new_members({k: v for k, v in payload.items() if k not in ("type", "usage", "message")})
         if new:
-            self.out.append(e.StatusChanged(None, new))
+            self.out.append(make.status_changed(None, new))
         end_by_stop_reason(self, self.message)
 
     # ----------------------------------------------------------------------------------------- its blocks

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from deltafold.dialects.chat.table import OTHER as UNKNOWN_STOP
 from deltafold.dialects.chat.table import stop_of as stop_of_chat
+from deltafold.machine import make
 from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.json_values import copied, count_of
@@ -287,7 +288,7 @@ def usage_from(data: JSON) -> Usage:
     written, read = count_of(data, "cache_creation_input_tokens"), count_of(data, "cache_read_input_tokens")
     prompt = None if fresh is None else fresh + (written or 0) + (read or 0)
     details = data.get("output_tokens_details")
-    return Usage(
+    return make.usage(
         prompt,
         output,
         None if prompt is None or output is None else prompt + output,

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 from deltafold.dialects.anthropic.table import COUNTS, NUMBERS, metered, usage_from
 from deltafold.dialects.base import MOST_COUNTS
 from deltafold.dialects.emitter import Emitter
-from deltafold.model import events as e
+from deltafold.machine import make
 from deltafold.model.json_values import copied, weight, whole_number
 
 __all__ = ["UsageTotals"]
@@ -64,4 +64,4 @@ class UsageTotals:
             for key in COUNTS:
                 if key in self.known:
                     sent[key] = self.known[key]
-        emitter.out.append(e.UsageReported(usage_from(sent)))
+        emitter.out.append(make.usage_reported(usage_from(sent)))

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from deltafold.dialects.base import MOST_COUNTS
 from deltafold.dialects.emitter import Emitter
+from deltafold.machine import make
 from deltafold.machine.records import empty
 from deltafold.machine.values import ValuePath
 from deltafold.model import events as e
@@ -48,12 +49,12 @@ class SpokenOutput:
                 known[name] = copied(value)
                 news = True
         if news and not has_more_members(known, MOST_COUNTS):
-            emitter.out.append(e.StatusChanged(None, {"audio": copied(known)}))
+            emitter.out.append(make.status_changed(None, {"audio": copied(known)}))
 
     def end(self, emitter: Emitter) -> None:
         """The response ends: what was not handed out of very many members is."""
         if has_more_members(self.known, MOST_COUNTS):
-            emitter.out.append(e.StatusChanged(None, {"audio": copied(self.known)}))
+            emitter.out.append(make.status_changed(None, {"audio": copied(self.known)}))
 
 
 def end_transcript(emitter: Emitter, choice_index: int) -> None:

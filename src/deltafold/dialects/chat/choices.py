@@ -32,6 +32,7 @@ from deltafold.dialects.chat.texts import (
     read_whole_text,
 )
 from deltafold.dialects.emitter import Emitter
+from deltafold.machine import make
 from deltafold.machine.lifecycle import CANCELLED, INCOMPLETE, ITEM_STATUS_AT_END
 from deltafold.machine.records import empty
 from deltafold.model import events as e
@@ -155,7 +156,7 @@ def read_other_fields(
         fields[key] = value
     new = merge_fields(choice.fields, fields)
     if new:
-        emitter.out.append(e.ChoiceUpdated(choice.index, choice.finish_reason, {"message": new}))
+        emitter.out.append(make.choice_updated(choice.index, choice.finish_reason, {"message": new}))
 
 
 def merge_fields(known: JSON, sent: JSON) -> JSON:
@@ -195,7 +196,7 @@ def read_members(emitter: Emitter, choice: OpenChoice, sent: JSON) -> None:
     elif not new:
         return
     choice.sent_fields.update({key: value for key, value in new.items() if key != "logprobs"})
-    emitter.out.append(e.ChoiceUpdated(choice.index, choice.finish_reason, new))
+    emitter.out.append(make.choice_updated(choice.index, choice.finish_reason, new))
 
 
 def new_logprobs(choice: OpenChoice, sent: JSON, logprobs: JSON) -> JSON:
@@ -231,7 +232,7 @@ def end_choice(emitter: Emitter, choice: OpenChoice, outcome: Outcome) -> None:
     more: JSON = {"finish_reason": ""} if choice.sent_fields.get("finish_reason") == "" else {}
     field = choice.reasoning_field
     if more or field is not None or legacy is not None or choice.finish_reason is None:
-        emitter.out.append(e.ChoiceUpdated(choice.index, choice.finish_reason, more, field, legacy))
+        emitter.out.append(make.choice_updated(choice.index, choice.finish_reason, more, field, legacy))
     end_transcript(emitter, choice.index)
     called = {call.index: call for call in choice.calls.calls if call.index is not None}
     started = [index for index in (choice.reasoning, choice.message) if index is not None]

@@ -39,6 +39,7 @@ from deltafold.dialects.chat.table import (
 from deltafold.dialects.chat.think_tags import ThinkTags
 from deltafold.dialects.chat.usage import MergedUsage
 from deltafold.dialects.claims import dialect_of, is_strange
+from deltafold.machine import make
 from deltafold.machine.fold import Emitted, Fold
 from deltafold.machine.lifecycle import TRUNCATED
 from deltafold.machine.records import empty
@@ -263,7 +264,7 @@ class ChatDialect(ErrorTerminatedDialect):
         self.sent_fields.update(new)
         data = {"created_at" if key == "created" else key: copied(value) for key, value in new.items()}
         if self.started:
-            self.out.append(e.StatusChanged(None, data))
+            self.out.append(make.status_changed(None, data))
             return
         self.begin_response({"object": "response", "status": "in_progress", **data})
 

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from deltafold.dialects.base import MOST_COUNTS, usage_from
 from deltafold.dialects.emitter import Emitter
-from deltafold.model import events as e
+from deltafold.machine import make
 from deltafold.model.json_values import copied, has_more_members, weight
 
 __all__ = ["MergedUsage"]
@@ -37,13 +37,13 @@ class MergedUsage:
             self.waits = True
             emitter.hold_text(more)
         else:
-            emitter.out.append(e.UsageReported(usage_from(copied(self.known))))
+            emitter.out.append(make.usage_reported(usage_from(copied(self.known))))
 
     def end(self, emitter: Emitter) -> None:
         """The response ends: what waits is reported."""
         if self.waits:
             self.waits = False
-            emitter.out.append(e.UsageReported(usage_from(copied(self.known))))
+            emitter.out.append(make.usage_reported(usage_from(copied(self.known))))
 
 
 def merge_usage(known: JSON, sent: JSON) -> int | None:

@@ -20,9 +20,9 @@ from deltafold.dialects.gemini.table import (
     finish_word,
     stop_of,
 )
+from deltafold.machine import make
 from deltafold.machine.lifecycle import COMPLETED
 from deltafold.machine.records import empty
-from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.json_values import copied
 
@@ -100,7 +100,7 @@ def read_members(emitter: Emitter, candidate: OpenCandidate, sent: JSON, content
     elif not new:
         return
     candidate.announced = True
-    emitter.out.append(e.ChoiceUpdated(candidate.index, candidate.finish_reason, new))
+    emitter.out.append(make.choice_updated(candidate.index, candidate.finish_reason, new))
 
 
 def new_pieces(candidate: OpenCandidate, key: str, sent: JSON) -> JSON:
@@ -134,7 +134,7 @@ def end_candidate(emitter: Emitter, candidate: OpenCandidate, closes: str | None
     stop = None if candidate.finish_reason is None else stop_of(candidate.finish_reason)
     cut = stop is not None and stop.outcome is not COMPLETED
     if not candidate.announced:
-        emitter.out.append(e.ChoiceUpdated(candidate.index, candidate.finish_reason, {}))
+        emitter.out.append(make.choice_updated(candidate.index, candidate.finish_reason, {}))
     if closes is not None:
         run = candidate.run
         is_last = run is not None and run.index == candidate.last

@@ -38,6 +38,7 @@ from deltafold.dialects.gemini.table import (
     stop_of,
 )
 from deltafold.dialects.gemini.usage import LatestUsage
+from deltafold.machine import make
 from deltafold.machine.fold import Emitted, Fold
 from deltafold.machine.lifecycle import ITEM_STATUS_AT_END, TRUNCATED
 from deltafold.machine.records import empty
@@ -249,7 +250,7 @@ class GeminiDialect(ErrorTerminatedDialect):
             self.block_reason = block_word(feedback.get("blockReason"))
         data = document_members(new)
         if self.started:
-            self.out.append(e.StatusChanged(None, data))
+            self.out.append(make.status_changed(None, data))
         else:
             self.begin_response({"object": "response", "status": "in_progress", **data})
 

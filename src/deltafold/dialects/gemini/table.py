@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from deltafold.dialects.chat.table import OTHER as UNKNOWN_STOP
 from deltafold.dialects.chat.table import stop_of as stop_of_chat
+from deltafold.machine import make
 from deltafold.model.json_values import copied, count_of, whole_number
 from deltafold.model.response import Outcome, Usage
 
@@ -281,9 +282,9 @@ def usage_from(data: JSON) -> Usage:
     A zero is left out on the wire.
     """
     if not any(name in data for name in COUNTS):
-        return Usage(data=data)
+        return make.usage(data=data)
     thoughts = count_of(data, "thoughtsTokenCount")
-    return Usage(
+    return make.usage(
         (count_of(data, "promptTokenCount") or 0) + (count_of(data, "toolUsePromptTokenCount") or 0),
         (count_of(data, "candidatesTokenCount") or 0) + (thoughts or 0),
         count_of(data, "totalTokenCount"),

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 from deltafold.dialects.base import MOST_COUNTS
 from deltafold.dialects.emitter import Emitter
 from deltafold.dialects.gemini.table import COUNTS, usage_from
+from deltafold.machine import make
 from deltafold.model import events as e
 from deltafold.model.json_values import copied, weight
 
@@ -74,7 +75,7 @@ class LatestUsage:
         """Hands out the usage as it is by now, where that is new."""
         if self.known != self.reported:
             self.reported = self.known
-            emitter.out.append(e.UsageReported(usage_from(self.known)))
+            emitter.out.append(make.usage_reported(usage_from(self.known)))
 
     def tally(self, usage: JSON, names: list[str], numbers: list[str]) -> None:
         """A usage came by the fast path, like one that is known but for these counts."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.dialects.responses.identity import ItemIdentity, tool_of
 from deltafold.dialects.responses.table import BARE_PARTS, CALLS, LIFTABLE
+from deltafold.machine import make
 from deltafold.machine.evidence import (
     close_item,
     reconcile_as_streamed,
@@ -116,7 +117,7 @@ class ItemReader(ItemIdentity):
         bare = {**sent, **blank} if blank else sent
         record.merge(bare)
         self.begun[index] = record
-        self.out.append(e.ItemStarted(index, self.fold.item(record, bare, whole=False)))
+        self.out.append(make.item_started(index, self.fold.item(record, bare, whole=False)))
         if not blank and not whole:
             self.fold.announced_records[index] = record
             return index
@@ -128,7 +129,7 @@ class ItemReader(ItemIdentity):
         self.out += events
         if whole:
             self.out += reconcile_no_arguments(record, merged)
-            self.out.append(e.ItemFinished(index, self.fold.item(record, merged, whole=True)))
+            self.out.append(make.item_finished(index, self.fold.item(record, merged, whole=True)))
         else:
             record.merge(merged)
         return index
@@ -395,7 +396,7 @@ class ItemReader(ItemIdentity):
             return
         if record.state is ITEM_OPEN and (events := reconcile_as_streamed(record, sent)) is not None:
             self.out += events
-            self.out.append(e.ItemFinished(index, self.fold.item(record, sent, whole=True)))
+            self.out.append(make.item_finished(index, self.fold.item(record, sent, whole=True)))
             return
         self._check_item_id(record.index, sent, "id")
         self._learn_ids(record.index, sent)
@@ -411,7 +412,7 @@ class ItemReader(ItemIdentity):
         self.out += events
         if record.state is not ITEM_DONE:
             self.out += reconcile_no_arguments(record, merged)
-            self.out.append(e.ItemFinished(record.index, self.fold.item(record, merged, whole=True)))
+            self.out.append(make.item_finished(record.index, self.fold.item(record, merged, whole=True)))
         elif merged != record.to_dict():
             self.out.append(e.ItemUpdated(record.index, self.fold.item(record, merged, whole=True)))
 

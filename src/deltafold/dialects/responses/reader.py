@@ -28,6 +28,7 @@ from deltafold.dialects.responses.table import (
     WHOLE_RESPONSE,
 )
 from deltafold.dialects.responses.values import TRANSCRIPT, ValueReader
+from deltafold.machine import make
 from deltafold.machine.fold import Emitted, Fold, PendingFinish
 from deltafold.machine.lifecycle import (
     COMPLETED,
@@ -319,7 +320,7 @@ class ResponsesDialect(ValueReader):
         if kind != "response.created" or self.out == []:
             status = response.get("status", kind.removeprefix("response."))
             data = without_output(response)
-            self.out.append(e.StatusChanged(status if isinstance(status, str) else None, data))
+            self.out.append(make.status_changed(status if isinstance(status, str) else None, data))
         self._usage(response)
         output = response.get("output")
         if isinstance(output, list) and output:
@@ -334,7 +335,7 @@ class ResponsesDialect(ValueReader):
     def _usage(self, response: JSON) -> None:
         usage = response.get("usage")
         if isinstance(usage, dict) and usage:
-            self.out.append(e.UsageReported(usage_from(usage)))
+            self.out.append(make.usage_reported(usage_from(usage)))
 
     def _whole_response(self, payload: JSON, kind: str) -> None:
         """A response object that is no event: the body of a request that did not stream."""

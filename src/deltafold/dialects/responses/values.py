@@ -20,6 +20,7 @@ from deltafold.dialects.responses.table import (
     item_type_of_part,
     part_place,
 )
+from deltafold.machine import make
 from deltafold.machine.evidence import (
     as_part,
     is_refusal,
@@ -100,7 +101,7 @@ class ValueReader(ItemReader):
             # Raw reasoning is streamed without announcing its parts.
             self.report_once(AnomalyCode.PART_NOT_ANNOUNCED, record.index, f"a part of item {record.index}")
         part = dict(BLANK_PARTS[kind])
-        self.out.append(e.PartStarted(record.index, index, group, as_part(record, group, part)))
+        self.out.append(make.part_started(record.index, index, group, as_part(record, group, part)))
         self.unannounced_parts[record.index, group, index] = True
 
     def _part_added(self, payload: JSON, kind: str) -> None:
@@ -127,7 +128,7 @@ class ValueReader(ItemReader):
         if part.get("text") or part.get("refusal"):
             part = dict(part)
             self._hold_part_text(record, group, sent, part)
-        self.out.append(e.PartStarted(record.index, sent, group, as_part(record, group, part)))
+        self.out.append(make.part_started(record.index, sent, group, as_part(record, group, part)))
 
     def _part_done(self, payload: JSON, kind: str) -> None:
         part = payload.get("part")
@@ -144,7 +145,7 @@ class ValueReader(ItemReader):
             return
         merged, events = reconcile_part(record, group, index, part, self.report, whole=True)
         self.out += events
-        self.out.append(e.PartFinished(record.index, index, group, as_part(record, group, merged)))
+        self.out.append(make.part_finished(record.index, index, group, as_part(record, group, merged)))
 
     def _value(
         self, payload: JSON, streamed: ValueWire, *, ends: bool = False
