@@ -41,6 +41,7 @@ COMPILED = (
     "machine/records",
     "machine/fold",
     "machine/evidence",
+    "diagnosis/error_payloads",
     "arguments/lifted_calls",
     "dialects/claims",
     "dialects/emitter",

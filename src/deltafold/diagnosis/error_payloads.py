@@ -7,18 +7,17 @@ longer to make than everything that reads a stream without one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from deltafold.model.errors import ErrorKind, ResponseError
 from deltafold.model.frozen import evolve
 
 __all__ = ["error_from_payload", "error_from_text", "error_in", "is_error_payload", "says_error"]
 
-SUCCESSES = frozenset({"", "0", "200", "ok", "success", "succeeded", "none", "null", "nil"})
+SUCCESSES: Final = frozenset({"", "0", "200", "ok", "success", "succeeded", "none", "null", "nil"})
 """What servers send as the code or the text of an error when all is well."""
-FLAWLESS_STATUS = range(200, 300)
-CODES = frozenset({"code", "error_code", "errcode", "status", "status_code", "detail", "success"})
+FLAWLESS_STATUS: Final = range(200, 300)
+CODES: Final = frozenset({"code", "error_code", "errcode", "status", "status_code", "detail", "success"})
 """Members of which one is in every bare error."""
 
 
@@ -36,17 +35,17 @@ def says_error(value: Any) -> bool:
     """
     if value is None:
         return False
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return not all(is_success(member) or member is False or member == [] for member in value.values())
     if isinstance(value, list):
         return any(says_error(entry) for entry in value)
     return value is True or not is_success(value)
 
 
-ERROR_NAMES = frozenset({"__type", "errors", "fault", "status"})
+ERROR_NAMES: Final = frozenset({"__type", "errors", "fault", "status"})
 
 
-def error_in(payload: Mapping[str, Any]) -> Any:
+def error_in(payload: dict[str, Any]) -> Any:
     """What a payload holds that tells of an error beside a piece of the answer; None where nothing does.
 
     `error`, MiniMax's `base_resp`, and the members of gateways whose names begin with `x_`: Groq's `x_groq`
@@ -56,11 +55,11 @@ def error_in(payload: Mapping[str, Any]) -> Any:
     if found and says_error(found):
         return found
     found = payload.get("base_resp")
-    if isinstance(found, Mapping) and not is_success(found.get("status_code")):
+    if isinstance(found, dict) and not is_success(found.get("status_code")):
         return found
     for key, value in payload.items():
-        if key[:2] in ("x_", "x-") and value:
-            found = value.get("error") if isinstance(value, Mapping) else None
+        if key.startswith(("x_", "x-")) and value:
+            found = value.get("error") if isinstance(value, dict) else None
             if found is None and key.endswith("error"):
                 found = value
             if found and says_error(found):
@@ -68,19 +67,19 @@ def error_in(payload: Mapping[str, Any]) -> Any:
     return None
 
 
-def exception_in(payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def exception_in(payload: dict[str, Any]) -> dict[str, Any] | None:
     """The exception that a payload of AWS is: `{"throttlingException": {…}}`, or by its `__type`."""
     word = payload.get("__type")
     if isinstance(word, str):
         return {**payload, "type": word.rpartition("#")[2]}
     if len(payload) == 1:
         ((name, found),) = payload.items()
-        if isinstance(name, str) and name.endswith("Exception") and isinstance(found, Mapping):
+        if isinstance(name, str) and name.endswith("Exception") and isinstance(found, dict):
             return {**found, "type": name}
     return None
 
 
-def is_error_payload(payload: Mapping[str, Any]) -> bool:
+def is_error_payload(payload: dict[str, Any]) -> bool:
     """Whether an event carries an error instead of, or beside, a piece of the answer.
 
     True for events of type `error`, and for payloads without such a type that hold an `error`, `"object":
@@ -111,14 +110,14 @@ def is_error_payload(payload: Mapping[str, Any]) -> bool:
         return True
     if kind is not None or payload.get("choices") or (of and "choices" not in payload):
         return False
-    if "choices" in payload and not CODES & payload.keys():
+    if "choices" in payload and CODES.isdisjoint(payload):
         return False
     from deltafold.diagnosis.error_fields import is_bare_error
 
     return is_bare_error(payload)
 
 
-STATUS_FIRST = re.compile(r"(?:http |error:? |status:? )*([45][0-9]{2})\b", re.IGNORECASE)
+STATUS_FIRST: Final = re.compile(r"(?:http |error:? |status:? )*([45][0-9]{2})\b", re.IGNORECASE)
 
 
 def error_from_text(text: str) -> ResponseError:
@@ -133,7 +132,7 @@ def error_from_text(text: str) -> ResponseError:
     return error
 
 
-def error_from_payload(payload: Mapping[str, Any], sent: Any = None) -> ResponseError:
+def error_from_payload(payload: dict[str, Any], sent: Any = None) -> ResponseError:
     """What the error inside a payload means; `sent` is that error, where it has a name of its own."""
     from deltafold.diagnosis import classify
 

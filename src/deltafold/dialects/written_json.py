@@ -9,6 +9,7 @@ from json.encoder import encode_basestring_ascii
 from typing import Any, Final, TypeAlias
 
 from deltafold.model.errors import UsageError
+from deltafold.model.json_values import encode_with
 from deltafold.wire.json_text import is_strict_json
 
 __all__ = ["ObjectScan", "countable", "dumps", "json_object", "quoted"]
@@ -19,15 +20,19 @@ quoted: Final = encode_basestring_ascii
 """A string as JSON, in ASCII: no character of it can end a line, whatever reads the lines."""
 
 
+finite: Final = encode_with(json.JSONEncoder(allow_nan=False, separators=(",", ":")))
+"""A JSON value as text in ASCII. Raises `ValueError` where it holds what JSON has no number for."""
+
+
 def dumps(value: Any) -> str:
     """A JSON value as text in ASCII. What JSON has no number for becomes null.
 
     Raises `UsageError` for what is no JSON value.
     """
     try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+        return finite(value)
     except ValueError:
-        return json.dumps(countable(value), allow_nan=False, separators=(",", ":"))
+        return finite(countable(value))
     except TypeError as error:
         raise UsageError(f"an event holds what is no JSON value: {error}") from None
     except RecursionError:

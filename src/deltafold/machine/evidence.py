@@ -122,13 +122,15 @@ def reconcile_as_streamed(record: ItemRecord, sent: JSON) -> list[e.Event] | Non
     """
     if record.to_dict() | {"status": sent.get("status")} != sent:
         return None
+    return ends_of_values(record) + reconcile_no_arguments(record, sent)
+
+
+def ends_of_values(record: ItemRecord) -> list[e.Event]:
+    """All values of an item are whole as they were streamed."""
     return [
-        *(
-            value_finished(record.index, value.kind, key, value.text)
-            for key, value in record.values.items()
-            if not value.is_complete and (value.kind != "arguments" or value.text)
-        ),
-        *reconcile_no_arguments(record, sent),
+        value_finished(record.index, value.kind, key, value.text)
+        for key, value in record.values.items()
+        if not value.is_complete and (value.kind != "arguments" or value.text)
     ]
 
 
@@ -199,7 +201,12 @@ def close_item(
     sent = {**record.to_dict(more), **late}
     if status is not None and sent.get("status") == "in_progress":
         sent["status"] = status
-    merged, events = reconcile_item(record, sent, report, whole=status is not None)
+    if more or late or status is None:
+        merged, events = reconcile_item(record, sent, report, whole=status is not None)
+    else:
+        if record.type and not isinstance(sent.get("type"), str):
+            sent["type"] = record.type
+        merged, events = sent, ends_of_values(record)
     if status is not None:
         if status == "completed" and (none := reconcile_no_arguments(record, merged)):
             events += none

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from json.encoder import c_make_encoder, encode_basestring, encode_basestring_ascii  # type: ignore[attr-defined]
 from typing import Any, Final
 
 __all__ = [
     "compact",
     "copied",
     "count_of",
+    "encode_with",
     "has_more_members",
     "integer",
     "joined",
@@ -17,9 +20,6 @@ __all__ = [
     "weight",
     "whole_number",
 ]
-
-ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-"""`json.dumps()` with these options would make one for each value."""
 
 LONGEST_NUMBER: Final = 18
 LARGEST_DOUBLE: Final = 2**53
@@ -80,10 +80,24 @@ def count_of(data: dict[str, Any], *names: str) -> int | None:
     return None
 
 
-def compact(value: Any) -> str:
-    """JSON without blanks, and with all letters as they are."""
-    text: str = ENCODER.encode(value)
-    return text
+def encode_with(encoder: json.JSONEncoder, make: Any = c_make_encoder) -> Callable[[Any], str]:
+    """What `encoder.encode` does, as far as its options are those of `compact()`, in half the time.
+
+    That makes an encoder in C for each value; here one serves all, where the interpreter has such.
+    """
+    if make is None:
+        return encoder.encode
+    string = encode_basestring_ascii if encoder.ensure_ascii else encode_basestring
+    pieces_of = make(None, encoder.default, string, None, ":", ",", False, False, encoder.allow_nan)
+
+    def encode(value: Any) -> str:
+        return "".join(pieces_of(value, 0))
+
+    return encode
+
+
+compact: Final = encode_with(json.JSONEncoder(ensure_ascii=False, separators=(",", ":")))
+"""JSON without blanks, and with all letters as they are."""
 
 
 def objects(data: dict[str, Any], key: str) -> tuple[dict[str, Any], ...]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["ResponseParser", "parse"]
 
 
+KNOWN_DIALECTS = (*DIALECTS, "auto")
 NOBODY: frozenset[str] = frozenset()
 """One for all parsers: each empty one takes its memory."""
 DAMAGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -77,7 +78,7 @@ class ResponseParser:
         :param approval_required: names of tools whose calls are marked `needs_approval`.
         :param think_tags: on Chat Completions, text between `<think>` and `</think>` is reasoning.
         """
-        if not isinstance(dialect, str) or dialect not in (*DIALECTS, "auto"):
+        if not isinstance(dialect, str) or dialect not in KNOWN_DIALECTS:
             known = ", ".join(map(repr, DIALECTS))
             raise UsageError(f"there is no dialect {dialect!r}: use {known} or 'auto'")
         if not isinstance(framing, str) or framing not in FRAMINGS:
@@ -96,9 +97,10 @@ class ResponseParser:
         for name in names:
             if not isinstance(name, str):
                 raise TypeError(f"approval_required must hold names of tools, not {name!r:.60}")
-        for option, value in (("strict", strict), ("think_tags", think_tags)):
-            if type(value) is not bool:
-                raise TypeError(f"{option} must be a bool, not {value!r:.60}")
+        if type(strict) is not bool:
+            raise TypeError(f"strict must be a bool, not {strict!r:.60}")
+        if type(think_tags) is not bool:
+            raise TypeError(f"think_tags must be a bool, not {think_tags!r:.60}")
         self._limits = limits
         self._reader = Reader(
             dialect,

@@ -113,9 +113,10 @@ class ResponsesWriter(Writer):
             base.setdefault(key, None)
         base["output"] = []
         self.base = base
-        self.say("response.created", f'"response":{dumps(base)}')
+        sent_base = f'"response":{dumps(base)}'
+        self.say("response.created", sent_base)
         if not self.own():
-            self.say("response.in_progress", f'"response":{dumps(base)}')
+            self.say("response.in_progress", sent_base)
 
     def response_started(self) -> None:
         if self.is_named():
