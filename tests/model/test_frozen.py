@@ -13,7 +13,7 @@ import pytest
 
 import deltafold
 from deltafold import ArgumentsDelta, Lift, Limits, Notice, OutputText, TextDelta, UsageError
-from deltafold.model.frozen import field, fields_of, frozen, is_frozen
+from deltafold.model.frozen import field, fields_of, frozen, is_frozen, maker_of
 
 KINDS = [
     kind
@@ -89,6 +89,22 @@ def test_made_as_by_attrs(kind: Any) -> None:
     if positional:
         with pytest.raises(TypeError, match=f"multiple values for argument {positional[0]!r}"):
             kind(values[positional[0]], **values)
+
+
+@every_kind
+def test_made_of_a_draft(kind: Any) -> None:
+    """What is made of a draft is what the class makes, down to its defaults, and cannot be changed either."""
+    values, make = values_of(kind), maker_of(kind)
+    needed = {one.name: values[one.name] for one in fields_of(kind) if one.is_required}
+    for given in (values, needed):
+        made = make(**given)
+        assert type(made) is kind
+        assert made == kind(**given)
+        assert [getattr(made, one.name) for one in fields_of(kind)] == [
+            getattr(kind(**given), one.name) for one in fields_of(kind)
+        ]
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            setattr(made, fields_of(kind)[0].name, 1)
 
 
 @every_kind
@@ -232,3 +248,20 @@ def test_fields_are_checked_one_by_one() -> None:
     assert Checked(5, "x") == Checked(5, "x")
     with pytest.raises(UsageError, match="checked"):
         Checked("x", 5)
+
+
+def test_drafts_are_checked() -> None:
+    """What is made of a draft is converted and validated as what the class makes."""
+
+    def check(made: Any, one: Any, value: int) -> None:
+        if value < 0:
+            raise ValueError(value)
+
+    @frozen
+    class Count:
+        value: int = field(converter=int, validator=check)
+
+    make = maker_of(Count)
+    assert make(7.0).value == 7
+    with pytest.raises(ValueError, match="-1"):
+        make(-1)

@@ -58,7 +58,7 @@ def error_in(payload: dict[str, Any]) -> Any:
     if isinstance(found, dict) and not is_success(found.get("status_code")):
         return found
     for key, value in payload.items():
-        if key.startswith(("x_", "x-")) and value:
+        if key[:1] == "x" and key[1:2] in ("_", "-") and value:
             found = value.get("error") if isinstance(value, dict) else None
             if found is None and key.endswith("error"):
                 found = value

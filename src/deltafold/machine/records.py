@@ -57,7 +57,10 @@ MERGED: Final = frozenset({"content", "groundingMetadata", "message"})
 
 def empty(value: Any) -> bool:
     """Whether a member says nothing: null, "", [] or {}."""
-    return value is None or value == "" or value == [] or value == {}
+    if value is None:
+        return True
+    kind = type(value)
+    return (kind is str or kind is list or kind is dict) and not value
 
 
 MOST_LOOSE: Final = 32

@@ -99,7 +99,7 @@ def read_delta(
         read_legacy_call(dialect, choice.calls, legacy)
     read_annotations(dialect, choice, delta.get("annotations"))
     read_images(dialect, choice, delta.get("images"))
-    if delta.keys() - OF_DELTA:
+    if not OF_DELTA.issuperset(delta):
         read_other_fields(dialect, audio, choice, delta)
 
 
