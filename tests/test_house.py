@@ -44,10 +44,12 @@ dialects: responses.writer responses.request
 dialects: anthropic.table anthropic.usage anthropic.state anthropic.citations anthropic.calls
 dialects: anthropic.blocks anthropic.deltas anthropic.ending anthropic.reader
 dialects: anthropic.writer anthropic.document anthropic.request
-dialects: gemini.table gemini.argument_text gemini.state gemini.usage gemini.partial_arguments gemini.calls
+dialects: gemini.table gemini.argument_text gemini.state gemini.usage gemini.hot_pieces
+dialects: gemini.partial_arguments gemini.calls
 dialects: gemini.parts gemini.candidates gemini.ending gemini.reader
 dialects: gemini.writer gemini.document gemini.request
-parsing: reporter fast_path replay snapshot state payload_values frames bodies connections reader loop parser
+parsing: reporter templates fast_path replay snapshot state payload_values frames bodies connections reader
+parsing: loop parser
 encoding: encoder response_writer requests turns
 bridges: sdk openai anthropic google
 __init__

@@ -30,7 +30,7 @@ diagnosis: error_payloads
 arguments: lift lifted_calls
 views: liveness
 dialects: base claims emitter
-parsing: bodies connections fast_path frames loop parser payload_values reader reporter state
+parsing: bodies connections fast_path frames loop parser payload_values reader reporter state templates
 """
 """What a reader needs. A module more costs everybody who imports the package."""
 

@@ -59,7 +59,7 @@ def test_paths(path: str, steps: tuple[tuple[str | int, ...], bool] | None) -> N
 def grown() -> tuple[ArgumentText, str]:
     """Arguments that have begun."""
     writer = ArgumentText()
-    return writer, writer.begin({})
+    return writer, writer.begin()
 
 
 def test_a_text_grows() -> None:
@@ -74,16 +74,6 @@ def test_a_text_grows() -> None:
     text += writer.place(("a", "b", 2), "3", more=False)
     text += writer.place(("c",), "{}", more=False)
     assert text + writer.close_to(-1) == '{"a":{"b":[null,"x\\"y",3]},"c":{}}'
-
-
-def test_it_begins_with_what_is_known() -> None:
-    """Members that came as values are members like others."""
-    writer = ArgumentText()
-    text = writer.begin({"a": [1], "b": None})
-    assert writer.can_place(("c",)) is True
-    assert writer.can_place(("a",)) is False
-    text += writer.place(("c",), "1", more=False)
-    assert text + writer.close_to(-1) == '{"a":[1],"b":null,"c":1}'
 
 
 def test_where_a_path_can_be_written() -> None:

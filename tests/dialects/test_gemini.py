@@ -187,7 +187,7 @@ def test_a_streamed_call() -> None:
     """Its fragments join to the compact text; an empty piece makes none."""
     begun = [g.piece("$.a", "x", more=True), g.piece("$.a", "", more=True)]
     found = run(*streamed(*begun, g.piece("$.a", "y"), g.piece("$.b", 2.0)), END)
-    assert found.texts(e.ArgumentsDelta) == ["{", '"a":"x', 'y"', ',"b":2', "}"]
+    assert found.texts(e.ArgumentsDelta) == ['{"a":"x', 'y"', ',"b":2', "}"]
     assert calls(found) == [("call_0_synthesized", "f", '{"a":"xy","b":2}', True)]
     assert parts(found) == [g.call("f", args={"a": "xy", "b": 2})]
 

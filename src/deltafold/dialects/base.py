@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
@@ -23,6 +24,8 @@ __all__ = [
     "MOST_COUNTS",
     "Dialect",
     "ErrorTerminatedDialect",
+    "HotPieces",
+    "Tallies",
     "Translator",
     "error_beside",
     "error_field_of",
@@ -35,8 +38,54 @@ MOST_COUNTS: Final = 64
 """Members of a usage that is handed out as often as it changes. Servers have about twenty."""
 
 
+DIGITS: Final = re.compile("[0-9]++")
 VAGUE: Final = (ErrorKind.UNKNOWN, ErrorKind.SERVER_ERROR)
 """Kinds of errors that tell hardly more than that the response failed."""
+
+
+class Tallies:
+    """An object that comes with nearly every payload, with numbers in it of which no event comes."""
+
+    __slots__ = ("between", "names", "numbers", "sent")
+
+    def __init__(self, sent: JSON, names: tuple[str, ...]) -> None:
+        self.sent = sent
+        """The object as it came once."""
+        self.names = names
+        """Its members that may be other numbers in other payloads, in the order in which they stand there."""
+        self.between: list[str] = []
+        """What stands behind each of these numbers."""
+        self.numbers = ""
+        """The text of the last payload, from the first of these numbers to the last one."""
+
+    def latest(self) -> JSON:
+        """The object as it came last. It shares nothing with another."""
+        found: JSON = dict(copied(self.sent))
+        at = 0
+        for name, piece in zip(self.names, self.between, strict=True):
+            number = DIGITS.match(self.numbers, at)
+            assert number is not None
+            found[name] = int(number[0])
+            at = number.end() + len(piece)
+        return found
+
+
+class HotPieces:
+    """What makes text of pieces of arguments that come by the short cut."""
+
+    __slots__ = ()
+
+    key: ClassVar[str] = ""
+    """The name of the array in which such a piece stands alone."""
+    pattern: ClassVar[re.Pattern[str]]
+    """What a piece looks like in octets, one character for each."""
+
+    @abstractmethod
+    def place(self, found: re.Match[str]) -> tuple[int, str]:
+        """The index of the item that a piece belongs to, and its text there.
+
+        The text is "" where the piece has to go the long way: then nothing has changed.
+        """
 
 
 class Translator(Protocol):
@@ -92,8 +141,6 @@ class Dialect(Emitter):
     """Its name in the registry."""
     fragments: ClassVar[Paths] = frozenset()
     """Where pieces of a longer text stand in its payloads: halves of surrogate pairs may meet there."""
-    escaped_texts: ClassVar[frozenset[str]] = frozenset()
-    """Keys of strings that become text of JSON: they are handed out with the escapes that the wire has."""
     heartbeats: ClassVar[frozenset[str]] = frozenset({"keepalive", "ping"})
     """Values of `type` that are mere signs of life."""
     resets: ClassVar[frozenset[str]] = frozenset()
@@ -159,12 +206,19 @@ class Dialect(Emitter):
         knows the texts of which that may be untrue, where there are any.
         """
 
-    def tallies(self, payload: JSON) -> tuple[JSON, tuple[str, ...]]:
-        """The object in a payload that holds numbers of which no event comes, and their names there."""
-        return {}, ()
+    def hot_pieces(self, payload: JSON) -> HotPieces | None:
+        """What makes text of a piece of arguments, where a payload brings nothing else that is new.
 
-    def tally(self, counts: JSON, names: list[str], numbers: list[str]) -> None:
-        """A payload with such an object came, by the short cut, with these numbers in it."""
+        Only if payloads that differ in nothing but that piece make no other events than its text.
+        """
+        return None
+
+    def tallies(self, payload: JSON) -> Tallies | None:
+        """The object in a payload that holds numbers of which no event comes, where there is one."""
+        return None
+
+    def tally(self, tallies: Tallies) -> None:
+        """A payload with such an object came, by the short cut."""
 
     @abstractmethod
     def can_begin(self, payload: JSON, name: str) -> bool | None:

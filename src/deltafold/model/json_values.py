@@ -34,7 +34,7 @@ def copied(value: Any) -> Any:
     waiting = [made]
     while waiting:  # no recursion: how deep a value is nested is the wire's to say
         container = waiting.pop()
-        for key, member in list(container.items() if type(container) is dict else enumerate(container)):
+        for key, member in container.items() if type(container) is dict else enumerate(container):
             if type(member) is dict or type(member) is list:
                 container[key] = inner = member.copy()
                 waiting.append(inner)

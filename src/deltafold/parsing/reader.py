@@ -351,6 +351,7 @@ class Reader(ReaderState):
             return True
         if self.values:
             value, name, self.name = self.values.pop(), self.name, ""
+            self.hot.invalidate(None)
             dispatch_value(self, value, "" if type(value) is dict and "type" in value else name)
             return True
         if self.rest:
@@ -462,7 +463,7 @@ class Reader(ReaderState):
             and payload is not None
         ):
             self.hot.set_candidate(payload)
-        elif self.hot.groups:
+        elif self.hot.has_templates():
             self.hot.invalidate_for_pending()
 
 

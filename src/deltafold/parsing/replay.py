@@ -197,9 +197,6 @@ class Replay:
             return self._filter([event], None, "")
         return self._new_signs([event])
 
-    def text_path(self, payload: JSON, event: Any) -> None:
-        """Nothing here goes by the short cut."""
-
     def handle_done(self) -> list[Emitted]:
         """`[DONE]` came. It ends nothing before something of the response has come again."""
         if self._mode is ReplayMode.BY_NUMBER:

@@ -174,7 +174,7 @@ class ReaderState:
     def set_active_dialect(self, dialect: Any) -> None:
         """Payloads go to this dialect from here on, or to the replay that stands before it."""
         self.dialect: Translator = dialect
-        self.hot.set_dialect(dialect)
+        self.hot.set_dialect(dialect if isinstance(dialect, Dialect) else None)
 
     def select_dialect(self, name: str) -> Dialect:
         """The stream is of this dialect. Gives it."""

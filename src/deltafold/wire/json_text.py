@@ -117,6 +117,7 @@ def scanner(**hooks: Any) -> Scan:
 
 
 scan: Final = scanner(parse_float=finite, parse_constant=refuse_constant)
+scan_any_number: Final = scanner(parse_constant=refuse_constant)
 scan_distinct: Final = scanner(parse_float=finite, parse_constant=refuse_constant, object_pairs_hook=distinct)
 scan_controls: Final = scanner(parse_float=finite, parse_constant=refuse_constant, strict=False)
 scan_leniently: Final = scanner(
@@ -127,10 +128,10 @@ scan_leniently: Final = scanner(
 def is_strict_json(text: str) -> bool:
     """Whether a text is one value of RFC 8259, nothing more and nothing less."""
     try:
-        json.loads(text, parse_constant=refuse_constant)
-    except (ValueError, RecursionError):
+        end = scan_any_number(text, skip_whitespace(text, 0))[1]
+    except (StopIteration, ValueError, RecursionError):
         return False
-    return True
+    return skip_whitespace(text, end) == len(text)
 
 
 def join_surrogates(text: str) -> str:

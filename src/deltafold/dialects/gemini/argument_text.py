@@ -10,6 +10,7 @@ anew at the end of the call.
 from __future__ import annotations
 
 import json
+from json.encoder import encode_basestring
 from typing import Any, Final, TypeAlias
 
 from deltafold.model.json_values import compact
@@ -20,8 +21,11 @@ __all__ = ["ArgumentText", "Container", "Path", "steps_of"]
 Step: TypeAlias = str | int
 Path: TypeAlias = tuple[Step, ...]
 
+quoted: Final = encode_basestring
 MOST_NULLS: Final = 64
 """How far an array index may lie beyond the last one: what lies between becomes null."""
+MOST_DIGITS: Final = 9
+"""The longest array index, in digits."""
 ESCAPES: Final = {
     "b": "\b",
     "f": "\f",
@@ -40,6 +44,38 @@ def steps_of(path: str) -> tuple[Path, bool] | None:
 
     Of RFC 9535 these are the names and indexes from the root: `$.a`, `$['a b']`, `$["a"]`, `$[0]`.
     """
+    if "'" in path or '"' in path:
+        return quoted_steps_of(path)
+    root, *written = path.replace("[", ".[").split(".")
+    if root != "$":
+        return None
+    steps: list[Step] = []
+    for step in written:
+        if step[:1] == "[":
+            if step == "[]" and len(steps) == len(written) - 1:
+                return tuple(steps), True
+            if step[-1] != "]" or not is_index(step[1:-1]):
+                return None
+            steps.append(int(step[1:-1]))
+        elif not step or step == "*" or "]" in step:
+            return None
+        else:
+            steps.append(step)
+    return tuple(steps), False
+
+
+def is_index(digits: str) -> bool:
+    """Whether an array index is written so."""
+    return (
+        digits.isascii()
+        and digits.isdecimal()
+        and len(digits) <= MOST_DIGITS
+        and (digits[0] != "0" or len(digits) == 1)
+    )
+
+
+def quoted_steps_of(path: str) -> tuple[Path, bool] | None:
+    """The same, of a path in which names may stand in quotes."""
     if path[:1] != "$":
         return None
     steps: list[Step] = []
@@ -69,11 +105,7 @@ def steps_of(path: str) -> tuple[Path, bool] | None:
                 return None
             if not digits and stop == end - 1:
                 return tuple(steps), True
-            if (
-                not (digits.isascii() and digits.isdecimal())
-                or len(digits) > 9
-                or (digits[0] == "0" != digits)
-            ):
+            if not is_index(digits):
                 return None
             steps.append(int(digits))
             at = stop + 1
@@ -149,13 +181,10 @@ class ArgumentText:
 
     # ------------------------------------------------------------------------------------------ as a text
 
-    def begin(self, args: dict[str, Any]) -> str:
-        """The text begins with what is known already."""
-        root = Container(is_array=False, here="")
-        root.keys.update(args)
-        root.count = len(args)
-        self.open.append(root)
-        return compact(args)[:-1]
+    def begin(self) -> str:
+        """The text begins: arguments are an object."""
+        self.open.append(Container(is_array=False, here=""))
+        return "{"
 
     def goes_on(self, steps: Path) -> bool:
         """Whether a path is that of the string that is open."""
@@ -174,7 +203,10 @@ class ArgumentText:
 
     def more_text(self, text: str, *, more: bool) -> str:
         """The string that is open goes on, and ends if not `more`."""
-        written = compact(text)[1:-1]
+        return self.more_written(quoted(text)[1:-1], more=more)
+
+    def more_written(self, written: str, *, more: bool) -> str:
+        """The same, with the text as it stands in JSON."""
         if more:
             return written
         self.leaf = None
@@ -212,26 +244,38 @@ class ArgumentText:
         """A new member, at a path where it can be placed. `more`: a string, which goes on."""
         depth = self.depth_of(steps)
         pieces = [self.close_to(depth)]
-        last = len(steps) - 1
-        for at in range(depth, len(steps)):
-            step, into = steps[at], self.open[at]
-            if into.count:
-                pieces.append(",")
-            if isinstance(step, int):
-                pieces.append("null," * (step - into.count))
-                into.count = step + 1
-            else:
-                pieces.append(compact(step) + ":")
-                into.keys.add(step)
-                into.count += 1
-            if at < last:
-                is_array = isinstance(steps[at + 1], int)
-                pieces.append("[" if is_array else "{")
-                self.open.append(Container(is_array, step))
-        pieces.append(written[:-1] if more else written)
-        if more:
-            self.leaf = steps[last]
+        for at in range(depth, len(steps) - 1):
+            pieces.append(self._begin_member(steps[at]))
+            is_array = isinstance(steps[at + 1], int)
+            pieces.append("[" if is_array else "{")
+            self.open.append(Container(is_array, steps[at]))
+        pieces.append(self.add(steps[-1], written, more=more))
         return "".join(pieces)
+
+    def can_add(self, step: Step) -> bool:
+        """Whether a new member of the innermost container can be written."""
+        into = self.open[-1]
+        if not into.fits(step) or into.has(step):
+            return False
+        return not isinstance(step, int) or step - into.count <= MOST_NULLS
+
+    def add(self, step: Step, written: str, *, more: bool) -> str:
+        """A new member of the innermost container. `more`: a string, which goes on."""
+        closed = "" if self.leaf is None else '"'
+        self.leaf = step if more else None
+        return closed + self._begin_member(step) + (written[:-1] if more else written)
+
+    def _begin_member(self, step: Step) -> str:
+        """What stands before the value of a new member of the innermost container."""
+        into = self.open[-1]
+        comma = "," if into.count else ""
+        if isinstance(step, int):
+            comma += "null," * (step - into.count)
+            into.count = step + 1
+            return comma
+        into.keys.add(step)
+        into.count += 1
+        return comma + quoted(step) + ":"
 
     # ----------------------------------------------------------------------------------------- as a value
 

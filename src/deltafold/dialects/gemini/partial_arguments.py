@@ -21,25 +21,25 @@ from deltafold.model.errors import LimitExceeded
 from deltafold.model.json_values import compact, copied, whole_number
 from deltafold.wire.json_text import HIGH, LAST, join_halves
 
-__all__ = ["ARGUMENTS", "PieceReader", "first_path", "is_true", "only_continues_string"]
+__all__ = ["ARGUMENTS", "PieceReader", "first_path", "is_true"]
 
 JSON: TypeAlias = dict[str, Any]
 
 ARGUMENTS: Final[ValuePath] = ("arguments",)
 HALF: Final[ValuePath] = ("partialArgs",)
 """Where half a surrogate pair waits that ends a piece of a string inside of arguments."""
-GOES_ON: Final = frozenset({"partialArgs", "willContinue"})
-STRING_PIECE: Final = frozenset({"jsonPath", "stringValue", "willContinue"})
 
 
 class PieceReader:
     """Reads pieces of the arguments of one call, and hands out the text that they make."""
 
-    __slots__ = ("_call", "_emitter")
+    __slots__ = ("_begun", "_call", "_emitter")
 
     def __init__(self, emitter: Emitter, call: OpenFunctionCall) -> None:
         self._emitter = emitter
         self._call = call
+        self._begun = ""
+        """How the text begins, until that is handed out with the first leaf."""
 
     # ----------------------------------------------------------------------------------------- what comes
 
@@ -67,6 +67,7 @@ class PieceReader:
                     self._drop(piece)
         elif pieces is not None:
             self._drop(pieces)
+        self._emit("")
 
     def end(self) -> None:
         """The arguments are whole."""
@@ -142,6 +143,7 @@ class PieceReader:
 
     def _drop(self, piece: Any) -> None:
         """A piece that has no place in the arguments: the call is not whole without it."""
+        self._emit("")
         self._call.damaged = True
         self._emitter.report_once(
             AnomalyCode.PARTIAL_ARGUMENT_LOST, self._call.index, f"a piece of arguments is {piece!r:.80}"
@@ -155,11 +157,13 @@ class PieceReader:
         text = self._call.text
         if text is None:
             text = self._call.text = ArgumentText()
-            self._emit(text.begin({}))
+            self._begun = text.begin()
         return text
 
     def _emit(self, text: str) -> None:
-        """Hands out a fragment of the arguments."""
+        """Hands out a fragment of the arguments, and before it what they begin with."""
+        text = self._begun + text
+        self._begun = ""
         if text:
             self._emitter.emit_text(self._call.index, "arguments", ARGUMENTS, text)
 
@@ -171,6 +175,7 @@ class PieceReader:
                 AnomalyCode.VALUE_CONTRADICTED, index, "a path of the arguments came again"
             )
             half = self._half()
+            self._emit("")
             text.become_tree(self._as_written() + half)
 
     def _as_written(self) -> str:
@@ -235,17 +240,3 @@ def first_path(pieces: Any) -> Path:
     path = first.get("jsonPath") if type(first) is dict else None
     found = steps_of(path) if isinstance(path, str) else None
     return () if found is None else found[0]
-
-
-def only_continues_string(part: JSON, text: str) -> bool:
-    """Whether a part brings nothing but more of one string among the arguments, which goes on: `text`."""
-    call = part.get("functionCall")
-    if len(part) != 1 or type(call) is not dict or call.keys() - GOES_ON:
-        return False
-    pieces = call.get("partialArgs")
-    if call.get("willContinue") is not True or type(pieces) is not list or len(pieces) != 1:
-        return False
-    piece = pieces[0]
-    if type(piece) is not dict or piece.keys() != STRING_PIECE or piece["willContinue"] is not True:
-        return False
-    return type(piece["stringValue"]) is str and compact(piece["stringValue"])[1:-1] == text

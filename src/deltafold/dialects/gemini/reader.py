@@ -19,13 +19,13 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.diagnosis.error_payloads import error_from_payload, is_error_payload
-from deltafold.dialects.base import ErrorTerminatedDialect, error_beside
+from deltafold.dialects.base import ErrorTerminatedDialect, HotPieces, Tallies, error_beside
 from deltafold.dialects.claims import dialect_of
 from deltafold.dialects.gemini.argument_text import ArgumentText, Container
 from deltafold.dialects.gemini.calls import take_calls_back
 from deltafold.dialects.gemini.candidates import end_candidate, listed, read_candidate
 from deltafold.dialects.gemini.ending import outcome_of
-from deltafold.dialects.gemini.partial_arguments import only_continues_string
+from deltafold.dialects.gemini.hot_pieces import GeminiPieces, brings_one_piece
 from deltafold.dialects.gemini.state import OpenCandidate, OpenFunctionCall, OpenRun
 from deltafold.dialects.gemini.table import (
     BARE,
@@ -37,7 +37,7 @@ from deltafold.dialects.gemini.table import (
     is_snake,
     stop_of,
 )
-from deltafold.dialects.gemini.usage import LatestUsage
+from deltafold.dialects.gemini.usage import LatestUsage, counts_anything
 from deltafold.machine import make
 from deltafold.machine.fold import Emitted, Fold
 from deltafold.machine.lifecycle import ITEM_STATUS_AT_END, TRUNCATED
@@ -54,17 +54,12 @@ __all__ = ["GeminiDialect"]
 JSON: TypeAlias = dict[str, Any]
 
 TEXT: Final = ("candidates", 0, "content", "parts", 0, "text")
-STRING_PIECE: Final = (
-    *("candidates", 0, "content", "parts", 0),
-    *("functionCall", "partialArgs", 0, "stringValue"),
-)
 
 
 class GeminiDialect(ErrorTerminatedDialect):
     """Translates the payloads of one stream."""
 
     name = "gemini"
-    escaped_texts: ClassVar[frozenset[str]] = frozenset({"stringValue"})
     fragments: ClassVar[Paths] = frozenset(
         (*outer, "candidates", "content", "parts", *inner)
         for outer in ((), ("response",))
@@ -109,7 +104,6 @@ class GeminiDialect(ErrorTerminatedDialect):
     def translate(self, payload: JSON, name: str) -> list[Emitted]:
         """The events of one payload. `name` is the SSE event name, "" where there is none."""
         self.begin_payload()
-        self.usage.catch_up()
         if self.ended:
             kind = payload.get("type")
             if not isinstance(kind, str) or kind not in self.heartbeats:
@@ -125,7 +119,7 @@ class GeminiDialect(ErrorTerminatedDialect):
     def can_begin(self, payload: JSON, name: str) -> bool | None:
         """Whether a response may begin with a payload; None where that belongs to no response."""
         inner = unwrapped(payload)
-        return True if inner.keys() & OF_RESPONSE or is_snake(inner) else None
+        return None if OF_RESPONSE.isdisjoint(inner) and not is_snake(inner) else True
 
     def text_path(
         self, payload: JSON, event: Any
@@ -136,33 +130,54 @@ class GeminiDialect(ErrorTerminatedDialect):
         candidate, nor usage. So the text alone makes an event, as long as its run goes on.
         """
         inner = unwrapped(payload)
-        candidates = inner.get("candidates")
-        if self.pending_surrogates or type(candidates) is not list or len(candidates) != 1:
+        part = self._only_part(inner)
+        if part is None or part.keys() - BARE or part.get("text") != event.text:
+            return None
+        return TEXT if inner is payload else ("response", *TEXT), None
+
+    def hot_pieces(self, payload: JSON) -> HotPieces | None:
+        """What makes text of a piece of arguments, where a payload brings nothing else that is new.
+
+        Members that tell something new would have made events of their own.
+        """
+        inner = unwrapped(payload)
+        part = self._only_part(inner)
+        if part is None or self.lifts.declared or self.failing is not None or not brings_one_piece(part):
+            return None
+        index = inner["candidates"][0].get("index")
+        if index is not None and type(index) is not int:
+            return None
+        return GeminiPieces(self, self.candidates[index or 0])
+
+    def _only_part(self, inner: JSON) -> JSON | None:
+        """The part of a payload that has but one, unless others like it may say something else.
+
+        What counts no tokens is laid over what was counted before.
+        """
+        candidates, usage = inner.get("candidates"), inner.get("usageMetadata")
+        if self.pending_surrogates or is_snake(inner) or type(candidates) is not list or len(candidates) != 1:
+            return None
+        if type(usage) is dict and not counts_anything(usage):
             return None
         content = candidates[0].get("content")
         parts = content.get("parts") if type(content) is dict else None
-        if type(parts) is not list or len(parts) != 1:
-            return None
-        part = parts[0]
-        path: tuple[str | int, ...] = TEXT
-        if type(event) is e.ArgumentsDelta:
-            if self.lifts.declared or not only_continues_string(part, event.text):
-                return None
-            path = STRING_PIECE
-        elif part.keys() - BARE or part.get("text") != event.text:
-            return None
-        return path if inner is payload else ("response", *path), None
+        return parts[0] if type(parts) is list and len(parts) == 1 else None
 
-    def tallies(self, payload: JSON) -> tuple[JSON, tuple[str, ...]]:
+    def tallies(self, payload: JSON) -> Tallies | None:
         """The usage that a chunk of text brings, and which counts of tokens stand in it."""
         usage = unwrapped(payload).get("usageMetadata")
         if type(usage) is not dict:
-            return {}, ()
-        return usage, tuple([name for name in COUNTS if type(usage.get(name)) is int])
+            return None
+        return Tallies(usage, tuple([name for name in COUNTS if type(usage.get(name)) is int]))
 
-    def tally(self, counts: JSON, names: list[str], numbers: list[str]) -> None:
-        """A chunk with such a usage came, by the short cut, with these counts in it."""
-        self.usage.tally(counts, names, numbers)
+    def tally(self, tallies: Tallies) -> None:
+        """A chunk with such a usage came, by the short cut."""
+        self.usage.tallied = tallies
+
+    def getstate(self) -> dict[str, Any]:
+        """All that the translator remembers, by name."""
+        self.usage.catch_up()
+        return super().getstate()
 
     # -------------------------------------------------------------------------------------- a payload
 
@@ -170,7 +185,7 @@ class GeminiDialect(ErrorTerminatedDialect):
         inner = unwrapped(payload)
         if is_snake(inner):
             inner = camelled(inner)
-        if not inner.keys() & OF_RESPONSE:
+        if OF_RESPONSE.isdisjoint(inner):
             self._other_payload(payload, inner, name)
             return
         candidates = listed(self, "candidates", inner.get("candidates"))
@@ -275,7 +290,6 @@ class GeminiDialect(ErrorTerminatedDialect):
 
     def _end(self, outcome: Outcome) -> None:
         """Nothing more will come."""
-        self.usage.catch_up()
         self.usage.report(self)
         outcome, word, stop = outcome_of(self, self.candidates, self.block_reason, outcome)
         closes = ITEM_STATUS_AT_END[outcome]

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
-from deltafold.dialects.base import MOST_COUNTS
+from deltafold.dialects.base import MOST_COUNTS, Tallies
 from deltafold.dialects.emitter import Emitter
 from deltafold.dialects.gemini.table import COUNTS, usage_from
 from deltafold.machine import make
 from deltafold.model import events as e
 from deltafold.model.json_values import copied, weight
 
-__all__ = ["LatestUsage"]
+__all__ = ["LatestUsage", "counts_anything"]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -26,25 +26,22 @@ TEXT_DELTAS: Final = (e.TextDelta, e.ReasoningDelta, e.ArgumentsDelta)
 class LatestUsage:
     """The usage of one response."""
 
-    SNAPSHOT_FIELDS: Final = ("known", "reported", "tallied")
-    __slots__ = SNAPSHOT_FIELDS
+    SNAPSHOT_FIELDS: Final = ("known", "reported")
+    __slots__ = ("known", "reported", "tallied")
 
     def __init__(self) -> None:
         self.known: JSON = {}
         """As it was sent last."""
         self.reported: JSON = {}
         """As it was handed out last."""
-        self.tallied: tuple[JSON, list[str], list[str]] | None = None
-        """A usage and its counts, by name and as written, where that came last by the fast path."""
+        self.tallied: Tallies | None = None
+        """What came last by the fast path, if anything did since the last payload. In no snapshot."""
 
     def read(self, emitter: Emitter, sent: Any) -> None:
         """The last usage that counts anything replaces the one before: what is left out there is 0."""
         if type(sent) is dict:
-            counts = False
-            for name in COUNTS:
-                if sent.get(name):
-                    counts = True
-            if counts:
+            if counts_anything(sent):
+                self.tallied = None
                 if sent != self.known:
                     self.known = dict(copied(sent))
             else:
@@ -58,6 +55,7 @@ class LatestUsage:
 
     def _add(self, emitter: Emitter, sent: JSON) -> None:
         """What a usage says that counts nothing: on Vertex, the type of traffic."""
+        self.catch_up()
         known = self.known
         new = {key: value for key, value in sent.items() if key not in known or known[key] != value}
         for key in COUNTS:
@@ -73,21 +71,20 @@ class LatestUsage:
 
     def report(self, emitter: Emitter) -> None:
         """Hands out the usage as it is by now, where that is new."""
+        self.catch_up()
         if self.known != self.reported:
             self.reported = self.known
             emitter.out.append(make.usage_reported(usage_from(self.known)))
 
-    def tally(self, usage: JSON, names: list[str], numbers: list[str]) -> None:
-        """A usage came by the fast path, like one that is known but for these counts."""
-        self.tallied = usage, names, numbers
-
     def catch_up(self) -> None:
         """Takes note of what came by the fast path."""
         if self.tallied is not None:
-            usage, names, numbers = self.tallied
+            sent = self.tallied.latest()
             self.tallied = None
-            sent = dict(copied(usage))
-            for name, number in zip(names, numbers, strict=True):
-                sent[name] = int(number)
             if sent != self.known:
                 self.known = sent
+
+
+def counts_anything(sent: JSON) -> bool:
+    """Whether a usage counts tokens: on Vertex there is one with nearly every chunk that does not."""
+    return any(sent.get(name) for name in COUNTS)
