@@ -36,6 +36,7 @@ COMPILED = (
     "wire/blocks",
     "machine/lifecycle",
     "machine/make",
+    "machine/usage",
     "machine/values",
     "machine/build",
     "machine/records",

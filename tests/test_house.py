@@ -29,7 +29,7 @@ registry
 model: frozen json_values errors json_form faults anomalies limits items rate_limits verdict
 model: response events losses requests
 wire: value_end body_kind json_text blocks sse frame_decoder json_array ndjson aws_eventstream
-machine: lifecycle make values build records fold evidence
+machine: lifecycle make usage values build records fold evidence
 diagnosis: rate_limits error_words error_wordings error_bodies error_fields google_details error_evidence
 diagnosis: error_delays classify error_payloads
 arguments: reader lift lifter lifted_calls watch

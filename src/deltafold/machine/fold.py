@@ -37,6 +37,7 @@ from deltafold.machine.records import (
     key_of,
     key_of_delta,
 )
+from deltafold.machine.usage import usage_of_responses
 from deltafold.machine.values import GROUPS, ValuePath, index_of, kind_of, path_of
 from deltafold.model import events as e
 from deltafold.model.anomalies import Anomaly
@@ -50,7 +51,6 @@ from deltafold.model.response import (
     Outcome,
     Response,
     Usage,
-    usage_of_responses,
 )
 
 __all__ = ["Emitted", "Fold", "PendingFinish", "item_of", "replay_key"]

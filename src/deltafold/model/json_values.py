@@ -34,10 +34,18 @@ def copied(value: Any) -> Any:
     waiting = [made]
     while waiting:  # no recursion: how deep a value is nested is the wire's to say
         container = waiting.pop()
-        for key, member in container.items() if type(container) is dict else enumerate(container):
-            if type(member) is dict or type(member) is list:
-                container[key] = inner = member.copy()
-                waiting.append(inner)
+        if type(container) is dict:
+            members: dict[Any, Any] = container
+            for key, member in members.items():
+                if type(member) is dict or type(member) is list:
+                    members[key] = inner = member.copy()
+                    waiting.append(inner)
+        else:
+            entries: list[Any] = container
+            for index, member in enumerate(entries):
+                if type(member) is dict or type(member) is list:
+                    entries[index] = inner = member.copy()
+                    waiting.append(inner)
     return made
 
 
@@ -114,13 +122,21 @@ def weight(value: Any) -> int:
     waiting = [value]
     while waiting:
         found = waiting.pop()
+        total += 4
         if type(found) is dict:
-            for key, member in found.items():
+            members: dict[str, Any] = found
+            for key, member in members.items():
                 total += len(key) + 4
-                waiting.append(member)
+                if type(member) is str:
+                    total += len(member)
+                elif type(member) is dict or type(member) is list:
+                    waiting.append(member)
+                else:
+                    total += 4
         elif type(found) is list:
             waiting.extend(found)
-        total += len(found) if type(found) is str else 4
+        elif type(found) is str:
+            total += len(found) - 4
     return total
 
 
@@ -133,5 +149,7 @@ def has_more_members(value: Any, most: int) -> bool:
             most -= len(found)
             if most < 0:
                 return True
-            waiting.extend(found.values() if type(found) is dict else found)
+            for member in found.values() if type(found) is dict else found:
+                if type(member) is dict or type(member) is list:
+                    waiting.append(member)
     return False

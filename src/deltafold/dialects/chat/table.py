@@ -6,9 +6,10 @@ import re
 from typing import Any, Final, TypeAlias
 
 from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE
+from deltafold.machine.usage import counted_usage
 from deltafold.model.errors import ErrorKind
 from deltafold.model.items import CustomToolCall, FunctionCall
-from deltafold.model.response import Outcome, Usage, counted_usage
+from deltafold.model.response import Outcome, Usage
 
 __all__ = ["NO_WORDS", "STOPS", "Stop", "normalized", "stop_of"]
 
