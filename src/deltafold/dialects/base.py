@@ -156,15 +156,11 @@ class Dialect(Emitter):
     """What it remembers from payload to payload."""
     __slots__ = ("last_number_before_reconnect", "last_sequence_number", "think_tags")
 
-    def __init__(
-        self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
-    ) -> None:
-        """
-        :param think_tags: whether text between `<think>` and `</think>` is reasoning; on Chat Completions.
-        """
+    def __init__(self, fold: Fold, report: ReportAnomaly, lifts: CallLifts) -> None:
         super().__init__(fold, report, lifts)
         fold.dialect = self.name
-        self.think_tags = think_tags
+        self.think_tags = False
+        """Whether text between `<think>` and `</think>` is reasoning; on Chat Completions."""
         self.last_sequence_number: int | None = None
         self.last_number_before_reconnect: int | None = None
         """The highest sequence number received before `reconnect()`: lower numbers are replays."""
@@ -274,10 +270,8 @@ class ErrorTerminatedDialect(Dialect):
     SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (*Dialect.SNAPSHOT_FIELDS, "failing")
     __slots__ = ("failing",)
 
-    def __init__(
-        self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
-    ) -> None:
-        super().__init__(fold, report, lifts, think_tags=think_tags)
+    def __init__(self, fold: Fold, report: ReportAnomaly, lifts: CallLifts) -> None:
+        super().__init__(fold, report, lifts)
         self.failing: JSON | None = None
         """The response's own `error`, once the server has sent one."""
 

@@ -102,15 +102,7 @@ class ResponseParser:
         if type(think_tags) is not bool:
             raise TypeError(f"think_tags must be a bool, not {think_tags!r:.60}")
         self._limits = limits
-        self._reader = Reader(
-            dialect,
-            framing=framing,
-            strict=strict,
-            limits=limits,
-            lifts=lifts,
-            approval_required=names,
-            think_tags=think_tags,
-        )
+        self._reader = Reader(dialect, framing, strict, limits, lifts, names, think_tags)
         self._watch: ArgumentsWatch | None = None
 
     # ------------------------------------------------------------------------------------------- input

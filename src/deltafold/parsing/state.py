@@ -94,7 +94,6 @@ class ReaderState:
     def __init__(
         self,
         dialect: str,
-        *,
         framing: str,
         strict: bool,
         limits: Limits,
@@ -168,7 +167,8 @@ class ReaderState:
     def dialect_of(self, name: str, fold: Fold, report: ReportAnomaly) -> Dialect:
         """A new dialect of a name, over a fold."""
         lifts = CallLifts(self.lifts, report)
-        made: Dialect = part_of(name, "reader").DIALECT(fold, report, lifts, think_tags=self.think_tags)
+        made: Dialect = part_of(name, "reader").DIALECT(fold, report, lifts)
+        made.think_tags = self.think_tags
         return made
 
     def set_active_dialect(self, dialect: Any) -> None:

@@ -50,10 +50,8 @@ class AnthropicDialect(ErrorTerminatedDialect):
     SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (*ErrorTerminatedDialect.SNAPSHOT_FIELDS, "message")
     __slots__ = SNAPSHOT_FIELDS[len(ErrorTerminatedDialect.SNAPSHOT_FIELDS) :]
 
-    def __init__(
-        self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
-    ) -> None:
-        super().__init__(fold, report, lifts, think_tags=think_tags)
+    def __init__(self, fold: Fold, report: ReportAnomaly, lifts: CallLifts) -> None:
+        super().__init__(fold, report, lifts)
         self.message = OpenMessage()
 
     # ---------------------------------------------------------------------------------------- the parser

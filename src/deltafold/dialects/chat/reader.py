@@ -103,10 +103,8 @@ class ChatDialect(ErrorTerminatedDialect):
     )
     __slots__ = SNAPSHOT_FIELDS[len(ErrorTerminatedDialect.SNAPSHOT_FIELDS) :]
 
-    def __init__(
-        self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
-    ) -> None:
-        super().__init__(fold, report, lifts, think_tags=think_tags)
+    def __init__(self, fold: Fold, report: ReportAnomaly, lifts: CallLifts) -> None:
+        super().__init__(fold, report, lifts)
         self.done = False
         self.sent_fields: JSON = {}
         """What was handed on of the chunks' own fields."""

@@ -88,10 +88,8 @@ class GeminiDialect(ErrorTerminatedDialect):
     )
     __slots__ = SNAPSHOT_FIELDS[len(ErrorTerminatedDialect.SNAPSHOT_FIELDS) :]
 
-    def __init__(
-        self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
-    ) -> None:
-        super().__init__(fold, report, lifts, think_tags=think_tags)
+    def __init__(self, fold: Fold, report: ReportAnomaly, lifts: CallLifts) -> None:
+        super().__init__(fold, report, lifts)
         self.known: JSON = {}
         """What was handed on of the response's own members."""
         self.usage = LatestUsage()

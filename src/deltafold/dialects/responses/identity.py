@@ -40,10 +40,8 @@ class ItemIdentity(Dialect):
     )
     __slots__ = SNAPSHOT_FIELDS[len(Dialect.SNAPSHOT_FIELDS) :]
 
-    def __init__(
-        self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
-    ) -> None:
-        super().__init__(fold, report, lifts, think_tags=think_tags)
+    def __init__(self, fold: Fold, report: ReportAnomaly, lifts: CallLifts) -> None:
+        super().__init__(fold, report, lifts)
         self.index_by_wire_index: dict[int, int] = {}
         """The wire's index, and ours. They differ only where a server uses one index for two items."""
         self.index_by_id: dict[str, int] = {}

@@ -50,10 +50,8 @@ class ItemReader(ItemIdentity):
     )
     __slots__ = SNAPSHOT_FIELDS[len(ItemIdentity.SNAPSHOT_FIELDS) :]
 
-    def __init__(
-        self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
-    ) -> None:
-        super().__init__(fold, report, lifts, think_tags=think_tags)
+    def __init__(self, fold: Fold, report: ReportAnomaly, lifts: CallLifts) -> None:
+        super().__init__(fold, report, lifts)
         self.implicit_items: dict[int, bool] = {}
         """Items that began without having been announced."""
         self.announced_text: dict[tuple[int, ValuePath], str] = {}

@@ -72,10 +72,8 @@ class ResponsesDialect(ValueReader):
     )
     __slots__ = SNAPSHOT_FIELDS[len(ValueReader.SNAPSHOT_FIELDS) :]
 
-    def __init__(
-        self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
-    ) -> None:
-        super().__init__(fold, report, lifts, think_tags=think_tags)
+    def __init__(self, fold: Fold, report: ReportAnomaly, lifts: CallLifts) -> None:
+        super().__init__(fold, report, lifts)
         self.ending: PendingFinish | None = None
         """The end of a failed response, held back for one event: its true cause may follow."""
         self.failed_by_error = False

@@ -56,10 +56,8 @@ class ValueReader(ItemReader):
     SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (*ItemReader.SNAPSHOT_FIELDS, "unannounced_parts", "again")
     __slots__ = ("listed", *SNAPSHOT_FIELDS[len(ItemReader.SNAPSHOT_FIELDS) :])
 
-    def __init__(
-        self, fold: Fold, report: ReportAnomaly, lifts: CallLifts, *, think_tags: bool = False
-    ) -> None:
-        super().__init__(fold, report, lifts, think_tags=think_tags)
+    def __init__(self, fold: Fold, report: ReportAnomaly, lifts: CallLifts) -> None:
+        super().__init__(fold, report, lifts)
         self.unannounced_parts: dict[tuple[int, str, int], bool] = {}
         self.again: dict[tuple[int, ValuePath], int] = {}
         """How much of a value came again after it had been sent whole, `WENT_ON` where it went on."""
