@@ -76,6 +76,8 @@ STORED_OTHERWISE = {"done-without-finish-reason"}
 """A whole stream whose document does not come out of itself: it cannot say that a reason is missing."""
 CALLS_CUT = {"streamed-call-never-ended", "streamed-calls-in-turn", "streamed-call-unreadable-paths"}
 """Streams with calls that are not whole, of which a body cannot tell."""
+ENDS_AS_CUT = {"input-of-no-block", "tool-arguments-no-json-vllm"}
+"""Streams of Anthropic's with such calls, whose message ends in `max_tokens`: nobody may run them."""
 
 
 # --------------------------------------------------------------------------------------------- the one test
@@ -354,11 +356,12 @@ def test_a_document_comes_out_of_itself(fixture: Fixture) -> None:
     document = to_document(response)
     again = parse(json.dumps(document).encode(), fixture.dialect)
     assert to_document(again) == document
-    assert again.outcome is response.outcome
+    cut = fixture.name in ENDS_AS_CUT
+    assert again.outcome is (Outcome.INCOMPLETE if cut else response.outcome)
     # The choices of a stream may begin in any order.
     assert sorted(again.output_text) == sorted(response.output_text)
     assert again.reasoning_text == response.reasoning_text
-    assert again.finish_reason == response.finish_reason or fixture.name in CALLS_CUT
+    assert again.finish_reason == response.finish_reason or cut or fixture.name in CALLS_CUT
     if fixture.dialect != "anthropic":  # whose documents say less of the counts than its streams
         assert again.usage == response.usage
     assert len(calls_of(again)) == len(calls_of(response))

@@ -12,6 +12,7 @@ from deltafold.dialects.hot_delta import HOT
 from deltafold.dialects.made_items import message, reasoning, text_part, thought_part
 from deltafold.dialects.writing import Writer
 from deltafold.dialects.written_items import WrittenItem, WrittenPart, part_key
+from deltafold.machine.build import NO_ARGUMENTS
 from deltafold.machine.lifecycle import (
     COMPLETED,
     FAILED,
@@ -28,8 +29,8 @@ from deltafold.machine.lifecycle import (
 )
 from deltafold.machine.values import KINDS, kind_of
 from deltafold.model import events as e
-from deltafold.model.errors import ErrorKind, UsageError
-from deltafold.model.items import CustomToolCall, FunctionCall, Item
+from deltafold.model.errors import ErrorKind, ResponseError, UsageError
+from deltafold.model.items import CustomToolCall, FunctionCall, Item, OtherItem, is_whole
 from deltafold.model.losses import LossCode
 
 __all__ = ["begin_text", "take", "write_event"]
@@ -77,6 +78,8 @@ def take(writer: Writer, event: Any) -> None:
     if kind is e.ResponseStarted and writer.announced:
         raise UsageError("the response begins twice")
     item = checked_item(writer, event, kind)
+    if writer.unended is not None and kind in ITEM_EVENTS:
+        end_call(writer, event)
     if kind is e.ResponseFinished:
         finish_response(writer, event)
         writer.state = after
@@ -133,6 +136,27 @@ def release_call(writer: Writer) -> None:
         writer.item_started(writer.items[held])
 
 
+def is_doubtful(writer: Writer, call: Item) -> bool:
+    """Whether a call that has ended may still be taken back: Anthropic does so where a limit was reached
+    behind a call of which no arguments came."""
+    return (
+        writer.source == "anthropic"
+        and isinstance(call, FunctionCall)
+        and call.complete
+        and call.arguments == NO_ARGUMENTS
+    )
+
+
+def end_call(writer: Writer, event: Any = None) -> None:
+    """The end of a call is written that was held back, unless an event may take it back."""
+    ended = writer.unended
+    if ended is None or (type(event) is e.ItemUpdated and event.output_index == ended):
+        return
+    writer.unended = None
+    writer.hot.clear()
+    writer.item_finished(writer.items[ended])
+
+
 def drop_held_call(writer: Writer) -> None:
     """A call that was cut off before its arguments is left out: it would look like one without any."""
     held, writer.held = writer.held, None
@@ -183,6 +207,8 @@ def write_of_item(writer: Writer, event: Any, kind: type, item: WrittenItem) -> 
             writer.text(item, item.parts["content", event.content_index], event)
     elif kind is e.ArgumentsDelta:
         item.pieces.append(event.text)
+        if item.written is not None:
+            item.written.append(event.text)
         if not item.skipped:
             writer.arguments(item, event.text)
             writer.heat_arguments(item, event)
@@ -196,11 +222,15 @@ def write_of_item(writer: Writer, event: Any, kind: type, item: WrittenItem) -> 
     elif kind is e.ItemUpdated:
         # Its own wire tells that by the finish reason; but for Anthropic's calls without any arguments.
         told_so = writer.own() and writer.name != "anthropic"
-        if item.state is ITEM_DONE and getattr(event.item, "complete", True) is False and not told_so:
+        call = isinstance(event.item, (FunctionCall, CustomToolCall))
+        taken_back = call and item.state is ITEM_DONE and not is_whole(event.item)
+        if taken_back and not told_so:
             writer.lose(LossCode.CALL_NOT_WHOLE, item.index)
-        item.item = event.item
+        become(writer, item, event.item)
         if not item.skipped:
             writer.item_updated(item)
+            if taken_back and writer.unended != item.index:
+                writer.call_changed(item)
     elif kind is e.PartStarted:
         part = item.parts[event.group, event.part_index] = WrittenPart(-1, "")
         part.state = PartState.OPEN
@@ -220,16 +250,24 @@ def write_of_item(writer: Writer, event: Any, kind: type, item: WrittenItem) -> 
         if key is not None:
             item.parts[key].pieces = [event.text]
         elif event.kind == "arguments":
+            if item.written is None:
+                item.written = item.pieces
             item.pieces = [event.text]
+            if item.state is ITEM_DONE and not item.skipped:
+                writer.call_changed(item)
         else:
             item.values[event.kind, event.part_index or 0] = [event.text]
     elif kind is e.AnnotationAdded:
         if not item.skipped:
             writer.annotation(item, item.parts["content", event.content_index], event)
     elif kind is e.ItemFinished:
-        item.item = event.item
+        become(writer, item, event.item)
         item.state = ITEM_DONE
-        if not item.skipped:
+        if item.skipped:
+            return
+        if writer.name != "gemini" and is_doubtful(writer, item.item):
+            writer.unended = item.index
+        else:
             writer.item_finished(item)
     elif kind is e.LiftedDelta:
         writer.lose(LossCode.LIFTED_TEXT, event.output_index)
@@ -239,6 +277,14 @@ def write_of_item(writer: Writer, event: Any, kind: type, item: WrittenItem) -> 
             name = KINDS[value].index
             item.values.setdefault((value, getattr(event, name) if name else 0), []).append(event.text)
         writer.hosted(item, event)
+
+
+def become(writer: Writer, item: WrittenItem, sent: Item) -> None:
+    """More is known of an item, which may turn out to be a call: that is written, with what came of it."""
+    before, item.item = item.item, sent
+    if item.skipped and isinstance(before, OtherItem) and isinstance(sent, (FunctionCall, CustomToolCall)):
+        item.skipped = False
+        writer.item_started(item)
 
 
 def finish_response(writer: Writer, event: e.ResponseFinished) -> None:
@@ -252,12 +298,21 @@ def finish_response(writer: Writer, event: e.ResponseFinished) -> None:
     if writer.name == "anthropic":
         drop_held_call(writer)
     release_call(writer)
+    end_call(writer)
     outcome = event.outcome
+    error: ResponseError | None
     if outcome is COMPLETED or outcome is INCOMPLETE:
-        writer.ended(response, outcome)
+        writer.end_items(response, outcome)
+        if writer.takes_back or not writer.untrue:
+            writer.ended(response, outcome)
+            return
+        for index in sorted(writer.untrue):
+            writer.lose(LossCode.CALL_NOT_WHOLE, index, "a call was written that is not what it became")
+        message = "a call was sent as whole, and it is not what was sent"
+        outcome, error = FAILED, ResponseError(ErrorKind.SERVER_ERROR, message, "call_not_whole")
     else:
         error = response.error if response.error is not None else writer.error
-        writer.failed(response, outcome, error if outcome is FAILED else None)
+    writer.failed(response, outcome, error if outcome is FAILED else None)
 
 
 # ------------------------------------------------------------------ what was lifted out of arguments

@@ -13,13 +13,13 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.dialects.hot_delta import ARGUMENTS, REASONING, TEXT, HotDelta
 from deltafold.dialects.written_items import WrittenItem, WrittenPart
-from deltafold.dialects.written_json import quoted
+from deltafold.dialects.written_json import is_same_json, quoted
 from deltafold.dialects.written_names import LONGEST_REPEATED, SAFE_NAME, digest, fitting_call_id
 from deltafold.machine.lifecycle import COMPLETED, ITEM_DONE, ResponseState
 from deltafold.model import events as e
 from deltafold.model.errors import ResponseError
 from deltafold.model.frozen import evolve
-from deltafold.model.items import FunctionCall
+from deltafold.model.items import CustomToolCall, FunctionCall, is_whole
 from deltafold.model.losses import Loss, LossCode
 from deltafold.model.response import Outcome, Response
 from deltafold.registry import part_of
@@ -108,7 +108,12 @@ class Writer:
         "held",
         "number",
         "spoke",
+        "cut",
+        "untrue",
+        "unended",
     )
+    takes_back: ClassVar[bool] = False
+    """Whether the end of a response says anew what each of its calls is."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -145,6 +150,12 @@ class Writer:
         """Items that hold what was lifted out of arguments, by call and kind."""
         self.spoke: dict[int, str] = {}
         """The item and part of the reasoning that was written last, by the text that it is added to."""
+        self.cut: set[int] = set()
+        """Choices with a call that is left out or left open: they end as if a limit had cut them."""
+        self.untrue: set[int] = set()
+        """Calls that stand on the wire as whole, and are not whole or are others."""
+        self.unended: int | None = None
+        """A call without arguments whose end is not written yet: its server may still say that it was cut."""
 
     # --------------------------------------------------- a delta like the one before
 
@@ -210,6 +221,34 @@ class Writer:
     def skip_type(self, item: WrittenItem) -> None:
         """An item of a type that the wire does not have is left out."""
         self.skip(item, LossCode.ITEM_UNSUPPORTED, f"a {item.item.type[:60]} is left out")
+
+    def cut_call(self, item: WrittenItem, code: LossCode, message: str = "") -> None:
+        """A call is left out or left open, and so the response is not complete."""
+        self.cut.add(item.choice)
+        self.lose(code, item.index, message)
+
+    def call_changed(self, item: WrittenItem) -> None:
+        """A call became another one, or is not whole after all, when it had been written."""
+        if self.is_misread(item):
+            self.untrue.add(item.index)
+
+    def is_misread(self, item: WrittenItem) -> bool:
+        """Whether a reader takes what is written of a call for a whole one that it is not."""
+        whole = is_whole(item.item)
+        if whole and item.written is None:
+            return False
+        text = self.readable(item)
+        if text is None or not whole:
+            return text is not None
+        final = "".join(item.pieces)
+        return text != final if isinstance(item.item, CustomToolCall) else not is_same_json(text, final)
+
+    def readable(self, item: WrittenItem) -> str | None:
+        """What a reader takes for the whole arguments of a call; None where it takes nothing for that."""
+        text = item.written_text()
+        if isinstance(item.item, CustomToolCall):
+            return text
+        return text if is_strict_json(text or "{}") else None
 
     def lose_part(self, item: WrittenItem, part: Any) -> None:
         """A part of a type that the wire does not have is left out."""
@@ -411,8 +450,11 @@ class Writer:
     def item_finished(self, item: WrittenItem) -> None:
         """An item is whole."""
 
+    def end_items(self, response: Response, outcome: Outcome) -> None:
+        """The response is complete, or as complete as it will be, and so are its items."""
+
     def ended(self, response: Response, outcome: Outcome) -> None:
-        """The response is complete, or as complete as it will be."""
+        """Its end, behind all items."""
 
     def failed(self, response: Response, outcome: Outcome, error: ResponseError | None) -> None:
         """The response failed, was cut off or given up: no client may take it for a success."""

@@ -8,9 +8,10 @@ from deltafold.dialects.written_json import ObjectScan
 from deltafold.machine.lifecycle import ITEM_OPEN, PART_ABSENT, ItemState, PartState
 from deltafold.machine.values import KINDS
 from deltafold.model import events as e
-from deltafold.model.items import Item
+from deltafold.model.items import CustomToolCall, FunctionCall, Item
+from deltafold.wire.json_text import is_strict_json
 
-__all__ = ["WrittenItem", "WrittenPart", "part_key"]
+__all__ = ["WrittenItem", "WrittenPart", "is_misleading", "part_key"]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -69,6 +70,7 @@ class WrittenItem:
         "pieces",
         "scan",
         "unscanned",
+        "written",
         "values",
         "kinds",
         "member",
@@ -102,6 +104,8 @@ class WrittenItem:
         self.scan = ObjectScan()
         self.unscanned: list[str] = []
         """Fragments that were not looked at yet."""
+        self.written: list[str] | None = None
+        """The fragments that were written, where others took their place."""
         self.values: dict[tuple[str, int], list[str]] = {}
         """Fragments of what else is streamed: code, patches, commands and their output."""
         self.kinds = ""
@@ -114,6 +118,10 @@ class WrittenItem:
         self.counts: dict[str, int] = {}
         """How many parts of its content and of its summary are written."""
 
+    def written_text(self) -> str:
+        """What was streamed of its arguments, whatever took its place."""
+        return "".join(self.pieces if self.written is None else self.written)
+
     def is_whole_object(self) -> bool:
         """Whether its arguments, as far as they came, are one whole JSON object."""
         if self.unscanned:
@@ -121,6 +129,13 @@ class WrittenItem:
             for piece in pieces:
                 self.scan.feed(piece)
         return self.scan.whole
+
+
+def is_misleading(item: Item) -> bool:
+    """Whether an item is a call that is not whole, and whose text is that of a whole one."""
+    if isinstance(item, FunctionCall):
+        return not item.complete and is_strict_json(item.arguments or "{}")
+    return isinstance(item, CustomToolCall) and not item.whole
 
 
 VALUE_GROUPS: Final[dict[str, str]] = {

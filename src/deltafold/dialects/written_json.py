@@ -12,7 +12,16 @@ from deltafold.model.errors import UsageError
 from deltafold.model.json_values import encode_with
 from deltafold.wire.json_text import is_strict_json
 
-__all__ = ["ObjectScan", "countable", "dumps", "json_object", "quoted"]
+__all__ = [
+    "ObjectScan",
+    "countable",
+    "custom_as_function",
+    "dumps",
+    "is_same_json",
+    "json_object",
+    "object_in",
+    "quoted",
+]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -60,6 +69,25 @@ def json_object(text: str) -> JSON | None:
     """The object that a text is, or None."""
     found = json.loads(text) if is_strict_json(text) else None
     return found if type(found) is dict else None
+
+
+def is_same_json(one: str, other: str) -> bool:
+    """Whether two texts are the same JSON value."""
+    if one == other:
+        return True
+    return is_strict_json(one) and is_strict_json(other) and bool(json.loads(one) == json.loads(other))
+
+
+def custom_as_function(text: str, *, whole: bool) -> str:
+    """The input of a custom tool as arguments of a function; they stay open where it is not whole."""
+    made = dumps({"input": text})
+    return made if whole else made[: -len('"}')]
+
+
+def object_in(text: str) -> str:
+    """A text up to the end of the object with which it begins."""
+    rest = ObjectScan().feed(text)
+    return text[: len(text) - len(rest)]
 
 
 STRUCTURE: Final = re.compile(r'[{}\[\]"]')

@@ -191,22 +191,26 @@ def encode_response(response: Response, dialect: str) -> dict[str, Any]:
     """
     encoder = StreamEncoder(dialect)
     payloads = [sent for event in events_of(response) for sent in encoder.payloads(event)]
-    if response.outcome not in ("completed", "incomplete"):
-        last: dict[str, Any] = payloads[-1]
-        return dict(last["response"]) if dialect == "responses" else last
     parser = ResponseParser(dialect)
     for payload in payloads:
         parser.feed_payload(payload)
     parser.close()
     for _ in parser.events():
         pass
+    if parser.response.outcome not in ("completed", "incomplete"):
+        last: dict[str, Any] = payloads[-1]
+        return dict(last["response"]) if dialect == "responses" else last
     body: dict[str, Any] = getattr(parser.response, SHAPES[dialect])()
     if dialect in ("chat", "anthropic") and body.get("model") is None:
         body["model"] = ""  # which counts as no model
     if dialect == "chat" and body.get("created") is None:
         body["created"] = 0
     elif dialect == "anthropic":
-        for block, item in zip(body["content"], parser.response.output, strict=False):
+        pairs = list(zip(body["content"], parser.response.output, strict=False))
+        body["content"] = [block for block, item in pairs if not is_unrunnable(block, item)]
+        if len(body["content"]) < len(pairs) and parser.response.outcome is Outcome.COMPLETED:
+            body["stop_reason"] = "max_tokens"
+        for block, item in pairs:
             if block.get("type") == "thinking":
                 block.setdefault("signature", "")
             elif block.get("type") == "tool_use" and "id" not in block:
@@ -218,6 +222,11 @@ def encode_response(response: Response, dialect: str) -> dict[str, Any]:
                 if "functionCall" in part:
                     part["functionCall"].setdefault("id", next(calls).call_id)
     return body
+
+
+def is_unrunnable(block: dict[str, Any], item: Item) -> bool:
+    """Whether a block is a call that is not whole: a body would tell nobody so."""
+    return isinstance(item, FunctionCall) and not (item.complete and isinstance(block.get("input"), dict))
 
 
 SHAPES: Final = {

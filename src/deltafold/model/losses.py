@@ -94,13 +94,15 @@ LOSSES: dict[LossCode, LossRule] = {
     _C.CALL_NAME_MISSING: LossRule("A call has no name.", "It is left out."),
     _C.ARGUMENTS_NO_OBJECT: LossRule(
         "The arguments of a call are no JSON object, and the wire has nothing else.",
-        "What had been written of them stands; on Gemini the call is left out.",
+        "The call is left out, but for what had been written of it, and the response ends as if a limit had "
+        "cut it.",
     ),
     _C.ARGUMENTS_AFTER_END: LossRule(
         "More arguments came after the object was closed.", "They are left out."
     ),
     _C.FINISH_REASON: LossRule(
-        "The wire has no word for the finish reason.", "The nearest word with the same outcome is written."
+        "The wire has no word for the finish reason, or a call could not be written as it is.",
+        "The nearest word with the same outcome is written, or that of a limit.",
     ),
     _C.LIFTED_TEXT: LossRule(
         "Text was lifted out of the arguments of a call.", "It is written only with `lifted=True`."
@@ -136,7 +138,8 @@ LOSSES: dict[LossCode, LossRule] = {
     ),
     _C.CALL_NOT_WHOLE: LossRule(
         "The call had not come whole.",
-        "It is left out and wants no result; what a stream had written of it stands.",
+        "It is left out and wants no result. A stream leaves it out or open, and ends as if a limit had cut it; "
+        "where the call had been written as whole, it ends in an error.",
     ),
 }
 

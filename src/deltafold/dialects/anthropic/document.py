@@ -10,6 +10,7 @@ from deltafold.dialects.anthropic.table import (
     block_from,
     members_of,
     rest_of,
+    stop_of,
     usage_of_anthropic,
     value_of,
 )
@@ -56,6 +57,11 @@ def anthropic_message(response: Response) -> JSON:
         message |= members_of(data)
     else:
         message["stop_reason"] = stop_reason_of(response)
+    word = message.get("stop_reason")
+    if isinstance(word, str) and any(map(is_cut, response.output)):
+        stop = stop_of(word)
+        if stop is None or stop.outcome == "completed":
+            message["stop_reason"] = "max_tokens"  # else the calls would look whole
     if response.usage is not None:
         message["usage"] = response.usage.to_dict() if own else usage_of_anthropic(response.usage)
     return message
@@ -66,7 +72,9 @@ def stop_reason_of(response: Response) -> str | None:
     reason = response.finish_reason
     if reason is None or response.outcome not in ("completed", "incomplete"):
         return None
-    return STOP_REASONS.get(reason, reason if response.outcome == "completed" else "max_tokens")
+    if response.outcome == "completed":
+        return STOP_REASONS.get(reason, reason)
+    return "max_tokens" if reason == "pause_turn" else STOP_REASONS.get(reason, "max_tokens")
 
 
 def block_of(item: Item, index: int) -> JSON:
@@ -89,18 +97,25 @@ def block_of(item: Item, index: int) -> JSON:
         call: JSON = {"type": "tool_use"}
         if item.call_id != MADE_ID.format(index):
             call["id"] = item.call_id
-        given = input_of(item.arguments)
-        if given is None:  # not whole: what the block began with stands
+        given = input_of(item)
+        if given is None:  # what the block began with stands
             given = copied(data.get("input") or {})
         call |= {"name": item.name, "input": given}
         return {**call, **rest_of(data, ("input",))}
     return block_from(data)
 
 
-def input_of(arguments: str) -> Any:
-    """The input that arguments are, where they are a whole object; else None."""
-    found = value_of(arguments)
-    return found if isinstance(found, dict) else None
+def input_of(call: FunctionCall) -> Any:
+    """The input of a call: the value of its arguments; None where they are not whole, or are none."""
+    return value_of(call.arguments) if call.complete else None
+
+
+def is_cut(item: Item) -> bool:
+    """Whether an item is a call whose block cannot say what its arguments are."""
+    if isinstance(item, FunctionCall):
+        given = input_of(item)
+        return not given and given != {}
+    return isinstance(item, CustomToolCall) and not item.whole
 
 
 def blocks_from(item: Item) -> list[JSON]:
@@ -112,7 +127,8 @@ def blocks_from(item: Item) -> list[JSON]:
     if isinstance(item, Reasoning):
         return [{"type": "thinking", "thinking": item.text, "signature": ""}] if item.text else []
     if isinstance(item, FunctionCall):
-        given = input_of(item.arguments) or {}
+        given = input_of(item)
+        given = {} if given is None else given
         return [{"type": "tool_use", "id": item.call_id, "name": item.name, "input": given}]
     if isinstance(item, CustomToolCall):
         return [{"type": "tool_use", "id": item.call_id, "name": item.name, "input": {"input": item.input}}]

@@ -15,12 +15,21 @@ from deltafold.dialects.anthropic.table import (
     block_from,
     members_of,
     rest_of,
+    stop_of,
     usage_of_anthropic,
 )
 from deltafold.dialects.writing import Options, Writer
 from deltafold.dialects.written_errors import error_of
 from deltafold.dialects.written_items import WrittenItem, WrittenPart
-from deltafold.dialects.written_json import dumps, json_object, quoted
+from deltafold.dialects.written_json import (
+    ObjectScan,
+    custom_as_function,
+    dumps,
+    json_object,
+    object_in,
+    quoted,
+)
+from deltafold.machine.build import NO_ARGUMENTS
 from deltafold.machine.lifecycle import COMPLETED, FAILED, ITEM_DONE
 from deltafold.model import events as e
 from deltafold.model.errors import ErrorKind, ResponseError
@@ -81,6 +90,9 @@ class AnthropicWriter(Writer):
         "waiting",
         "late",
         "runnable",
+        "unsent",
+        "left_open",
+        "early",
     )
 
     def __init__(self, options: Options) -> None:
@@ -99,6 +111,12 @@ class AnthropicWriter(Writer):
         """Members of the message that became known after it began."""
         self.runnable = False
         """Whether a call is written that can be run."""
+        self.unsent = ""
+        """The open block of a call while none of its arguments came: it is sent with the first of them."""
+        self.left_open: set[int] = set()
+        """Calls that are not whole, and whose blocks stay open so that nobody takes them for whole."""
+        self.early: list[int] = []
+        """Calls that are not whole, and were closed because something else came behind their object."""
 
     # ------------------------------------------------------------------------------------------- frames
 
@@ -170,7 +188,7 @@ class AnthropicWriter(Writer):
     def write_piece(self, item: WrittenItem, kind: str, text: str) -> None:
         """A fragment goes to its block, or waits for its turn."""
         index = item.index
-        if self.current == index and kind in self.prefixes and kind != "citation":
+        if self.current == index and kind in self.prefixes and kind != "citation" and not self.unsent:
             self.out.append(f"{self.prefixes[kind]}{quoted(text)}}}}}\n\n")
             if self.waiting and self.kind == "json" and item.is_whole_object():
                 self.close()
@@ -195,16 +213,18 @@ class AnthropicWriter(Writer):
                 self.spare(item, text)
                 return
             self.close()
-            if kind == "signature" and not item.begun:
-                self.start(item, "thinking", block_json("thinking", item.item, own=self.own()))
-            elif kind == "json":
+            if kind == "json":
                 self.start(item, "json", self.call_block(item))
+            elif kind == "signature" and not item.begun:
+                self.start(item, "thinking", block_json("thinking", item.item, own=self.own()))
             elif kind == "start":
                 self.start(item, "json", text)
                 return
             else:
                 block = "text" if kind in ("text", "citation") else "thinking"
                 self.start(item, block, block_json(block, item.item, own=self.own()))
+        if self.unsent and text:
+            self.send_block()
         if kind == "citation":
             delta = f'"delta":{{"type":"citations_delta","citation":{text}}}'
             self.say("content_block_delta", f'"index":{self.blocks - 1},{delta}')
@@ -220,13 +240,18 @@ class AnthropicWriter(Writer):
         """A block begins."""
         self.begin()
         at = self.blocks
-        self.blocks = at + 1
         item.begun = True
         self.hot.clear()
         self.current = item.index
         self.kind = kind
-        self.say("content_block_start", f'"index":{at},"content_block":{block}')
-        kinds = {"text": ("text", "citation"), "thinking": ("thinking", "signature"), "json": ("json",)}
+        self.unsent = block
+        if not isinstance(item.item, FunctionCall):
+            self.send_block()
+        kinds = {
+            "text": ("text", "citation"),
+            "thinking": ("thinking", "signature"),
+            "json": ("json",),
+        }
         self.prefixes = {}
         for name in kinds.get(kind, ()):
             if name in DELTAS:
@@ -238,6 +263,14 @@ class AnthropicWriter(Writer):
             else:
                 self.prefixes[name] = ""
 
+    def send_block(self) -> None:
+        """The open block is sent."""
+        block, self.unsent = self.unsent, ""
+        assert self.current is not None
+        self.items[self.current].place = self.blocks
+        self.say("content_block_start", f'"index":{self.blocks},"content_block":{block}')
+        self.blocks += 1
+
     def close(self) -> None:
         """The open block ends."""
         if self.current is None:
@@ -245,7 +278,14 @@ class AnthropicWriter(Writer):
         item = self.items[self.current]
         if self.kind == "json":
             item.over = True
-        self.say("content_block_stop", f'"index":{self.blocks - 1}')
+        if self.unsent:
+            self.unsent = ""
+            if self.current in self.left_open:
+                self.lose(LossCode.CALL_NOT_WHOLE, self.current, "a call without arguments is left out")
+        else:
+            self.say("content_block_stop", f'"index":{self.blocks - 1}')
+            if self.current in self.left_open:
+                self.end_early(item)
         self.hot.clear()
         self.current = None
         self.kind = ""
@@ -261,7 +301,7 @@ class AnthropicWriter(Writer):
             pieces = self.waiting.pop(index)
             for kind, text in pieces:
                 self.put(item, kind, text)
-            if item.state is ITEM_DONE and self.current == index:
+            if item.state is ITEM_DONE and self.current == index and index not in self.left_open:
                 self.close()
 
     def call_block(self, item: WrittenItem) -> str:
@@ -346,15 +386,17 @@ class AnthropicWriter(Writer):
             if item.over:
                 self.spare(item, text)
                 return
-            was_whole = item.scan.whole
+            was_whole, had_begun = item.scan.whole, item.scan.begun
             item.unscanned.append(text)
-            if not item.scan.begun or item.scan.other or was_whole:
+            if not had_begun or item.scan.other or was_whole:
                 item.is_whole_object()
-            if item.scan.other:
-                return  # no object can come of this: what clients read there has to be one
-            if was_whole:
+            if not item.scan.begun or (item.scan.other and not self.own()):
+                return  # what clients read there has to be an object
+            if was_whole and not self.own():
                 self.spare(item, text)
                 return
+            if not had_begun:
+                text = "".join(item.pieces)
         elif not item.begun and item.index not in self.waiting:
             self.begin()
             self.write_piece(item, "start", dumps(block_from(item.item.data)))
@@ -363,6 +405,8 @@ class AnthropicWriter(Writer):
     def heat_arguments(self, item: WrittenItem, event: e.ArgumentsDelta) -> None:
         scan = item.scan
         if not isinstance(item.item, FunctionCall) or self.waiting or item.over or scan.other or scan.whole:
+            return
+        if item.written is not None:
             return
         if scan.begun and self.current == item.index and "json" in self.prefixes:
             self.heat(event, 0, self.prefixes["json"], TAIL, item.pieces, item.unscanned)
@@ -381,7 +425,7 @@ class AnthropicWriter(Writer):
                 self.write_piece(item, "whole", dumps(block_from(sent.data)))
         elif isinstance(sent, Message) and self.own() and not item.begun and item.index not in self.waiting:
             self.write_piece(item, "text", "")
-        if self.current == item.index:
+        if self.current == item.index and item.index not in self.left_open:
             self.close()
         if self.waiting:
             self.drain()
@@ -392,7 +436,11 @@ class AnthropicWriter(Writer):
             return
         self.lose(LossCode.CUSTOM_TOOL_AS_FUNCTION, item.index)
         self.runnable = self.runnable or sent.whole
-        self.write_piece(item, "json", dumps({"input": "".join(item.pieces) or sent.input}))
+        if not sent.whole:
+            self.cut_call(item, LossCode.CALL_NOT_WHOLE)
+        text = custom_as_function("".join(item.pieces) or sent.input, whole=sent.whole)
+        item.written = None
+        self.write_piece(item, "json", text)
 
     def finish_call(self, item: WrittenItem, sent: FunctionCall) -> None:
         if not item.ident:
@@ -404,11 +452,60 @@ class AnthropicWriter(Writer):
         self.runnable = self.runnable or sent.complete
         if item.called is not None:
             self.called(item)
-        if not sent.complete and json_object("".join(item.pieces) or "{}") is not None:
-            if not self.own():
-                self.lose(LossCode.CALL_NOT_WHOLE, item.index)
-        elif sent.arguments.strip() and json_object("".join(item.pieces)) is None:
-            self.lose(LossCode.ARGUMENTS_NO_OBJECT, item.index)
+        self.end_arguments(item, sent)
+
+    def end_arguments(self, item: WrittenItem, sent: FunctionCall) -> None:
+        """What is written of a call's arguments is all of it: of a whole call or of one that is none."""
+        text = "".join(item.pieces)
+        if item.over:
+            self.end_early(item)
+        elif self.is_written(item):
+            if sent.complete and text == sent.arguments and item.written is None:
+                return
+            if self.is_misread(item):
+                self.leave_open(item)
+            elif not self.own() and self.readable(item) is None:
+                self.cut_call(item, LossCode.ARGUMENTS_NO_OBJECT)  # some clients read as much as they can
+        elif sent.complete and json_object(text) is not None:
+            item.scan, item.written = ObjectScan(), None
+            item.scan.feed(text)
+            self.write_piece(item, "json", text)
+        elif text.strip():
+            self.cut_call(item, LossCode.ARGUMENTS_NO_OBJECT)
+        else:
+            self.leave_open(item)
+
+    def end_early(self, item: WrittenItem) -> None:
+        """A call ends whose block was closed because something else came behind its object."""
+        if item.written is None and json_object("".join(item.pieces)) is not None:
+            if not is_whole(item.item):
+                self.early.append(item.index)
+        else:
+            self.call_changed(item)
+
+    def is_written(self, item: WrittenItem) -> bool:
+        """Whether anything of the arguments is written, or waits for its turn."""
+        scan = item.scan
+        return scan.begun and (self.own() or not scan.other)
+
+    def leave_open(self, item: WrittenItem) -> None:
+        """The block of a call does not end, as where a limit cuts it: nobody may take the call for whole."""
+        self.left_open.add(item.index)
+        self.cut.add(item.choice)
+        if not self.own():
+            self.lose(LossCode.CALL_NOT_WHOLE, item.index)
+
+    def call_changed(self, item: WrittenItem) -> None:
+        if item.index in self.waiting:
+            self.leave_open(item)
+        elif item.index != self.current and item.place >= 0 and self.is_misread(item):
+            self.untrue.add(item.index)
+
+    def readable(self, item: WrittenItem) -> str | None:
+        if self.own() or isinstance(item.item, CustomToolCall):
+            return super().readable(item)
+        text = object_in(item.written_text()) or NO_ARGUMENTS
+        return None if json_object(text) is None else text
 
     def finish_reasoning(self, item: WrittenItem, sent: Reasoning) -> None:
         secret = sent.encrypted_content
@@ -436,11 +533,22 @@ class AnthropicWriter(Writer):
             for kind, text in self.waiting.pop(index):
                 self.put(item, kind, text)
 
-    def ended(self, response: Response, outcome: Outcome) -> None:
+    def end_items(self, response: Response, outcome: Outcome) -> None:
         self.begin()
         self.finish_items(outcome)
         self.release()
-        self.close()
+        if self.current not in self.left_open:
+            self.close()
+        elif self.unsent:
+            self.send_block()
+        self.untrue = {index for index in self.untrue if self.is_misread(self.items[index])}
+        for index in self.early:
+            if outcome is COMPLETED:
+                self.untrue.add(index)
+            else:
+                self.lose(LossCode.CALL_NOT_WHOLE, index)
+
+    def ended(self, response: Response, outcome: Outcome) -> None:
         delta = {"stop_reason": self.stop_reason(response, outcome), "stop_sequence": None}
         if self.own():
             delta |= {**self.late, "stop_reason": delta["stop_reason"]}
@@ -455,6 +563,14 @@ class AnthropicWriter(Writer):
 
     def stop_reason(self, response: Response, outcome: Outcome) -> str:
         """The stop reason of the message."""
+        word = self.sent_reason(response, outcome)
+        stop = stop_of(word)
+        if self.cut and (stop is None or stop.outcome is COMPLETED):
+            return self.nearest(word, "max_tokens")
+        return word
+
+    def sent_reason(self, response: Response, outcome: Outcome) -> str:
+        """The stop reason of a message that is what was sent."""
         if self.own():
             word = response.data.get("stop_reason") or self.late.get("stop_reason")
             if isinstance(word, str) and word:
@@ -463,7 +579,7 @@ class AnthropicWriter(Writer):
         if reason == "stop" and self.runnable:
             return "tool_use"
         known = STOP_REASONS.get(reason or "")
-        if known is not None:
+        if known is not None and (outcome is COMPLETED or reason != "pause_turn"):
             return known
         if outcome is COMPLETED:
             nearest = "tool_use" if any(is_whole(item.item) for item in self.items.values()) else "end_turn"
@@ -474,6 +590,8 @@ class AnthropicWriter(Writer):
     def failed(self, response: Response, outcome: Outcome, error: ResponseError | None) -> None:
         if self.waiting:
             self.release()
+        if self.unsent and self.own():
+            self.send_block()
         _, message = error_of(outcome, error)
         kind = "api_error"
         if outcome is FAILED and error is not None:

@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.diagnosis.error_payloads import is_error_payload
-from deltafold.dialects.chat.table import IMAGE, OF_DOCUMENT, more_of_call, usage_of_chat
+from deltafold.dialects.chat.table import IMAGE, OF_DOCUMENT, more_of_call, stop_of, usage_of_chat
 from deltafold.dialects.writing import Options, Writer
 from deltafold.dialects.written_errors import error_of
 from deltafold.dialects.written_items import WrittenItem, WrittenPart
-from deltafold.dialects.written_json import dumps, json_object, quoted
-from deltafold.machine.lifecycle import COMPLETED
+from deltafold.dialects.written_json import custom_as_function, dumps, quoted
+from deltafold.machine.lifecycle import COMPLETED, INCOMPLETE
 from deltafold.model import events as e
 from deltafold.model.errors import ResponseError
-from deltafold.model.items import CustomToolCall, FunctionCall, OtherItem, OtherPart, Reasoning
+from deltafold.model.items import CustomToolCall, FunctionCall, OtherItem, OtherPart, Reasoning, is_whole
 from deltafold.model.losses import LossCode
 from deltafold.model.response import Outcome, Response, Usage
 
@@ -51,6 +51,9 @@ class ChatWriter(Writer):
         "notes",
         "faults",
         "failing",
+        "newest",
+        "texts",
+        "doubtful",
     )
 
     def __init__(self, options: Options) -> None:
@@ -73,6 +76,12 @@ class ChatWriter(Writer):
         """Members at the top of a chunk that tell of a failure."""
         self.faults: dict[int, JSON] = {}
         """Errors that stood inside of choices."""
+        self.newest: dict[int, int] = {}
+        """The item that began last in each choice, -1 where it is no call: a limit cuts that, for readers."""
+        self.texts: set[tuple[int, str]] = set()
+        """The choices with a message, and those with reasoning."""
+        self.doubtful: list[int] = []
+        """Calls that are not what a reader takes them for, unless their choice ends as cut."""
 
     # ------------------------------------------------------------------------------------------- chunks
 
@@ -113,8 +122,17 @@ class ChatWriter(Writer):
             self.chunk(self.choices, f'{{"role":"assistant","content":{said}}}')
             self.choices += 1
 
+    def text_begins(self, choice: int, member: str = "content") -> None:
+        """Something comes of the message of a choice, or of its reasoning."""
+        kind = "message" if member in ("content", "refusal") else "reasoning"
+        if (choice, kind) not in self.texts:
+            self.texts.add((choice, kind))
+            self.newest[choice] = -1
+
     def say(self, choice: int, member: str, text: str) -> None:
         """A fragment of a text."""
+        if text:
+            self.text_begins(choice, member)
         prefix = self.prefixes.get((choice, member))
         if prefix is None:
             self.role(choice)
@@ -196,9 +214,8 @@ class ChatWriter(Writer):
         item.begun = True
         choice = item.choice
         self.role(choice, "null")
-        custom = isinstance(sent, CustomToolCall)
-        if custom and self.options.custom_tools == "function":
-            return  # sent whole, when it is
+        self.newest[choice] = item.index
+        custom = isinstance(sent, CustomToolCall) and not self.as_function(item)
         call_id, called = self.called(item)
         name = quoted(called)
         start = f'data: {{{self.head},"choices":[{{"index":{choice},"delta":'
@@ -221,12 +238,20 @@ class ChatWriter(Writer):
             item.ident = "}}]}"
         self.replay(item)
 
+    def as_function(self, item: WrittenItem) -> bool:
+        """Whether a call of a custom tool is written as that of a function, with its arguments at the end."""
+        return isinstance(item.item, CustomToolCall) and self.options.custom_tools == "function"
+
     def arguments(self, item: WrittenItem, text: str) -> None:
-        if item.prefix and item.begun:
-            self.out.append(f'{item.prefix}{quoted(text)}{item.ident},"finish_reason":null}}]}}\n\n')
+        if item.begun and not self.as_function(item):
+            self.fragment(item, text)
+
+    def fragment(self, item: WrittenItem, text: str) -> None:
+        """A fragment of the arguments of a call."""
+        self.out.append(f'{item.prefix}{quoted(text)}{item.ident},"finish_reason":null}}]}}\n\n')
 
     def heat_arguments(self, item: WrittenItem, event: e.ArgumentsDelta) -> None:
-        if item.prefix and item.begun:
+        if item.begun and item.written is None and not self.as_function(item):
             self.heat(event, 0, item.prefix, f'{item.ident},"finish_reason":null}}]}}\n\n', item.pieces)
 
     # --------------------------------------------------------------------------------------------- values
@@ -239,12 +264,14 @@ class ChatWriter(Writer):
             self.lose_part(item, sent)
             return
         self.role(item.choice)
+        self.text_begins(item.choice)
         member = "images" if sent.type == IMAGE else "content"
         self.chunk(item.choice, f'{{"{member}":{dumps([sent.data])}}}')
 
     def text(self, item: WrittenItem, part: WrittenPart, event: e.TextDelta) -> None:
         if event.logprobs:
             self.role(item.choice)
+            self.text_begins(item.choice)
             more = f',"logprobs":{{"content":{dumps(list(event.logprobs))},"refusal":null}}'
             self.chunk(item.choice, f'{{"content":{quoted(event.text)}}}', more=more)
         else:
@@ -272,6 +299,7 @@ class ChatWriter(Writer):
         """The citations of each choice, in one chunk: openai-python cannot add some of them to others."""
         for choice, notes in self.notes.items():
             self.role(choice)
+            self.text_begins(choice)
             self.chunk(choice, f'{{"annotations":{dumps(notes)}}}')
 
     def item_finished(self, item: WrittenItem) -> None:
@@ -284,14 +312,15 @@ class ChatWriter(Writer):
             if not item.begun:
                 self.skip(item, LossCode.CALL_NAME_MISSING)
                 return
-            whole = sent.arguments if isinstance(sent, FunctionCall) else sent.input
-            cut = isinstance(sent, FunctionCall) and not sent.complete and not self.own()
-            if cut and json_object(whole) is not None:
-                self.lose(LossCode.CALL_NOT_WHOLE, item.index)
-            if isinstance(sent, CustomToolCall) and self.options.custom_tools == "function":
-                self.custom_as_function(item, sent, "".join(item.pieces) or whole)
+            if isinstance(sent, CustomToolCall) and self.as_function(item):
+                self.fragment(item, custom_as_function("".join(item.pieces) or sent.input, whole=sent.whole))
+                item.written = None  # all that came is written now
+                self.lose(LossCode.CUSTOM_TOOL_AS_FUNCTION, item.index)
+                if not sent.whole:
+                    self.cut_call(item, LossCode.CALL_NOT_WHOLE)
             else:
-                self.tell_whole(item, whole)
+                self.tell_whole(item, sent.arguments if isinstance(sent, FunctionCall) else sent.input)
+                self.call_changed(item)
         elif isinstance(sent, Reasoning):
             details = sent.data.get("reasoning_details")
             if self.own() and details:
@@ -300,23 +329,26 @@ class ChatWriter(Writer):
             elif sent.encrypted_content and not self.own():
                 self.lose(LossCode.REASONING_ENCRYPTED, item.index)
 
-    def custom_as_function(self, item: WrittenItem, sent: CustomToolCall, text: str) -> None:
-        """A call of a custom tool as that of a function with one argument."""
-        at = self.calls.get(item.choice, 0)
-        self.calls[item.choice] = at + 1
-        body = f'"name":{quoted(sent.name)},"arguments":{quoted(dumps({"input": text}))}'
-        call = f'"index":{at},"id":{quoted(self.call_id(item))},"type":"function","function":{{{body}}}'
-        self.chunk(item.choice, f'{{"tool_calls":[{{{call}}}]}}')
-        self.lose(LossCode.CUSTOM_TOOL_AS_FUNCTION, item.index)
+    def call_changed(self, item: WrittenItem) -> None:
+        if item.begun and self.is_misread(item):
+            self.doubtful.append(item.index)
 
     # ------------------------------------------------------------------------------------------- the ends
 
     def word(self, choice: int, raw: str | None, response: Response, outcome: Outcome) -> str:
         """The finish reason of a choice. `raw` is that of its server."""
+        word = self.sent_word(choice, raw, response, outcome)
+        stop = stop_of(word)
+        if choice in self.cut and (stop is None or stop.outcome is COMPLETED):
+            return self.nearest(word, "length")
+        return word
+
+    def sent_word(self, choice: int, raw: str | None, response: Response, outcome: Outcome) -> str:
+        """The finish reason of a choice that is what was sent."""
         if self.own() and raw:
             return raw
         reason, outcome = self.reason_of(choice, raw, response, outcome)
-        called = self.calls.get(choice, 0) > 0
+        called = any(item.choice == choice and is_whole(item.item) for item in self.items.values())
         if reason == "stop" and called:
             return "tool_calls"
         if reason in WORDS:
@@ -324,10 +356,20 @@ class ChatWriter(Writer):
         good = "tool_calls" if called else "stop"
         return self.nearest(reason, good if outcome is COMPLETED else "length")
 
-    def ended(self, response: Response, outcome: Outcome) -> None:
+    def end_items(self, response: Response, outcome: Outcome) -> None:
         self.role(0)
         self.finish_items(outcome)
         self.tell_notes()
+        for index in self.doubtful:
+            item = self.items[index]
+            if not self.is_misread(item):
+                continue  # it was corrected again
+            if self.newest[item.choice] != index:
+                self.untrue.add(index)
+            elif outcome is COMPLETED or not self.own():
+                self.cut_call(item, LossCode.CALL_NOT_WHOLE)
+
+    def ended(self, response: Response, outcome: Outcome) -> None:
         indexes = [known.index for known in response.choices]
         count = 1 + max(indexes) if self.own() and indexes else 0
         if 0 < count <= len(indexes):
@@ -336,6 +378,15 @@ class ChatWriter(Writer):
         for choice in range(self.choices):
             word = self.word(choice, sent.get(choice), response, outcome)
             self.chunk(choice, "{}", finish=quoted(word))
+            stop = stop_of(word)
+            newest = self.items.get(self.newest.get(choice, -1))
+            if (
+                stop is not None
+                and stop.outcome is INCOMPLETE
+                and newest is not None
+                and is_whole(newest.item)
+            ):
+                self.lose(LossCode.CALL_NOT_WHOLE, newest.index, "a call before a limit is taken for cut off")
         usage = self.counted(response)
         if usage is not None and self.options.include_usage:
             counts = whole_usage(usage, own=self.own())

@@ -16,6 +16,7 @@ from deltafold.model.items import (
     Part,
     Reasoning,
     Refusal,
+    is_whole,
 )
 from deltafold.model.json_values import copied
 
@@ -95,16 +96,23 @@ def parts_of(item: Item, index: int) -> list[JSON]:
         return parts
     if isinstance(item, FunctionCall):
         members = members_of(item.data)
-        call: JSON = {"name": item.name, "args": args_of(item.arguments)}
+        whole = item.complete and is_strict_json(item.arguments)
+        args = json.loads(item.arguments) if whole else args_of(item.arguments)
+        call: JSON = {"name": item.name, "args": args}
         if not is_made_id(item.call_id, index):
             call = {"id": item.call_id, **call}
-        if not item.complete and item.status == "in_progress":
+        if not item.complete:
             call["willContinue"] = True
         inside = members.pop("functionCall", None)
         if isinstance(inside, dict):
             call |= inside
         return [{"functionCall": call, **members}]
     return [members_of(item.data)]
+
+
+def is_all_of(call: FunctionCall | CustomToolCall) -> bool:
+    """Whether the object that is written of a call's arguments is all of them: of others no call is made."""
+    return is_whole(call) and (isinstance(call, CustomToolCall) or call.arguments.lstrip()[:1] == "{")
 
 
 def args_of(arguments: str) -> JSON:
@@ -172,6 +180,8 @@ def converted_parts(item: Item) -> list[JSON]:
     if isinstance(item, (FunctionCall, CustomToolCall)):
         args = {"input": item.input} if isinstance(item, CustomToolCall) else args_of(item.arguments)
         call: JSON = {"name": item.name, "args": args}
+        if not is_all_of(item):
+            call["willContinue"] = True
         return [{"functionCall": {"id": item.call_id, **call} if item.call_id else call}]
     assert isinstance(item, OtherItem)
     return []

@@ -10,15 +10,15 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar, Final, TypeAlias
 
-from deltafold.dialects.gemini.table import FINISH_WORDS, members_of, usage_metadata
+from deltafold.dialects.gemini.table import FINISH_WORDS, members_of, stop_of, usage_metadata
 from deltafold.dialects.writing import Options, Writer
 from deltafold.dialects.written_errors import error_of
 from deltafold.dialects.written_items import WrittenItem, WrittenPart
-from deltafold.dialects.written_json import dumps, json_object, quoted
+from deltafold.dialects.written_json import dumps, json_object, object_in, quoted
 from deltafold.machine.lifecycle import COMPLETED, FAILED, ITEM_DONE, TRUNCATED
 from deltafold.model import events as e
 from deltafold.model.errors import ErrorKind, ResponseError
-from deltafold.model.items import CustomToolCall, FunctionCall, OtherItem, OtherPart, Reasoning
+from deltafold.model.items import CustomToolCall, FunctionCall, OtherItem, OtherPart, Reasoning, is_whole
 from deltafold.model.losses import LossCode
 from deltafold.model.response import Outcome, Response
 
@@ -61,6 +61,7 @@ class GeminiWriter(Writer):
         "grown",
         "unsaid",
         "candidates",
+        "broken",
     )
 
     def __init__(self, options: Options) -> None:
@@ -77,6 +78,8 @@ class GeminiWriter(Writer):
         """Parts with members of their own whose text has not come: item, group and index."""
         self.candidates: set[int] = set()
         """The candidates that were written."""
+        self.broken: set[int] = set()
+        """Those with a call that was written and is not whole: their end takes back all calls."""
 
     # ------------------------------------------------------------------------------------------- chunks
 
@@ -262,6 +265,17 @@ class GeminiWriter(Writer):
         if not item.over:
             self.heat(event, 0, "", "", item.pieces, item.unscanned)  # nothing is written of it yet
 
+    def call_changed(self, item: WrittenItem) -> None:
+        sent = item.item
+        corrected = self.own() and item.written is not None and json_object("".join(item.pieces)) is not None
+        if corrected and isinstance(sent, FunctionCall) and sent.complete:
+            self.write_call(item, sent)  # under its id, as its server did
+        else:
+            super().call_changed(item)
+
+    def readable(self, item: WrittenItem) -> str | None:
+        return object_in(item.written_text()) if item.begun else None
+
     def hosted(self, item: WrittenItem, event: Any) -> None:
         if isinstance(event, e.PartialImage):
             self.lose(LossCode.IMAGE_UNSUPPORTED, item.index)
@@ -273,6 +287,8 @@ class GeminiWriter(Writer):
             if item.index in self.open_calls:
                 del self.open_calls[item.index]
                 self.write_call(item, sent)
+            else:
+                self.call_changed(item)
         elif isinstance(sent, OtherItem):
             if self.own():
                 self.part(item.choice, dumps(members_of(sent.data)))
@@ -309,14 +325,14 @@ class GeminiWriter(Writer):
         else:
             text = text or sent.arguments
             args = json_object(text) if text.strip() else {}
-            if not sent.complete and not text.strip():
-                self.lose(LossCode.CALL_NOT_WHOLE, item.index, "a call was cut off before its arguments")
-                return
-            if not sent.complete and not self.own() and item.state is ITEM_DONE and args is not None:
-                self.lose(LossCode.CALL_NOT_WHOLE, item.index)
         if args is None:
-            self.lose(LossCode.ARGUMENTS_NO_OBJECT, item.index)
+            self.cut_call(item, LossCode.ARGUMENTS_NO_OBJECT)
             return
+        if item.state is ITEM_DONE and not is_whole(sent):
+            self.cut_call(item, LossCode.CALL_NOT_WHOLE, "a call that is not whole is left out")
+            return
+        item.begun = True
+        item.written = None
         members: JSON = {}
         inside: Any = None
         if self.own():
@@ -331,16 +347,37 @@ class GeminiWriter(Writer):
 
     def word(self, choice: int, raw: str | None, response: Response, outcome: Outcome) -> str | None:
         """The finish reason of a candidate. `raw` is that of its server."""
+        word = self.sent_word(choice, raw, response, outcome)
+        stop = None if word is None else stop_of(word)
+        if choice in self.broken and keeps_calls(word):
+            return self.nearest(word, "MALFORMED_FUNCTION_CALL")
+        if choice in self.cut and (stop is None or stop.outcome is COMPLETED):
+            return self.nearest(word, "MAX_TOKENS")
+        return word
+
+    def sent_word(self, choice: int, raw: str | None, response: Response, outcome: Outcome) -> str | None:
+        """The finish reason of a candidate that is what was sent."""
         if self.own():
             return raw
         reason, outcome = self.reason_of(choice, raw, response, outcome)
         word: str | None = FINISH_WORDS.get(reason or "")
         return word or self.nearest(reason, "STOP" if outcome is COMPLETED else "MAX_TOKENS")
 
-    def ended(self, response: Response, outcome: Outcome) -> None:
+    def end_items(self, response: Response, outcome: Outcome) -> None:
         self.begin()
         self.flush()
         self.finish_items(outcome)
+        self.untrue = {index for index in self.untrue if self.is_misread(self.items[index])}
+        runnable = {item.choice for item in self.items.values() if item.begun and is_whole(item.item)}
+        words = {known.index: known.finish_reason for known in response.choices} if self.own() else {}
+        for index in [*self.untrue]:
+            choice = self.items[index].choice
+            if choice not in runnable or not keeps_calls(words.get(choice)):
+                self.broken.add(choice)
+                self.untrue.discard(index)
+                self.lose(LossCode.CALL_NOT_WHOLE, index)
+
+    def ended(self, response: Response, outcome: Outcome) -> None:
         usage = self.counted(response)
         counted = ""
         if usage is not None:
@@ -374,6 +411,12 @@ class GeminiWriter(Writer):
             code, status = STATUSES[error.kind] if error is not None else (500, "INTERNAL")
         sent = {"code": code, "message": message, "status": status}
         self.out.append(f'data: {{"error":{dumps(sent)}}}\n\n')
+
+
+def keeps_calls(word: str | None) -> bool:
+    """Whether the calls of a candidate with this finish reason may be run."""
+    stop = None if word is None else stop_of(word)
+    return stop is None or stop.keeps_calls
 
 
 WRITER: Final = GeminiWriter

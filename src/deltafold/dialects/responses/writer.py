@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 from deltafold.dialects.event_writing import begin_text, take
 from deltafold.dialects.writing import Options, Writer
 from deltafold.dialects.written_errors import error_of
-from deltafold.dialects.written_items import WrittenItem, WrittenPart
+from deltafold.dialects.written_items import WrittenItem, WrittenPart, is_misleading
 from deltafold.dialects.written_json import dumps, quoted
 from deltafold.dialects.written_names import LONGEST_REPEATED, SAFE_NAME
 from deltafold.machine.lifecycle import COMPLETED, FAILED
@@ -74,6 +74,7 @@ class ResponsesWriter(Writer):
     """Events in, frames of the Responses API out."""
 
     name = "responses"
+    takes_back = True
     SNAPSHOT_FIELDS: ClassVar[tuple[str, ...]] = (*Writer.SNAPSHOT_FIELDS, "order", "idents", "base")
 
     def __init__(self, options: Options) -> None:
@@ -530,17 +531,22 @@ class ResponsesWriter(Writer):
         elif isinstance(sent, FunctionCall):
             call_id, name = self.called(item)
             arguments = "".join(item.pieces)
-            if not sent.complete and not (self.own() and arguments.strip()):
+            if not sent.complete and (not self.own() or is_misleading(sent)):
                 status = "incomplete"  # else it would look whole
             data |= {"call_id": call_id, "name": name, "arguments": arguments, "status": status}
         elif isinstance(sent, CustomToolCall):
             call_id, name = self.called(item)
             data |= {"call_id": call_id, "name": name, "input": "".join(item.pieces)}
+            if not sent.whole:
+                status = "incomplete"
             if own_status is not None or status != "completed":
                 data["status"] = status
         elif status != "completed" and "status" in data:
             data["status"] = status
         return data
+
+    def call_changed(self, item: WrittenItem) -> None:
+        self.untrue.add(item.index)  # the end of the response says what it became
 
     def output(self, response: Response, *, cut: bool) -> list[JSON]:
         """The items as the end of the response tells them."""
@@ -549,6 +555,8 @@ class ResponsesWriter(Writer):
             for index in self.order:
                 item = self.items[index]
                 final = item.final
+                if index in self.untrue:
+                    final = self.whole(item, "completed")
                 found.append(self.whole(item, "incomplete") if final is None else final)
             return found
         places: dict[tuple[str, str | None, str | None], list[WrittenItem]] = {}
@@ -580,6 +588,10 @@ class ResponsesWriter(Writer):
             if isinstance(sent, (FunctionCall, CustomToolCall)) and match.final is not None:
                 data["call_id"] = match.final.get("call_id")
                 data["name"] = match.final.get("name")
+            if is_misleading(sent):
+                data["status"] = "incomplete"
+            if isinstance(sent, FunctionCall) and type(data.get("arguments")) is not str:
+                data["arguments"] = sent.arguments
             parts = data.get("content")
             for part in parts if isinstance(sent, Message) and isinstance(parts, list) else ():
                 if isinstance(part, dict) and part.get("type") == "refusal" and "text" in part:
@@ -606,9 +618,11 @@ class ResponsesWriter(Writer):
         data["output"] = self.output(response, cut=cut)
         self.say(kind, f'"response":{dumps(data)}')
 
-    def ended(self, response: Response, outcome: Outcome) -> None:
+    def end_items(self, response: Response, outcome: Outcome) -> None:
         self.begin()
         self.finish_items(outcome)
+
+    def ended(self, response: Response, outcome: Outcome) -> None:
         more: JSON = {"status": str(outcome), "error": None, "incomplete_details": None}
         reason = response.finish_reason
         if outcome is COMPLETED:
