@@ -49,9 +49,14 @@ class Spoken:
         return json.dumps(self.payloads)
 
     def end(
-        self, outcome: Outcome = Outcome.COMPLETED, reason: str | None = "stop", **fields: Any
+        self,
+        outcome: Outcome = Outcome.COMPLETED,
+        reason: str | None = "stop",
+        *,
+        strict: bool = True,
+        **fields: Any,
     ) -> df.Response:
-        """The end, and what a strict reader makes of all of it."""
+        """The end, and what a reader makes of all of it."""
         response = df.Response("r", "m", None, outcome, (), None, None, None, reason, {})
         self.say(df.ResponseFinished(outcome, attrs.evolve(response, **fields)))
         named = self.target in ("responses", "anthropic")
@@ -59,7 +64,7 @@ class Spoken:
             (f"event: {payload['type']}\n" if named else "") + f"data: {json.dumps(payload)}\n\n"
             for payload in self.payloads
         )
-        parser = df.ResponseParser(self.target, strict=True)
+        parser = df.ResponseParser(self.target, strict=strict)
         list(parser.read([body.encode()]))
         return parser.response
 
@@ -906,3 +911,296 @@ def test_bodies_of_a_response_in_progress(target: str) -> None:
     """What has no end yet is cut off."""
     response = df.Response("r", "m", "in_progress", None, (), None, None, None, None, {})
     assert "ended before" in json.dumps(encode_response(response, target))
+
+
+# ------------------------------------------------------------------------------- calls that are not whole
+
+
+def cut(index: int, text: str, **more: Any) -> list[Event]:
+    """A call that is not whole, whose arguments look as if it were."""
+    item = attrs.evolve(made.function_call("f", f"call_{index}", text, whole=False), **more)
+    pieces = [df.ArgumentsDelta(index, text)] if text else []
+    return [df.ItemStarted(index, attrs.evolve(item, arguments="")), *pieces, df.ItemFinished(index, item)]
+
+
+def whole(index: int, text: str = "{}") -> list[Event]:
+    """A call that is whole."""
+    return events_of_item(index, made.function_call("f", f"call_{index}", text, whole=True))
+
+
+@every_target
+def test_a_completed_response_with_a_call_that_is_not_whole(target: str) -> None:
+    """It ends as if a limit had cut it, but where the call itself says that it is not whole."""
+    told = Spoken(target, *spoken(0), *cut(1, '{"a":1}'))
+    response = told.end(reason="tool_calls")
+    assert response.output_text == "Hi"
+    assert response.tool_calls == ()
+    if target == "responses":
+        assert response.outcome is Outcome.COMPLETED
+        assert told.losses == []
+    else:
+        assert response.finish_reason == "length"
+        assert told.losses == [LossCode.CALL_NOT_WHOLE, LossCode.FINISH_REASON]
+    body = encode_response(
+        df.Response("r", "m", None, Outcome.COMPLETED, (cut(0, '{"a":1}')[-1].item,), *END), target
+    )
+    again = parse(json.dumps(body).encode(), target)
+    assert again.tool_calls == ()
+    assert again.finish_reason == ("stop" if target == "responses" else "length")
+
+
+END: Any = (None, None, None, "tool_calls", {})
+"""The rest of a response that completes."""
+
+
+@every_target
+def test_a_call_that_something_follows(target: str) -> None:
+    """It was left open, and then the wire went on: what stands there as whole ends in an error."""
+    told = Spoken(target, *cut(0, '{"a":1}'), *spoken(1), *whole(2))
+    response = told.end(reason="tool_calls")
+    if target in ("responses", "gemini"):
+        assert [known.call_id for known in response.tool_calls] == ["call_2"]
+    else:
+        assert response.outcome is Outcome.FAILED
+        assert response.error is not None
+        assert response.error.message == "a call was sent as whole, and it is not what was sent"
+        assert LossCode.CALL_NOT_WHOLE in told.losses
+
+
+@every_target
+def test_a_call_that_was_cut_before_its_arguments(target: str) -> None:
+    """It would look like a call without any. On Anthropic it is there if nothing follows."""
+    told = Spoken(target, *cut(0, ""))
+    assert told.end(Outcome.INCOMPLETE, "length").tool_calls == ()
+    assert ("call_0" in told.text) is (target != "gemini")
+    told = Spoken(target, *cut(0, ""), *spoken(1))
+    response = told.end(reason="tool_calls")
+    assert (response.outcome is Outcome.FAILED) is (target == "chat")
+    assert response.tool_calls == ()
+    assert ("call_0" in told.text) is (target in ("responses", "chat"))
+
+
+@every_target
+def test_a_call_that_is_taken_back_at_the_end(target: str) -> None:
+    """It had been finished. Only a wire that says everything anew at its end can say so."""
+    back = df.ItemUpdated(0, made.function_call("f", "call_0", "{}", whole=False))
+    for rest, outcomes in (
+        ([], {"chat": Outcome.INCOMPLETE, "gemini": Outcome.INCOMPLETE, "anthropic": Outcome.FAILED}),
+        (whole(1), {"chat": Outcome.FAILED, "gemini": Outcome.FAILED, "anthropic": Outcome.FAILED}),
+    ):
+        told = Spoken(target, *whole(0), *rest, back)
+        response = told.end(reason="tool_calls")
+        assert response.outcome is outcomes.get(target, Outcome.COMPLETED)
+        assert LossCode.CALL_NOT_WHOLE in told.losses
+        if response.outcome is not Outcome.FAILED:
+            assert [known.call_id for known in response.tool_calls] == ["call_1" for _ in rest][:1]
+    if target == "gemini":
+        assert "MALFORMED_FUNCTION_CALL" not in told.text
+
+
+@every_target
+def test_a_call_of_anthropics_that_is_taken_back(target: str) -> None:
+    """It ended without arguments, and then a limit was reached: it is not whole, and was not written so."""
+    back = df.ItemUpdated(0, made.function_call("f", "call_0", "{}", whole=False))
+    told = Spoken(target, *whole(0), df.UsageReported(df.Usage(1, 2, 3)), back, source="anthropic")
+    response = told.end(Outcome.INCOMPLETE, "length")
+    assert response.outcome is Outcome.INCOMPLETE
+    assert response.tool_calls == ()
+    told = Spoken(target, *whole(0), *spoken(1), source="anthropic")
+    assert len(told.end(reason="tool_calls").tool_calls) == 1
+
+
+@every_target
+def test_arguments_that_are_corrected(target: str) -> None:
+    """Where others were written, and could be run, no client may run them."""
+    first, last = '{"a":1}', '{"a":2}'
+    replaced = df.ValueReplaced(0, "arguments", last)
+    told = Spoken(target, call(0), df.ArgumentsDelta(0, first), replaced, called(0, last))
+    response = told.end(reason="tool_calls", strict=False)
+    values = [json.loads(getattr(known, "arguments", "")) for known in response.tool_calls]
+    assert values == ([{"a": 2}] if target in ("responses", "gemini") else [])
+    told = Spoken(target, *whole(0, first), replaced, df.ItemUpdated(0, called(0, last).item), *spoken(1))
+    response = told.end(reason="tool_calls", strict=False)
+    if target == "responses":
+        assert [getattr(known, "arguments", "") for known in response.tool_calls] == [last]
+    elif target == "gemini":
+        assert response.tool_calls == ()
+        assert response.outcome is Outcome.INCOMPLETE
+    else:
+        assert response.outcome is Outcome.FAILED
+    told = Spoken(target, *whole(0, first), replaced, df.ValueReplaced(0, "arguments", '{"a": 1}'))
+    told.say(df.ItemUpdated(0, called(0, '{"a": 1}').item), *spoken(1))
+    assert (
+        len(told.end(reason="tool_calls", strict=False).tool_calls) == 1
+    )  # it is what was written after all
+
+
+@every_target
+def test_arguments_that_are_corrected_before_they_are_whole(target: str) -> None:
+    """What no client could run is corrected where that can be, and is cut where it cannot."""
+    last = '{"a":2}'
+    replaced = df.ValueReplaced(0, "arguments", last)
+    for first in ("gAAA", '{"a":'):
+        told = Spoken(target, call(0), df.ArgumentsDelta(0, first), replaced)
+        told.say(df.ArgumentsDelta(0, " "), called(0, last + " "))
+        response = told.end(reason="tool_calls", strict=False)
+        able = target in ("responses", "gemini") or (target == "anthropic" and first == "gAAA")
+        assert len(response.tool_calls) == able
+        assert LossCode.VALUE_REPLACED in told.losses
+
+
+@every_target
+@pytest.mark.parametrize("tools", ["custom", "function"])
+def test_a_custom_tool_whose_input_is_cut(target: str, tools: str) -> None:
+    """No client may take what came for all of it; it stands there where the wire can say so."""
+    item = made.custom_call("g", "c", "some te", whole=False)
+    for outcome, reason in ((Outcome.COMPLETED, "tool_calls"), (Outcome.INCOMPLETE, "length")):
+        told = Spoken(target, *events_of_item(0, item), custom_tools=tools)
+        response = told.end(outcome, reason)
+        assert response.tool_calls == ()
+        assert response.outcome is (outcome if target == "responses" else Outcome.INCOMPLETE)
+        assert ("some te" in told.text) is (target != "gemini")
+    told = Spoken(target, *events_of_item(0, attrs.evolve(item, whole=True)), custom_tools=tools)
+    told.say(df.ItemUpdated(0, item), *spoken(1))
+    response = told.end(reason="tool_calls")
+    assert response.tool_calls == () or response.outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("target", ["chat", "anthropic", "gemini"])
+def test_an_item_that_turns_out_to_be_a_call(target: str) -> None:
+    """It had no type when it began, and so no place on the wire."""
+    unknown = df.OtherItem("", None, None, None, {})
+    for later in ([df.ItemUpdated(0, call(0).item)], []):
+        told = Spoken(target, df.ItemStarted(0, unknown), *later, source="responses")
+        told.say(df.ArgumentsDelta(0, '{"a":1}'), called(0, '{"a":1}'))
+        assert len(told.end(reason="tool_calls").tool_calls) == 1
+
+
+@every_target
+def test_a_limit_that_no_word_says(target: str) -> None:
+    """A response that a limit cut does not end well, whatever the word."""
+    assert Spoken(target, *spoken(0)).end(Outcome.INCOMPLETE, "pause_turn").outcome is Outcome.INCOMPLETE
+    response = df.Response("r", "m", None, Outcome.INCOMPLETE, (), None, None, None, "pause_turn", {})
+    assert response.to_anthropic_message()["stop_reason"] == "max_tokens"
+
+
+def test_a_whole_call_before_a_limit() -> None:
+    """A reader of Chat Completions takes it for cut off, which is a loss."""
+    told = Spoken("chat", *whole(0))
+    assert told.end(Outcome.INCOMPLETE, "length").tool_calls == ()
+    assert told.losses == [LossCode.CALL_NOT_WHOLE]
+    told = Spoken("chat", *whole(0), *spoken(1))
+    assert len(told.end(Outcome.INCOMPLETE, "length").tool_calls) == 1
+    assert told.losses == []
+
+
+def test_what_comes_last_in_a_choice() -> None:
+    """A limit cuts what began last: text, reasoning, an image, log probabilities, a citation, or a call."""
+    note = {"type": "url_citation", "url": "u", "title": "t", "start_index": 0, "end_index": 1}
+    image = df.OtherPart("image_url", {"type": "image_url"})
+    weighed = df.TextDelta(1, 0, "Hi", ({"token": "Hi"},))
+    thought = df.ReasoningDelta(1, 0, "Hm", "text")
+    for rest in (
+        [*began(1), df.TextDelta(1, 0, "Hi")],
+        [*began(1), weighed],
+        [*began(1, thought=True), thought],
+        [*began(1), df.AnnotationAdded(1, 0, 0, note)],
+        [*began(1), df.PartStarted(1, 1, "content", image)],
+    ):
+        told = Spoken("chat", *cut(0, "{}"), *rest, source="chat")
+        assert told.end(reason="tool_calls").outcome is Outcome.FAILED
+    told = Spoken("chat", *cut(0, "{}"), *began(1), df.TextDelta(1, 0, ""), source="chat")
+    assert told.end(reason="tool_calls").outcome is Outcome.INCOMPLETE
+    told = Spoken("chat", *cut(0, "{}"), source="chat")
+    assert told.end(Outcome.INCOMPLETE, "length").tool_calls == ()
+    assert told.losses == []  # its own wire says no more of it
+
+
+def test_a_call_that_was_closed_early() -> None:
+    """Its object was whole when something else came, so that a limit cannot have cut it."""
+    events = [call(0), df.ArgumentsDelta(0, '{"a":1}'), *spoken(1)]
+    told = Spoken("anthropic", *events, called(0, '{"a":1}', whole=False))
+    assert len(told.end(Outcome.INCOMPLETE, "length").tool_calls) == 1
+    assert told.losses == [LossCode.CALL_NOT_WHOLE]
+    told = Spoken("anthropic", *events, called(0, '{"a":1}', whole=False))
+    assert told.end(reason="tool_calls").outcome is Outcome.FAILED
+    told = Spoken("anthropic", *events, df.ArgumentsDelta(0, "{"), called(0, '{"a":1}{', whole=False))
+    assert told.end(Outcome.INCOMPLETE, "length").outcome is Outcome.FAILED
+
+
+def test_a_call_that_waits_and_is_taken_back() -> None:
+    """It waits for another call to end, and is not written yet."""
+    told = Spoken("anthropic", call(0), df.ArgumentsDelta(0, '{"a":'), *whole(1, '{"b":1}'))
+    told.say(df.ItemUpdated(1, made.function_call("f", "call_1", '{"b":1}', whole=False)))
+    told.say(df.ArgumentsDelta(0, "1}"), called(0, '{"a":1}'))
+    response = told.end(reason="tool_calls")
+    assert [known.call_id for known in response.tool_calls] == ["call_0"]
+    assert response.finish_reason == "length"
+
+
+def test_anthropics_own_arguments() -> None:
+    """They go back as they came, whatever they are; a call that breaks off is there without any."""
+    for text in ("code", "[1]", '{"a":'):
+        item = made.function_call("f", "call_0", text, whole=True)
+        told = Spoken("anthropic", *events_of_item(0, item), source="anthropic")
+        assert told.end(data={"stop_reason": "tool_use"}).finish_reason == "tool_calls"
+        assert told.losses == []
+    told = Spoken("anthropic", call(0), source="anthropic")
+    told.say(df.UsageReported(df.Usage(1, 2, 3)), *began(1))
+    assert "call_0" not in told.text
+    assert "call_0" in told.end(Outcome.TRUNCATED).output[0].data.values()
+
+
+def test_geminis_own_correction() -> None:
+    """A call that its server sent again, with other arguments, is sent again."""
+    replaced = df.ValueReplaced(0, "arguments", '{"a":2}')
+    later = df.ItemUpdated(0, called(0, '{"a":2}').item)
+    told = Spoken("gemini", *whole(0, '{"a":1}'), replaced, later, source="gemini")
+    told.say(df.ChoiceUpdated(0, "STOP", {}))
+    response = df.Response("r", "m", None, Outcome.COMPLETED, (), None, None, None, "tool_calls", {})
+    told.say(df.ResponseFinished(Outcome.COMPLETED, response))
+    sent = [p["candidates"][0]["content"]["parts"][0]["functionCall"] for p in told.payloads]
+    assert [found["args"] for found in sent] == [{"a": 1}, {"a": 2}]
+
+
+def test_geminis_own_word_takes_back() -> None:
+    """Where its server says that calls are malformed, that is said again, and nothing else."""
+    back = df.ItemUpdated(0, made.function_call("f", "call_0", "{}", whole=False))
+    told = Spoken("gemini", *whole(0), *whole(1), back, source="gemini")
+    choices = (df.Choice(0, "UNEXPECTED_TOOL_CALL", {}),)
+    response = told.end(Outcome.INCOMPLETE, None, choices=choices)
+    assert response.incomplete_reason == "UNEXPECTED_TOOL_CALL"
+    assert response.tool_calls == ()
+
+
+def test_documents_of_calls_that_are_not_whole() -> None:
+    """The message ends as if a limit had cut it; Gemini's calls say that more would come."""
+    cuts = (cut(0, '{"a":1}')[-1].item, made.custom_call("g", "c", "x", whole=False))
+    for number, found in enumerate(cuts):
+        response = df.Response("r", "m", None, Outcome.COMPLETED, (found,), *END)
+        assert response.to_anthropic_message()["stop_reason"] == "max_tokens"
+        assert response.to_chat_completion()["choices"][0]["finish_reason"] == "length"
+        (part,) = response.to_gemini_response()["candidates"][0]["content"]["parts"]
+        assert part["functionCall"]["willContinue"] is True
+        limited = attrs.evolve(response, outcome=Outcome.INCOMPLETE, finish_reason="content_filter")
+        assert limited.to_anthropic_message()["stop_reason"] == "refusal"
+        assert limited.to_chat_completion()["choices"][0]["finish_reason"] == "content_filter"
+        own = attrs.evolve(response, dialect="gemini")
+        (part,) = own.to_gemini_response()["candidates"][0]["content"]["parts"]
+        assert number or part["functionCall"]["willContinue"] is True
+    odd = df.Response("r", "m", None, Outcome.COMPLETED, (called(0, "[]").item,), *END)
+    assert odd.to_anthropic_message()["stop_reason"] == "max_tokens"
+    assert odd.to_gemini_response()["candidates"][0]["content"]["parts"][0]["functionCall"]["willContinue"]
+    (part,) = attrs.evolve(odd, dialect="gemini").to_gemini_response()["candidates"][0]["content"]["parts"]
+    assert part["functionCall"]["args"] == []
+
+
+def test_a_status_that_its_own_wire_did_not_send() -> None:
+    """The end of a response may send a call as whole of which nothing that can be read came."""
+    item = attrs.evolve(
+        cut(0, "")[-1].item, data={"type": "function_call", "status": "completed", "arguments": 5}
+    )
+    told = Spoken("responses", *cut(0, ""), source="responses")
+    response = told.end(reason="tool_calls", output=(item,))
+    assert response.tool_calls == ()
+    assert response.output[0].status == "incomplete"

@@ -138,7 +138,7 @@ LOSSES: dict[LossCode, LossRule] = {
     ),
     _C.CALL_NOT_WHOLE: LossRule(
         "The call had not come whole.",
-        "It is left out and wants no result. A stream leaves it out or open, and ends as if a limit had cut it; "
+        "It is left out and wants no result. A stream may leave it open, and ends as if a limit had cut it; "
         "where the call had been written as whole, it ends in an error.",
     ),
 }

@@ -368,7 +368,8 @@ class GeminiWriter(Writer):
         self.flush()
         self.finish_items(outcome)
         self.untrue = {index for index in self.untrue if self.is_misread(self.items[index])}
-        runnable = {item.choice for item in self.items.values() if item.begun and is_whole(item.item)}
+        others = [item for index, item in self.items.items() if index not in self.untrue]
+        runnable = {item.choice for item in others if item.begun and is_whole(item.item)}
         words = {known.index: known.finish_reason for known in response.choices} if self.own() else {}
         for index in [*self.untrue]:
             choice = self.items[index].choice
