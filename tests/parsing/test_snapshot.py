@@ -28,6 +28,7 @@ from deltafold import (
 )
 from deltafold.dialects.base import Dialect, ErrorTerminatedDialect
 from deltafold.dialects.emitter import Emitter
+from deltafold.dialects.gemini.usage import LatestUsage
 from deltafold.dialects.responses.identity import ItemIdentity
 from deltafold.dialects.responses.items import ItemReader
 from deltafold.dialects.responses.reader import ResponsesDialect
@@ -137,6 +138,7 @@ OF_PAYLOAD = ("begun", "cited", "ended_items", "learned", "new_parts", "restarte
 PASSING = {
     Emitter: {"fold", "lifts", "out", "report", *OF_PAYLOAD},
     Dialect: {"think_tags"},
+    LatestUsage: {"tallied"},
     ErrorTerminatedDialect: set(),
     ItemIdentity: set(),
     ValueReader: {"listed"},
