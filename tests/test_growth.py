@@ -431,6 +431,14 @@ SHAPES: dict[str, dict[str, Shape]] = {
             candidate({"functionCall": {"name": "f", "willContinue": True}}),
             *(candidate(piece("$.k", stringValue="a", willContinue=True)) for _ in range(n)),
         ],
+        "pieces that open and close": lambda n: [
+            candidate({"functionCall": {"name": "f", "willContinue": True}}),
+            *(candidate(piece(f"$.l[{i}].a.b[0].c", stringValue="a")) for i in range(n)),
+        ],
+        "pieces far inside": lambda n: [
+            candidate({"functionCall": {"name": "f", "willContinue": True}}),
+            *(candidate(piece(f"${'.a' * 40}.k{i}", stringValue="a")) for i in range(n)),
+        ],
         "pieces that come again": lambda n: [
             candidate({"functionCall": {"name": "f", "willContinue": True}}),
             *(candidate(piece(f"$.k{i % 2}", stringValue="a")) for i in range(n)),

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, TypeAlias
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import runs
 from deltafold import Lift, Limits, ResponseParser
-from parsing.test_fast_path import RAW, check_same, chunkings, event, frames_read, without_short_cut
+from parsing.test_fast_path import (
+    RAW,
+    check_same,
+    chunkings,
+    event,
+    frames_read,
+    long_blocks,
+    without_short_cut,
+)
 
 __all__ = ["frames_read"]
+
+JSON: TypeAlias = dict[str, Any]
 
 USAGES = [
     "",
@@ -95,9 +108,9 @@ CHUNKS = [
 ]
 
 
-def spelled(text: str, *, spaced: bool) -> str:
-    """The same JSON as Google's servers space it."""
-    return text.replace('":', '": ').replace(',"', ', "') if spaced else text
+def spelled(text: str, colon: str, comma: str) -> str:
+    """The same JSON, spaced otherwise."""
+    return text.replace('":', f'"{colon}').replace(',"', f'{comma}"')
 
 
 GOOD_VALUES = [
@@ -109,7 +122,7 @@ GOOD_VALUES = [
 
 
 @st.composite
-def blocks(draw: st.DrawFn, spaced: bool, usages: list[str], path: str) -> bytes:
+def blocks(draw: st.DrawFn, spacing: tuple[str, str], usages: list[str], path: str) -> bytes:
     """One chunk: mostly a piece of arguments, with at most something odd about it."""
     odd = draw(st.sampled_from([*[""] * 9, "path", "value", "order", "call", "part", "chunk", "text"]))
     path = draw(st.sampled_from(PATHS)) if odd == "path" else path
@@ -127,7 +140,7 @@ def blocks(draw: st.DrawFn, spaced: bool, usages: list[str], path: str) -> bytes
     for mark in ("@N@", "@M@"):
         chunk = chunk.replace(mark, str(draw(st.sampled_from([*COUNTS[:8], *(COUNTS if odd else ())]))))
     text = draw(st.sampled_from(RAW)) if odd == "text" else draw(st.sampled_from(GOOD_TEXTS))
-    return b"data: " + spelled(chunk, spaced=spaced).encode().replace(b"@T@", text) + b"\n\n"
+    return b"data: " + spelled(chunk, *spacing).encode().replace(b"@T@", text) + b"\n\n"
 
 
 COUNTS = [1, 2, 7, 8, 9, 10, 55, 10**14, 0, 10**15, -1]
@@ -139,14 +152,14 @@ HEAD = event({"candidates": [{"content": {"parts": [BEGIN]}}]})
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
     """A stream of pieces, with anything else among them."""
-    spaced = draw(st.booleans())
+    spacing = draw(st.sampled_from([(":", ","), (": ", ", "), (": ", ","), (" :", " ,")]))
     usages = draw(st.sampled_from([USAGES[1:2], USAGES[:2], USAGES[1:]]))
     made = [HEAD] if draw(st.integers(0, 5)) else []
     path = "$.a"
     for number in range(draw(st.integers(2, 14))):
         new = [f"$.k{number}", f"$.o.k{number}", f"$.l[{number}]", f"$.l[{number}].x", f"$['q {number}']"]
         path = draw(st.sampled_from([*[path] * 5, *new, f"$.é.日{number}", draw(st.sampled_from(PATHS))]))
-        made.append(draw(blocks(spaced, usages, path)))
+        made.append(draw(blocks(spacing, usages, path)))
     if draw(st.integers(0, 4)) == 0:
         made.insert(draw(st.integers(0, len(made))), draw(st.sampled_from(OTHERS)))
     return b"".join(made)
@@ -163,6 +176,189 @@ OTHERS = [
     *(b'error: {"message":"no"}\n\n', b"data: {}{}\n\n", b'{"candidates":[{"finishReason":"STOP"}]}\n'),
     b'{"modelVersion":"other","candidates":[]}\n',
 ]
+
+
+def leaf(path: str, usage: JSON | None = None, **members: Any) -> bytes:
+    """A chunk with one piece."""
+    call = {"partialArgs": [{"jsonPath": path, **members}], "willContinue": True}
+    content = {"parts": [{"functionCall": call}], "role": "model"}
+    counted = {} if usage is None else {"usageMetadata": usage}
+    return event({"candidates": [{"content": content, "index": 0}], **counted, "responseId": "r1"})
+
+
+def call_chunk(**call: Any) -> bytes:
+    """A chunk with what begins or ends a call."""
+    content = {"parts": [{"functionCall": call}], "role": "model"}
+    return event({"candidates": [{"content": content, "index": 0}], "responseId": "r1"})
+
+
+BEGUN = call_chunk(name="f", willContinue=True)
+ENDED = call_chunk()
+
+
+def leaves_of(value: Any, path: str = "$") -> list[bytes]:
+    """A value leaf by leaf, as Vertex streams it: strings in two pieces, and an empty one at their end."""
+    if isinstance(value, dict):
+        return [block for key, member in value.items() for block in leaves_of(member, f"{path}.{key}")]
+    if isinstance(value, list):
+        return [block for at, member in enumerate(value) for block in leaves_of(member, f"{path}[{at}]")]
+    if isinstance(value, str):
+        pieces = [value[: len(value) // 2], value[len(value) // 2 :]]
+        begun = [leaf(path, stringValue=piece, willContinue=True) for piece in pieces if piece]
+        return [*begun, leaf(path, stringValue="")]
+    kinds: dict[type, str] = {bool: "boolValue", int: "numberValue", float: "numberValue"}
+    return [leaf(path, **({"nullValue": "NULL_VALUE"} if value is None else {kinds[type(value)]: value}))]
+
+
+EDITS = {
+    "edits": [
+        {"path": "a/é.txt", "line": number, "keep": number % 2 == 0, "old": 'say "hi"\n', "score": 0.25}
+        | {"tags": ["x", None, {"deep": [[1, -2.5], ["\\"]]}], "whole": 3}
+        for number in range(12)
+    ],
+    "note": "done",
+}
+
+
+@pytest.mark.parametrize("size", [10**6, 700, 43])
+def test_leaves_take_the_short_way(size: int, frames_read: list[bool]) -> None:
+    """Of calls that come leaf by leaf, the first leaf shows what all others look like, also later ones."""
+    leaves = leaves_of(EDITS)
+    assert len(leaves) > 200
+    body = b"".join([BEGUN, *leaves, ENDED] * 3)
+    chunks = [body[at : at + size] for at in range(0, len(body), size)]
+    assert long_blocks(frames_read, chunks, "gemini") == 3 * 2 + 1
+    calls = runs.play(chunks, dialect="gemini").response.tool_calls
+    assert [call.arguments for call in calls] == [
+        json.dumps(EDITS, ensure_ascii=False, separators=(",", ":"))
+    ] * 3
+
+
+FIRST = leaf("$.first", boolValue=True)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "long"),
+    [
+        # A path that is closed comes again, contradicts, lies far off, or cannot be read.
+        ([leaf("$.first", boolValue=True)], 1),
+        ([leaf("$.a.b", numberValue=1), leaf("$.a", numberValue=1)], 1),
+        ([leaf("$.a.b", numberValue=1), leaf("$.a[0]", numberValue=1)], 1),
+        ([leaf("$[0]", numberValue=1)], 1),
+        (
+            [
+                leaf("$.a[64]", numberValue=1),
+                leaf("$.a[129]", numberValue=1),
+                leaf("$.a[195]", numberValue=1),
+            ],
+            1,
+        ),
+        ([leaf("$..a", numberValue=1)], 1),
+        ([leaf("$.*", numberValue=1)], 1),
+        ([leaf("$", numberValue=1)], 1),
+        ([leaf("$.a[]", numberValue=1)], 1),
+        # The end of an array, and values that say nothing or something else.
+        ([leaf("$.a[]")], 1),
+        ([leaf("$.a", stringValue="", willContinue=True), leaf("$.a", stringValue="", willContinue=True)], 1),
+        ([leaf("$.a", numberValue=1e300)], 1),
+        ([leaf("$.a", numberValue="1")], 1),
+        ([leaf("$.a", stringValue="\ud83d", willContinue=True)], 1),
+        ([leaf("$.\x01", stringValue="a")], 1),
+        # What they may be as well.
+        ([leaf("$['a.b']['c']", numberValue=1), leaf("$['a.b']['d']", numberValue=1)], 0),
+        ([leaf("$.a", stringValue="x", willContinue=False), leaf("$.b", numberValue=-0.5)], 0),
+        ([leaf("$.a[0]", nullValue="NULL_VALUE"), leaf("$.a[2]", boolValue=False)], 0),
+        ([leaf("$.a", numberValue=1, willContinue=True)], 0),
+    ],
+)
+def test_which_pieces_take_it(blocks: list[bytes], long: int, frames_read: list[bool]) -> None:
+    """What may be an anomaly, or another value, goes the long way."""
+    assert long_blocks(frames_read, [BEGUN, FIRST, *blocks, ENDED], "gemini") == 3 + long
+
+
+def test_what_changes_the_response_ends_it(frames_read: list[bool]) -> None:
+    """Members that were told otherwise have to be told again. Other calls and counts change nothing."""
+    leaves = [leaf(f"$.k{number}", stringValue="a") for number in range(6)]
+    other = leaves[3].replace(b"}\n", b',"modelVersion":"m"}\n')
+    begun = [BEGUN, leaves[0], leaves[1]]
+    assert long_blocks(frames_read, [*begun, *leaves[2:]], "gemini") == 2
+    assert long_blocks(frames_read, [*begun, leaves[2], other, *leaves[4:]], "gemini") == 2 + 1 + 1
+    text = event({"candidates": [{"content": {"parts": [{"text": "Hi"}], "role": "model"}, "index": 0}]})
+    assert long_blocks(frames_read, [*begun, ENDED, text, BEGUN, *leaves], "gemini") == 2 + 3
+    counted = {"promptTokenCount": 7, "totalTokenCount": 9}
+    blocks = [*begun, *[leaf(f"$.n{number}", counted, stringValue="a") for number in range(4)], *leaves[2:]]
+    assert long_blocks(frames_read, blocks, "gemini") == 2 + 1
+
+
+def test_two_candidates(frames_read: list[bool]) -> None:
+    """Each candidate has its own call."""
+    one = [BEGUN, *(leaf(f"$.k{number}", stringValue="a") for number in range(4))]
+    two = [block.replace(b'"index":0', b'"index":1') for block in one]
+    blocks = [block for pair in zip(one, two, strict=True) for block in pair]
+    assert long_blocks(frames_read, blocks, "gemini") == 4
+    output = runs.play(blocks, dialect="gemini").response.output
+    assert [call.to_dict()["arguments"] for call in output] == ['{"k0":"a","k1":"a","k2":"a","k3":"a"'] * 2
+
+
+def test_depth_and_size() -> None:
+    """A path of too many steps, and a text of just the limit."""
+    paths = [f"$.{'.'.join('abcdefghij'[:depth])}" for depth in range(1, 10)]
+    blocks = [BEGUN, *(leaf(f"{path}.z", numberValue=1) for path in paths)]
+    for depth in range(8, 14):
+        check_same(blocks, "gemini", limits=Limits(json_depth=depth))
+    for size in range(0, 1200, 7):
+        check_same(blocks, "gemini", limits=Limits(text_size=size))
+
+
+def test_arguments_are_read_while_they_come() -> None:
+    """Between any two leaves, what is known of the arguments is the same as after the long way."""
+    said: list[Any] = []
+    for short in (True, False):
+        parser = ResponseParser("gemini")
+        known: list[Any] = []
+        for block in [BEGUN, *leaves_of(EDITS)[:60]]:
+            if not short:
+                without_short_cut(parser)
+            parser.feed(block)
+            for found in parser.events():
+                known.append((found, parser.partial_arguments(0), parser.response))
+        said.append(known)
+    assert said[0] == said[1]
+
+
+# --------------------------------------------------------------------------- what the last usage was
+
+
+def of_text(text: str, usage: Any) -> bytes:
+    """A chunk of text with a usage."""
+    content = {"parts": [{"text": text}], "role": "model"}
+    return event({"candidates": [{"content": content, "index": 0}], "usageMetadata": usage})
+
+
+def test_usage_of_several_shapes() -> None:
+    """Whichever usage came last counts, be it with other members, or none that counts anything."""
+    usages: list[Any] = [
+        *({"promptTokenCount": 5, "totalTokenCount": 6}, {"promptTokenCount": 5, "trafficType": "X"}),
+        *({"trafficType": "ON_DEMAND"}, {"promptTokenCount": 0}, {"promptTokenCount": "7"}, {}, None, 5),
+    ]
+    for one in usages:
+        for two in usages:
+            for three in usages:
+                blocks = [
+                    of_text("a", usage) for usage in (one, one, one, two, two, two, one, three, two, one)
+                ]
+                check_same(blocks, "gemini")
+                check_same([b"".join(blocks)], "gemini", moves=frozenset({0}))
+
+
+def test_what_stands_in_a_line_of_no_field() -> None:
+    """A payload in such a line may change what the deltas behind it tell."""
+    blocks = [BEGUN, *(leaf(f"$.k{number}", stringValue="a") for number in range(4))]
+    stray = b'{"candidates":[],"modelVersion":"other","responseId":"r1"}\n'
+    blocks.append(stray + leaf("$.k8", stringValue="a").replace(b"}\n", b',"modelVersion":"m"}\n'))
+    check_same([*blocks, *(leaf(f"$.l{number}", stringValue="a") for number in range(3))], "gemini")
+    text = of_text("a", {"promptTokenCount": 5}).replace(b"}\n", b',"modelVersion":"m"}\n')
+    check_same([text, text, text, stray, text, text], "gemini")
 
 
 @given(data=st.data())

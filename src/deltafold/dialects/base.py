@@ -77,8 +77,8 @@ class HotPieces:
 
     key: ClassVar[str] = ""
     """The name of the array in which such a piece stands alone."""
-    pattern: ClassVar[re.Pattern[str]]
-    """What a piece looks like in octets, one character for each."""
+    patterns: ClassVar[tuple[re.Pattern[str], ...]] = ()
+    """What a piece looks like in octets, one character for each, in each spacing."""
 
     @abstractmethod
     def place(self, found: re.Match[str]) -> tuple[int, str]:

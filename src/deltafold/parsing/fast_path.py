@@ -217,8 +217,8 @@ class FastPath:
         if pieces is None:
             self.add_template(DeltaTemplate(shape, tallies, event, self._fold.value(event), special))
         else:
-            self.pieces = [known for known in self.pieces if known.key != shape.start][: MOST_PIECES - 1]
-            self.pieces.insert(0, PieceTemplate(shape, tallies, pieces))
+            new = PieceTemplate(shape, tallies, pieces)
+            self.pieces = [new, *[known for known in self.pieces if not known.is_like(new)]][:MOST_PIECES]
 
     def invalidate_for_pending(self) -> None:
         """Drops the templates of every item that a pending event is about, and all of them if an item begins.

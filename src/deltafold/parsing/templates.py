@@ -57,10 +57,15 @@ DRAFTS: Final = {
 class Shape:
     """A block as it begins, and the fields in which others differ, each with what stands behind it."""
 
-    __slots__ = ("between", "fields", "names", "start")
+    __slots__ = ("between", "fields", "names", "piece", "start")
 
     def __init__(
-        self, start: str, fields: list[tuple[int, str]], names: list[str], between: list[str]
+        self,
+        start: str,
+        fields: list[tuple[int, str]],
+        names: list[str],
+        between: list[str],
+        piece: re.Match[str] | None,
     ) -> None:
         self.start = start
         self.fields = fields
@@ -69,6 +74,8 @@ class Shape:
         """The names of those."""
         self.between = between
         """What stands behind each of them."""
+        self.piece = piece
+        """The piece of arguments that is a field, if there is one."""
 
 
 class Template:
@@ -94,6 +101,11 @@ class Template:
         """What these numbers are; None where there are none."""
         self.numbers = ""
         """These numbers in the block that was found last, with what stands between them."""
+
+    def is_like(self, other: Template) -> bool:
+        """Whether the same blocks match both."""
+        alike = self.key == other.key and self.after_first == other.after_first
+        return alike and self.remaining == other.remaining and self.between == other.between
 
     def match(self, latin1: str, begin: int, number: str) -> tuple[int, str]:
         """The end of the block whose first field ends at `begin`, with a later one's text; else `NOWHERE`."""
@@ -199,10 +211,11 @@ class PieceTemplate(Template):
     __slots__ = ("find", "index", "pieces", "value")
 
     def __init__(self, shape: Shape, tallies: Tallies | None, pieces: HotPieces) -> None:
+        assert shape.piece is not None
         super().__init__(shape, tallies)
         self.pieces = pieces
         """What makes text of such a piece."""
-        self.find = pieces.pattern.match
+        self.find = shape.piece.re.match
         """Finds a piece at a position."""
         self.index = -1
         """The item that the last of these pieces belonged to, unless that may have changed, …"""
@@ -291,7 +304,13 @@ def shape_of(
         return None
     line = block[begin:]
     colon = '": ' if '": ' in line else '":'
-    fields = [text_field(line, key, colon) if pieces is None else piece_field(line, key, pieces)]
+    piece = None if pieces is None else find_piece(line, key, pieces)
+    if pieces is None:
+        fields = [text_field(line, key, colon)]
+    elif piece is not None:
+        fields = [(piece.start(), piece.end(), PIECE)]
+    else:
+        return None
     number = payload.get("sequence_number")
     if type(number) is int:
         written = digits(number)
@@ -316,7 +335,7 @@ def shape_of(
         return None
     own = len(fields) - len(order)
     rest = [(field[2], same) for field, same in zip(fields[:own], behind, strict=False)]
-    return Shape(block[:begin] + start, rest, [name for _, name in order], behind[own:])
+    return Shape(block[:begin] + start, rest, [name for _, name in order], behind[own:], piece)
 
 
 def text_field(line: str, key: str, colon: str) -> Field:
@@ -325,12 +344,16 @@ def text_field(line: str, key: str, colon: str) -> Field:
     return (at, scanstring(line, at)[1] - 1, TEXT) if at else (0, 0, TEXT)
 
 
-def piece_field(line: str, key: str, pieces: HotPieces) -> Field:
-    """The piece of arguments that is alone in the array under a key. Like `text_field()`."""
+def find_piece(line: str, key: str, pieces: HotPieces) -> re.Match[str] | None:
+    """The piece of arguments that is alone in the array under a key. None where that cannot be told."""
     before = position_of(line, key, '"')
     opened = ARRAY.match(line, before) if before else None
-    found = None if opened is None else pieces.pattern.match(line, opened.end())
-    return (0, 0, PIECE) if found is None else (found.start(), found.end(), PIECE)
+    if opened is not None:
+        for pattern in pieces.patterns:
+            found = pattern.match(line, opened.end())
+            if found is not None:
+                return found
+    return None
 
 
 def number_field(line: str, key: str, colon: str) -> Field:

@@ -493,8 +493,11 @@ class BlockScanner:
             whole = self._without_edge(whole, unread)
         self.buffer = whole
         self.position = 0
-        blank = whole.rfind("\n\n")
-        self.blocks_end = blank + 2 if blank >= 0 else 0
+        # Nearly always the last line that has ended is the blank one behind a block.
+        last = whole.rfind("\n")
+        if last > 0 and whole[last - 1] != "\n":
+            last = whole.rfind("\n\n", 0, last) + 1
+        self.blocks_end = last + 1 if last > 0 else 0
         self._has_returns = has_returns = "\r" in whole
         if has_returns and whole.endswith("\r"):
             self._skip_line_feed = self._strip_pending = True

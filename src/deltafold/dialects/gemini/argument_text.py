@@ -46,13 +46,14 @@ def steps_of(path: str) -> tuple[Path, bool] | None:
     """
     if "'" in path or '"' in path:
         return quoted_steps_of(path)
-    root, *written = path.replace("[", ".[").split(".")
-    if root != "$":
+    written = path.replace("[", ".[").split(".")
+    if written[0] != "$":
         return None
     steps: list[Step] = []
-    for step in written:
+    for at in range(1, len(written)):
+        step = written[at]
         if step[:1] == "[":
-            if step == "[]" and len(steps) == len(written) - 1:
+            if step == "[]" and at == len(written) - 1:
                 return tuple(steps), True
             if step[-1] != "]" or not is_index(step[1:-1]):
                 return None

@@ -26,16 +26,16 @@ __all__ = ["GeminiPieces", "brings_one_piece"]
 
 JSON: TypeAlias = dict[str, Any]
 
-# Strings with no escapes but those that the text of the arguments has as well, numbers that a double holds,
-# and no member twice.
+# Strings with no escapes but those that the text of the arguments has as well, paths with none and in ASCII,
+# numbers that a double holds, and no member twice. A space between members stands for whatever does so.
 PLAIN: Final = r'[^"\\\x00-\x1f]*+'
-PIECE: Final = re.compile(
-    rf'\{{"jsonPath": ?"(\${PLAIN})", ?(?:'
-    rf'"stringValue": ?"({PLAIN}(?:\\["\\bfnrt]{PLAIN})*+)"|'
-    r'"numberValue": ?(-?(?:0|[1-9][0-9]{0,14}+)(?:\.[0-9]{1,15}+)?+)|'
-    r'"boolValue": ?(true|false)|'
-    r'"nullValue": ?"NULL_VALUE")'
-    r'(?:, ?"willContinue": ?(true|false))?+\}'
+PIECE: Final = (
+    r'\{"jsonPath": "(\$[^"\\\x00-\x1f\x80-\xff]*+)", "(?:'
+    rf'stringValue": ("{PLAIN}(?:\\["\\bfnrt]{PLAIN})*+")|'
+    r'numberValue": (-?(?:0|[1-9][0-9]{0,14}+)(?:\.[0-9]{1,15}+)?+)|'
+    r'boolValue": (true|false)|'
+    r'nullValue": "NULL_VALUE")'
+    r'(?:(, "willContinue": true)|, "willContinue": false)?+\}'
 )
 GOES_ON: Final = frozenset({"partialArgs", "willContinue"})
 ROOT: Final = ""
@@ -53,7 +53,11 @@ class GeminiPieces(HotPieces):
     __slots__ = ("_candidate", "_depth", "_emitter", "_innermost", "_last", "_most_text", "_path", "_prefix")
 
     key: ClassVar[str] = "partialArgs"
-    pattern: ClassVar[re.Pattern[str]] = PIECE
+    patterns: ClassVar[tuple[re.Pattern[str], ...]] = (
+        re.compile(PIECE.replace(" ", "")),
+        re.compile(PIECE),
+        re.compile(PIECE.replace(", ", ",")),
+    )
 
     def __init__(self, emitter: Emitter, candidate: OpenCandidate) -> None:
         self._emitter = emitter
@@ -76,19 +80,20 @@ class GeminiPieces(HotPieces):
         arguments = call.text
         if arguments is not None and arguments.tree is not None:
             return REFUSED
+        path: str
+        text: str | None
+        number: str | None
         path, text, number, boolean, goes_on = found.groups()
         if text is not None:
             if not text.isascii():
                 text = utf_8(text)
-                if not text:
-                    return REFUSED
-            written = '"' + text + '"'
+            written = text
         elif number is not None:
             written = number if number.isdecimal() else written_number(number)
         else:
             written = "null" if boolean is None else boolean
-        if not path.isascii():
-            path = utf_8(path)
+        if not written:
+            return REFUSED
         begun = ""
         if arguments is None:
             arguments = ArgumentText()
@@ -96,7 +101,7 @@ class GeminiPieces(HotPieces):
         most = len(written) + MOST_OF_STEPS * len(path) + MOST_OF_NULLS + len(arguments.open)
         if emitter.fold.size + most > self._most_text:
             return REFUSED
-        more = text is not None and goes_on == "true"
+        more = text is not None and goes_on is not None
         placed = self._placed(arguments, path, written, is_text=text is not None, more=more)
         if not placed:
             return REFUSED
