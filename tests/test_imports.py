@@ -25,7 +25,7 @@ READING = """
 registry
 model: anomalies errors events faults frozen items json_form json_values limits rate_limits response verdict
 wire: blocks body_kind frame_decoder json_text sse value_end
-machine: build evidence fold lifecycle make records values
+machine: build evidence fold lifecycle make records usage values
 diagnosis: error_payloads
 arguments: lift lifted_calls
 views: liveness
