@@ -35,7 +35,7 @@ diagnosis: error_delays classify error_payloads
 arguments: reader lift lifter lifted_calls watch
 views: display liveness reasoning
 dialects: claims emitter base conversion made_items
-dialects: written_names written_json written_errors written_items hot_delta writing event_writing
+dialects: hot_delta written_names written_json written_errors written_items writing event_writing
 dialects: chat.table chat.think_tags chat.reasoning_details chat.usage chat.audio chat.state
 dialects: chat.call_arguments chat.calls chat.texts chat.reasoning chat.content chat.ending
 dialects: chat.choices chat.reader chat.document chat.writer chat.request

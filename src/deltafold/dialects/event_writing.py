@@ -6,6 +6,7 @@ written, if asked for, as events of an item that no wire sent, with an index bel
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from deltafold.dialects.hot_delta import HOT
@@ -35,13 +36,17 @@ from deltafold.model.losses import LossCode
 
 __all__ = ["begin_text", "take", "write_event"]
 
-KNOWN: Final = frozenset((e.ResponseStarted,))
+# The kinds of events that are asked for by themselves.
+STARTED: Final = e.ResponseStarted
+FINISHED: Final = e.ResponseFinished
+ITEM_UPDATED: Final = e.ItemUpdated
+ITEM_FINISHED: Final = e.ItemFinished
+LIFTED: Final = e.LiftedDelta
 ITEM_EVENTS: Final = frozenset(
     kind
     for kinds in (ITEM_TRANSITIONS[ITEM_ABSENT], ITEM_TRANSITIONS[ITEM_OPEN], ITEM_TRANSITIONS[ITEM_DONE])
     for kind in kinds
 )
-HOSTED_DELTAS: Final = (e.CodeDelta, e.DiffDelta, e.CommandDelta, e.CommandOutputDelta, e.OutputDelta)
 
 
 def write_event(writer: Writer, event: Any) -> list[str]:
@@ -52,11 +57,11 @@ def write_event(writer: Writer, event: Any) -> list[str]:
         writer.hot.clear()
     if kind in ITEM_EVENTS and event.output_index < 0:
         raise UsageError(f"output_index is {event.output_index}")
-    if kind is e.LiftedDelta and writer.options.lifted and writer.state in RESPONSE_TRANSITIONS:
+    if kind is LIFTED and writer.options.lifted and writer.state in RESPONSE_TRANSITIONS:
         write_lifted(writer, event)
     else:
         take(writer, event)
-        if writer.lifts and kind is e.ItemFinished:
+        if writer.lifts and kind is ITEM_FINISHED:
             end_lifted(writer, event.output_index)
     return writer.out
 
@@ -69,63 +74,35 @@ def take(writer: Writer, event: Any) -> None:
     if after is None:
         known = (
             kind.__name__
-            if kind in RESPONSE_TRANSITIONS[ResponseState.IN_PROGRESS] or kind in KNOWN
+            if kind in RESPONSE_TRANSITIONS[ResponseState.IN_PROGRESS] or kind is STARTED
             else None
         )
         if known is None:
             raise UsageError(f"{kind.__name__!r} is no event")
         raise UsageError(f"{known} cannot come while the response is {writer.state}")
-    if kind is e.ResponseStarted and writer.announced:
+    if kind is STARTED and writer.announced:
         raise UsageError("the response begins twice")
     item = checked_item(writer, event, kind)
     if writer.unended is not None and kind in ITEM_EVENTS:
         end_call(writer, event)
-    if kind is e.ResponseFinished:
+    if kind is FINISHED:
         finish_response(writer, event)
         writer.state = after
         return
     writer.state = after
-    if kind is e.ResponseStarted:
-        start_response(writer, event)
-    elif kind is e.ErrorReported:
-        if (
-            writer.error is None
-            or writer.error.kind is ErrorKind.UNKNOWN
-            or event.error.kind is not ErrorKind.UNKNOWN
-        ):
-            writer.error = event.error
-    elif kind is e.Heartbeat:
-        writer.heartbeat()
-    elif kind is e.Notice or kind is e.UnknownEvent or kind is e.RateLimitsReported:
-        if not writer.announced:
-            writer.early.append(event)
-        elif writer.source == writer.name:
-            writer.as_sent(event)
-    elif kind is e.UsageReported:
-        writer.usage = event.usage
-    elif kind is e.StatusChanged:
-        writer.status(event)
-    elif kind is e.ChoiceUpdated:
-        writer.choice_updated(event)
-    elif kind is e.AudioDelta or kind is e.TranscriptDelta:
-        writer.audio(event)
+    of_response = OF_RESPONSE.get(kind)
+    if of_response is not None:
+        of_response(writer, event)
     elif item is None:
         if writer.held is not None:
             release_call(writer)
-        item = writer.items[event.output_index] = WrittenItem(event.output_index, event.item)
-        item.member = event.member
-        if (writer.source == "chat" or writer.name == "anthropic") and isinstance(
-            event.item, (FunctionCall, CustomToolCall)
-        ):
-            writer.held = event.output_index  # there a name may come in pieces
-        else:
-            writer.item_started(item)
-    elif writer.held == event.output_index and kind is e.ItemUpdated:
+        start_item(writer, event)
+    elif writer.held == event.output_index and kind is ITEM_UPDATED:
         item.item = event.item
     else:
         if writer.held is not None:
             release_call(writer)
-        write_of_item(writer, event, kind, item)
+        OF_ITEM.get(kind, hosted)(writer, item, event)
 
 
 def release_call(writer: Writer) -> None:
@@ -150,7 +127,7 @@ def is_doubtful(writer: Writer, call: Item) -> bool:
 def end_call(writer: Writer, event: Any = None) -> None:
     """The end of a call is written that was held back, unless an event may take it back."""
     ended = writer.unended
-    if ended is None or (type(event) is e.ItemUpdated and event.output_index == ended):
+    if ended is None or (type(event) is ITEM_UPDATED and event.output_index == ended):
         return
     writer.unended = None
     writer.hot.clear()
@@ -186,6 +163,9 @@ def checked_item(writer: Writer, event: Any, kind: type) -> WrittenItem | None:
     return item
 
 
+# ------------------------------------------------------------------------------ about the response as a whole
+
+
 def start_response(writer: Writer, event: e.ResponseStarted) -> None:
     """The response is announced; what came before it follows, now that its source is known."""
     writer.announced = True
@@ -200,83 +180,206 @@ def start_response(writer: Writer, event: e.ResponseStarted) -> None:
             writer.as_sent(known)
 
 
-def write_of_item(writer: Writer, event: Any, kind: type, item: WrittenItem) -> None:
-    """An event about an item that has begun. What is left out of the wire is kept up to date all the same."""
-    if kind is e.TextDelta:
-        if not item.skipped:
-            writer.text(item, item.parts["content", event.content_index], event)
-    elif kind is e.ArgumentsDelta:
-        item.pieces.append(event.text)
-        if item.written is not None:
-            item.written.append(event.text)
-        if not item.skipped:
-            writer.arguments(item, event.text)
-            writer.heat_arguments(item, event)
-    elif kind is e.ReasoningDelta:
-        group = "summary" if event.kind == "summary" else "content"
-        if not item.skipped:
-            writer.reasoning(item, item.parts[group, event.part_index], event)
-    elif kind is e.RefusalDelta:
-        if not item.skipped:
-            writer.refusal(item, item.parts["content", event.content_index], event)
-    elif kind is e.ItemUpdated:
-        # Its own wire tells that by the finish reason; but for Anthropic's calls without any arguments.
-        told_so = writer.own() and writer.name != "anthropic"
-        call = isinstance(event.item, (FunctionCall, CustomToolCall))
-        taken_back = call and item.state is ITEM_DONE and not is_whole(event.item)
-        if taken_back and not told_so:
-            writer.lose(LossCode.CALL_NOT_WHOLE, item.index)
-        become(writer, item, event.item)
-        if not item.skipped:
-            writer.item_updated(item)
-            if taken_back and writer.unended != item.index:
-                writer.call_changed(item)
-    elif kind is e.PartStarted:
-        part = item.parts[event.group, event.part_index] = WrittenPart(-1, "")
-        part.state = PartState.OPEN
-        if not item.skipped:
-            writer.part_started(item, part, event)
-    elif kind is e.PartFinished:
-        part = item.parts[event.group, event.part_index]
-        part.state = PartState.DONE
-        if not item.skipped:
-            writer.part_finished(item, part, event)
-    elif kind is e.ValueFinished:
-        if not item.skipped:
-            writer.value_finished(item, event)
-    elif kind is e.ValueReplaced:
-        writer.lose(LossCode.VALUE_REPLACED, item.index, f"{event.kind} was corrected after it was written")
-        key = part_key(event)
-        if key is not None:
-            item.parts[key].pieces = [event.text]
-        elif event.kind == "arguments":
-            if item.written is None:
-                item.written = item.pieces
-            item.pieces = [event.text]
-            if item.state is ITEM_DONE and not item.skipped:
-                writer.call_changed(item)
-        else:
-            item.values[event.kind, event.part_index or 0] = [event.text]
-    elif kind is e.AnnotationAdded:
-        if not item.skipped:
-            writer.annotation(item, item.parts["content", event.content_index], event)
-    elif kind is e.ItemFinished:
-        become(writer, item, event.item)
-        item.state = ITEM_DONE
-        if item.skipped:
-            return
-        if writer.name != "gemini" and is_doubtful(writer, item.item):
-            writer.unended = item.index
-        else:
-            writer.item_finished(item)
-    elif kind is e.LiftedDelta:
-        writer.lose(LossCode.LIFTED_TEXT, event.output_index)
-    elif not item.skipped:
-        if kind in HOSTED_DELTAS:
-            value = kind_of(event)
-            name = KINDS[value].index
-            item.values.setdefault((value, getattr(event, name) if name else 0), []).append(event.text)
+def take_error(writer: Writer, event: e.ErrorReported) -> None:
+    """Of several errors the one counts that says what it is."""
+    if (
+        writer.error is None
+        or writer.error.kind is ErrorKind.UNKNOWN
+        or event.error.kind is not ErrorKind.UNKNOWN
+    ):
+        writer.error = event.error
+
+
+def take_usage(writer: Writer, event: e.UsageReported) -> None:
+    """The last usage is written at the end."""
+    writer.usage = event.usage
+
+
+def heartbeat(writer: Writer, event: e.Heartbeat) -> None:
+    """A sign of life."""
+    writer.heartbeat()
+
+
+def pass_on(writer: Writer, event: Any) -> None:
+    """What only its own wire knows, which may come before anybody knows which that is."""
+    if not writer.announced:
+        writer.early.append(event)
+    elif writer.source == writer.name:
+        writer.as_sent(event)
+
+
+def status(writer: Writer, event: e.StatusChanged) -> None:
+    """More is known of the response."""
+    writer.status(event)
+
+
+def choice_updated(writer: Writer, event: e.ChoiceUpdated) -> None:
+    """More is known of a choice."""
+    writer.choice_updated(event)
+
+
+def audio(writer: Writer, event: Any) -> None:
+    """A fragment of speech, or of what is said in it."""
+    writer.audio(event)
+
+
+OF_RESPONSE: Final[dict[type, Callable[[Writer, Any], None]]] = {
+    e.ResponseStarted: start_response,
+    e.ErrorReported: take_error,
+    e.Heartbeat: heartbeat,
+    e.Notice: pass_on,
+    e.UnknownEvent: pass_on,
+    e.RateLimitsReported: pass_on,
+    e.UsageReported: take_usage,
+    e.StatusChanged: status,
+    e.ChoiceUpdated: choice_updated,
+    e.AudioDelta: audio,
+    e.TranscriptDelta: audio,
+}
+
+
+# ---------------------------------------------------------- about an item
+#
+# What is left out of the wire is kept up to date all the same.
+
+
+def start_item(writer: Writer, event: e.ItemStarted) -> None:
+    """An item begins."""
+    item = writer.items[event.output_index] = WrittenItem(event.output_index, event.item)
+    item.member = event.member
+    if (writer.source == "chat" or writer.name == "anthropic") and isinstance(
+        event.item, (FunctionCall, CustomToolCall)
+    ):
+        writer.held = event.output_index  # there a name may come in pieces
+    else:
+        writer.item_started(item)
+
+
+def text(writer: Writer, item: WrittenItem, event: e.TextDelta) -> None:
+    if not item.skipped:
+        writer.text(item, item.parts["content", event.content_index], event)
+
+
+def arguments(writer: Writer, item: WrittenItem, event: e.ArgumentsDelta) -> None:
+    item.pieces.append(event.text)
+    if item.written is not None:
+        item.written.append(event.text)
+    if not item.skipped:
+        writer.arguments(item, event.text)
+        writer.heat_arguments(item, event)
+
+
+def thought(writer: Writer, item: WrittenItem, event: e.ReasoningDelta) -> None:
+    group = "summary" if event.kind == "summary" else "content"
+    if not item.skipped:
+        writer.reasoning(item, item.parts[group, event.part_index], event)
+
+
+def refusal(writer: Writer, item: WrittenItem, event: e.RefusalDelta) -> None:
+    if not item.skipped:
+        writer.refusal(item, item.parts["content", event.content_index], event)
+
+
+def update_item(writer: Writer, item: WrittenItem, event: e.ItemUpdated) -> None:
+    # Its own wire tells that by the finish reason; but for Anthropic's calls without any arguments.
+    told_so = writer.own() and writer.name != "anthropic"
+    call = isinstance(event.item, (FunctionCall, CustomToolCall))
+    taken_back = call and item.state is ITEM_DONE and not is_whole(event.item)
+    if taken_back and not told_so:
+        writer.lose(LossCode.CALL_NOT_WHOLE, item.index)
+    become(writer, item, event.item)
+    if not item.skipped:
+        writer.item_updated(item)
+        if taken_back and writer.unended != item.index:
+            writer.call_changed(item)
+
+
+def start_part(writer: Writer, item: WrittenItem, event: e.PartStarted) -> None:
+    part = item.parts[event.group, event.part_index] = WrittenPart(-1, "")
+    part.state = PartState.OPEN
+    if not item.skipped:
+        writer.part_started(item, part, event)
+
+
+def finish_part(writer: Writer, item: WrittenItem, event: e.PartFinished) -> None:
+    part = item.parts[event.group, event.part_index]
+    part.state = PartState.DONE
+    if not item.skipped:
+        writer.part_finished(item, part, event)
+
+
+def finish_value(writer: Writer, item: WrittenItem, event: e.ValueFinished) -> None:
+    if not item.skipped:
+        writer.value_finished(item, event)
+
+
+def replace_value(writer: Writer, item: WrittenItem, event: e.ValueReplaced) -> None:
+    writer.lose(LossCode.VALUE_REPLACED, item.index, f"{event.kind} was corrected after it was written")
+    key = part_key(event)
+    if key is not None:
+        item.parts[key].pieces = [event.text]
+    elif event.kind == "arguments":
+        if item.written is None:
+            item.written = item.pieces
+        item.pieces = [event.text]
+        if item.state is ITEM_DONE and not item.skipped:
+            writer.call_changed(item)
+    else:
+        item.values[event.kind, event.part_index or 0] = [event.text]
+
+
+def annotation(writer: Writer, item: WrittenItem, event: e.AnnotationAdded) -> None:
+    if not item.skipped:
+        writer.annotation(item, item.parts["content", event.content_index], event)
+
+
+def finish_item(writer: Writer, item: WrittenItem, event: e.ItemFinished) -> None:
+    become(writer, item, event.item)
+    item.state = ITEM_DONE
+    if item.skipped:
+        return
+    if writer.name != "gemini" and is_doubtful(writer, item.item):
+        writer.unended = item.index
+    else:
+        writer.item_finished(item)
+
+
+def lifted(writer: Writer, item: WrittenItem, event: e.LiftedDelta) -> None:
+    writer.lose(LossCode.LIFTED_TEXT, event.output_index)
+
+
+def hosted_delta(writer: Writer, item: WrittenItem, event: Any) -> None:
+    if not item.skipped:
+        value = kind_of(event)
+        name = KINDS[value].index
+        item.values.setdefault((value, getattr(event, name) if name else 0), []).append(event.text)
         writer.hosted(item, event)
+
+
+def hosted(writer: Writer, item: WrittenItem, event: Any) -> None:
+    if not item.skipped:
+        writer.hosted(item, event)
+
+
+OF_ITEM: Final[dict[type, Callable[[Writer, WrittenItem, Any], None]]] = {
+    e.TextDelta: text,
+    e.ArgumentsDelta: arguments,
+    e.ReasoningDelta: thought,
+    e.RefusalDelta: refusal,
+    e.ItemUpdated: update_item,
+    e.PartStarted: start_part,
+    e.PartFinished: finish_part,
+    e.ValueFinished: finish_value,
+    e.ValueReplaced: replace_value,
+    e.AnnotationAdded: annotation,
+    e.ItemFinished: finish_item,
+    e.LiftedDelta: lifted,
+    e.CodeDelta: hosted_delta,
+    e.DiffDelta: hosted_delta,
+    e.CommandDelta: hosted_delta,
+    e.CommandOutputDelta: hosted_delta,
+    e.OutputDelta: hosted_delta,
+}
 
 
 def become(writer: Writer, item: WrittenItem, sent: Item) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
+from deltafold.dialects.hot_delta import REASONING
 from deltafold.dialects.written_json import ObjectScan
 from deltafold.machine.lifecycle import ITEM_OPEN, PART_ABSENT, ItemState, PartState
 from deltafold.machine.values import KINDS
@@ -146,18 +147,21 @@ VALUE_GROUPS: Final[dict[str, str]] = {
 }
 
 
+OF_CONTENT: Final = (e.TextDelta, e.RefusalDelta, e.AnnotationAdded)
+OF_PARTS: Final = (e.PartStarted, e.PartFinished)
+OF_VALUES: Final = (e.ValueReplaced, e.ValueFinished)
+
+
 def part_key(event: Any) -> tuple[str, int] | None:
     """The part that an event is about; None where it is about an item."""
     kind = type(event)
-    if kind is e.TextDelta or kind is e.RefusalDelta:
+    if kind in OF_CONTENT:
         return "content", event.content_index
-    if kind is e.ReasoningDelta:
+    if kind is REASONING:
         return ("summary" if event.kind == "summary" else "content"), event.part_index
-    if kind is e.PartStarted or kind is e.PartFinished:
+    if kind in OF_PARTS:
         return event.group, event.part_index
-    if kind is e.AnnotationAdded:
-        return "content", event.content_index
-    if kind is e.ValueReplaced or kind is e.ValueFinished:
+    if kind in OF_VALUES:
         group = VALUE_GROUPS.get(event.kind)
         if group is not None:
             at = event.content_index if KINDS[event.kind].field == "content_index" else event.part_index
