@@ -1116,6 +1116,19 @@ def test_what_comes_last_in_a_choice() -> None:
     assert told.losses == []  # its own wire says no more of it
 
 
+@pytest.mark.parametrize("pieces", [["[", "1", "[1]"], ['{"a":1}', "{"], ['{"a":1}', '{"a":1}', "x"]])
+def test_arguments_that_a_reader_takes_for_repeated(pieces: list[str]) -> None:
+    """Readers of Chat Completions pass over arguments that come again: what is left may look whole."""
+    item = made.function_call("f", "call_0", "".join(pieces), whole=True)
+    assert not item.complete
+    told = Spoken(
+        "chat", call(0), *(df.ArgumentsDelta(0, piece) for piece in pieces), df.ItemFinished(0, item)
+    )
+    response = told.end(reason="tool_calls", strict=False)
+    assert response.tool_calls == ()
+    assert response.finish_reason == "length"
+
+
 def test_a_call_that_was_closed_early() -> None:
     """Its object was whole when something else came, so that a limit cannot have cut it."""
     events = [call(0), df.ArgumentsDelta(0, '{"a":1}'), *spoken(1)]

@@ -44,6 +44,7 @@ from deltafold.model.items import (
 )
 from deltafold.model.losses import LossCode
 from deltafold.model.response import Outcome, Response
+from deltafold.wire.json_text import is_strict_json
 
 __all__ = ["WRITER", "AnthropicWriter"]
 
@@ -273,23 +274,21 @@ class AnthropicWriter(Writer):
 
     def close(self) -> None:
         """The open block ends."""
-        if self.current is None:
+        index = self.current
+        if index is None:
             return
-        item = self.items[self.current]
-        if self.kind == "json":
-            item.over = True
-        if self.unsent:
-            self.unsent = ""
-            if self.current in self.left_open:
-                self.lose(LossCode.CALL_NOT_WHOLE, self.current, "a call without arguments is left out")
-        else:
+        item = self.items[index]
+        item.over = item.over or self.kind == "json"
+        if not self.unsent:
             self.say("content_block_stop", f'"index":{self.blocks - 1}')
-            if self.current in self.left_open:
-                self.end_early(item)
+        elif index in self.left_open:
+            self.lose(LossCode.CALL_NOT_WHOLE, index, "a call without arguments is left out")
         self.hot.clear()
         self.current = None
-        self.kind = ""
+        self.kind = self.unsent = ""
         self.prefixes = {}
+        if index in self.left_open and item.place >= 0:
+            self.end_early(item)
 
     def drain(self) -> None:
         """What waited is written, item after item, until a call is open again that is not whole."""
@@ -390,13 +389,14 @@ class AnthropicWriter(Writer):
             item.unscanned.append(text)
             if not had_begun or item.scan.other or was_whole:
                 item.is_whole_object()
-            if not item.scan.begun or (item.scan.other and not self.own()):
-                return  # what clients read there has to be an object
-            if was_whole and not self.own():
-                self.spare(item, text)
-                return
-            if not had_begun:
-                text = "".join(item.pieces)
+            if not self.own():
+                if item.scan.other or not item.scan.begun:
+                    return  # what clients read there has to be an object
+                if was_whole:
+                    self.spare(item, text)
+                    return
+                if not had_begun:
+                    text = "".join(item.pieces)
         elif not item.begun and item.index not in self.waiting:
             self.begin()
             self.write_piece(item, "start", dumps(block_from(item.item.data)))
@@ -477,7 +477,7 @@ class AnthropicWriter(Writer):
 
     def end_early(self, item: WrittenItem) -> None:
         """A call ends whose block was closed because something else came behind its object."""
-        if item.written is None and json_object("".join(item.pieces)) is not None:
+        if item.written is None and is_strict_json("".join(item.pieces)):
             if not is_whole(item.item):
                 self.early.append(item.index)
         else:
@@ -485,8 +485,7 @@ class AnthropicWriter(Writer):
 
     def is_written(self, item: WrittenItem) -> bool:
         """Whether anything of the arguments is written, or waits for its turn."""
-        scan = item.scan
-        return scan.begun and (self.own() or not scan.other)
+        return bool(item.pieces) if self.own() else item.scan.begun and not item.scan.other
 
     def leave_open(self, item: WrittenItem) -> None:
         """The block of a call does not end, as where a limit cuts it: nobody may take the call for whole."""
@@ -566,6 +565,8 @@ class AnthropicWriter(Writer):
         word = self.sent_reason(response, outcome)
         stop = stop_of(word)
         if self.cut and (stop is None or stop.outcome is COMPLETED):
+            for index in sorted(self.left_open):
+                self.lose(LossCode.CALL_NOT_WHOLE, index)
             return self.nearest(word, "max_tokens")
         return word
 

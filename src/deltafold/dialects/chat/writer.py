@@ -13,13 +13,14 @@ from deltafold.dialects.chat.table import IMAGE, OF_DOCUMENT, more_of_call, stop
 from deltafold.dialects.writing import Options, Writer
 from deltafold.dialects.written_errors import error_of
 from deltafold.dialects.written_items import WrittenItem, WrittenPart
-from deltafold.dialects.written_json import custom_as_function, dumps, quoted
+from deltafold.dialects.written_json import custom_as_function, dumps, object_in, quoted
 from deltafold.machine.lifecycle import COMPLETED, INCOMPLETE
 from deltafold.model import events as e
 from deltafold.model.errors import ResponseError
 from deltafold.model.items import CustomToolCall, FunctionCall, OtherItem, OtherPart, Reasoning, is_whole
 from deltafold.model.losses import LossCode
 from deltafold.model.response import Outcome, Response, Usage
+from deltafold.wire.json_text import is_strict_json
 
 __all__ = ["WRITER", "ChatWriter"]
 
@@ -329,6 +330,12 @@ class ChatWriter(Writer):
             elif sent.encrypted_content and not self.own():
                 self.lose(LossCode.REASONING_ENCRYPTED, item.index)
 
+    def readable(self, item: WrittenItem) -> str | None:
+        text = super().readable(item)
+        if text is None and comes_again(item.pieces if item.written is None else item.written):
+            return item.written_text()
+        return text
+
     def call_changed(self, item: WrittenItem) -> None:
         if item.begun and self.is_misread(item):
             self.doubtful.append(item.index)
@@ -415,6 +422,21 @@ class ChatWriter(Writer):
             choices += f",{dumps(self.failing)[1:-1]}"
         self.out.append(f'data: {{"error":{dumps(sent)}{choices}}}\n\n')
         self.out.append(DONE)
+
+
+def comes_again(pieces: list[str]) -> bool:
+    """Whether a reader may take fragments for arguments that came again, as some servers send them."""
+    size = len(pieces[0]) if pieces else 0
+    for at, piece in enumerate(pieces[1:], 1):
+        # No two that are so long come at one length: this is linear.
+        if len(piece) >= size and piece.startswith("".join(pieces[:at])):
+            return True
+        size += len(piece)
+    text = "".join(pieces)
+    first = object_in(text)
+    rest = text[len(first) :].lstrip()
+    again = first.startswith(rest) or rest.startswith(first)
+    return bool(rest) and again and is_strict_json(first)
 
 
 def nested(annotation: JSON) -> JSON | None:
