@@ -134,7 +134,7 @@ def example(kind: type) -> Any:
     )
 
 
-OF_PAYLOAD = ("begun", "cited", "ended_items", "learned", "new_parts", "restarted", "texts", "whole")
+OF_PAYLOAD = ("added", "begun")
 PASSING = {
     Emitter: {"fold", "lifts", "out", "report", *OF_PAYLOAD},
     Dialect: {"think_tags"},

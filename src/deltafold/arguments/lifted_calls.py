@@ -58,7 +58,7 @@ class CallLifts:
     def __init__(self, lifts: tuple[Lift, ...], report: ReportAnomaly) -> None:
         self.declared_lifts = lifts
         self._report = report
-        self._calls: dict[int, LiftedCall] = {}
+        self._calls: dict[int, LiftedCall] | None = None
         self.declared = bool(lifts)
         """Whether there is anything to lift."""
 
@@ -72,7 +72,7 @@ class CallLifts:
 
     def close(self, index: int, out: list[Emitted]) -> str:
         """The arguments have ended: what had been held back."""
-        call = self._calls.get(index)
+        call = self._known(index)
         if call is None or call.closed:
             return ""
         call.closed = True
@@ -93,16 +93,25 @@ class CallLifts:
 
     def raw(self, index: int) -> StreamedValue | None:
         """The arguments as they came; None where nothing is lifted out of them."""
-        call = self._calls.get(index)
+        call = self._known(index)
         return None if call is None else call.raw
 
+    def _known(self, index: int) -> LiftedCall | None:
+        return None if self._calls is None else self._calls.get(index)
+
     def _call(self, index: int, tool: str) -> LiftedCall | None:
-        call = self._calls.get(index)
+        call = self._known(index)
         if call is None:
             lifts = [lift for lift in self.declared_lifts if lift.applies_to(tool)]
             if not lifts:
                 return None
-            call = self._calls[index] = LiftedCall(lifts)
+            call = self._begin(index, lifts)
+        return call
+
+    def _begin(self, index: int, lifts: list[Lift]) -> LiftedCall:
+        if self._calls is None:
+            self._calls = {}
+        call = self._calls[index] = LiftedCall(lifts)
         return call
 
     def _take(self, index: int, call: LiftedCall, result: tuple[str, Lifted], out: list[Emitted]) -> str:
@@ -116,7 +125,7 @@ class CallLifts:
 
     def _start_again(self, index: int, call: LiftedCall, text: str, out: list[Emitted]) -> str:
         """Other arguments were sent than had come. Lifted text that was handed out stays handed out."""
-        new = self._calls[index] = LiftedCall(call.lifts)
+        new = self._begin(index, call.lifts)
         new.raw.add(text)
         new.closed = True
         new.note(*new.lifter.feed(text))
@@ -147,7 +156,7 @@ class CallLifts:
                 call.closed,
                 call.refused,
             ]
-            for index, call in self._calls.items()
+            for index, call in (self._calls or {}).items()
         ]
 
     def setstate(self, state: list[Any]) -> None:
@@ -155,9 +164,8 @@ class CallLifts:
         from deltafold.arguments.lifter import Lifter
 
         for index, lifts, lifter, raw, kept, lifted, closed, refused in state:
-            call = LiftedCall([self.declared_lifts[position] for position in lifts])
+            call = self._begin(index, [self.declared_lifts[position] for position in lifts])
             call.lifter = Lifter.resume(lifter, call.lifts)
             call.raw, call.kept = StreamedValue("arguments", [raw]), [kept]
             call.lifted = [[text] for text in lifted]
             call.closed, call.refused = closed, refused
-            self._calls[index] = call

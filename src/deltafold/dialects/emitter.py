@@ -18,9 +18,9 @@ from deltafold.machine import make
 from deltafold.machine.build import item_from, part_from
 from deltafold.machine.evidence import close_item, reconcile_value
 from deltafold.machine.fold import Emitted, Fold, PendingFinish
-from deltafold.machine.lifecycle import ITEM_DONE, ITEM_OPEN, ITEM_STATUS_AT_END
+from deltafold.machine.lifecycle import ITEM_DONE, ITEM_STATUS_AT_END
 from deltafold.machine.records import ItemRecord, PartRecord, StreamedValue, arguments_key
-from deltafold.machine.values import PART_FIELDS, ValuePath, delta_of
+from deltafold.machine.values import GROUPS, PART_FIELDS, ValuePath, delta_of
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
@@ -37,6 +37,28 @@ LIFTABLE: Final = ("function_call", "mcp_call")
 """Items whose arguments are JSON."""
 
 
+class Additions:
+    """What the present payload adds to one item, beside what the fold holds."""
+
+    __slots__ = ("cited", "has_ended", "learned", "parts", "restarted", "texts", "whole")
+
+    def __init__(self) -> None:
+        self.parts: list[e.PartStarted] = []
+        """The parts that begin with it."""
+        self.texts: dict[ValuePath, StreamedValue] = {}
+        """What it adds to streamed values."""
+        self.restarted: dict[ValuePath, bool] = {}
+        """Values that it replaced: `texts` holds all of them."""
+        self.whole: dict[ValuePath, bool] = {}
+        """Values that it ended."""
+        self.cited: list[e.AnnotationAdded] = []
+        """The annotations that it adds."""
+        self.learned: JSON | None = None
+        """Fields that it lays over those of the item."""
+        self.has_ended = False
+        """Whether it ended the item."""
+
+
 class Emitter:
     """Makes the events of one payload after another."""
 
@@ -51,21 +73,7 @@ class Emitter:
         "waiting",
     )
     """What it remembers from payload to payload."""
-    __slots__ = (
-        "begun",
-        "cited",
-        "ended_items",
-        "fold",
-        "learned",
-        "lifts",
-        "new_parts",
-        "out",
-        "report",
-        "restarted",
-        "texts",
-        "whole",
-        *SNAPSHOT_FIELDS,
-    )
+    __slots__ = ("added", "begun", "fold", "lifts", "out", "report", *SNAPSHOT_FIELDS)
 
     def __init__(self, fold: Fold, report: ReportAnomaly, lifts: CallLifts) -> None:
         self.fold = fold
@@ -81,41 +89,24 @@ class Emitter:
         """Items of which something came, and which have not begun yet."""
         self.held_text = 0
         """Characters that are kept, and that the fold does not hold yet."""
-        self.updates: dict[int, int] = {}
+        self.updates: dict[int, int] | None = None
         """How often more became known of an item that had begun."""
-        self.waiting: dict[int, JSON] = {}
+        self.waiting: dict[int, JSON] | None = None
         """Fields that became known so and are not handed out yet, by the index of their item."""
         self.out: list[Emitted] = []
         """The events that the present payload makes."""
         self.begun: dict[int, ItemRecord] = {}
         """The records of items that begin with the present payload."""
-        self.new_parts: dict[int, list[e.PartStarted]] = {}
-        """The parts that begin with it, by item."""
-        self.texts: dict[int, dict[ValuePath, StreamedValue]] = {}
-        """What it adds to streamed values, by item, beside what the fold holds."""
-        self.restarted: dict[tuple[int, ValuePath], bool] = {}
-        """Values that it replaced: `texts` holds all of them."""
-        self.whole: dict[tuple[int, ValuePath], bool] = {}
-        """Values that it ended."""
-        self.cited: dict[int, list[e.AnnotationAdded]] = {}
-        """The annotations that it adds, by item."""
-        self.learned: dict[int, JSON] = {}
-        """Fields that it lays over those of items, by item."""
-        self.ended_items: dict[int, bool] = {}
-        """Items that it ended."""
+        self.added: dict[int, Additions] = {}
+        """What it adds to items, by their index."""
 
     def begin_payload(self) -> None:
         """Forgets the payload before, whose events have been handed out."""
         self.out = []
-        if self.begun or self.texts or self.new_parts or self.cited or self.learned or self.ended_items:
-            self.begun = {}
-            self.new_parts = {}
-            self.texts = {}
-            self.restarted = {}
-            self.whole = {}
-            self.ended_items = {}
-            self.cited = {}
-            self.learned = {}
+        if self.begun:
+            self.begun.clear()
+        if self.added:
+            self.added.clear()
 
     # ---------------------------------------------------------------------------------------- the response
 
@@ -152,6 +143,13 @@ class Emitter:
         found = self.fold.items.get(index)
         return self.begun[index] if found is None else found
 
+    def additions(self, index: int) -> Additions:
+        """What the present payload adds to an item, to be added to."""
+        added = self.added.get(index)
+        if added is None:
+            added = self.added[index] = Additions()
+        return added
+
     def free_index(self) -> int:
         """The first free `output_index` behind all items."""
         return len(self.fold.items) + len(self.begun)
@@ -170,7 +168,8 @@ class Emitter:
         self.check_name(string(sent, "name") or "", choice_index)
         record = ItemRecord(index, string(sent, "type") or "", choice_index)
         record.merge(sent)
-        self.begun[index] = self.fold.announced_records[index] = record
+        self.begun[index] = record
+        self.fold.announce(record)
         item = item_from(sent, choice_index=choice_index, approval_required=self.fold.approval_required)
         self.out.append(make.item_started(index, item, member))
         return index
@@ -198,8 +197,8 @@ class Emitter:
     def begin_part(self, index: int, group: e.Group, at: int, sent: JSON) -> None:
         """A part of an item begins; what it has of its streamed value is a delta. Raises `LimitExceeded`."""
         record = self.record(index)
-        new = self.new_parts.setdefault(index, [])
-        if len(record.parts[group]) + len(new) >= self.fold.limits.parts:
+        new = self.additions(index).parts
+        if len(record.parts(group)) + len(new) >= self.fold.limits.parts:
             raise LimitExceeded("parts", self.fold.limits.parts)
         values: list[tuple[str, e.ValueKind, str]] = [
             (field, kind, sent[field]) for field, kind in record.part_values(group, sent) if sent[field]
@@ -216,7 +215,7 @@ class Emitter:
     def annotate(self, index: int, content_index: int, at: int, annotation: JSON) -> None:
         """A part of a message gets an annotation."""
         event = e.AnnotationAdded(index, content_index, at, annotation)
-        self.cited.setdefault(index, []).append(event)
+        self.additions(index).cited.append(event)
         self.out.append(event)
 
     def update_item(self, index: int, more: JSON) -> None:
@@ -225,34 +224,47 @@ class Emitter:
         An event of that holds the whole item. So that a thousand of them do not cost a square, those behind
         the first ones are handed out when their number has doubled, or with the end of the item or response.
         """
+        if self.updates is None:
+            self.updates = {}
         count = self.updates[index] = self.updates.get(index, 0) + 1
         if count > MANY_UPDATES and count & (count - 1):
-            waiting = self.waiting.setdefault(index, {})
             self.hold_text(weight(more))
-            waiting.update(more)
+            self.held_update(index).update(more)
             return
-        self.emit_item(index, {**self.waiting.pop(index, {}), **more})
+        self.emit_item(index, {**self.take_update(index), **more})
+
+    def held_update(self, index: int) -> JSON:
+        """What became known of an item and waits, to be added to."""
+        if self.waiting is None:
+            self.waiting = {}
+        return self.waiting.setdefault(index, {})
+
+    def take_update(self, index: int) -> JSON:
+        """What became known of an item and waits no longer."""
+        return {} if self.waiting is None else self.waiting.pop(index, {})
 
     def emit_item(self, index: int, more: JSON) -> None:
         """Hands out an item as it is known by now, with `more` laid over its fields."""
         record = self.present(index)
         item = self.fold.item(record, {**record.to_dict(), **more}, whole=self.has_ended(index))
-        self.learned[index] = {**self.learned.get(index, {}), **more}
+        added = self.additions(index)
+        added.learned = {**(added.learned or {}), **more}
         self.out.append(e.ItemUpdated(index, item))
 
     def hand_out_updates(self) -> None:
         """What is known of items and was not handed out."""
-        for index, more in self.waiting.items():
+        for index, more in (self.waiting or {}).items():
             self.emit_item(index, more)
-        self.waiting = {}
+        self.waiting = None
 
     def has_ended(self, index: int) -> bool:
         """Whether an item has been sent whole."""
-        return index in self.ended_items or self.record(index).state is ITEM_DONE
+        added = self.added.get(index)
+        return (added is not None and added.has_ended) or self.record(index).state is ITEM_DONE
 
     def finish_item(self, index: int, status: str | None, late: JSON | None = None) -> None:
         """An item ends: as `status`, or as it stands if None. `late` is what became known since it began."""
-        late = {**self.waiting.pop(index, {}), **(late or {})}
+        late = {**self.take_update(index), **(late or {})}
         record = self.present(index)
         held: dict[ValuePath, str] = {}
         if self.lifts.declared and record.type in LIFTABLE:
@@ -266,43 +278,40 @@ class Emitter:
                     held[key] = held.get(key, "") + "\ufffd"
         self.out += close_item(self.fold, record, status, held, late, self.report)
         if status is not None:
-            self.ended_items[index] = True
+            self.additions(index).has_ended = True
 
     def finish_open(self, status: str | None) -> None:
         """All items end that are still open."""
-        for index, record in (*self.fold.items.items(), *self.begun.items()):
-            if record.state is ITEM_OPEN and index not in self.ended_items:
+        for index in (*self.fold.items, *self.begun):
+            if not self.has_ended(index):
                 self.finish_item(index, status)
 
     def present(self, index: int) -> ItemRecord:
         """The record of an item with what the present payload adds to it. It belongs to nobody else then."""
         record = self.record(index)
-        touched = self.texts.get(index, {})
-        parts = self.new_parts.get(index, [])
-        cited = self.cited.get(index, [])
-        learned = self.learned.get(index)
-        if not touched and not parts and not cited and learned is None:
+        new = self.added.get(index)
+        if new is None or not (new.texts or new.parts or new.cited or new.learned is not None):
             return record
         found = ItemRecord(index, record.type, record.choice_index)
-        found.merge(record.to_dict() if learned is None else {**record.to_dict(), **learned})
+        found.merge(record.to_dict() if new.learned is None else {**record.to_dict(), **new.learned})
         for key, value in record.values.items():
             if key in found.values:
                 found.values[key].is_complete = value.is_complete
             else:
                 found.values[key] = StreamedValue(value.kind, [value.text], value.is_complete)
-        for event in parts:
+        for event in new.parts:
             fields = found.take_values(event.group, event.part_index, event.part.data, whole=False)
             found.add_part(event.group, event.part_index, PartRecord(fields))
-        for annotated in cited:
-            part = found.parts["content"][annotated.content_index]
+        for annotated in new.cited:
+            part = found.parts("content")[annotated.content_index]
             part.annotate(annotated.annotation_index, annotated.annotation)
-        for key, added in touched.items():
+        for key, added in new.texts.items():
             known = found.values.get(key)
-            if known is None or (index, key) in self.restarted:
+            if known is None or key in new.restarted:
                 known = found.values[key] = StreamedValue(added.kind, [added.text], added.is_complete)
             else:
                 known.add(added.text)
-            known.is_complete = known.is_complete or (index, key) in self.whole
+            known.is_complete = known.is_complete or key in new.whole
         return found
 
     # -------------------------------------------------------------------------------------------- values
@@ -320,18 +329,19 @@ class Emitter:
 
     def _added(self, index: int, kind: e.ValueKind, key: ValuePath) -> StreamedValue:
         """What the present payload adds to a value."""
-        added = self.texts.get(index)
-        if added is None:
-            added = self.texts[index] = {}
-        value = added.get(key)
+        texts = self.additions(index).texts
+        value = texts.get(key)
         if value is None:
-            value = added[key] = StreamedValue(kind, [])
+            value = texts[key] = StreamedValue(kind, [])
         return value
 
     def _values_of(self, index: int, key: ValuePath) -> tuple[StreamedValue | None, StreamedValue | None]:
         """What the fold holds of a streamed value, and what the present payload adds to it."""
-        known = None if (index, key) in self.restarted else self.record(index).values.get(key)
-        return known, self.texts[index].get(key) if index in self.texts else None
+        added = self.added.get(index)
+        if added is None:
+            return self.record(index).values.get(key), None
+        known = None if key in added.restarted else self.record(index).values.get(key)
+        return known, added.texts.get(key)
 
     def so_far(self, index: int, key: ValuePath) -> str:
         """A streamed value as it was handed on, the present payload included."""
@@ -365,9 +375,10 @@ class Emitter:
         known, added = self._values_of(index, key)
         if known is None or added is None:
             return added if known is None else known
-        self.restarted[index, key] = True  # it is joined once, however often the payload tells it
-        ended = known.is_complete or (index, key) in self.whole
-        joint = self.texts[index][key] = StreamedValue(kind, [known.text + added.text], ended)
+        here = self.additions(index)
+        here.restarted[key] = True  # it is joined once, however often the payload tells it
+        ended = known.is_complete or key in here.whole
+        joint = here.texts[key] = StreamedValue(kind, [known.text + added.text], ended)
         return joint
 
     def emit_whole_value(
@@ -382,13 +393,13 @@ class Emitter:
         value = self._present_value(index, kind, key)
         for event in reconcile_value(index, kind, key, value, text, self.report, whole=whole):
             self.out.append(event)
-            added = self._added(index, kind, key)
+            here, added = self.additions(index), self._added(index, kind, key)
             if isinstance(event, e.ValueReplaced):
-                self.restarted[index, key] = True
-                self.texts[index][key] = StreamedValue(kind, [event.text], True)
-                self.whole[index, key] = True
+                here.restarted[key] = True
+                here.texts[key] = StreamedValue(kind, [event.text], True)
+                here.whole[key] = True
             elif isinstance(event, e.ValueFinished):
-                self.whole[index, key] = True
+                here.whole[key] = True
                 added.is_complete, added.ended_size = True, added.size()
             else:
                 added.add(cast(Any, event).text)
@@ -432,7 +443,7 @@ class Emitter:
 def keys_of(record: ItemRecord) -> list[ValuePath]:
     """Where streamed values of an item may stand."""
     keys: list[ValuePath] = [key for key in record.values if len(key) != 3]
-    for group, parts in record.parts.items():
-        keys += [(group, at, field) for at in parts for field in PART_FIELDS]
+    for group in GROUPS:
+        keys += [(group, at, field) for at in record.parts(group) for field in PART_FIELDS]
     arguments = arguments_key(record)
     return keys if arguments in keys else [*keys, arguments]

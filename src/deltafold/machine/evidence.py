@@ -163,7 +163,7 @@ def reconcile_item(
     events: list[e.Event] = []
     for group in GROUPS:
         entries = sent.get(group)
-        if record.parts[group] and not empty(entries) and not isinstance(entries, list):
+        if record.parts(group) and not empty(entries) and not isinstance(entries, list):
             report(AnomalyCode.INVALID_FIELD, f"{group} is {entries!r:.40}")
             merged[group] = before[group]
         elif isinstance(entries, list) and entries:
@@ -233,7 +233,7 @@ def reconcile_parts(
     for index, entry in zip(part_indexes(record.keys(group), len(entries)), entries, strict=True):
         merged[index], more = reconcile_part(record, group, index, entry, report, whole=whole)
         events += more
-    if len(merged) < len(record.parts[group]):
+    if len(merged) < len(record.parts(group)):
         # Parts that the list does not have stay where they hold something.
         held = {cast(int, key[1]) for key, value in record.values.items() if key[0] == group and value.text}
         for missing in sorted(held - merged.keys()):
@@ -246,7 +246,7 @@ def reconcile_part(
 ) -> tuple[Any, list[e.Event]]:
     """A part was sent: the part as it then is, and the events that lead there."""
     events: list[e.Event] = []
-    known = record.parts[group].get(index)
+    known = record.parts(group).get(index)
     values = record.part_values(group, entry)
     if known is not None and record.part_data(group, index) == entry:
         held = [record.values.get((group, index, field)) for field, _ in values]
@@ -287,7 +287,7 @@ def reconcile_part_again(
 ) -> list[e.Event]:
     """A part was sent whole once more: what is new of its values. Costs what was sent, not the whole part."""
     events: list[e.Event] = []
-    known = record.parts[group][index]
+    known = record.parts(group)[index]
     for field in PART_FIELDS:
         sent = entry.get(field)
         if (group, index, field) in record.values and not isinstance(sent, str) and not empty(sent):

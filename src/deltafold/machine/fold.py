@@ -43,7 +43,7 @@ from deltafold.model import events as e
 from deltafold.model.anomalies import Anomaly
 from deltafold.model.errors import LimitExceeded, ResponseError
 from deltafold.model.items import Item, is_whole
-from deltafold.model.json_values import joined, string, weight
+from deltafold.model.json_values import held, joined, string, weight
 from deltafold.model.limits import Limits
 from deltafold.model.response import (
     FINISH_REASONS,
@@ -130,15 +130,16 @@ class Fold:
         self.order: list[int] | None = None
         self.size = 0
         """Characters of streamed values."""
-        self.audio: dict[str, list[str]] = {}
-        self.choices: dict[int, ChoiceRecord] = {}
-        self.lifted: dict[tuple[int, tuple[str | int, ...], str], list[str]] = {}
+        # What few streams have is made when it is first needed, for there are many streams.
+        self.audio: dict[str, list[str]] | None = None
+        self.choices: dict[int, ChoiceRecord] | None = None
+        self.lifted: dict[tuple[int, tuple[str | int, ...], str], list[str]] | None = None
         self.had_whole_call = False
         """Whether a call that can be run was handed out."""
         self.ended_by_server = False
-        self.replay_counts: dict[tuple[str, int | None], int] = {}
+        self.replay_counts: dict[str, int] | None = None
         """How often events came by which, counted, a replay is known: by their class and output index."""
-        self.announced_records: dict[int, ItemRecord] = {}
+        self.announced_records: dict[int, ItemRecord] | None = None
         """Records that a dialect has made already for items that are about to start."""
         self.dialect: str | None = None
         """The wire that tells the response, by its name."""
@@ -149,6 +150,12 @@ class Fold:
         """All that another fold holds takes the place of what this one does."""
         for name in self.SNAPSHOT_FIELDS:
             setattr(self, name, getattr(other, name))
+
+    def announce(self, record: ItemRecord) -> None:
+        """A dialect has made the record of an item that is about to start."""
+        if self.announced_records is None:
+            self.announced_records = {}
+        self.announced_records[record.index] = record
 
     # ------------------------------------------------------------------------------------------ apply
 
@@ -173,7 +180,7 @@ class Fold:
         return make.response_finished(ending.outcome, self.response(anomalies))
 
     def _started(self, event: e.ResponseStarted) -> None:
-        self.data = self.data | event.data if self.data else event.data.copy()
+        self.data = self.data | event.data if self.data else held(event.data)
 
     def _status(self, event: e.StatusChanged) -> None:
         known = self.data
@@ -190,6 +197,8 @@ class Fold:
         self.error = event.error
 
     def _choice(self, event: e.ChoiceUpdated) -> None:
+        if self.choices is None:
+            self.choices = {}
         record = self.choices.get(event.choice_index)
         if record is None:
             record = self.choices[event.choice_index] = ChoiceRecord(event.choice_index)
@@ -205,7 +214,11 @@ class Fold:
     def _item_started(self, event: e.ItemStarted) -> None:
         index = event.output_index
         assert index not in self.items
-        record = self.announced_records.pop(index, None)
+        record = None
+        if self.announced_records is not None:
+            record = self.announced_records.pop(index, None)
+            if not self.announced_records:
+                self.announced_records = None
         if record is None:
             record = ItemRecord(index, event.item.type, event.item.choice_index)
             record.merge(event.item.data)
@@ -238,7 +251,7 @@ class Fold:
         self.had_whole_call = self.had_whole_call or is_whole(event.item)
 
     def _part(self, event: Any, item: ItemRecord, group: e.Group, index: int) -> PartRecord:
-        part = item.parts[group].get(index)
+        part = item.parts(group).get(index)
         state = PART_ABSENT if part is None else part.state
         state = next_state(PART_TRANSITIONS, state, type(event))
         assert part is not None
@@ -247,7 +260,7 @@ class Fold:
 
     def _part_started(self, event: e.PartStarted) -> None:
         item = self._item(event)
-        parts = item.parts[event.group]
+        parts = item.parts(event.group)
         if len(parts) >= self.limits.parts:
             raise LimitExceeded("parts", self.limits.parts)
         index = event.part_index
@@ -284,6 +297,7 @@ class Fold:
                 more = LOGPROB_SIZE * len(event.logprobs)
                 self.hold(more + len(event.text))
                 self.size += more
+                part.logprobs = part.logprobs or []
                 part.logprobs += event.logprobs
         self._grow(item, arguments_key(item) if kind == "arguments" else path_of(kind, at), kind, event.text)
 
@@ -291,6 +305,8 @@ class Fold:
         self._item(event)
         self.hold(len(event.text))
         self.size += len(event.text)
+        if self.lifted is None:
+            self.lifted = {}
         self.lifted.setdefault((event.output_index, event.path, event.into), []).append(event.text)
 
     def _unparsed(self, event: e.ValueReplaced | e.ValueFinished) -> None:
@@ -313,17 +329,23 @@ class Fold:
         part.annotate(event.annotation_index, event.annotation)
 
     def _audio(self, event: e.AudioDelta) -> None:
-        self.hold(len(event.data))
-        self.size += len(event.data)
-        self.audio.setdefault("data", []).append(event.data)
+        self._speak("data", event.data)
 
     def _transcript(self, event: e.TranscriptDelta) -> None:
-        self.hold(len(event.text))
-        self.size += len(event.text)
-        self.audio.setdefault("transcript", []).append(event.text)
+        self._speak("transcript", event.text)
+
+    def _speak(self, name: str, piece: str) -> None:
+        """More came of the sound, or of its transcript."""
+        self.hold(len(piece))
+        self.size += len(piece)
+        if self.audio is None:
+            self.audio = {}
+        self.audio.setdefault(name, []).append(piece)
 
     def _count_for_replay(self, event: Any) -> None:
         key = replay_key(event)
+        if self.replay_counts is None:
+            self.replay_counts = {}
         self.replay_counts[key] = self.replay_counts.get(key, 0) + 1
         handler = REPLAYED_BY_COUNT[type(event)]
         if handler is not None:
@@ -378,8 +400,10 @@ class Fold:
             reason,
             self._finish_reason(output, reason),
             data,
-            tuple(self.choices[index].to_choice() for index in sorted(self.choices)),
-            tuple(LiftedText(*place, joined(pieces)) for place, pieces in self.lifted.items()),
+            () if self.choices is None else tuple([c.to_choice() for _, c in sorted(self.choices.items())]),
+            ()
+            if self.lifted is None
+            else tuple([LiftedText(*place, joined(pieces)) for place, pieces in self.lifted.items()]),
             self.had_whole_call,
             self.size > 0,
             self.ended_by_server,
@@ -455,6 +479,7 @@ def item_of(event: Any) -> int | None:
     return event.output_index if type(event) in ABOUT_ITEMS else None
 
 
-def replay_key(event: Any) -> tuple[str, int | None]:
+def replay_key(event: Any) -> str:
     """Under what an event is counted."""
-    return type(event).__name__, item_of(event)
+    name, index = type(event).__name__, item_of(event)
+    return name if index is None else f"{name} {index}"

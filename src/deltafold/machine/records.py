@@ -167,15 +167,17 @@ class PartRecord:
     ) -> None:
         self.data = data
         self.state = state
-        self.logprobs: list[JSON] = [] if logprobs is None else logprobs
-        """Those that came with fragments."""
-        self.annotations: dict[int, JSON] = {} if annotations is None else annotations
-        """Those that came one by one, by their index."""
+        self.logprobs = logprobs
+        """Those that came with fragments, if any did."""
+        self.annotations = annotations
+        """Those that came one by one, by their index, if any did."""
         self.top = max(annotations) if annotations else -1
         """The greatest of those indexes."""
 
     def annotate(self, index: int, annotation: JSON) -> None:
         """An annotation came."""
+        if self.annotations is None:
+            self.annotations = {}
         self.annotations[index] = annotation
         self.top = max(self.top, index)
 
@@ -196,6 +198,7 @@ class PartRecord:
 
 NO_KINDS: Final[dict[ValuePath, e.ValueKind]] = {}
 NO_SIZES: Final[dict[ValuePath, int]] = {}
+NO_PARTS: Final[dict[int, PartRecord]] = {}
 """What most items have: the same for all, for there are many."""
 
 
@@ -208,7 +211,8 @@ class ItemRecord:
         "choice_index",
         "_data",
         "state",
-        "_parts",
+        "_content",
+        "_summary",
         "_top",
         "_values",
         "finished",
@@ -224,7 +228,9 @@ class ItemRecord:
         self.choice_index = choice_index
         self._data: JSON = {}
         self.state = ITEM_OPEN
-        self._parts: dict[e.Group, dict[int, PartRecord]] = {"content": {}, "summary": {}}
+        # Its parts by their index, once there are any.
+        self._content: dict[int, PartRecord] | None = None
+        self._summary: dict[int, PartRecord] | None = None
         self._top: dict[e.Group, int] | None = None
         self._values: dict[ValuePath, StreamedValue] = {}
         self.finished: Item | None = None
@@ -243,12 +249,21 @@ class ItemRecord:
             self._parse()
         return self._data
 
-    @property
-    def parts(self) -> dict[e.Group, dict[int, PartRecord]]:
-        """Its parts, by their group and index."""
+    def parts(self, group: e.Group) -> dict[int, PartRecord]:
+        """Its parts of a group, by their index. They change by `add_part()` alone."""
         if self._unparsed is not None:
             self._parse()
-        return self._parts
+        return self._known_parts(group)
+
+    def _known_parts(self, group: e.Group) -> dict[int, PartRecord]:
+        found = self._summary if group == "summary" else self._content
+        return NO_PARTS if found is None else found
+
+    def _set_parts(self, group: e.Group, parts: dict[int, PartRecord] | None) -> None:
+        if group == "summary":
+            self._summary = parts
+        else:
+            self._content = parts
 
     @property
     def values(self) -> dict[ValuePath, StreamedValue]:
@@ -259,18 +274,22 @@ class ItemRecord:
 
     def keys(self, group: e.Group) -> list[int]:
         """The indexes of the parts of a group, rising."""
-        return sorted(self.parts[group])
+        return sorted(self.parts(group))
 
     def top(self, group: e.Group) -> int:
         """The greatest index of a part of a group, -1 where there is none."""
-        found = self.parts
+        content, summary = self.parts("content"), self.parts("summary")
         if self._top is None:  # few items are asked for it
-            self._top = {name: max(parts, default=-1) for name, parts in found.items()}
+            self._top = {"content": max(content, default=-1), "summary": max(summary, default=-1)}
         return self._top[group]
 
     def add_part(self, group: e.Group, index: int, part: PartRecord) -> None:
         """A part begins."""
-        self.parts[group][index] = part
+        parts = self.parts(group)
+        if parts is NO_PARTS:
+            self._set_parts(group, {index: part})
+        else:
+            parts[index] = part
         if self._top is not None:
             self._top[group] = max(self._top[group], index)
 
@@ -278,7 +297,7 @@ class ItemRecord:
         self, group: e.Group, index: int, more: Mapping[ValuePath, str] = MappingProxyType({})
     ) -> Any:
         """A part as JSON, with its streamed values."""
-        data = self.parts[group][index].to_dict()
+        data = self.parts(group)[index].to_dict()
         for field in PART_FIELDS:
             value = self._values.get((group, index, field))
             if value is not None:
@@ -294,7 +313,8 @@ class ItemRecord:
         if self._unparsed is not None and not more:
             return dict(self._unparsed)
         data = dict(self.data)
-        for group, parts in self._parts.items():
+        for group in GROUPS:
+            parts = self._known_parts(group)
             if parts:
                 data[group] = [self.part_data(group, index, more) for index in sorted(parts)]
         own = [key for key in self._values if key[0] not in GROUPS]
@@ -326,10 +346,10 @@ class ItemRecord:
         self.finished = item
         # What is known is in that JSON now, and would be read from it again.
         self._values = {}
-        for group, parts in self._parts.items():
-            entries = item.data.get(group)
-            if isinstance(entries, list) and sorted(parts) == list(range(len(entries))):
-                self._parts[group] = {}
+        for group in GROUPS:
+            parts, entries = self._known_parts(group), item.data.get(group)
+            if parts and isinstance(entries, list) and sorted(parts) == list(range(len(entries))):
+                self._set_parts(group, None)
 
     def _parse(self) -> None:
         assert self._unparsed is not None
@@ -347,14 +367,14 @@ class ItemRecord:
         self.type = string(sent, "type") or ""
         state = PART_DONE if whole else PART_OPEN
         self._top = None
-        for group, parts in self._parts.items():
-            entries = sent.get(group)
-            if not isinstance(entries, list) or (not entries and not parts):
+        for group in GROUPS:
+            before, entries = self._known_parts(group), sent.get(group)
+            if not isinstance(entries, list) or (not entries and not before):
                 continue
             sent[group] = []
-            indexes = part_indexes(sorted(parts), len(entries))
-            before = dict(parts)
-            parts.clear()
+            indexes = part_indexes(sorted(before), len(entries))
+            parts: dict[int, PartRecord] = {}
+            self._set_parts(group, parts)
             for index, entry in zip(indexes, entries, strict=True):
                 known = before.get(index)
                 fields = self.take_values(group, index, entry, whole=whole)
@@ -373,7 +393,8 @@ class ItemRecord:
         rest, values = dict(part), self.values
         for field, kind in sent:
             known = values.get((group, index, field))
-            value = values[group, index, field] = StreamedValue(kind, [rest.pop(field)], whole)
+            text = rest.pop(field)
+            value = values[group, index, field] = StreamedValue(kind, [text] if text else [], whole)
             if whole and known is not None and known.is_complete:
                 value.ended_size = min(known.ended_size, value.ended_size)
         return rest

@@ -13,6 +13,7 @@ __all__ = [
     "count_of",
     "encode_with",
     "has_more_members",
+    "held",
     "integer",
     "joined",
     "objects",
@@ -22,6 +23,12 @@ __all__ = [
 ]
 
 LONGEST_NUMBER: Final = 18
+FEW_NAMES: Final = 15
+MANY_NAMES: Final = 64
+LONGEST_NAMES: Final = 2048
+"""So many characters of names are kept beyond a stream."""
+NAMES: Final[dict[int, tuple[list[str], dict[str, Any]]]] = {}
+"""The names that came last of responses with so many members, and an object that has them."""
 LARGEST_DOUBLE: Final = 2**53
 """Above it, not every whole number is a double."""
 
@@ -46,6 +53,27 @@ def copied(value: Any) -> Any:
                 if type(member) is dict or type(member) is list:
                     entries[index] = inner = member.copy()
                     waiting.append(inner)
+    return made
+
+
+def held(data: dict[str, Any]) -> dict[str, Any]:
+    """A copy of the members of a response, which is kept as long as the stream is open.
+
+    Servers send the same members each time, and their names would be strings of their own in each stream,
+    which take more than the values. So streams share the names: those that came last stay known.
+    """
+    count = len(data)
+    if not FEW_NAMES < count <= MANY_NAMES:
+        return data.copy()
+    names = [*data]
+    known = NAMES.get(count)
+    if known is None or known[0] != names:
+        if sum([len(name) for name in names]) <= LONGEST_NAMES:
+            NAMES[count] = names, dict.fromkeys(names)
+        return data.copy()
+    made = known[1].copy()  # one of the right size: it would grow in steps
+    for name, value in zip(known[0], data.values(), strict=True):
+        made[name] = value
     return made
 
 

@@ -331,7 +331,7 @@ class Reader(ReaderState):
         self.hot.invalidate(None)
         # What made it is let go: nothing is read any more.
         self.pending.clear()
-        self.values = []
+        self.values = None
         self.rest = ""
         self.payloads = self.queued_connections = None
         self.later_size = 0
@@ -341,7 +341,7 @@ class Reader(ReaderState):
             self.report.framed.drop()
         self.announcement = RepeatedResponseReader()
         self.own_dialect.begin_payload()
-        self.fold.announced_records.clear()
+        self.fold.announced_records = None
 
     def _read(self) -> bool:
         """One step: a value, a frame, the end. False where there is none."""
@@ -434,7 +434,7 @@ class Reader(ReaderState):
         decoder, report, pending = self.decoder, self.report, self.pending
         anomalies = report.count
         text, kind = decoder.data, text_of(decoder.event_name)
-        decoder.data = ""
+        decoder.data = decoder.event_name = ""
         if not text.isascii():
             # Large data are let go of as soon as they are there in another form.
             data = text.encode("latin-1")

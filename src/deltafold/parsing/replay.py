@@ -35,6 +35,7 @@ from deltafold.machine.lifecycle import (
     STREAM_EVENTS,
 )
 from deltafold.machine.records import GROWING, MERGED, ItemRecord, key_of, key_of_delta
+from deltafold.machine.values import GROUPS
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ResponseError
@@ -118,11 +119,11 @@ class Replay:
         self._report = report
         self._mode = ReplayMode.UNDECIDED
         # Both counts are taken with the first payload: a connection that brings nothing costs nothing.
-        self._outstanding_counts_before: dict[tuple[str, int | None], int] | None = None
+        self._outstanding_counts_before: dict[str, int] | None = None
         # What was handed out and has not come again. By item, else under None: the places that have to come,
         # and, by the place of each streamed value, how much of it has come again.
         self._outstanding: dict[int | None, dict[Hashable, int]] | None = None
-        self._outstanding_counts: dict[tuple[str, int | None], int] = {}
+        self._outstanding_counts: dict[str, int] = {}
         # An item is looked at once something comes for it. So many are left.
         self._weighed: set[int] = set()
         self._unweighed = 0
@@ -230,9 +231,10 @@ class Replay:
 
     def keep_counts(self) -> None:
         """What is only counted, and did not come again here, counts for the next connection as well."""
-        counts = self._replica.fold.replay_counts
+        counts = dict(self._replica.fold.replay_counts or {})
         for key, left in self._outstanding_counts.items():
             counts[key] = counts.get(key, 0) + left
+        self._replica.fold.replay_counts = counts
 
     @property
     def has_waiting(self) -> bool:
@@ -299,7 +301,7 @@ class Replay:
     def _take_counts(self) -> None:
         """What had come before this connection is counted."""
         if self._outstanding_counts_before is None:
-            self._outstanding_counts_before = dict(self.live.fold.replay_counts)
+            self._outstanding_counts_before = dict(self.live.fold.replay_counts or {})
             self._outstanding_counts = dict(self._outstanding_counts_before)
 
     def _uncount(self, event: Any) -> bool:
@@ -329,12 +331,12 @@ class Replay:
         """What was handed out of the response itself, place by place. Its items are looked at one by one."""
         fold = self.live.fold
         self._unweighed = len(fold.items)
-        rest: dict[Hashable, int] = {(AUDIO, name): 0 for name in fold.audio}
+        rest: dict[Hashable, int] = {(AUDIO, name): 0 for name in fold.audio or ()}
         if self.live.started:
             rest[STARTED] = 0
         if fold.error is not None:
             rest[ERROR] = 0
-        for index, choice in fold.choices.items():
+        for index, choice in (fold.choices or {}).items():
             for member in choice.data.keys() & GROWING:
                 pieces = choice.data[member]
                 for name, entries in pieces.items() if isinstance(pieces, dict) else ():
@@ -350,8 +352,9 @@ class Replay:
             self._weighed.add(record.index)
             self._unweighed -= 1
             self._outstanding[record.index] = places = places_of(record)
+            lifted = self.live.fold.lifted or {}
             for lift in self.live.lifts.declared_lifts:
-                if (record.index, lift.path, lift.into) in self.live.fold.lifted:
+                if (record.index, lift.path, lift.into) in lifted:
                     places[LIFTED, lift.path, lift.into] = 0
         return self._outstanding.get(index, {})
 
@@ -479,19 +482,19 @@ class Replay:
 
     def _lifted(self, event: e.LiftedDelta) -> Any:
         at = event.output_index, event.path, event.into
-        lifted = self.live.fold.lifted
+        lifted = self.live.fold.lifted or {}
         text = self._new_suffix(
             event.output_index, (LIFTED, event.path, event.into), event.text, lambda: joined(lifted[at])
         )
         return remainder(event, text)
 
     def _audio(self, event: e.AudioDelta) -> Any:
-        pieces = self.live.fold.audio
+        pieces = self.live.fold.audio or {}
         data = self._new_suffix(None, (AUDIO, "data"), event.data, lambda: joined(pieces["data"]))
         return evolve(event, data=data) if data else None
 
     def _transcript(self, event: e.TranscriptDelta) -> Any:
-        pieces = self.live.fold.audio
+        pieces = self.live.fold.audio or {}
         place = (AUDIO, "transcript")
         return remainder(
             event, self._new_suffix(None, place, event.text, lambda: joined(pieces["transcript"]))
@@ -533,7 +536,7 @@ class Replay:
 
     def _part_started(self, event: e.PartStarted) -> Any:
         record = self._record(event)
-        if record is None or event.part_index not in record.parts[event.group]:
+        if record is None or event.part_index not in record.parts(event.group):
             return event
         self._check_off(event.output_index, (PART, event.group, event.part_index))
         return None
@@ -573,10 +576,11 @@ class Replay:
 
     def _annotation(self, event: e.AnnotationAdded) -> Any:
         record = self._record(event)
-        part = None if record is None else record.parts["content"].get(event.content_index)
+        part = None if record is None else record.parts("content").get(event.content_index)
         if part is None:
             return event
-        at, known = event.annotation_index, part.annotations.get(event.annotation_index)
+        at = event.annotation_index
+        known = None if part.annotations is None else part.annotations.get(at)
         sent = part.data.get("annotations") if isinstance(part.data, dict) else None
         if known is None and isinstance(sent, list) and at < len(sent):
             known = sent[at]
@@ -588,7 +592,7 @@ class Replay:
         return event if known is None or tokens(event.usage) > tokens(known) else None
 
     def _choice(self, event: e.ChoiceUpdated, *, counted: bool) -> Any:
-        known = self.live.fold.choices.get(event.choice_index)
+        known = (self.live.fold.choices or {}).get(event.choice_index)
         if known is None:
             return event
         new = {}
@@ -660,8 +664,8 @@ DIFFS: dict[type, Callable[[Replay, Any], Any]] = {
 def places_of(record: ItemRecord) -> dict[Hashable, int]:
     """What was handed out of an item, place by place."""
     places: dict[Hashable, int] = {ITEM: 0}
-    for group, parts in record.parts.items():
-        for at, part in parts.items():
+    for group in GROUPS:
+        for at, part in record.parts(group).items():
             places[PART, group, at] = 0
             if part.state is PART_DONE:
                 places[PART_END, group, at] = 0

@@ -129,7 +129,7 @@ class ReaderState:
         # Values read from the present frame, the next one last, with the name of its event, which is that of
         # the first one; the text of which more are to be read, and from where on; and events that are to be
         # handed out, the next one last.
-        self.values: list[Any] = []
+        self.values: list[Any] | None = None
         self.name = ""
         self.rest, self.rest_at = "", 0
         # Whether the text may have halves of surrogate pairs that is read while nobody knows the dialect.

@@ -189,7 +189,7 @@ class BlockScanner:
         self.pending_retry: int | None = None
         self._stray_line = ""
         # Lines that are no fields but those of JSON that began behind an event, and how deep they are.
-        self._json: list[str] = []
+        self._json: list[str] | None = None
         self._json_depth = 0
         self._json_size = 0
         # What the last signal was about.
@@ -249,7 +249,7 @@ class BlockScanner:
                     self.event_name = name
                     self.event_offset = self._start + position
                     self.position = stop + 2
-                    if stop > PIECE and stop + 2 == len(buffer):
+                    if stop > PIECE and stop + 2 == len(buffer):  # its text is about to be held twice more
                         self._drop()
                     self.event_count += 1
                     if self.retry is not None:
@@ -418,6 +418,8 @@ class BlockScanner:
 
     def _more_json(self, line: str) -> Signal:
         """A line of a JSON value that is printed in several, as Google's servers print errors."""
+        if self._json is None:
+            self._json = []
         self._json.append(line)
         self._json_depth += depth_of(line)
         self._json_size += len(line) + 1
@@ -429,7 +431,7 @@ class BlockScanner:
         return STRAY_LINE
 
     def _forget_json(self) -> None:
-        self._json = []
+        self._json = None
         self._json_depth = self._json_size = 0
 
     def _joined(self, data: str | bytearray, line: str) -> bytearray:
@@ -508,7 +510,7 @@ class BlockScanner:
             self.join_at = max(min(PIECE, self._line_limit - (len(whole) - self.end)), 0)
 
     def _drop(self) -> None:
-        """Lets go of a large buffer that has been read: what it held is about to be held twice more."""
+        """Lets go of a buffer that has been read."""
         self._start += self.position
         self.buffer = ""
         self.position = self._end = self.blocks_end = 0
@@ -570,13 +572,14 @@ class BlockScanner:
             return False
         buffer = self.buffer
         rest = len(buffer) - position
-        return rest == 0 or (
-            rest <= self._longest_wait
-            and (
-                buffer[position : position + 7] == "event: "
-                or buffer[position : position + 6] == "data: "
-                or position == self.end
-            )
+        if rest == 0:
+            if position:
+                self._drop()
+            return True
+        return rest <= self._longest_wait and (
+            buffer[position : position + 7] == "event: "
+            or buffer[position : position + 6] == "data: "
+            or position == self.end
         )
 
     def block(self) -> str | None:
@@ -624,7 +627,7 @@ class BlockScanner:
             "data": None if data is None else packed(data),
             "several_lines": isinstance(data, bytearray),
             "stray_line": packed(self._stray_line),
-            "json": [packed(line) for line in self._json],
+            "json": [packed(line) for line in self._json or ()],
             "new_id": self._new_id,
             "new_retry": self.pending_retry,
             "retry": self.retry,

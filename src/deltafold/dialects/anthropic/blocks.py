@@ -243,7 +243,7 @@ def end_block(emitter: Emitter, block: Block, *, whole: bool, status: str | None
     if has_arguments(emitter, block):
         input_as_value(emitter, block, data)
     emitter.out.append(make.item_finished(index, emitter.fold.item(emitter.record(index), data, whole=True)))
-    emitter.ended_items[index] = True
+    emitter.additions(index).has_ended = True
 
 
 def end_strays(emitter: Emitter, message: OpenMessage, place: int) -> bool:

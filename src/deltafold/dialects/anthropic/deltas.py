@@ -87,6 +87,8 @@ def read_text(
             block = message.blocks[place] = begin_block(emitter, message, {"type": fits})
             message.newest = place
         else:
+            if message.strays is None:
+                message.strays = {}
             stray = message.strays.get((place, fits))
             if stray is None:
                 stray = message.strays[place, fits] = begin_block(emitter, message, {"type": fits})

@@ -73,7 +73,7 @@ class OpenMessage:
         """Whether a stop reason came and no block behind it, so that only `message_stop` is missing."""
         self.blocks: dict[int, Block] = {}
         """The last block that began under each index of the wire."""
-        self.strays: dict[tuple[int, str], Block] = {}
+        self.strays: dict[tuple[int, str], Block] | None = None
         """Blocks that began with a delta which fitted no other, by the wire's index and their type."""
         self.newest: int | None = None
         """The wire's index of the block that began last."""
@@ -92,7 +92,7 @@ class OpenMessage:
 
     def open_blocks(self) -> list[Block]:
         """The blocks that have not ended, in the order of their items."""
-        opened = [block for block in (*self.blocks.values(), *self.strays.values()) if block.open]
+        opened = [block for block in (*self.blocks.values(), *(self.strays or {}).values()) if block.open]
         opened.sort(key=output_index)
         return opened
 

@@ -236,7 +236,8 @@ def merge_fields(
 def update_call(emitter: Emitter, calls: OpenCalls, call: OpenCall, index: int, new: JSON) -> None:
     """More is known of an item that had begun. It is sent at once, but not too often: that copies all
     of the item."""
-    in_fold = index in emitter.fold.items and index not in emitter.texts
+    added = emitter.added.get(index)
+    in_fold = index in emitter.fold.items and (added is None or not added.texts)
     late = calls.late.get(index)
     if in_fold and call.updates < MOST_UPDATES:
         call.updates += 1

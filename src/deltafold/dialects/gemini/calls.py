@@ -221,4 +221,4 @@ def take_calls_back(emitter: Emitter, choices: set[int]) -> None:
         if record.type != "function_call" or record.choice_index not in choices:
             continue
         if record.data.get("status") == "completed":
-            emitter.emit_item(index, {**emitter.waiting.pop(index, {}), "status": "incomplete"})
+            emitter.emit_item(index, {**emitter.take_update(index), "status": "incomplete"})

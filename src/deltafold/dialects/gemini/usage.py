@@ -43,7 +43,7 @@ class LatestUsage:
             if counts_anything(sent):
                 self.tallied = None
                 if sent != self.known:
-                    self.known = dict(copied(sent))
+                    self.known = dict(sent)
             else:
                 self._add(emitter, sent)
         elif sent is not None:

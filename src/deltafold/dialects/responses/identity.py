@@ -33,7 +33,6 @@ class ItemIdentity(Dialect):
         *Dialect.SNAPSHOT_FIELDS,
         "index_by_wire_index",
         "index_by_id",
-        "indexes",
         "top",
         "latest_by_type",
         "open_by_type",
@@ -46,10 +45,9 @@ class ItemIdentity(Dialect):
         """The wire's index, and ours. They differ only where a server uses one index for two items."""
         self.index_by_id: dict[str, int] = {}
         """Item ids and call ids, and whose they are."""
-        self.indexes: dict[int, bool] = {}
         self.top = -1
-        """The greatest of them."""
-        self.latest_by_type: dict[str, int] = {}
+        """The greatest index of an item."""
+        self.latest_by_type: dict[str, int] | None = None
         """Of each type the item that began last, or got its type last."""
         self.open_by_type: dict[str, deque[int]] | None = None
         """The items of each type in their order, once that is asked for: with indexes it is not.
@@ -72,12 +70,14 @@ class ItemIdentity(Dialect):
             self.index_by_id.setdefault(ident, index)
 
     def _free_index(self, wanted: int | None) -> int:
-        if wanted is not None and wanted not in self.indexes:
+        if wanted is not None and wanted not in self.fold.items and wanted not in self.begun:
             return wanted
         return self.top + 1
 
     def _note_type(self, index: int, kind: str) -> None:
         """The type of an item is known from now on."""
+        if self.latest_by_type is None:
+            self.latest_by_type = {}
         self.latest_by_type[kind] = index
         if self.open_by_type is not None:
             self.open_by_type.setdefault(kind, deque()).append(index)
@@ -105,7 +105,8 @@ class ItemIdentity(Dialect):
     def _latest(self, wanted: str) -> int | None:
         """The last item of a type: the last that is open, if there is one."""
         found = self._open_items(wanted)
-        return found[-1] if found else self.latest_by_type.get(wanted)
+        latest = self.latest_by_type or {}
+        return found[-1] if found else latest.get(wanted)
 
     def _find_exact(self, payload: JSON, ident: Any, wanted: Any) -> ItemRecord | None:
         """The item that an index leads to, where its id and type are just what they should be."""

@@ -52,11 +52,11 @@ class ItemReader(ItemIdentity):
 
     def __init__(self, fold: Fold, report: ReportAnomaly, lifts: CallLifts) -> None:
         super().__init__(fold, report, lifts)
-        self.implicit_items: dict[int, bool] = {}
+        self.implicit_items: dict[int, bool] | None = None
         """Items that began without having been announced."""
         self.announced_text: dict[tuple[int, ValuePath], str] = {}
         """Text that came with an announcement. Deltas tell it again, or continue it."""
-        self.budgets: dict[int, list[int]] = {}
+        self.budgets: dict[int, list[int]] | None = None
         """What is sent again of items and of the output (under -1): how often that was, how much was sent
         since it was weighed last, and how much it was weighed against then."""
         self.resent: dict[int, JSON] = {}
@@ -87,7 +87,7 @@ class ItemReader(ItemIdentity):
                 if (record.index, key) in self.pending_surrogates and status is not None:
                     self.report(AnomalyCode.LONE_SURROGATE, "half a surrogate pair ends a value")
                     more[key] += "\ufffd"
-        late = self.waiting.pop(record.index, {})
+        late = self.take_update(record.index)
         if record.index in self.resent:
             late = overlay({**copied(record.to_dict(more)), **late}, self.resent.pop(record.index))
         self.out += close_item(self.fold, record, status, more, late, self.report)
@@ -95,12 +95,11 @@ class ItemReader(ItemIdentity):
     def _begin(self, place: int | None, sent: JSON, *, whole: bool = False) -> int:
         """An item begins, whatever announced it first. Gives its index."""
         self._check_parts(sent)
-        if len(self.indexes) >= self.fold.limits.items:
+        if self.free_index() >= self.fold.limits.items:
             raise LimitExceeded("items", self.fold.limits.items)
         self._start()
         self.check_name(string(sent, "name") or "", None)
         index = self._free_index(place)
-        self.indexes[index] = True
         self.top = max(self.top, index)
         if place is not None:
             self.index_by_wire_index[place] = index
@@ -117,7 +116,7 @@ class ItemReader(ItemIdentity):
         self.begun[index] = record
         self.out.append(make.item_started(index, self.fold.item(record, bare, whole=False)))
         if not blank and not whole:
-            self.fold.announced_records[index] = record
+            self.fold.announce(record)
             return index
         if whole:
             sent = self._lifted_item(record, sent, whole=True)
@@ -198,6 +197,8 @@ class ItemReader(ItemIdentity):
             if isinstance(payload.get("call_id"), str):
                 sent["call_id"] = payload["call_id"]
         index = self._begin(place, sent)
+        if self.implicit_items is None:
+            self.implicit_items = {}
         self.implicit_items[index] = True
         return self.record(index)
 
@@ -235,12 +236,11 @@ class ItemReader(ItemIdentity):
         record = self.fold.items[here]
         same_type = (string(item, "type") or "") in ("", record.type) or not record.type
         named = isinstance(item.get("id"), str) or isinstance(item.get("call_id"), str)
+        implicit = self.implicit_items is not None and here in self.implicit_items
         if same_type and (
-            here in self.implicit_items
-            or self._index_of_id(item) == here
-            or (not named and record.state is ITEM_OPEN)
+            implicit or self._index_of_id(item) == here or (not named and record.state is ITEM_OPEN)
         ):
-            if here not in self.implicit_items:
+            if not implicit:
                 self.report_once(AnomalyCode.ANNOUNCED_TWICE, here, f"item {here} was announced again")
             self._check_parts(item)
             if record.state is ITEM_OPEN:
@@ -250,9 +250,9 @@ class ItemReader(ItemIdentity):
                 if typed or not named_type:
                     item = self._hold_text(record, item)
                     if self._waits(record.index, item, record.to_dict):
-                        overlay(self.waiting.setdefault(here, {}), item)
+                        overlay(self.held_update(here), item)
                         return
-                item = overlay(self.waiting.pop(here, {}), item)
+                item = overlay(self.take_update(here), item)
                 known = self._with_type(record, named_type)
                 sent = self._hold_text(record, item)
                 if adds(record.data, sent):
@@ -261,7 +261,8 @@ class ItemReader(ItemIdentity):
                         merged["type"] = record.type
                     if merged != record.to_dict():
                         self.out.append(e.ItemUpdated(here, self.fold.item(record, merged)))
-            self.implicit_items.pop(here, None)
+            if self.implicit_items is not None:
+                self.implicit_items.pop(here, None)
         else:
             self.report(AnomalyCode.INDEX_REUSED, f"output_index {place} announces another item")
             self._begin(place, item)
@@ -274,6 +275,8 @@ class ItemReader(ItemIdentity):
         there is of it, or for the end.
         """
         size = weight(sent)
+        if self.budgets is None:
+            self.budgets = {}
         budget = self.budgets.setdefault(index, [0, 0, 0])
         budget[0] += 1
         budget[1] += size
@@ -386,8 +389,7 @@ class ItemReader(ItemIdentity):
             if not ended:
                 resent = {name: value for name, value in resent.items() if name not in PROVISIONAL}
             sent = overlay(resent, sent)
-        waiting = self.waiting.pop(index, None)
-        if waiting is not None:
+        if self.waiting and (waiting := self.take_update(index)):
             sent = merge_fields(waiting, sent)
         sent = self._lifted_item(record, sent, whole=True)
         if record.finished is not None and record.finished.data == sent:

@@ -58,10 +58,10 @@ class ValueReader(ItemReader):
 
     def __init__(self, fold: Fold, report: ReportAnomaly, lifts: CallLifts) -> None:
         super().__init__(fold, report, lifts)
-        self.unannounced_parts: dict[tuple[int, str, int], bool] = {}
-        self.again: dict[tuple[int, ValuePath], int] = {}
+        self.unannounced_parts: dict[tuple[int, str, int], bool] | None = None
+        self.again: dict[tuple[int, ValuePath], int] | None = None
         """How much of a value came again after it had been sent whole, `WENT_ON` where it went on."""
-        self.listed: dict[tuple[int, int], tuple[list[Any], set[str]]] = {}
+        self.listed: dict[tuple[int, int], tuple[list[Any], set[str]]] | None = None
         """The annotations that parts were sent with, as text: made anew where they are not here."""
 
     def _part_index(
@@ -73,18 +73,18 @@ class ValueReader(ItemReader):
         """
         name = "summary_index" if group == "summary" else "content_index"
         sent = self.index(payload, name)
-        if sent is not None and sent in record.parts[group]:
+        if sent is not None and sent in record.parts(group):
             return sent
         if sent is None:
             self.report_once(
                 AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}"
             )
-        for index in islice(reversed(record.parts[group]), MOST_OPEN):
+        for index in islice(reversed(record.parts(group)), MOST_OPEN):
             value = record.values.get((group, index, field))
             if (
                 value is not None
                 and (ends or not value.is_complete)
-                and record.parts[group][index].state is PART_OPEN
+                and record.parts(group)[index].state is PART_OPEN
             ):
                 if sent is not None:
                     self.report_once(
@@ -100,6 +100,8 @@ class ValueReader(ItemReader):
             self.report_once(AnomalyCode.PART_NOT_ANNOUNCED, record.index, f"a part of item {record.index}")
         part = dict(BLANK_PARTS[kind])
         self.out.append(make.part_started(record.index, index, group, as_part(record, group, part)))
+        if self.unannounced_parts is None:
+            self.unannounced_parts = {}
         self.unannounced_parts[record.index, group, index] = True
 
     def _part_added(self, payload: JSON, kind: str) -> None:
@@ -115,10 +117,9 @@ class ValueReader(ItemReader):
             self.report_once(
                 AnomalyCode.INDEX_MISSING, f"{record.index} {group}", f"no {name} for item {record.index}"
             )
-        if sent in record.parts[group]:
-            if (record.index, group, sent) in self.unannounced_parts:
-                del self.unannounced_parts[record.index, group, sent]
-            else:
+        if sent in record.parts(group):
+            unannounced = self.unannounced_parts
+            if unannounced is None or unannounced.pop((record.index, group, sent), None) is None:
                 self.report_once(
                     AnomalyCode.ANNOUNCED_TWICE, record.index, f"part {sent} of item {record.index}"
                 )
@@ -137,7 +138,7 @@ class ValueReader(ItemReader):
         record = self._find_or_begin(payload, item_type_of_part(group, part))
         field = "refusal" if part.get("type") == "refusal" else "text"
         index = self._part_index(payload, record, group, field, ends=True)
-        known = record.parts[group].get(index)
+        known = record.parts(group).get(index)
         if known is not None and known.state is not PART_OPEN:
             self.out += reconcile_part_again(record, group, index, part, self.report)
             return
@@ -159,7 +160,7 @@ class ValueReader(ItemReader):
                 kind = record.text_kind(group) or kind
             field = "refusal" if kind == "refusal" else "text"
             index = self._part_index(payload, record, group, field, ends=ends)
-            if index not in record.parts[group]:
+            if index not in record.parts(group):
                 self._begin_part(record, group, index, kind)
             key = (group, index, key[2])
         elif kind == "arguments":
@@ -217,7 +218,7 @@ class ValueReader(ItemReader):
         if self.lifts.declared and kind == "arguments" and record.type in LIFTABLE:
             text = self.lifts.fragment(record.index, tool_of(record), text, self.out)
         if text:
-            if kind == "text" and is_refusal(record.parts["content"].get(cast(int, key[1]))):
+            if kind == "text" and is_refusal(record.parts("content").get(cast(int, key[1]))):
                 self.report_once(
                     AnomalyCode.TEXT_IN_REFUSAL, record.index, f"{text!r:.60} came for a refusal"
                 )
@@ -234,6 +235,8 @@ class ValueReader(ItemReader):
         if value is None or (kind not in PROSE and not self._may_go_on(index, kind, value)):
             return ""
         place = index, key
+        if self.again is None:
+            self.again = {}
         again = self.again.get(place, 0)
         if again < 0 or again == value.ended_size > 0:
             return text  # it goes on, after all of it had come again if need be
@@ -305,18 +308,18 @@ class ValueReader(ItemReader):
         index = self._part_index(payload, record, "content", "text", ends=True)
         known: Any = None
         came: dict[int, JSON] = {}
-        if index not in record.parts["content"]:
+        if index not in record.parts("content"):
             self._begin_part(record, "content", index, "text")
         else:
-            part = record.parts["content"][index]
-            came = part.annotations
+            part = record.parts("content")[index]
+            came = part.annotations or {}
             known = part.data.get("annotations") if isinstance(part.data, dict) else None
         known = known if isinstance(known, list) else []
         at = self.index(payload, "annotation_index")
         if at is None:
             at = next(reversed(came), len(known) - 1) + 1
             if at in came:
-                at = record.parts["content"][index].top + 1
+                at = record.parts("content")[index].top + 1
             self.check_index_limit(at)
         if came.get(at) != annotation and not self._is_listed(annotation, known, (record.index, index)):
             self.out.append(e.AnnotationAdded(record.index, index, at, annotation))
@@ -325,6 +328,8 @@ class ValueReader(ItemReader):
         """Whether an annotation is among those that its part was sent with."""
         if not known:
             return False
+        if self.listed is None:
+            self.listed = {}
         listed = self.listed.get(of)
         if listed is None or listed[0] is not known:
             listed = self.listed[of] = known, {json.dumps(entry, sort_keys=True) for entry in known}
