@@ -11,8 +11,9 @@ and one that reads it three times is two readings, and nothing else.
 more than 2 % more. Counts of one Python build compare with each other, not with those of another.
 
 `--gate` compares with `instructions.json`, which `--record` writes: the counts of short streams, long ones
-and calls of all dialects, and of the import. Where valgrind is missing, or the counts are those of another
-build, it says so, and passes. `--readme` puts the counts into docs/speed.md, with the memory of open streams.
+and calls of all dialects, and of the import, and what open streams hold. Without valgrind only the last is
+compared; where the record is that of another build, it says so, and passes. `--readme` puts all of it into
+docs/speed.md.
 """
 
 from __future__ import annotations
@@ -225,6 +226,15 @@ def open_streams(deltas: int = DELTAS) -> dict[str, Held]:
     return found
 
 
+def memory() -> dict[str, float]:
+    """Bytes of open streams, each figure by its name."""
+    return {
+        f"{dialect}: {name}": round(value, 1)
+        for dialect, held in open_streams().items()
+        for name, value in (("idle", held.idle), ("begun", held.begun), ("per delta", held.delta))
+    }
+
+
 def memory_table(found: Mapping[str, Held]) -> str:
     """Bytes of open streams."""
     rows = [
@@ -257,23 +267,24 @@ def record(path: Path = BASELINE) -> None:
     counts = count(gated(), GATED_SCALE)
     last = OWN[-1].name
     own = {name: {last: round(found[last])} for name, found in counts.items()}
-    content = {**build(), "import": count_import(), "counts": own}
+    content = {**build(), "import": count_import(), "counts": own, "memory": memory()}
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def gate(path: Path = BASELINE) -> int:
     """1 where something takes more than was recorded, else 0; and says what was found."""
-    if shutil.which("valgrind") is None:
-        print("left out: valgrind is not installed")
-        return 0
     known = json.loads(path.read_text(encoding="utf-8"))
     here = build()
     if here != {name: known[name] for name in here}:
         print(f"left out: the recorded counts are those of { ({name: known[name] for name in here}) }")
         return 0
     last = OWN[-1].name
-    counts = count(list(known["counts"]), GATED_SCALE)
-    rises = {**changes(counts, known["counts"]), "import": count_import() / known["import"] - 1}
+    rises = {f"bytes, {name}": value / known["memory"][name] - 1 for name, value in memory().items()}
+    if shutil.which("valgrind") is None:
+        print("instructions are left out: valgrind is not installed")
+    else:
+        counts = count(list(known["counts"]), GATED_SCALE)
+        rises |= {**changes(counts, known["counts"]), "import": count_import() / known["import"] - 1}
     for name, rise in rises.items():
         print(f"{rise:+7.1%}  {name}")
     if any(rise < -TOLERANCE for rise in rises.values()):

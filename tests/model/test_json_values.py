@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltafold.dialects.written_json import dumps
-from deltafold.model.json_values import compact, encode_with
+from deltafold.model.json_values import (
+    FEW_NAMES,
+    LONGEST_NAMES,
+    MANY_NAMES,
+    NAMES,
+    compact,
+    encode_with,
+    held,
+)
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -32,3 +40,36 @@ def test_what_is_no_json_is_refused(value: object) -> None:
     """It raises what `json.dumps()` raises."""
     with pytest.raises(TypeError, match="not JSON serializable"):
         compact(value)
+
+
+@given(
+    st.lists(st.dictionaries(st.text("ab", max_size=4), st.integers(), max_size=20), min_size=1, max_size=4)
+)
+def test_what_is_held_is_a_copy(sent: list[dict[str, int]]) -> None:
+    """It has the members of what was sent, in their order, whatever was held before."""
+    for data in sent:
+        for one in (data, dict(reversed(data.items())), data):
+            copy = held(one)
+            assert copy is not one
+            assert [*copy.items()] == [*one.items()]
+
+
+def test_names_are_shared() -> None:
+    """Objects with the same many members have the same strings as names; those with other members, few or very
+    many, or with very long names have their own."""
+    NAMES.clear()
+
+    def shared(names: list[str]) -> bool:
+        one, other = ({f" {name}"[1:]: at for at, name in enumerate(names)} for _ in range(2))
+        first, second = held(one), held(other)
+        assert first == second == one
+        return all(a is b for a, b in zip(first, second, strict=True))
+
+    names = [f"name {number}" for number in range(FEW_NAMES + 1)]
+    assert shared(names)
+    assert shared([*reversed(names)])
+    assert not shared(names[1:])
+    assert shared([f"name {number}" for number in range(MANY_NAMES)])
+    assert not shared([f"name {number}" for number in range(MANY_NAMES + 1)])
+    assert not shared(["long" * LONGEST_NAMES, *names])
+    assert sorted(NAMES) == [len(names), MANY_NAMES]

@@ -922,6 +922,18 @@ def speaking(*deltas: int) -> ResponseParser:
     return parser
 
 
+def test_what_was_read_is_let_go() -> None:
+    """An open stream does not hold the text of what it has read; of a block that is not whole it does."""
+    parser = speaking(7, 8)
+    decoder = parser._reader.decoder
+    assert (decoder.buffer, decoder.data, decoder.event_name) == ("", "", "")
+    fed = parser.bytes_fed
+    parser.feed(b": ping\n\ndata: ")
+    assert type(parser.next_event()) is e.Heartbeat
+    assert parser.next_event() is None
+    assert (decoder.offset, parser.bytes_pending, parser.bytes_fed) == (fed + 8, 6, fed + 14)
+
+
 def test_a_long_line_hides_no_block() -> None:
     """A whole block that was fed while events waited comes, though a line that is not whole follows it."""
     parser = speaking(7, 8)
