@@ -55,8 +55,8 @@ def test_what_is_held_is_a_copy(sent: list[dict[str, int]]) -> None:
 
 
 def test_names_are_shared() -> None:
-    """Objects with the same many members have the same strings as names. Those with others, few, very many, or
-    with very long names, have their own."""
+    """Objects with the same many members have the same strings as names. Those with other members, few, very
+    many, or with very long names have not."""
     NAMES.clear()
 
     def shared(names: list[str]) -> bool:

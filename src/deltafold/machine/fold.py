@@ -172,7 +172,7 @@ class Fold:
     def end(self, ending: PendingFinish, anomalies: tuple[Anomaly, ...] = ()) -> e.ResponseFinished:
         """The last event is handed out. `anomalies` is what the response is to say was out of order."""
         self.state = next_state(RESPONSE_TRANSITIONS, self.state, e.ResponseFinished)
-        self.data = self.data | ending.data
+        self.data.update(ending.data)
         self.outcome = ending.outcome
         self.ended_by_server = ending.by_server
         self.order = ending.order
