@@ -37,6 +37,8 @@ __all__ = ["FAST_EVENTS", "FastEvent", "FastPath"]
 JSON: TypeAlias = dict[str, Any]
 
 CONTROLS: Final = re.compile(r"[\x00-\x1f]")
+NO_PIECES: Final[list[PieceTemplate]] = []
+"""What most streams have: the same for all, for there are many."""
 MOST_GROUPS: Final = 8
 MOST_TEMPLATES: Final = 64
 MOST_PIECES: Final = 4
@@ -73,7 +75,7 @@ class FastPath:
         self._pending = pending
         self._most_text = fold.limits.text_size
         self.groups: list[TemplateGroup] = []
-        self.pieces: list[PieceTemplate] = []
+        self.pieces = NO_PIECES
         self.candidate: tuple[JSON, str] | None = None
         """A payload that may show what hot deltas look like, and its block."""
         self._unused = 0
@@ -260,5 +262,4 @@ class FastPath:
             if opening.begins(new):
                 opening.templates.insert(0, new)
                 return
-        del self.groups[MOST_GROUPS - 1 :]
-        self.groups.insert(0, TemplateGroup(new))
+        self.groups = [TemplateGroup(new), *self.groups[: MOST_GROUPS - 1]]

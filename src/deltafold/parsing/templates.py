@@ -38,6 +38,7 @@ ESCAPE: Final = r'\\(?:["\\/bfnrt]|u(?:[0-9A-Ca-cEFef][0-9A-Fa-f]|[Dd][0-7])[0-9
 ESCAPED: Final = re.compile(f'{PLAIN}(?:{ESCAPE}{PLAIN})*+(?=")')
 NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,14})(?![0-9])")
 ARRAY: Final = re.compile(r": ?\[ ?")
+NOTHING_BETWEEN: Final[list[str]] = []
 NEVER: Final[Special] = "", bool
 NOWHERE: Final = 0, ""
 NOBODY: Final = None, 0, ""
@@ -95,7 +96,7 @@ class Template:
         """… what may differ behind it, and what is the same behind that."""
         self.remaining = fields[2 if first else 1 :]
         """What else may differ, each with what is the same behind it, …"""
-        self.between = shape.between
+        self.between = shape.between or NOTHING_BETWEEN
         """… and what is the same behind each number that is tallied."""
         self.tallies = tallies
         """What these numbers are; None where there are none."""
