@@ -1116,7 +1116,18 @@ def test_what_comes_last_in_a_choice() -> None:
     assert told.losses == []  # its own wire says no more of it
 
 
-@pytest.mark.parametrize("pieces", [["[", "1", "[1]"], ['{"a":1}', "{"], ['{"a":1}', '{"a":1}', "x"]])
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ["[", "1", "[1]"],
+        ['{"a":1}', "{"],
+        ['{"a":1}', '{"a":1}', "x"],
+        ['{"a":1}', "{}"],
+        ["{}", '{"a":1}'],
+        ['{"a":1}', "[]"],
+        ['{"a":1}', '{"a": 1}'],
+    ],
+)
 def test_arguments_that_a_reader_takes_for_repeated(pieces: list[str]) -> None:
     """Readers of Chat Completions pass over arguments that come again: what is left may look whole."""
     item = made.function_call("f", "call_0", "".join(pieces), whole=True)
@@ -1129,6 +1140,27 @@ def test_arguments_that_a_reader_takes_for_repeated(pieces: list[str]) -> None:
     assert response.finish_reason == "length"
 
 
+def test_arguments_that_are_corrected_before_their_call_is_known() -> None:
+    """What is written is what had come when its name did."""
+    named = made.function_call("f", "call_0", '{"a":1}', whole=True)
+    for target in ("chat", "anthropic"):
+        told = Spoken(target, call(0, "", None), df.ArgumentsDelta(0, "x"))
+        told.say(df.ValueReplaced(0, "arguments", '{"a":1}'), df.ItemUpdated(0, named))
+        told.say(df.ValueReplaced(0, "arguments", '{"a":2}'), called(0, '{"a":2}'), *spoken(1))
+        assert told.end(reason="tool_calls").outcome is Outcome.FAILED
+
+
+@every_target
+def test_two_calls_with_one_id(target: str) -> None:
+    """Readers would take them for one: the second gets an id of its own, and no call is lost."""
+    again = attrs.evolve(called(1, '{"b":2}').item, call_id="call_0")
+    told = Spoken(target, *whole(0, '{"a":1}'), *events_of_item(1, again))
+    found = told.end(reason="tool_calls").tool_calls
+    assert [json.loads(getattr(known, "arguments", "")) for known in found] == [{"a": 1}, {"b": 2}]
+    assert len({known.call_id for known in found}) == 2
+    assert told.losses == [LossCode.VALUE_REPLACED]
+
+
 def test_a_call_that_was_closed_early() -> None:
     """Its object was whole when something else came, so that a limit cannot have cut it."""
     events = [call(0), df.ArgumentsDelta(0, '{"a":1}'), *spoken(1)]
@@ -1137,6 +1169,9 @@ def test_a_call_that_was_closed_early() -> None:
     assert told.losses == [LossCode.CALL_NOT_WHOLE]
     told = Spoken("anthropic", *events, called(0, '{"a":1}', whole=False))
     assert told.end(reason="tool_calls").outcome is Outcome.FAILED
+    told = Spoken("anthropic", call(0), df.ArgumentsDelta(0, '{"a":"b{"c""}'), *spoken(1))
+    told.say(df.ValueReplaced(0, "arguments", '{"a":"b"}'), called(0, '{"a":"b"}'))
+    assert told.end(reason="tool_calls").finish_reason == "length"  # some clients read a part of it
     told = Spoken("anthropic", *events, df.ArgumentsDelta(0, "{"), called(0, '{"a":1}{', whole=False))
     assert told.end(Outcome.INCOMPLETE, "length").outcome is Outcome.FAILED
 
@@ -1158,6 +1193,9 @@ def test_anthropics_own_arguments() -> None:
         told = Spoken("anthropic", *events_of_item(0, item), source="anthropic")
         assert told.end(data={"stop_reason": "tool_use"}).finish_reason == "tool_calls"
         assert told.losses == []
+    told = Spoken("anthropic", call(0), df.ArgumentsDelta(0, "{}"), *spoken(1), source="anthropic")
+    told.say(df.ArgumentsDelta(0, "x"), called(0, "{}x", whole=False))
+    assert told.end(data={"stop_reason": "tool_use"}).outcome is Outcome.FAILED
     told = Spoken("anthropic", call(0), source="anthropic")
     told.say(df.UsageReported(df.Usage(1, 2, 3)), *began(1))
     assert "call_0" not in told.text

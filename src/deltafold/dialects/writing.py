@@ -111,6 +111,7 @@ class Writer:
         "cut",
         "untrue",
         "unended",
+        "call_ids",
     )
     takes_back: ClassVar[bool] = False
     """Whether the end of a response says anew what each of its calls is."""
@@ -154,6 +155,8 @@ class Writer:
         """Choices with a call that is left out or left open: they end as if a limit had cut them."""
         self.untrue: set[int] = set()
         """Calls that stand on the wire as whole, and are not whole or are others."""
+        self.call_ids: set[str] = set()
+        """The ids of the calls that are written: readers take two with one id for one."""
         self.unended: int | None = None
         """A call without arguments whose end is not written yet: its server may still say that it was cut."""
 
@@ -293,9 +296,16 @@ class Writer:
 
     def called(self, item: WrittenItem) -> tuple[str, str]:
         """The id and the name of a call: those with which it was written first, whatever was sent since."""
-        sent = self.call_id(item), str(getattr(item.item, "name", ""))
+        ident, name = self.call_id(item), str(getattr(item.item, "name", ""))
+        sent = ident, name
         if item.called is None:
-            item.called = sent
+            if ident in self.call_ids and not self.own():
+                ident = digest("call", f"{item.index} {ident}")
+                self.lose(
+                    LossCode.VALUE_REPLACED, item.index, "two calls have one id, and this one gets another"
+                )
+            self.call_ids.add(ident)
+            item.called = ident, name
         elif item.called != sent:
             self.lose(LossCode.VALUE_REPLACED, item.index, "a call got another id or name after it had begun")
         return item.called
@@ -331,7 +341,7 @@ class Writer:
 
     def replay(self, item: WrittenItem) -> None:
         """The arguments that were held back are written."""
-        pieces, item.pieces = item.pieces, []
+        pieces, item.pieces, item.written = item.pieces, [], None
         for piece in pieces:
             item.pieces.append(piece)
             self.arguments(item, piece)

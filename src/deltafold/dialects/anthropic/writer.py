@@ -480,6 +480,8 @@ class AnthropicWriter(Writer):
         if item.written is None and is_strict_json("".join(item.pieces)):
             if not is_whole(item.item):
                 self.early.append(item.index)
+        elif not self.own() and self.readable(item) is None:
+            self.cut_call(item, LossCode.ARGUMENTS_NO_OBJECT)
         else:
             self.call_changed(item)
 
@@ -501,7 +503,7 @@ class AnthropicWriter(Writer):
             self.untrue.add(item.index)
 
     def readable(self, item: WrittenItem) -> str | None:
-        if self.own() or isinstance(item.item, CustomToolCall):
+        if isinstance(item.item, CustomToolCall) or (self.own() and not item.over):
             return super().readable(item)
         text = object_in(item.written_text()) or NO_ARGUMENTS
         return None if json_object(text) is None else text

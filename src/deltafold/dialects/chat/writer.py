@@ -13,7 +13,8 @@ from deltafold.dialects.chat.table import IMAGE, OF_DOCUMENT, more_of_call, stop
 from deltafold.dialects.writing import Options, Writer
 from deltafold.dialects.written_errors import error_of
 from deltafold.dialects.written_items import WrittenItem, WrittenPart
-from deltafold.dialects.written_json import custom_as_function, dumps, object_in, quoted
+from deltafold.dialects.written_json import custom_as_function, dumps, is_same_json, object_in, quoted
+from deltafold.machine.build import NO_ARGUMENTS
 from deltafold.machine.lifecycle import COMPLETED, INCOMPLETE
 from deltafold.model import events as e
 from deltafold.model.errors import ResponseError
@@ -432,11 +433,13 @@ def comes_again(pieces: list[str]) -> bool:
         if len(piece) >= size and piece.startswith("".join(pieces[:at])):
             return True
         size += len(piece)
-    text = "".join(pieces)
+    text = "".join(pieces).strip()
     first = object_in(text)
     rest = text[len(first) :].lstrip()
-    again = first.startswith(rest) or rest.startswith(first)
-    return bool(rest) and again and is_strict_json(first)
+    if not rest or not is_strict_json(first):
+        return False
+    again = first.startswith(rest) or rest.startswith(first) or is_same_json(first, rest)
+    return again or first == NO_ARGUMENTS or rest in (NO_ARGUMENTS, "[]")
 
 
 def nested(annotation: JSON) -> JSON | None:

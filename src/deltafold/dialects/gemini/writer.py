@@ -338,7 +338,7 @@ class GeminiWriter(Writer):
         if self.own():
             members = members_of(sent.data)
             inside = members.pop("functionCall", None)
-        call: JSON = {"id": self.call_id(item), "name": sent.name, "args": args}
+        call: JSON = {"id": self.called(item)[0], "name": sent.name, "args": args}
         if isinstance(inside, dict):
             call |= inside
         self.part(item.choice, dumps({"functionCall": call, **members}))
