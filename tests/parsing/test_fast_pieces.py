@@ -98,6 +98,10 @@ CHUNKS = [
     *['{"candidates":[{"content":{"parts":[@X@],"role":"model"},"index":0}]@U@,"responseId":"r1"}'] * 10,
     '{"candidates":[{"content":{"parts":[@X@],"role":"model"}}]@U@}',
     '{"candidates":[{"content":{"parts":[@X@],"role":"model"},"index":1}]@U@,"responseId":"r1"}',
+    '{"candidates":[{"content":{"parts":[@X@],"role":"model"},"index":-1}]@U@,"responseId":"r1"}',
+    '{"candidates":[{"content":{"parts":[@X@],"role":"model"},"index":"0"}]@U@,"responseId":"r1"}',
+    '{"candidates":[{"content":{"parts":[@X@],"role":"model"},"index":true}]@U@,"responseId":"r1"}',
+    '{"sequence_number":@N@,"candidates":[{"content":{"parts":[@X@]},"index":0}]@U@,"obfuscation":"x"}',
     '{"candidates":[{"content":{"parts":[@X@],"role":"model"},"index":0,"finishReason":"STOP"}]@U@}',
     '{"candidates":[{"content":{"parts":[@X@],"role":"user"},"index":0}]@U@}',
     '{"candidates":[{"content":{"parts":[@X@]},"index":0}]@U@,"modelVersion":"m@N@"}',
@@ -288,6 +292,13 @@ def test_what_changes_the_response_ends_it(frames_read: list[bool]) -> None:
     counted = {"promptTokenCount": 7, "totalTokenCount": 9}
     blocks = [*begun, *[leaf(f"$.n{number}", counted, stringValue="a") for number in range(4)], *leaves[2:]]
     assert long_blocks(frames_read, blocks, "gemini") == 2 + 1
+
+
+@pytest.mark.parametrize("index", ["-1", '"0"', "true", "null", "0.0"])
+def test_a_candidate_of_no_index(index: str) -> None:
+    """Where the index of a candidate cannot be one, its pieces go the long way."""
+    blocks = [BEGUN, *(leaf(f"$.k{number}", stringValue="a") for number in range(4))]
+    check_same([block.replace(b'"index":0', f'"index":{index}'.encode()) for block in blocks], "gemini")
 
 
 def test_two_candidates(frames_read: list[bool]) -> None:

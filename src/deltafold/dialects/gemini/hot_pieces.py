@@ -112,7 +112,7 @@ class GeminiPieces(HotPieces):
         """The text of a leaf at its path; "" where it has to go the long way, or has none."""
         if arguments.open[-1] is self._innermost:
             step = self._last if path == self._path else self._step(path)
-            if step is not ROOT:
+            if step != ROOT:
                 if len(arguments.open) >= self._depth:
                     return ""
                 self._path, self._last = path, step

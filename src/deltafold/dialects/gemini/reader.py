@@ -142,10 +142,9 @@ class GeminiDialect(ErrorTerminatedDialect):
         part = self._only_part(inner)
         if part is None or self.lifts.declared or self.failing is not None or not brings_one_piece(part):
             return None
-        index = inner["candidates"][0].get("index")
-        if index is not None and type(index) is not int:
-            return None
-        return GeminiPieces(self, self.candidates[index or 0])
+        index = inner["candidates"][0].get("index", 0)
+        candidate = self.candidates.get(index) if type(index) is int else None
+        return None if candidate is None else GeminiPieces(self, candidate)
 
     def _only_part(self, inner: JSON) -> JSON | None:
         """The part of a payload that has but one, unless others like it may say something else.
