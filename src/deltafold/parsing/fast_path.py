@@ -111,9 +111,7 @@ class FastPath:
                 except UnicodeDecodeError:
                     return None
             if BACKSLASH in text:
-                # Nearly all escapes are quotes of the JSON inside of arguments.
-                unquoted = text.replace('\\"', '"')
-                text = scanstring(text + '"', 0)[0] if BACKSLASH in unquoted else unquoted
+                text = scanstring(text + '"', 0)[0]
             elif not text.isprintable() and CONTROLS.search(text) is not None:
                 return None
             fold = self._fold

@@ -225,7 +225,10 @@ class PieceTemplate(Template):
 
 
 def match_field(latin1: str, begin: int, place: int, number: str) -> tuple[int, str]:
-    """The end of the field that starts at `begin`, with its text if it is one; else `NOWHERE`."""
+    """The end of the field that starts at `begin`, with its text if it is one; else `NOWHERE`.
+
+    A text has no escapes, or it has all of them: none are quotes alone.
+    """
     if place == COUNT:
         at = begin + len(number)
         return (at, "") if number and latin1[begin:at] == number else NOWHERE
@@ -236,12 +239,22 @@ def match_field(latin1: str, begin: int, place: int, number: str) -> tuple[int, 
     if place == PADDING:
         return (at, "") if not found or (found.isascii() and found.isalnum()) else NOWHERE
     if BACKSLASH in found:
-        escaped = ESCAPED.match(latin1, begin)
-        if escaped is None:
-            return NOWHERE
-        found = escaped[0]
-        at = begin + len(found)
+        return match_escaped(latin1, begin, at)
     return (at, found) if found else NOWHERE
+
+
+def match_escaped(latin1: str, begin: int, at: int) -> tuple[int, str]:
+    """The end of a text with escapes that starts at `begin`, and the text. `at` is its first quote."""
+    # Nearly all escapes are quotes of the JSON inside of arguments. A quote that a backslash only seems to
+    # escape leaves one over.
+    while at > begin and latin1[at - 1] == BACKSLASH:
+        at = latin1.find('"', at + 1)
+    if at > begin:
+        text = latin1[begin:at].replace('\\"', '"')
+        if BACKSLASH not in text:
+            return at, text
+    escaped = ESCAPED.match(latin1, begin)
+    return NOWHERE if escaped is None else (escaped.end(), escaped[0])
 
 
 class TemplateGroup:
@@ -266,10 +279,10 @@ class TemplateGroup:
         start = self.start
         if start:
             begin = at + len(start)
-            if latin1[at:begin] != start:
+            if not number or latin1[at:begin] != start:
                 return NOBODY
-            at, _ = match_field(latin1, begin, COUNT, number)
-            if not at:
+            at = begin + len(number)
+            if latin1[begin:at] != number:
                 return NOBODY
         begin = at + self.length
         key, text = latin1[at:begin], ""
