@@ -227,7 +227,7 @@ class PieceTemplate(Template):
 def match_field(latin1: str, begin: int, place: int, number: str) -> tuple[int, str]:
     """The end of the field that starts at `begin`, with its text if it is one; else `NOWHERE`.
 
-    A text has no escapes, or it has all of them: none are quotes alone.
+    Where all escapes of a text are of quotes, it comes without them, else as it was written.
     """
     if place == COUNT:
         at = begin + len(number)
@@ -244,9 +244,9 @@ def match_field(latin1: str, begin: int, place: int, number: str) -> tuple[int, 
 
 
 def match_escaped(latin1: str, begin: int, at: int) -> tuple[int, str]:
-    """The end of a text with escapes that starts at `begin`, and the text. `at` is its first quote."""
-    # Nearly all escapes are quotes of the JSON inside of arguments. A quote that a backslash only seems to
-    # escape leaves one over.
+    """The end of a text with escapes that starts at `begin`, and the text. `at` is the first quote."""
+    # Nearly all escapes are of quotes, in the JSON inside of arguments. Of any other, and of two backslashes
+    # before a quote, a backslash is left over.
     while at > begin and latin1[at - 1] == BACKSLASH:
         at = latin1.find('"', at + 1)
     if at > begin:
