@@ -155,8 +155,8 @@ class Writer:
         """Choices with a call that is left out or left open: they end as if a limit had cut them."""
         self.untrue: set[int] = set()
         """Calls that stand on the wire as whole, and are not whole or are others."""
-        self.call_ids: set[str] = set()
-        """The ids of the calls that are written: readers take two with one id for one."""
+        self.call_ids: set[tuple[int, str]] = set()
+        """The ids of the calls that are written, by choice: readers take two with one id for one."""
         self.unended: int | None = None
         """A call without arguments whose end is not written yet: its server may still say that it was cut."""
 
@@ -299,12 +299,10 @@ class Writer:
         ident, name = self.call_id(item), str(getattr(item.item, "name", ""))
         sent = ident, name
         if item.called is None:
-            if ident in self.call_ids and not self.own():
+            if (item.choice, ident) in self.call_ids and not self.own():
                 ident = digest("call", f"{item.index} {ident}")
-                self.lose(
-                    LossCode.VALUE_REPLACED, item.index, "two calls have one id, and this one gets another"
-                )
-            self.call_ids.add(ident)
+                self.lose(LossCode.VALUE_REPLACED, item.index, "the id is that of a call before it")
+            self.call_ids.add((item.choice, ident))
             item.called = ident, name
         elif item.called != sent:
             self.lose(LossCode.VALUE_REPLACED, item.index, "a call got another id or name after it had begun")

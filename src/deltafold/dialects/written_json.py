@@ -13,6 +13,7 @@ from deltafold.model.json_values import encode_with
 from deltafold.wire.json_text import is_strict_json
 
 __all__ = [
+    "LEFT_OPEN",
     "ObjectScan",
     "countable",
     "custom_as_function",
@@ -90,6 +91,8 @@ def object_in(text: str) -> str:
     return text[: len(text) - len(rest)]
 
 
+LEFT_OPEN: Final = "{"
+"""What stands for the arguments of a call of which none came, and which may have had some."""
 STRUCTURE: Final = re.compile(r'[{}\[\]"]')
 IN_STRING: Final = re.compile(r'["\\]')
 

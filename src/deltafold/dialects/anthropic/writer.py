@@ -22,6 +22,7 @@ from deltafold.dialects.writing import Options, Writer
 from deltafold.dialects.written_errors import error_of
 from deltafold.dialects.written_items import WrittenItem, WrittenPart
 from deltafold.dialects.written_json import (
+    LEFT_OPEN,
     ObjectScan,
     custom_as_function,
     dumps,
@@ -279,15 +280,17 @@ class AnthropicWriter(Writer):
             return
         item = self.items[index]
         item.over = item.over or self.kind == "json"
+        left_open = index in self.left_open
+        if left_open and not self.is_written(item):
+            left_open = False
+            self.put(item, "json", LEFT_OPEN)
         if not self.unsent:
             self.say("content_block_stop", f'"index":{self.blocks - 1}')
-        elif index in self.left_open:
-            self.lose(LossCode.CALL_NOT_WHOLE, index, "a call without arguments is left out")
         self.hot.clear()
         self.current = None
         self.kind = self.unsent = ""
         self.prefixes = {}
-        if index in self.left_open and item.place >= 0:
+        if left_open:
             self.end_early(item)
 
     def drain(self) -> None:
@@ -300,8 +303,11 @@ class AnthropicWriter(Writer):
             pieces = self.waiting.pop(index)
             for kind, text in pieces:
                 self.put(item, kind, text)
-            if item.state is ITEM_DONE and self.current == index and index not in self.left_open:
-                self.close()
+            if item.state is ITEM_DONE and self.current == index:
+                if index not in self.left_open:
+                    self.close()
+                elif self.unsent:
+                    self.send_block()
 
     def call_block(self, item: WrittenItem) -> str:
         """The block with which a call begins."""
@@ -495,6 +501,8 @@ class AnthropicWriter(Writer):
         self.cut.add(item.choice)
         if not self.own():
             self.lose(LossCode.CALL_NOT_WHOLE, item.index)
+        if self.unsent and self.current == item.index:
+            self.send_block()
 
     def call_changed(self, item: WrittenItem) -> None:
         if item.index in self.waiting:
@@ -538,10 +546,10 @@ class AnthropicWriter(Writer):
         self.begin()
         self.finish_items(outcome)
         self.release()
-        if self.current not in self.left_open:
+        if self.current is None or self.current not in self.left_open:
             self.close()
-        elif self.unsent:
-            self.send_block()
+        elif not self.unsent and not self.is_written(self.items[self.current]):  # a limit takes it back
+            self.say("content_block_stop", f'"index":{self.blocks - 1}')
         self.untrue = {index for index in self.untrue if self.is_misread(self.items[index])}
         for index in self.early:
             if outcome is COMPLETED:

@@ -13,7 +13,14 @@ from deltafold.dialects.chat.table import IMAGE, OF_DOCUMENT, more_of_call, stop
 from deltafold.dialects.writing import Options, Writer
 from deltafold.dialects.written_errors import error_of
 from deltafold.dialects.written_items import WrittenItem, WrittenPart
-from deltafold.dialects.written_json import custom_as_function, dumps, is_same_json, object_in, quoted
+from deltafold.dialects.written_json import (
+    LEFT_OPEN,
+    custom_as_function,
+    dumps,
+    is_same_json,
+    object_in,
+    quoted,
+)
 from deltafold.machine.build import NO_ARGUMENTS
 from deltafold.machine.lifecycle import COMPLETED, INCOMPLETE
 from deltafold.model import events as e
@@ -372,10 +379,14 @@ class ChatWriter(Writer):
             item = self.items[index]
             if not self.is_misread(item):
                 continue  # it was corrected again
-            if self.newest[item.choice] != index:
+            if self.newest[item.choice] == index:
+                if outcome is COMPLETED or not self.own():
+                    self.cut_call(item, LossCode.CALL_NOT_WHOLE)
+            elif isinstance(item.item, FunctionCall) and not item.written_text():
+                self.fragment(item, LEFT_OPEN)
+                self.lose(LossCode.CALL_NOT_WHOLE, index)
+            else:
                 self.untrue.add(index)
-            elif outcome is COMPLETED or not self.own():
-                self.cut_call(item, LossCode.CALL_NOT_WHOLE)
 
     def ended(self, response: Response, outcome: Outcome) -> None:
         indexes = [known.index for known in response.choices]
