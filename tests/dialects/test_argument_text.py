@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltafold.dialects.gemini.argument_text import MOST_NULLS, ArgumentText, compact, steps_of
+from deltafold.dialects.gemini.argument_text import (
+    MOST_NULLS,
+    ArgumentText,
+    compact,
+    quoted_steps_of,
+    steps_of,
+)
 
 PATHS: list[tuple[str, tuple[tuple[str | int, ...], bool] | None]] = [
     ("$", ((), False)),
@@ -47,6 +53,16 @@ PATHS: list[tuple[str, tuple[tuple[str | int, ...], bool] | None]] = [
     ("$['a'x", None),
     ("$.a]", None),
     ("$[١]", None),
+    # The same faults beside a name in quotes.
+    ("a['b']", None),
+    ("$x['b']", None),
+    ("$.['b']", None),
+    ("$.*['b']", None),
+    ("$['b'][0", None),
+    ("$['b'][01]", None),
+    ("$['b'][1].c", (("b", 1, "c"), False)),
+    ("$['b'][]", (("b",), True)),
+    ("$['b'][].c", None),
 ]
 
 
@@ -54,6 +70,12 @@ PATHS: list[tuple[str, tuple[tuple[str | int, ...], bool] | None]] = [
 def test_paths(path: str, steps: tuple[tuple[str | int, ...], bool] | None) -> None:
     """Names and indexes from the root are read, and nothing else is guessed at."""
     assert steps_of(path) == steps
+
+
+@given(st.text("$.[]*a0 1é", max_size=12).map(lambda path: "$" + path))
+def test_paths_without_quotes(path: str) -> None:
+    """Where no name stands in quotes, a path is read in one go, as it would be letter by letter."""
+    assert steps_of(path) == quoted_steps_of(path)
 
 
 def grown() -> tuple[ArgumentText, str]:

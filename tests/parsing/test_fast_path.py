@@ -380,6 +380,9 @@ def test_every_text(dialect: str) -> None:
             block = form.block(text, 0, b"")
             check_same([begin + hot * 3 + block + hot * 2 + block * 2 + hot], dialect)
             check_same([begin + hot * 3 + block[:-1], block[-1:], hot * 2], dialect)
+        cut = form.block(b"@", 0, b"").partition(b"@")[0]
+        check_same([begin + hot * 3 + cut + b'a\\"\n\n'], dialect)
+        check_same([begin + hot * 3 + cut + b'a\\"\n\n' + hot * 2], dialect)
 
 
 @pytest.mark.parametrize("dialect", ["responses", "chat"])

@@ -362,6 +362,14 @@ def test_usage_of_several_shapes() -> None:
                 check_same([b"".join(blocks)], "gemini", moves=frozenset({0}))
 
 
+def test_counts_that_are_no_numbers() -> None:
+    """A count with a zero before it is no JSON, and one of too many digits is not looked at."""
+    for usage in (b"05", b"0", b"00", b"-5", b"5.0", b"5e1", b"9" * 16, b'"5"', b""):
+        block = of_text("a", {"promptTokenCount": 5, "totalTokenCount": 7})
+        other = block.replace(b":5,", b":" + usage + b",")
+        check_same([block * 3 + other + block * 2 + other * 2 + block], "gemini")
+
+
 def test_what_stands_in_a_line_of_no_field() -> None:
     """A payload in such a line may change what the deltas behind it tell."""
     blocks = [BEGUN, *(leaf(f"$.k{number}", stringValue="a") for number in range(4))]

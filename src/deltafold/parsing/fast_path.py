@@ -85,7 +85,7 @@ class FastPath:
         """Another dialect takes over: nothing is known of its deltas. None: nothing is to be learned."""
         if dialect is not None:
             self.dialect = dialect
-        self.invalidate(None)
+        self.invalidate()
         self._unused = MOST_UNUSED if dialect is None else 0
 
     def take(self) -> FastEvent | None:
@@ -201,7 +201,7 @@ class FastPath:
         if pieces is None:
             found = dialect.text_path(payload, event)
             if found is None:
-                self.invalidate(None)
+                self.invalidate()
                 return
             path, special = found
             key = str(path[-1])
@@ -226,7 +226,7 @@ class FastPath:
         What these events change is what the templates rely on.
         """
         if not self._pending or self.dialect.pending_surrogates:
-            self.invalidate(None)
+            self.invalidate()
         for event in self._pending:
             index = item_of(event)
             # A new item may be the one that the next fragment means.
@@ -239,15 +239,13 @@ class FastPath:
         for known in self.pieces:
             known.value = None
 
-    def invalidate(self, index: int | None) -> None:
-        """Something else came for an item, or for the response as a whole if None."""
-        if index is None:
-            self.groups.clear()
-            self.pieces.clear()
-        elif self.groups:
-            self._invalidate_item(index)
+    def invalidate(self) -> None:
+        """Something else came for the response as a whole."""
+        self.groups.clear()
+        self.pieces.clear()
 
     def _invalidate_item(self, index: int) -> None:
+        """Something else came for an item."""
         for opening in self.groups:
             opening.templates = [known for known in opening.templates if known.index != index]
         self.groups = [opening for opening in self.groups if opening.templates]

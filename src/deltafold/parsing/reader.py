@@ -328,7 +328,7 @@ class Reader(ReaderState):
             fault.offset, fault.event_index = self.report.position()
         self.fault = StickyFault(fault)
         self.direct_to_decoder = self.decoder.drained = False
-        self.hot.invalidate(None)
+        self.hot.invalidate()
         # What made it is let go: nothing is read any more.
         self.pending.clear()
         self.values = None
@@ -351,7 +351,7 @@ class Reader(ReaderState):
             return True
         if self.values:
             value, name, self.name = self.values.pop(), self.name, ""
-            self.hot.invalidate(None)
+            self.hot.invalidate()
             dispatch_value(self, value, "" if type(value) is dict and "type" in value else name)
             return True
         if self.rest:

@@ -112,9 +112,7 @@ class GeminiPieces(HotPieces):
         """The text of a leaf at its path; "" where it has to go the long way, or has none."""
         if arguments.open[-1] is self._innermost:
             step = self._last if path == self._path else self._step(path)
-            if step != ROOT:
-                if len(arguments.open) >= self._depth:
-                    return ""
+            if step != ROOT:  # it lies no deeper than the leaf that was placed there
                 self._path, self._last = path, step
                 if is_text and step == arguments.leaf:
                     return arguments.more_written(written[1:-1], more=more)
