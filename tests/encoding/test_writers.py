@@ -1187,6 +1187,29 @@ def test_a_call_that_waits_and_is_taken_back() -> None:
     assert response.finish_reason == "length"
 
 
+def test_a_limit_in_a_choice_that_is_not_written() -> None:
+    """The response does not complete for that."""
+    told = Spoken("chat", *spoken(0), source="chat")
+    choices = (df.Choice(0, "stop", {}), df.Choice(7, "length", {}))
+    assert told.end(Outcome.INCOMPLETE, "stop", choices=choices).outcome is Outcome.INCOMPLETE
+    assert told.losses == [LossCode.FINISH_REASON]
+
+
+def test_a_word_of_anthropics_that_says_nothing() -> None:
+    """It is none, and the outcome stands for it."""
+    told = Spoken("anthropic", *spoken(0), source="anthropic")
+    response = told.end(Outcome.INCOMPLETE, "content_filter", data={"stop_reason": "null"})
+    assert response.finish_reason == "content_filter"
+
+
+@every_target
+def test_a_name_that_changes_after_the_call(target: str) -> None:
+    """What was written stands on every wire, and is a loss."""
+    told = Spoken(target, *whole(0), df.ItemUpdated(0, called(0, "{}", "other").item))
+    assert [known.name for known in told.end(reason="tool_calls").tool_calls] == ["f"]
+    assert told.losses == [LossCode.VALUE_REPLACED]
+
+
 def test_a_call_without_arguments_that_waits() -> None:
     """It comes when its turn does, and ends as one that a limit cut."""
     told = Spoken("anthropic", call(0), df.ArgumentsDelta(0, '{"a":'), *cut(1, ""))

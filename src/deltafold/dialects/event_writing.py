@@ -290,6 +290,8 @@ def update_item(writer: Writer, item: WrittenItem, event: e.ItemUpdated) -> None
     become(writer, item, event.item)
     if not item.skipped:
         writer.item_updated(item)
+        if item.called is not None and item.state is ITEM_DONE:
+            writer.called(item)
         if taken_back and writer.unended != item.index:
             writer.call_changed(item)
 

@@ -16,6 +16,7 @@ from deltafold.dialects.anthropic.table import (
     members_of,
     rest_of,
     stop_of,
+    stop_word,
     usage_of_anthropic,
 )
 from deltafold.dialects.writing import Options, Writer
@@ -583,8 +584,8 @@ class AnthropicWriter(Writer):
     def sent_reason(self, response: Response, outcome: Outcome) -> str:
         """The stop reason of a message that is what was sent."""
         if self.own():
-            word = response.data.get("stop_reason") or self.late.get("stop_reason")
-            if isinstance(word, str) and word:
+            word = stop_word(response.data.get("stop_reason")) or stop_word(self.late.get("stop_reason"))
+            if word is not None:
                 return word
         reason = response.finish_reason
         if reason == "stop" and self.runnable:

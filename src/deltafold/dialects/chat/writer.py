@@ -394,10 +394,14 @@ class ChatWriter(Writer):
         if 0 < count <= len(indexes):
             self.role(count - 1)
         sent = {known.index: known.finish_reason for known in response.choices}
-        for choice in range(self.choices):
-            word = self.word(choice, sent.get(choice), response, outcome)
+        words = [self.word(choice, sent.get(choice), response, outcome) for choice in range(self.choices)]
+        stops = [stop_of(word) for word in words]
+        if outcome is not COMPLETED and all(stop is None or stop.outcome is COMPLETED for stop in stops):
+            words[0] = self.nearest(words[0], "length")  # it was a choice that is not written that was cut
+            stops[0] = stop_of("length")
+        for choice, word in enumerate(words):
             self.chunk(choice, "{}", finish=quoted(word))
-            stop = stop_of(word)
+            stop = stops[choice]
             newest = self.items.get(self.newest.get(choice, -1))
             if (
                 stop is not None
