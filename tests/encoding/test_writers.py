@@ -1288,3 +1288,23 @@ def test_a_status_that_its_own_wire_did_not_send() -> None:
     response = told.end(reason="tool_calls", output=(item,))
     assert response.tool_calls == ()
     assert response.output[0].status == "incomplete"
+
+
+def test_an_item_of_its_wire_begins_with_the_id_it_ends_with() -> None:
+    """api.openai.com gave the call of a tool search another `call_id` at its end, which clients refuse."""
+    sent: dict[str, Any] = {"id": "tsc_1", "type": "tool_search_call", "status": "in_progress"}
+    whole = {**sent, "status": "completed", "arguments": {"goal": "x"}, "call_id": "call_2"}
+    ended = {"id": "resp_1", "status": "completed", "output": [whole]}
+    parser, encoder = df.ResponseParser("responses"), StreamEncoder("responses")
+    payloads: list[tuple[str, dict[str, Any]]] = [
+        ("created", {"response": {"id": "resp_1", "model": "m", "output": []}}),
+        ("output_item.added", {"output_index": 0, "item": {**sent, "call_id": "call_1"}}),
+        ("output_item.done", {"output_index": 0, "item": whole}),
+        ("completed", {"response": ended}),
+    ]
+    for kind, more in payloads:
+        parser.feed_payload({"type": f"response.{kind}", **more})
+    written = [found for event in parser.events() for found in encoder.payloads(event)]
+    items = [payload["item"] for payload in written if "item" in payload]
+    assert items == [{**sent, "call_id": "call_2"}, whole]
+    assert not encoder.losses

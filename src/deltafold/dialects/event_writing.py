@@ -31,6 +31,7 @@ from deltafold.machine.lifecycle import (
 from deltafold.machine.values import KINDS, kind_of
 from deltafold.model import events as e
 from deltafold.model.errors import ErrorKind, ResponseError, UsageError
+from deltafold.model.frozen import evolve
 from deltafold.model.items import CustomToolCall, FunctionCall, Item, OtherItem, is_whole
 from deltafold.model.losses import LossCode
 
@@ -101,6 +102,8 @@ def take(writer: Writer, event: Any) -> None:
         item.item = event.item
     else:
         if writer.held is not None:
+            if kind is ITEM_FINISHED and writer.held == event.output_index:
+                take_last_call_id(item, event.item)
             release_call(writer)
         OF_ITEM.get(kind, hosted)(writer, item, event)
 
@@ -111,6 +114,14 @@ def release_call(writer: Writer) -> None:
     if held is not None:
         writer.hot.clear()
         writer.item_started(writer.items[held])
+
+
+def take_last_call_id(item: WrittenItem, whole: Item) -> None:
+    """What ends at once begins with the call id that it ends with: clients of the Responses API know it by
+    that."""
+    if isinstance(item.item, OtherItem):
+        known = item.item.data
+        item.item = evolve(item.item, data=known | {"call_id": whole.data.get("call_id", known["call_id"])})
 
 
 def is_doubtful(writer: Writer, call: Item) -> bool:
@@ -251,6 +262,8 @@ def start_item(writer: Writer, event: e.ItemStarted) -> None:
         event.item, (FunctionCall, CustomToolCall)
     ):
         writer.held = event.output_index  # there a name may come in pieces
+    elif isinstance(event.item, OtherItem) and event.item.data.get("call_id") is not None:
+        writer.held = event.output_index  # its server may send it whole at once, with another id
     else:
         writer.item_started(item)
 
