@@ -70,12 +70,15 @@ def through(target: str) -> Client:
         def run() -> bytes:
             parser, encoder = ResponseParser(stream.dialect), StreamEncoder(target)
             feed, events, encode = parser.feed, parser.events, encoder.encode
-            written = []
+            written: list[bytes] = []
+            write = written.append
             for chunk in chunks:
                 feed(chunk)
-                written += [encode(event) for event in events()]
+                for event in events():
+                    write(encode(event))
             parser.close()
-            written += [encode(event) for event in events()]
+            for event in events():
+                write(encode(event))
             return b"".join(written)
 
         return Reading(run, partial(read, target), said(stream.told))

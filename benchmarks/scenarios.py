@@ -624,7 +624,7 @@ OTHERS = (
     Scenario("anthropic: 8 calls", anthropic_calls, 2 * KB),
     Scenario("anthropic: short stream, 29 events", anthropic_text, 23, scales=False, grows=False),
     Scenario("gemini: text, 10k deltas", gemini_text, 10_000),
-    Scenario("gemini: 8 calls", gemini_calls, 2 * KB),
+    Scenario("gemini: 8 calls", gemini_calls, 2 * KB, scales=False, grows=False),
     Scenario("gemini: short stream, 29 events", gemini_text, 28, scales=False, grows=False),
 )
 """Those that are measured where they are asked for by name."""

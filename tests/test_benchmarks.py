@@ -59,7 +59,8 @@ def test_a_stream_has_the_size_that_is_asked_for(scenario: Scenario) -> None:
     if scenario.scales:
         assert len(large.body) > 1.2 * len(small.body)
     else:
-        assert len(large.blocks) == len(small.blocks) == 29
+        assert len(large.blocks) == len(small.blocks)
+        assert len(small.blocks) == 29 or "29 events" not in scenario.name
 
 
 def test_chunks_of_a_network() -> None:

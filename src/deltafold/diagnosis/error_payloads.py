@@ -42,9 +42,6 @@ def says_error(value: Any) -> bool:
     return value is True or not is_success(value)
 
 
-ERROR_NAMES: Final = frozenset({"__type", "errors", "fault", "status"})
-
-
 def error_in(payload: dict[str, Any]) -> Any:
     """What a payload holds that tells of an error beside a piece of the answer; None where nothing does.
 
@@ -58,7 +55,7 @@ def error_in(payload: dict[str, Any]) -> Any:
     if isinstance(found, dict) and not is_success(found.get("status_code")):
         return found
     for key, value in payload.items():
-        if key[:1] == "x" and key[1:2] in ("_", "-") and value:
+        if key.startswith("x") and key[1:2] in ("_", "-") and value:
             found = value.get("error") if isinstance(value, dict) else None
             if found is None and key.endswith("error"):
                 found = value
@@ -93,7 +90,8 @@ def is_error_payload(payload: dict[str, Any]) -> bool:
     if kind == "error" or of == "error":
         return True
     # Nearly no payload of an answer has any of these members, so one look spares many.
-    odd = len(payload) == 1 or not ERROR_NAMES.isdisjoint(payload)
+    odd = len(payload) == 1 or "status" in payload or "errors" in payload
+    odd = odd or "__type" in payload or "fault" in payload
     if odd and exception_in(payload) is not None:
         return True
     if of == "response":

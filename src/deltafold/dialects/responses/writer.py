@@ -67,6 +67,7 @@ HOSTED: Final = {
 }
 REASONS: Final = {"length": "max_output_tokens", "content_filter": "content_filter"}
 REQUIRED: Final[JSON] = {"parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
+REQUIRED_JSON: Final = dumps(REQUIRED)[1:-1]
 PARTIAL_IMAGE: Final = "response.image_generation_call.partial_image"
 
 
@@ -114,10 +115,20 @@ class ResponsesWriter(Writer):
             base.setdefault(key, None)
         base["output"] = []
         self.base = base
-        sent_base = f'"response":{dumps(base)}'
-        self.say("response.created", sent_base)
-        if not self.own():
-            self.say("response.in_progress", sent_base)
+        if self.own():
+            self.say("response.created", f'"response":{dumps(base)}')
+        else:
+            announced = self.response_json(base["status"], "null", "null", "null", "")
+            self.say("response.created", announced)
+            self.say("response.in_progress", announced)
+
+    def response_json(self, status: str, error: str, details: str, usage: str, output: str) -> str:
+        """A response of another wire, of which no more is known than this. All but the status is JSON."""
+        base = self.base
+        head = f'"id":{quoted(base["id"])},"object":"response","created_at":{dumps(base["created_at"])}'
+        head += f',"model":{quoted(base["model"])},"status":"{status}",{REQUIRED_JSON}'
+        ending = f'"error":{error},"incomplete_details":{details},"usage":{usage},"output":[{output}]'
+        return f'"response":{{{head},{ending}}}'
 
     def response_started(self) -> None:
         if self.is_named():
@@ -608,13 +619,19 @@ class ResponsesWriter(Writer):
 
     def terminal(self, kind: str, response: Response, more: JSON, *, cut: bool) -> None:
         usage = self.counted(response)
-        data = {**self.base, **(copied(response.data) if self.own() else {}), **more}
+        if not self.own():
+            output = ",".join([dumps(item) for item in self.output(response, cut=cut)])
+            counts = "null" if usage is None else dumps(whole_usage(usage, own=False))
+            error, details = dumps(more["error"]), dumps(more["incomplete_details"])
+            self.say(kind, self.response_json(more["status"], error, details, counts, output))
+            return
+        data = {**self.base, **copied(response.data), **more}
         for key in ("id", "object", "created_at", "model"):
             data[key] = self.base[key]
         for key, value in REQUIRED.items():
             if data.get(key) is None:
                 data[key] = copied(value)
-        data["usage"] = None if usage is None else whole_usage(usage, own=self.own())
+        data["usage"] = None if usage is None else whole_usage(usage, own=True)
         data["output"] = self.output(response, cut=cut)
         self.say(kind, f'"response":{dumps(data)}')
 
