@@ -172,3 +172,29 @@ def test_nor_in_a_whole_body(stream: Stream, target: str) -> None:
             same = next((one for one in known if one & forms), None)
             assert same is not None
             known.remove(same)
+
+
+@pytest.mark.parametrize("arguments", ['{"a":', "[1]"])
+def test_a_body_of_its_own_wire_marks_what_it_leaves_out(arguments: str) -> None:
+    """Anthropic's body has no form for input that is no object: without the call, it ends as cut."""
+    parser = df.ResponseParser("anthropic")
+    block = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
+    delta = {"type": "input_json_delta", "partial_json": arguments}
+    payloads: list[dict[str, Any]] = [
+        {
+            "type": "message_start",
+            "message": {"id": "msg_1", "model": "m", "role": "assistant", "content": []},
+        },
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "content_block_delta", "index": 0, "delta": delta},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "tool_use"}},
+        {"type": "message_stop"},
+    ]
+    for payload in payloads:
+        parser.feed_payload(payload)
+    assert list(parser.events())
+    assert parser.response.outcome is Outcome.COMPLETED
+    body = encode_response(parser.response, "anthropic")
+    assert body["content"] == []
+    assert body["stop_reason"] == "max_tokens"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltafold.dialects.written_json import dumps
+from deltafold.dialects.written_json import dumps, is_same_json
 from deltafold.model.json_values import (
     FEW_NAMES,
     LONGEST_NAMES,
@@ -17,6 +17,7 @@ from deltafold.model.json_values import (
     compact,
     encode_with,
     held,
+    weight,
 )
 
 VALUES = st.recursive(
@@ -73,3 +74,27 @@ def test_names_are_shared() -> None:
     assert not shared([f"name {number}" for number in range(MANY_NAMES + 1)])
     assert not shared(["long" * LONGEST_NAMES, *names])
     assert sorted(NAMES) == [len(names), MANY_NAMES]
+
+
+@pytest.mark.parametrize(
+    ("value", "characters"),
+    [("abc", 3), (7, 4), (["ab", 1, None], 14), ({"key": "abc", "n": 1}, 23), ({"a": [{"b": "c"}]}, 23)],
+)
+def test_about_how_many_characters(value: object, characters: int) -> None:
+    """Strings and names count their characters, and all else four: brackets, numbers, what stands between."""
+    assert weight(value) == characters
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ('{"a":1}', '{"a": 1}', True),
+        ('{"a":', '{"a":', True),
+        ('{"a":', '{"a": ', False),
+        ("[1]", "[2]", False),
+        ("[1]", "[1", False),
+    ],
+)
+def test_the_same_json(one: str, other: str, same: bool) -> None:
+    """The same value is the same JSON, and so is the same text, whatever it is."""
+    assert is_same_json(one, other) is same

@@ -204,8 +204,6 @@ def close_item(
     if more or late or status is None:
         merged, events = reconcile_item(record, sent, report, whole=status is not None)
     else:
-        if record.type and not isinstance(sent.get("type"), str):
-            sent["type"] = record.type
         merged, events = sent, ends_of_values(record)
     if status is not None:
         if status == "completed" and (none := reconcile_no_arguments(record, merged)):

@@ -174,16 +174,15 @@ def weight(value: Any) -> int:
     return total
 
 
-def has_more_members(value: Any, most: int) -> bool:
-    """Whether a JSON value has more members than so many, at any depth, without counting all of them."""
-    waiting = [value]
+def has_more_members(value: dict[str, Any], most: int) -> bool:
+    """Whether an object has more members than so many, at any depth, without counting all of them."""
+    waiting: list[Any] = [value]
     while waiting:
         found = waiting.pop()
-        if type(found) is dict or type(found) is list:
-            most -= len(found)
-            if most < 0:
-                return True
-            for member in found.values() if type(found) is dict else found:
-                if type(member) is dict or type(member) is list:
-                    waiting.append(member)
+        most -= len(found)
+        if most < 0:
+            return True
+        for member in found.values() if type(found) is dict else found:
+            if type(member) is dict or type(member) is list:
+                waiting.append(member)
     return False
