@@ -15,7 +15,7 @@ from deltafold.dialects import made_items as made
 from deltafold.dialects.written_json import ObjectScan, dumps
 from deltafold.encoding.encoder import events_of_item
 from deltafold.parsing.snapshot import wrap
-from deltafold.registry import DIALECTS
+from deltafold.registry import DIALECTS, part_of
 
 JSON = dict[str, Any]
 every_target = pytest.mark.parametrize("target", DIALECTS)
@@ -1307,4 +1307,22 @@ def test_an_item_of_its_wire_begins_with_the_id_it_ends_with() -> None:
     written = [found for event in parser.events() for found in encoder.payloads(event)]
     items = [payload["item"] for payload in written if "item" in payload]
     assert items == [{**sent, "call_id": "call_2"}, whole]
+    assert not encoder.losses
+
+
+@every_target
+def test_a_writer_keeps_each_thing_under_its_own_name(target: str) -> None:
+    """No name of what a writer keeps is one that all writers have for something else."""
+    fields = part_of(target, "writer").WRITER.SNAPSHOT_FIELDS
+    assert len(set(fields)) == len(fields)
+
+
+@every_target
+def test_a_notice_without_a_response_that_begins(target: str) -> None:
+    """What came before the response, by hand and never announced, is nothing that the end could mistake."""
+    body = b'{"id":"r","object":"response","status":"completed","model":"m","output":[]}'
+    response = parse(body, "responses")
+    encoder = StreamEncoder(target)
+    encoder.encode(df.Notice("ping", {"type": "ping"}))
+    encoder.encode(df.ResponseFinished(Outcome.COMPLETED, response))
     assert not encoder.losses

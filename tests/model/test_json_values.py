@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltafold.dialects.written_json import dumps, is_same_json
+from deltafold.dialects.written_json import dumps
 from deltafold.model.json_values import (
     FEW_NAMES,
     LONGEST_NAMES,
@@ -17,6 +17,7 @@ from deltafold.model.json_values import (
     compact,
     encode_with,
     held,
+    is_same_json,
     weight,
 )
 

@@ -12,7 +12,7 @@ from deltafold.diagnosis.error_payloads import error_in
 from deltafold.dialects.emitter import Emitter
 from deltafold.machine import make
 from deltafold.machine.fold import Emitted, Fold, PendingFinish
-from deltafold.machine.lifecycle import FAILED, INCOMPLETE, TRUNCATED
+from deltafold.machine.lifecycle import COMPLETED, FAILED, INCOMPLETE, TRUNCATED
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, ResponseError
@@ -27,6 +27,7 @@ __all__ = [
     "HotPieces",
     "Tallies",
     "Translator",
+    "ends_complete",
     "error_beside",
     "error_field_of",
     "usage_from",
@@ -344,6 +345,11 @@ def error_field_of(payload: JSON, error: ResponseError) -> JSON:
     """What the response's own `error` is, once an event has brought one."""
     sent = payload.get("error")
     return dict(copied(sent)) if isinstance(sent, dict) else {"code": error.code, "message": error.message}
+
+
+def ends_complete(stop: Any) -> bool:
+    """Whether what a finish word means (`stop_of()` of a dialect) is a complete end, or nobody knows it."""
+    return stop is None or stop.outcome is COMPLETED
 
 
 def usage_from(data: JSON) -> Usage:

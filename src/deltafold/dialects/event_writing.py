@@ -368,7 +368,7 @@ def hosted_delta(writer: Writer, item: WrittenItem, event: Any) -> None:
         value = kind_of(event)
         name = KINDS[value].index
         item.values.setdefault((value, getattr(event, name) if name else 0), []).append(event.text)
-        writer.hosted(item, event)
+    hosted(writer, item, event)
 
 
 def hosted(writer: Writer, item: WrittenItem, event: Any) -> None:

@@ -13,13 +13,14 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.dialects.hot_delta import ARGUMENTS, REASONING, TEXT, HotDelta
 from deltafold.dialects.written_items import WrittenItem, WrittenPart
-from deltafold.dialects.written_json import is_same_json, quoted
+from deltafold.dialects.written_json import quoted
 from deltafold.dialects.written_names import LONGEST_REPEATED, SAFE_NAME, digest, fitting_call_id
 from deltafold.machine.lifecycle import COMPLETED, ITEM_DONE, ResponseState
 from deltafold.model import events as e
 from deltafold.model.errors import ResponseError
 from deltafold.model.frozen import evolve
 from deltafold.model.items import CustomToolCall, FunctionCall, is_whole
+from deltafold.model.json_values import is_same_json
 from deltafold.model.losses import Loss, LossCode
 from deltafold.model.response import Outcome, Response
 from deltafold.registry import part_of

@@ -18,7 +18,6 @@ __all__ = [
     "countable",
     "custom_as_function",
     "dumps",
-    "is_same_json",
     "json_object",
     "object_in",
     "quoted",
@@ -70,13 +69,6 @@ def json_object(text: str) -> JSON | None:
     """The object that a text is, or None."""
     found = json.loads(text) if is_strict_json(text) else None
     return found if type(found) is dict else None
-
-
-def is_same_json(one: str, other: str) -> bool:
-    """Whether two texts are the same JSON value."""
-    if one == other:
-        return True
-    return is_strict_json(one) and is_strict_json(other) and bool(json.loads(one) == json.loads(other))
 
 
 def custom_as_function(text: str, *, whole: bool) -> str:

@@ -384,24 +384,6 @@ class TranscriptDelta(EventBase):
     text: str = text_field()
 
 
-class TextDraft(EventBase):
-    """A `TextDelta` while it is being made: setting the slots of a frozen class takes twice as long."""
-
-    __slots__ = TextDelta.__slots__
-
-
-class ReasoningDraft(EventBase):
-    """A `ReasoningDelta` while it is being made."""
-
-    __slots__ = ReasoningDelta.__slots__
-
-
-class ArgumentsDraft(EventBase):
-    """An `ArgumentsDelta` while it is being made."""
-
-    __slots__ = ArgumentsDelta.__slots__
-
-
 # ---------------------------------------------------------------------------------------- everything else
 
 

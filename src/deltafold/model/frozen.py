@@ -16,7 +16,7 @@ from operator import attrgetter
 from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeAlias, TypeVar
 
-__all__ = ["Field", "evolve", "field", "fields_of", "frozen", "is_frozen", "maker_of"]
+__all__ = ["Field", "draft_of", "evolve", "field", "fields_of", "frozen", "is_frozen", "maker_of"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -127,18 +127,22 @@ def constructor_of(cls: Any) -> Any:
     return made
 
 
+def draft_of(cls: Any) -> Any:
+    """A class with the slots of a frozen one. Its objects can be changed, until they are given that class."""
+    return type(cls)(f"{cls.__name__}Draft", cls.__bases__, {"__slots__": cls.__slots__})
+
+
 def maker_of(kind: Callable[P, T]) -> Callable[P, T]:
     """What makes objects of a class as the class itself does, in half the time.
 
-    It fills the slots of a draft, which may be changed as any object, and then gives it its class.
+    It fills the slots of a draft, and then gives it its class.
     """
     cls: Any = kind
-    draft = type(cls)(f"{cls.__name__}Draft", cls.__bases__, {"__slots__": cls.__slots__})
     lines = [f" made.{name} = {value}" for name, value in values_in_constructor(cls)]
     lines = [" made = _draft()", *lines, " made.__class__ = _kind"]
     if needs_check(cls):
         lines.append(" _check(made)")
-    more = {"_draft": draft, "_kind": cls}
+    more = {"_draft": draft_of(cls), "_kind": cls}
     made: Callable[P, T] = written_function(cls, f"make_{cls.__name__}", [], [*lines, " return made"], more)
     return made
 

@@ -15,6 +15,7 @@ __all__ = [
     "has_more_members",
     "held",
     "integer",
+    "is_same_json",
     "joined",
     "objects",
     "string",
@@ -140,6 +141,14 @@ def encode_with(encoder: json.JSONEncoder, make: Any = c_make_encoder) -> Callab
 
 compact: Final = encode_with(json.JSONEncoder(ensure_ascii=False, separators=(",", ":")))
 """JSON without blanks, and with all letters as they are."""
+
+
+def is_same_json(one: str, other: str) -> bool:
+    """Whether two texts are the same, or the same JSON value in another spelling."""
+    try:
+        return one == other or bool(json.loads(one) == json.loads(other))
+    except (ValueError, RecursionError):
+        return False
 
 
 def objects(data: dict[str, Any], key: str) -> tuple[dict[str, Any], ...]:

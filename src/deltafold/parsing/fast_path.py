@@ -48,7 +48,7 @@ LONGEST: Final = 4096
 FAST_EVENTS: Final = tuple(DRAFTS)
 # As constants of this file they are found at once.
 ARGUMENTS_DELTA: Final = e.ArgumentsDelta
-ARGUMENTS_DRAFT: Final = e.ArgumentsDraft
+ARGUMENTS_DRAFT: Final = DRAFTS[ARGUMENTS_DELTA]
 
 
 class FastPath:

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 from deltafold.dialects.base import HotPieces, Tallies
 from deltafold.machine.records import StreamedValue
 from deltafold.model import events as e
+from deltafold.model.frozen import draft_of
 
 __all__ = ["DRAFTS", "DeltaTemplate", "FastEvent", "PieceTemplate", "Shape", "TemplateGroup", "shape_of"]
 
@@ -49,9 +50,9 @@ NINE: Final = ord("9")
 ZERO: Final = ord("0")
 
 DRAFTS: Final = {
-    e.TextDelta: e.TextDraft,
-    e.ReasoningDelta: e.ReasoningDraft,
-    e.ArgumentsDelta: e.ArgumentsDraft,
+    e.TextDelta: draft_of(e.TextDelta),
+    e.ReasoningDelta: draft_of(e.ReasoningDelta),
+    e.ArgumentsDelta: draft_of(e.ArgumentsDelta),
 }
 
 

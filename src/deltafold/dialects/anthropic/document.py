@@ -14,6 +14,7 @@ from deltafold.dialects.anthropic.table import (
     usage_of_anthropic,
     value_of,
 )
+from deltafold.dialects.base import ends_complete
 from deltafold.model.items import (
     CustomToolCall,
     FunctionCall,
@@ -58,10 +59,8 @@ def anthropic_message(response: Response) -> JSON:
     else:
         message["stop_reason"] = stop_reason_of(response)
     word = message.get("stop_reason")
-    if isinstance(word, str) and any(map(is_cut, response.output)):
-        stop = stop_of(word)
-        if stop is None or stop.outcome == "completed":
-            message["stop_reason"] = "max_tokens"  # else the calls would look whole
+    if isinstance(word, str) and any(map(is_cut, response.output)) and ends_complete(stop_of(word)):
+        message["stop_reason"] = "max_tokens"  # else the calls would look whole
     if response.usage is not None:
         message["usage"] = response.usage.to_dict() if own else usage_of_anthropic(response.usage)
     return message

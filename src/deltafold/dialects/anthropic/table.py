@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
+from deltafold.dialects.base import ends_complete
 from deltafold.dialects.chat.table import OTHER as UNKNOWN_STOP
 from deltafold.dialects.chat.table import stop_of as stop_of_chat
 from deltafold.machine import make
@@ -266,8 +267,7 @@ def is_lesser(word: str, before: str | None) -> bool:
     known = None if before is None else stop_of(before)
     if known is None or known.outcome is COMPLETED:
         return False
-    stop = stop_of(word)
-    return stop is None or stop.outcome is COMPLETED
+    return ends_complete(stop_of(word))
 
 
 # -------------------------------------------------------------------------------------------------- usage

@@ -19,6 +19,7 @@ from deltafold.dialects.anthropic.table import (
     stop_word,
     usage_of_anthropic,
 )
+from deltafold.dialects.base import ends_complete
 from deltafold.dialects.writing import Options, Writer
 from deltafold.dialects.written_errors import error_of
 from deltafold.dialects.written_items import WrittenItem, WrittenPart
@@ -95,7 +96,7 @@ class AnthropicWriter(Writer):
         "runnable",
         "unsent",
         "left_open",
-        "early",
+        "closed_early",
     )
 
     def __init__(self, options: Options) -> None:
@@ -118,7 +119,7 @@ class AnthropicWriter(Writer):
         """The open block of a call while none of its arguments came: it is sent with the first of them."""
         self.left_open: set[int] = set()
         """Calls that are not whole, and whose blocks stay open so that nobody takes them for whole."""
-        self.early: list[int] = []
+        self.closed_early: list[int] = []
         """Calls that are not whole, and were closed because something else came behind their object."""
 
     # ------------------------------------------------------------------------------------------- frames
@@ -250,11 +251,7 @@ class AnthropicWriter(Writer):
         self.unsent = block
         if not isinstance(item.item, FunctionCall):
             self.send_block()
-        kinds = {
-            "text": ("text", "citation"),
-            "thinking": ("thinking", "signature"),
-            "json": ("json",),
-        }
+        kinds = {"text": ("text", "citation"), "thinking": ("thinking", "signature"), "json": ("json",)}
         self.prefixes = {}
         for name in kinds.get(kind, ()):
             if name in DELTAS:
@@ -486,7 +483,7 @@ class AnthropicWriter(Writer):
         """A call ends whose block was closed because something else came behind its object."""
         if item.written is None and is_strict_json("".join(item.pieces)):
             if not is_whole(item.item):
-                self.early.append(item.index)
+                self.closed_early.append(item.index)
         elif not self.own() and self.readable(item) is None:
             self.cut_call(item, LossCode.ARGUMENTS_NO_OBJECT)
         else:
@@ -552,7 +549,7 @@ class AnthropicWriter(Writer):
         elif not self.unsent and not self.is_written(self.items[self.current]):  # a limit takes it back
             self.say("content_block_stop", f'"index":{self.blocks - 1}')
         self.untrue = {index for index in self.untrue if self.is_misread(self.items[index])}
-        for index in self.early:
+        for index in self.closed_early:
             if outcome is COMPLETED:
                 self.untrue.add(index)
             else:
@@ -574,8 +571,7 @@ class AnthropicWriter(Writer):
     def stop_reason(self, response: Response, outcome: Outcome) -> str:
         """The stop reason of the message."""
         word = self.sent_reason(response, outcome)
-        stop = stop_of(word)
-        if self.cut and (stop is None or stop.outcome is COMPLETED):
+        if self.cut and ends_complete(stop_of(word)):
             for index in sorted(self.left_open):
                 self.lose(LossCode.CALL_NOT_WHOLE, index)
             return self.nearest(word, "max_tokens")

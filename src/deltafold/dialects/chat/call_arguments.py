@@ -6,7 +6,6 @@ or all of them at the end. What comes before the name of a call is kept until th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
@@ -15,7 +14,7 @@ from deltafold.dialects.chat.table import first
 from deltafold.dialects.emitter import Emitter
 from deltafold.machine.records import begins
 from deltafold.model.anomalies import AnomalyCode
-from deltafold.model.json_values import compact
+from deltafold.model.json_values import compact, is_same_json
 from deltafold.wire.json_text import is_strict_json
 
 __all__ = ["OPENING", "emit_arguments", "emit_held", "has_arguments", "is_whole", "may_repeat"]
@@ -29,6 +28,7 @@ NOTHING: Final = ("{}", "[]")
 ARGUMENTS: Final = ("arguments", "input", "parameters")
 """Where the arguments of a function stand; some servers pass the model's own word on."""
 OPENING: Final = "{["
+CLOSING: Final = ("}", "]")
 
 
 def argument_text(sent: JSON, function: JSON) -> Any:
@@ -158,7 +158,7 @@ def new_text(emitter: Emitter, call: OpenCall, text: str) -> str:
         if begins(pieces_so_far(emitter, call), text[:size]):
             report_repetition(emitter, call, "the arguments came again")
             return text[size:]
-        if is_same_json(text, so_far(emitter, call)):
+        if text.rstrip().endswith(CLOSING) and is_same_json(text, so_far(emitter, call)):
             report_repetition(emitter, call, "the arguments came again in another spelling")
             return ""
     elif size_so_far(emitter, call) <= len(text) and first_piece_begins(emitter, call, text):
@@ -206,14 +206,6 @@ def emit_held(emitter: Emitter, call: OpenCall) -> bool:
     held, call.held = call.held, ""
     emit_arguments(emitter, call, held)
     return not call.is_odd or has_arguments(emitter, call)
-
-
-def is_same_json(one: str, other: str) -> bool:
-    """Whether two texts are the same object or array of JSON, in another spelling."""
-    try:
-        return one.rstrip().endswith(("}", "]")) and bool(json.loads(one) == json.loads(other))
-    except (ValueError, RecursionError):
-        return False
 
 
 def is_json_prefix(text: str) -> bool:

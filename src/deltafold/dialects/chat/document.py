@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from deltafold.dialects.base import ends_complete
 from deltafold.dialects.chat.table import IMAGE, OF_DOCUMENT, more_of_call, stop_of, usage_of_chat
 from deltafold.dialects.written_items import is_misleading
 from deltafold.model.items import (
@@ -104,10 +105,8 @@ def choice_of(response: Response, index: int, sent: Choice | None, items: list[I
         known = message.get(key)
         message[key] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
     reason = reason_of(response, sent, items)
-    if reason is not None and any(map(is_misleading, items)):
-        stop = stop_of(reason)
-        if stop is None or stop.outcome == "completed":
-            reason = "length"  # else the calls would look whole
+    if reason is not None and any(map(is_misleading, items)) and ends_complete(stop_of(reason)):
+        reason = "length"  # else the calls would look whole
     return {"index": index, "message": message, "logprobs": logprobs or None, "finish_reason": reason, **more}
 
 

@@ -30,7 +30,7 @@ class MergedUsage:
         and at the end."""
         if not isinstance(sent, dict):
             return
-        more = merge_usage(self.known, sent) if self.known else first_usage(self.known, sent)
+        more = merge_usage(self.known, sent)
         if more is None:
             return
         if has_more_members(self.known, MOST_COUNTS):
@@ -44,12 +44,6 @@ class MergedUsage:
         if self.waits:
             self.waits = False
             emitter.out.append(make.usage_reported(usage_from(copied(self.known))))
-
-
-def first_usage(known: JSON, sent: JSON) -> int | None:
-    """`merge_usage()` where nothing is known: the usual case."""
-    known.update(copied(sent))
-    return weight(sent) if sent else None
 
 
 def merge_usage(known: JSON, sent: JSON) -> int | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.diagnosis.error_payloads import is_error_payload
+from deltafold.dialects.base import ends_complete
 from deltafold.dialects.chat.table import IMAGE, OF_DOCUMENT, more_of_call, stop_of, usage_of_chat
 from deltafold.dialects.writing import Options, Writer
 from deltafold.dialects.written_errors import error_of
@@ -17,7 +18,6 @@ from deltafold.dialects.written_json import (
     LEFT_OPEN,
     custom_as_function,
     dumps,
-    is_same_json,
     object_in,
     quoted,
 )
@@ -26,6 +26,7 @@ from deltafold.machine.lifecycle import COMPLETED, INCOMPLETE
 from deltafold.model import events as e
 from deltafold.model.errors import ResponseError
 from deltafold.model.items import CustomToolCall, FunctionCall, OtherItem, OtherPart, Reasoning, is_whole
+from deltafold.model.json_values import is_same_json
 from deltafold.model.losses import LossCode
 from deltafold.model.response import Outcome, Response, Usage
 from deltafold.wire.json_text import is_strict_json
@@ -353,8 +354,7 @@ class ChatWriter(Writer):
     def word(self, choice: int, raw: str | None, response: Response, outcome: Outcome) -> str:
         """The finish reason of a choice. `raw` is that of its server."""
         word = self.sent_word(choice, raw, response, outcome)
-        stop = stop_of(word)
-        if choice in self.cut and (stop is None or stop.outcome is COMPLETED):
+        if choice in self.cut and ends_complete(stop_of(word)):
             return self.nearest(word, "length")
         return word
 
@@ -396,7 +396,7 @@ class ChatWriter(Writer):
         sent = {known.index: known.finish_reason for known in response.choices}
         words = [self.word(choice, sent.get(choice), response, outcome) for choice in range(self.choices)]
         stops = [stop_of(word) for word in words]
-        if outcome is not COMPLETED and all(stop is None or stop.outcome is COMPLETED for stop in stops):
+        if outcome is not COMPLETED and all(map(ends_complete, stops)):
             words[0] = self.nearest(words[0], "length")  # it was a choice that is not written that was cut
             stops[0] = stop_of("length")
         for choice, word in enumerate(words):

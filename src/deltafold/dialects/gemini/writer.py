@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar, Final, TypeAlias
 
+from deltafold.dialects.base import ends_complete
 from deltafold.dialects.gemini.table import FINISH_WORDS, members_of, stop_of, usage_metadata
 from deltafold.dialects.writing import Options, Writer
 from deltafold.dialects.written_errors import error_of
@@ -348,10 +349,9 @@ class GeminiWriter(Writer):
     def word(self, choice: int, raw: str | None, response: Response, outcome: Outcome) -> str | None:
         """The finish reason of a candidate. `raw` is that of its server."""
         word = self.sent_word(choice, raw, response, outcome)
-        stop = None if word is None else stop_of(word)
         if choice in self.broken and keeps_calls(word):
             return self.nearest(word, "MALFORMED_FUNCTION_CALL")
-        if choice in self.cut and (stop is None or stop.outcome is COMPLETED):
+        if choice in self.cut and ends_complete(None if word is None else stop_of(word)):
             return self.nearest(word, "MAX_TOKENS")
         return word
 
