@@ -1,6 +1,7 @@
 """Compiles the machine while a wheel is built, where that can be done; elsewhere the wheel is pure Python.
 
-The modules below are compiled by mypyc as they stand; what they do does not change, only what it costs. An
+The modules below are compiled by mypyc as they stand, and beside them one file is C; what they do does not
+change, only what it costs. An
 editable install is always pure, so that the files that are edited are those that run. The environment
 variable DELTAFOLD_COMPILE says more: 0 never compiles, 1 makes it an error where that cannot be done.
 
@@ -110,6 +111,9 @@ COMPILED = (
 )
 """What every byte of a stream goes through. All else is data, or done once for a stream."""
 
+IN_C = "_speedups"
+"""What is written in C, for it is done for every event; each function of it has a twin in Python."""
+
 NEEDED = ["attrs>=23.2", "mypy>=2.4,<3", "setuptools>=68"]
 
 MACHINES = ("x86_64", "amd64", "arm64", "aarch64")
@@ -121,12 +125,14 @@ SHOWN = 30
 SCRIPT = """
 import sys
 from mypyc.build import mypycify
-from setuptools import Distribution
+from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
 
 sys.tracebacklimit = 0  # what the compiler says is what counts
-target, *files = sys.argv[1:]
+target, in_c, *files = sys.argv[1:]
 extensions = mypycify(files, opt_level="3", debug_level="0", group_name="deltafold_native")
+optimized = ["/O2"] if sys.platform == "win32" else ["-O3"]
+extensions.append(Extension(f"deltafold.{in_c}", [f"deltafold/{in_c}.c"], extra_compile_args=optimized))
 if sys.platform == "linux":
     # Calls inside of the machine and into the interpreter go straight, not by a table: that is a twentieth.
     for extension in extensions:
@@ -253,7 +259,7 @@ def compile_in(work: Path, source: Path) -> dict[str, str]:
     shutil.copytree(source / "deltafold", work / "src" / "deltafold")
     target = work / "made"
     subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(target), *(f"deltafold/{name}.py" for name in COMPILED)],
+        [sys.executable, "-c", SCRIPT, str(target), IN_C, *(f"deltafold/{name}.py" for name in COMPILED)],
         cwd=work / "src",
         check=True,
         capture_output=True,

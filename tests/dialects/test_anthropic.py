@@ -858,7 +858,7 @@ def test_lifted_arguments_go_the_long_way() -> None:
     parser = ResponseParser("anthropic", lifts=[lift])
     parser.feed(framed(START, a.begin(a.tool_use()), *[a.fragment("1")] * 3))
     list(parser.events())
-    assert not parser._reader.hot.groups
+    assert not parser._reader.hot.templates
 
 
 def test_a_replay_by_another_message() -> None:
@@ -1094,7 +1094,7 @@ def test_hot_deltas_are_hot(kind: str) -> None:
     parser = ResponseParser("anthropic")
     parser.feed(framed(START, a.begin(told), *[tell("7"), tell("8")] * 20))
     events = list(parser.events())
-    assert parser._reader.hot.groups
+    assert parser._reader.hot.templates
     assert "".join(event.text for event in events[-40:]) == "78" * 20
     parser.feed(framed(tell("9"), a.end(), *END))
     events += parser.events()

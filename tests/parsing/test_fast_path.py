@@ -24,7 +24,7 @@ from deltafold import (
 )
 from deltafold.model import events as e
 from deltafold.parsing import fast_path as hot_path
-from deltafold.parsing.fast_path import MOST_GROUPS, MOST_TEMPLATES, MOST_UNUSED
+from deltafold.parsing.fast_path import MOST_TEMPLATES, MOST_UNUSED
 from deltafold.testing.builder import json_bytes as dumps
 from deltafold.wire.blocks import BlockScanner, Signal
 from runs import needs_python_code
@@ -1034,9 +1034,9 @@ def test_a_large_event_is_not_held_twice() -> None:
 
 def templates(parser: ResponseParser) -> int:
     """How many are remembered."""
-    groups = parser._reader.hot.groups
-    assert len(groups) <= MOST_GROUPS
-    return sum(len(opening.templates) for opening in groups)
+    hot = parser._reader.hot
+    assert [known.pattern for known in hot.templates] == [*hot.patterns]
+    return len(hot.templates)
 
 
 def test_memory_is_bounded(frames_read: list[bool]) -> None:
@@ -1055,13 +1055,13 @@ def test_memory_is_bounded(frames_read: list[bool]) -> None:
 def test_keys_of_many_lengths(frames_read: list[bool]) -> None:
     """Of what stands before the text, too, only so much is remembered."""
     parser = ResponseParser("chat")
-    for number in range(4 * MOST_GROUPS):
+    for number in range(2 * MOST_TEMPLATES):
         parser.feed(event({**chunk({"content": "x"}), "id": "c" * number}) * 3)
         for _ in parser.events():
             pass
-        assert templates(parser) <= MOST_GROUPS
+        assert templates(parser) <= MOST_TEMPLATES
     # One more for the first delta, which begins the response, and one for the first id that is another.
-    assert len(frames_read) == 4 * MOST_GROUPS + 2
+    assert len(frames_read) == 2 * MOST_TEMPLATES + 2
 
 
 def test_many_at_once(frames_read: list[bool]) -> None:

@@ -13,21 +13,19 @@ belongs: they are dropped when the response itself changes.
 
 from __future__ import annotations
 
-import re
-from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, Final, TypeAlias
 
 from deltafold.dialects.base import Dialect
+from deltafold.machine import make
 from deltafold.machine.fold import Emitted, Fold, item_of
 from deltafold.model import events as e
 from deltafold.parsing.templates import (
-    BACKSLASH,
-    DRAFTS,
+    HIGHEST,
     DeltaTemplate,
     FastEvent,
+    Patterns,
     PieceTemplate,
-    TemplateGroup,
-    digits,
+    match_block,
     shape_of,
 )
 from deltafold.wire.blocks import BlockScanner
@@ -36,19 +34,15 @@ __all__ = ["FAST_EVENTS", "FastEvent", "FastPath"]
 
 JSON: TypeAlias = dict[str, Any]
 
-CONTROLS: Final = re.compile(r"[\x00-\x1f]")
 NO_PIECES: Final[list[PieceTemplate]] = []
 """What most streams have: the same for all, for there are many."""
-MOST_GROUPS: Final = 8
+NO_PATTERNS: Final[Patterns] = ()
 MOST_TEMPLATES: Final = 64
 MOST_PIECES: Final = 4
 MOST_UNUSED: Final = 32
 # Longer blocks are not worth comparing.
 LONGEST: Final = 4096
-FAST_EVENTS: Final = tuple(DRAFTS)
-# As constants of this file they are found at once.
-ARGUMENTS_DELTA: Final = e.ArgumentsDelta
-ARGUMENTS_DRAFT: Final = DRAFTS[ARGUMENTS_DELTA]
+FAST_EVENTS: Final = (e.TextDelta, e.ReasoningDelta, e.ArgumentsDelta)
 
 
 class FastPath:
@@ -62,8 +56,9 @@ class FastPath:
         "_unused",
         "candidate",
         "dialect",
-        "groups",
+        "patterns",
         "pieces",
+        "templates",
     )
 
     dialect: Dialect
@@ -74,7 +69,10 @@ class FastPath:
         self._fold = fold
         self._pending = pending
         self._most_text = fold.limits.text_size
-        self.groups: list[TemplateGroup] = []
+        self.templates: list[DeltaTemplate] = []
+        """The newest first, …"""
+        self.patterns = NO_PATTERNS
+        """… and how their blocks look."""
         self.pieces = NO_PIECES
         self.candidate: tuple[JSON, str] | None = None
         """A payload that may show what hot deltas look like, and its block."""
@@ -90,8 +88,8 @@ class FastPath:
 
     def take(self) -> FastEvent | None:
         """The next event, if that is a plain delta; else None, and nothing has changed."""
-        decoder, groups = self._decoder, self.groups
-        if self._pending or not (groups or self.pieces):
+        decoder, patterns = self._decoder, self.patterns
+        if self._pending or not (patterns or self.pieces):
             return None
         position = decoder.position
         if decoder.has_unjoined_line and decoder.only_lf and position >= decoder.blocks_end:
@@ -100,47 +98,38 @@ class FastPath:
         if not decoder.only_lf or position >= decoder.blocks_end:
             return None
         last = self.dialect.last_sequence_number
-        number = "" if last is None else digits(last + 1)
-        for opening in groups:
-            template, end, text = opening.find(decoder.buffer, position, number)
-            if template is None:
-                continue
-            if not text.isascii():
-                try:
-                    text = text.encode("latin-1").decode()
-                except UnicodeDecodeError:
-                    return None
-            if BACKSLASH in text:
-                text = scanstring(text + '"', 0)[0]
-            elif not text.isprintable() and CONTROLS.search(text) is not None:
-                return None
-            fold = self._fold
-            size = fold.size + len(text)
-            if size > self._most_text or end - position > decoder.longest_block:
-                return None
-            if (
-                template.special_first_chars
-                and text[0] in template.special_first_chars
-                and template.is_special(text)
-            ):
-                return None
-            # From here on it is as if the event had gone the long way.
-            if last is not None and template.has_sequence_number:
-                self.dialect.last_sequence_number = last + 1
-            if template.tallies is not None:
-                template.tallies.numbers = template.numbers
-                self.dialect.tally(template.tallies)
-            decoder.position = end
-            decoder.event_count += 1
-            fold.size = size
-            self._unused = 0
-            template.value.add(text)
-            return template.event(text)
-        for known in self.pieces:
-            event = self._take_piece(known, position)
-            if event is not None:
-                return event
-        return None
+        number = -1 if last is None or last + 1 >= HIGHEST else last + 1
+        found = match_block(decoder.buffer, position, patterns, number) if patterns else None
+        if found is None:
+            for known in self.pieces:
+                event = self._take_piece(known, position)
+                if event is not None:
+                    return event
+            return None
+        place, end, text, numbers = found
+        template = self.templates[place]
+        fold = self._fold
+        size = fold.size + len(text)
+        if size > self._most_text or end - position > decoder.longest_block:
+            return None
+        if (
+            template.special_first_chars
+            and text[0] in template.special_first_chars
+            and template.is_special(text)
+        ):
+            return None
+        # From here on it is as if the event had gone the long way.
+        if last is not None and template.has_sequence_number:
+            self.dialect.last_sequence_number = last + 1
+        if template.tallies is not None:
+            template.tallies.numbers = numbers
+            self.dialect.tally(template.tallies)
+        decoder.position = end
+        decoder.event_count += 1
+        fold.size = size
+        self._unused = 0
+        template.value.add(text)
+        return template.event(text)
 
     def _take_piece(self, template: PieceTemplate, position: int) -> FastEvent | None:
         """The next event, if its block is one of pieces of arguments that looks so."""
@@ -149,27 +138,23 @@ class FastPath:
         begin = position + len(template.key)
         if latin1[position:begin] != template.key:
             return None
-        found = template.find(latin1, begin)
-        if found is None:
+        piece = template.find(latin1, begin)
+        if piece is None:
             return None
-        end, _ = template.match(latin1, found.end(), "")
-        if not end or end - position > decoder.longest_block:
+        found = match_block(latin1, piece.end(), template.rest, -1)
+        if found is None or found[1] - position > decoder.longest_block:
             return None
-        index, text = template.pieces.place(found)
+        index, text = template.pieces.place(piece)
         if not text:
             return None
         # From here on it is as if the event had gone the long way.
         if template.tallies is not None:
-            template.tallies.numbers = template.numbers
+            template.tallies.numbers = found[3]
             self.dialect.tally(template.tallies)
-        decoder.position = end
+        decoder.position = found[1]
         decoder.event_count += 1
         self._unused = 0
-        draft: Any = ARGUMENTS_DRAFT()
-        draft.output_index = index
-        draft.text = text
-        draft.__class__ = ARGUMENTS_DELTA
-        event: FastEvent = draft
+        event = make.arguments_delta(index, text)
         value = template.value
         if value is None or index != template.index:
             self._fold.apply(event)
@@ -188,7 +173,7 @@ class FastPath:
 
     def has_templates(self) -> bool:
         """Whether anything is known that an event may change."""
-        return bool(self.groups or self.pieces)
+        return bool(self.templates or self.pieces)
 
     def learn_from_candidate(self, event: Any) -> None:
         """The event of the candidate was handed out: does it show how the next ones look?"""
@@ -231,9 +216,9 @@ class FastPath:
             index = item_of(event)
             # A new item may be the one that the next fragment means.
             if index is None or type(event) is e.ItemStarted:
-                self.groups.clear()
+                self._keep([])
             else:
-                self._invalidate_item(index)
+                self._keep([known for known in self.templates if known.index != index])
             if index is None and type(event) is not e.UsageReported:
                 self.pieces.clear()
         for known in self.pieces:
@@ -241,21 +226,16 @@ class FastPath:
 
     def invalidate(self) -> None:
         """Something else came for the response as a whole."""
-        self.groups.clear()
+        self._keep([])
         self.pieces.clear()
-
-    def _invalidate_item(self, index: int) -> None:
-        """Something else came for an item."""
-        for opening in self.groups:
-            opening.templates = [known for known in opening.templates if known.index != index]
-        self.groups = [opening for opening in self.groups if opening.templates]
 
     def add_template(self, new: DeltaTemplate) -> None:
         """One more template is known of deltas of a text."""
-        if sum([len(opening.templates) for opening in self.groups]) >= MOST_TEMPLATES:
-            self.groups.clear()
-        for opening in self.groups:
-            if opening.begins(new):
-                opening.templates.insert(0, new)
-                return
-        self.groups = [TemplateGroup(new), *self.groups[: MOST_GROUPS - 1]]
+        others = [known for known in self.templates if known.pattern != new.pattern]
+        self._keep([new] if len(others) >= MOST_TEMPLATES else [new, *others])
+
+    def _keep(self, templates: list[DeltaTemplate]) -> None:
+        """These templates are known, and no others."""
+        if templates or self.templates:
+            self.templates = templates
+            self.patterns = tuple([known.pattern for known in templates])

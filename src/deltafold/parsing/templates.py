@@ -2,6 +2,9 @@
 
 A template is made of one block of which it is known what its fields mean. All else in it is compared, byte
 for byte, with the blocks that follow: a block that is equal but for these fields is parsed equally.
+
+`match_block()` is what every delta of a stream goes through. In a compiled package it is C (`_speedups.c`);
+`match_block_in_python()` says what that does.
 """
 
 from __future__ import annotations
@@ -9,19 +12,33 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from json.decoder import scanstring  # type: ignore[attr-defined]
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from deltafold.dialects.base import HotPieces, Tallies
+from deltafold.machine import make
 from deltafold.machine.records import StreamedValue
 from deltafold.model import events as e
-from deltafold.model.frozen import draft_of
 
-__all__ = ["DRAFTS", "DeltaTemplate", "FastEvent", "PieceTemplate", "Shape", "TemplateGroup", "shape_of"]
+__all__ = [
+    "DeltaTemplate",
+    "FastEvent",
+    "Patterns",
+    "PieceTemplate",
+    "Shape",
+    "match_block",
+    "match_block_in_python",
+    "shape_of",
+]
 
 JSON: TypeAlias = dict[str, Any]
 FastEvent: TypeAlias = e.TextDelta | e.ReasoningDelta | e.ArgumentsDelta
 Special: TypeAlias = tuple[str, Callable[[str], bool]]
 """First characters of texts that may have to go the long way, and what knows whether such a text has to."""
+Pattern: TypeAlias = tuple[str | int, ...]
+"""What is the same in all blocks of a shape, piece by piece, and between the pieces what the fields are."""
+Patterns: TypeAlias = tuple[Pattern, ...]
+Match: TypeAlias = tuple[int, int, str, str]
+"""The place of the pattern, the end of the block, its text, and its numbers from the first to the last."""
 Field: TypeAlias = tuple[int, int, int]
 """Where a field begins and ends in the `data` line of a block, and what it is."""
 
@@ -39,21 +56,11 @@ ESCAPE: Final = r'\\(?:["\\/bfnrt]|u(?:[0-9A-Ca-cEFef][0-9A-Fa-f]|[Dd][0-7])[0-9
 ESCAPED: Final = re.compile(f'{PLAIN}(?:{ESCAPE}{PLAIN})*+(?=")')
 NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,14})(?![0-9])")
 ARRAY: Final = re.compile(r": ?\[ ?")
-NOTHING_BETWEEN: Final[list[str]] = []
 NEVER: Final[Special] = "", bool
-NOWHERE: Final = 0, ""
-NOBODY: Final = None, 0, ""
+CONTROLS: Final = re.compile(r"[\x00-\x1f]")
 # The longest sequence number and count that is looked at, in digits.
 MOST_DIGITS: Final = 15
 HIGHEST: Final = 10**MOST_DIGITS
-NINE: Final = ord("9")
-ZERO: Final = ord("0")
-
-DRAFTS: Final = {
-    e.TextDelta: draft_of(e.TextDelta),
-    e.ReasoningDelta: draft_of(e.ReasoningDelta),
-    e.ArgumentsDelta: draft_of(e.ArgumentsDelta),
-}
 
 
 class Shape:
@@ -79,89 +86,28 @@ class Shape:
         self.piece = piece
         """The piece of arguments that is a field, if there is one."""
 
-
-class Template:
-    """Blocks of one shape."""
-
-    __slots__ = ("after_first", "between", "key", "numbers", "place", "remaining", "start", "tallies")
-
-    def __init__(self, shape: Shape, tallies: Tallies | None) -> None:
-        fields = shape.fields
-        # A number that comes first is the same for all templates: they are told apart by what follows it.
-        first = fields[0][0] == COUNT
-        self.start = shape.start if first else ""
-        """What stands before a number that comes first."""
-        self.key = fields[0][1] if first else shape.start
-        """What stands next, …"""
-        self.place, self.after_first = fields[1 if first else 0]
-        """… what may differ behind it, and what is the same behind that."""
-        self.remaining = fields[2 if first else 1 :]
-        """What else may differ, each with what is the same behind it, …"""
-        self.between = shape.between or NOTHING_BETWEEN
-        """… and what is the same behind each number that is tallied."""
-        self.tallies = tallies
-        """What these numbers are; None where there are none."""
-        self.numbers = ""
-        """These numbers in the block that was found last, with what stands between them."""
-
-    def is_like(self, other: Template) -> bool:
-        """Whether the same blocks match both."""
-        alike = self.key == other.key and self.after_first == other.after_first
-        return alike and self.remaining == other.remaining and self.between == other.between
-
-    def match(self, latin1: str, begin: int, number: str) -> tuple[int, str]:
-        """The end of the block whose first field ends at `begin`, with a later one's text; else `NOWHERE`."""
-        at, text = begin + len(self.after_first), ""
-        if latin1[begin:at] != self.after_first:
-            return NOWHERE
-        for place, piece in self.remaining:
-            begin, found = match_field(latin1, at, place, number)
-            if place == TEXT:
-                text = found
-            at = begin + len(piece)
-            if not begin or latin1[begin:at] != piece:
-                return NOWHERE
-        if self.tallies is not None:
-            at = self._match_numbers(latin1, at)
-        return at, text
-
-    def _match_numbers(self, latin1: str, at: int) -> int:
-        """The end of the block, from the first number on that is tallied. 0 where it is another block.
-
-        One of them has to count something: usage that counts nothing means something else on some wires.
-        """
-        begin = stop = at
-        size, counts = len(latin1), False
-        for piece in self.between:
-            start = at
-            while at < size and ZERO <= ord(latin1[at]) <= NINE:
-                at += 1
-            if at == start or at - start > MOST_DIGITS:
-                return 0
-            if ord(latin1[start]) != ZERO:
-                counts = True
-            elif at - start > 1:
-                return 0
-            stop = at
-            at += len(piece)
-            if latin1[stop:at] != piece:
-                return 0
-        self.numbers = latin1[begin:stop]
-        return at if counts else 0
+    def pattern(self) -> Pattern:
+        """What blocks of this shape look like."""
+        steps: list[str | int] = [self.start]
+        for field, same in self.fields:
+            steps += [field, same]
+        for same in self.between:
+            steps += [TALLY, same]
+        return tuple(steps)
 
 
-class DeltaTemplate(Template):
-    """Blocks that differ in nothing but a text, a number and padding, and where the text goes."""
+class DeltaTemplate:
+    """Blocks that differ in nothing but a text, numbers and padding, and where the text goes."""
 
     __slots__ = (
-        "draft",
         "has_sequence_number",
         "index",
         "is_special",
-        "kind",
         "part",
+        "pattern",
         "reasoning",
         "special_first_chars",
+        "tallies",
         "value",
     )
 
@@ -173,17 +119,16 @@ class DeltaTemplate(Template):
         value: StreamedValue,
         special: Special | None,
     ) -> None:
-        super().__init__(shape, tallies)
-        self.has_sequence_number = COUNT in [place for place, _ in shape.fields]
-        """Whether there is a number in them."""
-        self.kind = type(event)
-        self.draft = DRAFTS[self.kind]
+        self.pattern = shape.pattern()
+        self.tallies = tallies
+        """What the numbers are that are tallied; None where there are none."""
+        self.has_sequence_number = COUNT in self.pattern
         self.index = event.output_index
         self.part: int | None = None
-        self.reasoning: str | None = None
-        if isinstance(event, e.TextDelta):
+        self.reasoning: Literal["summary", "text"] | None = None
+        if type(event) is e.TextDelta:
             self.part = event.content_index
-        elif isinstance(event, e.ReasoningDelta):
+        elif type(event) is e.ReasoningDelta:
             self.part, self.reasoning = event.part_index, event.kind
         self.value = value
         """Where the text goes."""
@@ -193,28 +138,25 @@ class DeltaTemplate(Template):
 
     def event(self, text: str) -> FastEvent:
         """The event that hands out a text."""
-        draft: Any = self.draft()
-        draft.output_index = self.index
-        draft.text = text
-        if self.reasoning is not None:
-            draft.part_index = self.part
-            draft.kind = self.reasoning
-        elif self.part is not None:
-            draft.content_index = self.part
-            draft.logprobs = ()
-        draft.__class__ = self.kind
-        event: FastEvent = draft
-        return event
+        if self.part is None:
+            return make.arguments_delta(self.index, text)
+        if self.reasoning is None:
+            return make.text_delta(self.index, self.part, text, ())
+        return make.reasoning_delta(self.index, self.part, text, self.reasoning)
 
 
-class PieceTemplate(Template):
+class PieceTemplate:
     """Blocks that differ in nothing but a piece of arguments and the numbers that are tallied."""
 
-    __slots__ = ("find", "index", "pieces", "value")
+    __slots__ = ("find", "index", "key", "pieces", "rest", "tallies", "value")
 
     def __init__(self, shape: Shape, tallies: Tallies | None, pieces: HotPieces) -> None:
         assert shape.piece is not None
-        super().__init__(shape, tallies)
+        self.key = shape.start
+        """What stands before the piece, …"""
+        self.rest: Patterns = (shape.pattern()[2:],)
+        """… and what behind it."""
+        self.tallies = tallies
         self.pieces = pieces
         """What makes text of such a piece."""
         self.find = shape.piece.re.match
@@ -224,80 +166,83 @@ class PieceTemplate(Template):
         self.value: StreamedValue | None = None
         """… and where its text went."""
 
+    def is_like(self, other: PieceTemplate) -> bool:
+        """Whether the same blocks match both."""
+        return self.key == other.key and self.rest == other.rest
 
-def match_field(latin1: str, begin: int, place: int, number: str) -> tuple[int, str]:
-    """The end of the field that starts at `begin`, with its text if it is one; else `NOWHERE`.
 
-    Where all escapes of a text are of quotes, it comes without them, else as it was written.
+def match_block_in_python(latin1: str, position: int, patterns: Patterns, number: int) -> Match | None:
+    """Which of some patterns the block at a position matches, what its fields hold, and where it ends.
+
+    `latin1` are octets, one character for each. `number` is the sequence number that is due; -1 where there
+    is none. None where the block matches no pattern, or where its text is not plain: the long way knows more.
     """
-    if place == COUNT:
-        at = begin + len(number)
-        return (at, "") if number and latin1[begin:at] == number else NOWHERE
-    at = latin1.find('"', begin)
-    if at < 0:
-        return NOWHERE
-    found = latin1[begin:at]
-    if place == PADDING:
-        return (at, "") if not found or (found.isascii() and found.isalnum()) else NOWHERE
-    if BACKSLASH in found:
-        return match_escaped(latin1, begin, at)
-    return (at, found) if found else NOWHERE
+    for place, pattern in enumerate(patterns):
+        at, begin, counts = position, -1, False
+        octets = text = ""
+        for step in pattern:
+            if isinstance(step, str):
+                if not latin1.startswith(step, at):
+                    break
+                at += len(step)
+                continue
+            end = field_end(latin1, at, step, number)
+            if end < 0:
+                break
+            if step == TEXT:
+                octets = latin1[at:end]
+            elif step == TALLY:
+                begin = at if begin < 0 else begin
+                counts = counts or latin1[at] != "0"
+                text = latin1[begin:end]
+            at = end
+        else:
+            # One of the numbers has to count something: usage that counts nothing means something else on
+            # some wires.
+            if begin >= 0 and not counts:
+                continue
+            found = characters(octets)
+            return None if found is None else (place, at, found, text)
+    return None
 
 
-def match_escaped(latin1: str, begin: int, at: int) -> tuple[int, str]:
-    """The end of a text with escapes that starts at `begin`, and the text. `at` is the first quote."""
-    # Nearly all escapes are of quotes, in the JSON inside of arguments. Of any other, and of two backslashes
-    # before a quote, a backslash is left over.
-    while at > begin and latin1[at - 1] == BACKSLASH:
-        at = latin1.find('"', at + 1)
-    if at > begin:
-        text = latin1[begin:at].replace('\\"', '"')
-        if BACKSLASH not in text:
-            return at, text
-    escaped = ESCAPED.match(latin1, begin)
-    return NOWHERE if escaped is None else (escaped.end(), escaped[0])
+def field_end(latin1: str, begin: int, field: int, number: int) -> int:
+    """The end of the field that starts at `begin`; -1 where there is no such field."""
+    if field == COUNT:
+        written = digits(number)
+        return begin + len(written) if written and latin1.startswith(written, begin) else -1
+    if field == TALLY:
+        counted = NUMBER.match(latin1, begin)
+        return -1 if counted is None else counted.end()
+    end = latin1.find('"', begin)
+    if field == PADDING:
+        padding = latin1[begin:end]
+        return end if not padding or (padding.isascii() and padding.isalnum()) else -1
+    if BACKSLASH in latin1[begin:end]:
+        escaped = ESCAPED.match(latin1, begin)
+        return -1 if escaped is None else escaped.end()
+    return end if end > begin else -1
 
 
-class TemplateGroup:
-    """Templates that begin alike, but for their keys, which are of one length."""
+def characters(octets: str) -> str | None:
+    """The characters of a text in UTF-8, without its escapes. None where it is not plain."""
+    text = octets
+    if not octets.isascii():
+        try:
+            text = octets.encode("latin-1").decode()
+        except UnicodeDecodeError:
+            return None
+    if BACKSLASH in text:
+        return str(scanstring(text + '"', 0)[0])
+    return None if not text.isprintable() and CONTROLS.search(text) is not None else text
 
-    __slots__ = ("length", "place", "start", "templates")
 
-    def __init__(self, template: DeltaTemplate) -> None:
-        self.start = template.start
-        self.length = len(template.key)
-        self.place = template.place
-        self.templates = [template]
-        """The newest first."""
+try:
+    from deltafold._speedups import match_block as match_block_in_c
+except ImportError:  # a package that is not compiled
+    match_block_in_c = match_block_in_python
 
-    def begins(self, template: DeltaTemplate) -> bool:
-        """Whether a template begins so."""
-        alike = self.place == template.place and self.start == template.start
-        return alike and self.length == len(template.key)
-
-    def find(self, latin1: str, at: int, number: str) -> tuple[DeltaTemplate | None, int, str]:
-        """Whose the block at a position is, where it ends, and its text."""
-        start = self.start
-        if start:
-            begin = at + len(start)
-            if not number or latin1[at:begin] != start:
-                return NOBODY
-            at = begin + len(number)
-            if latin1[begin:at] != number:
-                return NOBODY
-        begin = at + self.length
-        key, text = latin1[at:begin], ""
-        at = 0
-        for template in self.templates:
-            if template.key == key:
-                if not at:
-                    at, text = match_field(latin1, begin, self.place, number)
-                    if not at:
-                        return NOBODY
-                end, other = template.match(latin1, at, number)
-                if end:
-                    return template, end, text or other
-        return NOBODY
+match_block: Final = match_block_in_c
 
 
 def digits(number: Any) -> str:

@@ -125,6 +125,15 @@ scan_leniently: Final = scanner(
 )
 
 
+try:
+    from deltafold._speedups import read_plain_object as read_in_c
+except ImportError:  # a package that is not compiled
+    read_in_c = None  # type: ignore[assignment]
+
+read_plain_object: Final = read_in_c
+"""In C: `read_object()` where nothing is out of the ordinary, else None. It is None where there is no C."""
+
+
 def is_strict_json(text: str) -> bool:
     """Whether a text is one value of RFC 8259, nothing more and nothing less."""
     try:
@@ -209,11 +218,17 @@ def read_object(text: str, depth: int, *, strict: bool) -> dict[str, Any] | None
     None where they are anything else, or there may be something wrong with it: `read_payloads()` knows more.
     Raises `LimitExceeded`.
     """
+    if "\\" in text and has_surrogates(text):
+        return None
+    if read_plain_object is not None:
+        found = read_plain_object(text, depth, strict)
+        if found is not None:
+            return found
     try:
         value, end = (scan_distinct if strict else scan)(text, 0)
     except (StopIteration, ValueError, RecursionError):
         return None
-    if end != len(text) or type(value) is not dict or ("\\" in text and has_surrogates(text)):
+    if end != len(text) or type(value) is not dict:
         return None
     # The brackets of the whole text bound its depth, and few payloads have more of them than the limit.
     if has_many(text, depth) and is_deeper(value, depth):
