@@ -523,31 +523,46 @@ field_end(const Block *block, long field, Py_ssize_t at, Found *found)
     }
 }
 
-/* Whether the block at a position is one of a pattern: literals, and between them fields. -1 for an error. */
+/* Where a literal ends that starts at `at`; -1 where another text stands there. */
+static Py_ssize_t
+literal_end(const Block *block, PyObject *literal, Py_ssize_t at)
+{
+    Py_ssize_t length = PyUnicode_GET_LENGTH(literal);
+    if (PyUnicode_KIND(literal) != PyUnicode_1BYTE_KIND || block->size - at < length
+        || memcmp(block->octets + at, PyUnicode_DATA(literal), (size_t)length) != 0) {
+        return -1;
+    }
+    return at + length;
+}
+
+/* Whether the block at a position is one of a pattern: a literal, and fields with literals behind them.
+   -1 for an error. */
 static int
 matches(const Block *block, PyObject *pattern, Py_ssize_t at, Found *found)
 {
-    if (!PyTuple_Check(pattern)) {
-        PyErr_SetString(PyExc_TypeError, "a pattern is a tuple");
+    PyObject *start, *fields;
+    if (!PyTuple_Check(pattern) || PyTuple_GET_SIZE(pattern) != 2
+        || !PyUnicode_Check(start = PyTuple_GET_ITEM(pattern, 0))
+        || !PyTuple_Check(fields = PyTuple_GET_ITEM(pattern, 1))) {
+        PyErr_SetString(PyExc_TypeError, "a pattern is a text and a tuple of fields");
         return -1;
     }
     *found = (Found){.text = -1, .tally = -1};
-    for (Py_ssize_t step = 0; step < PyTuple_GET_SIZE(pattern); step++) {
-        PyObject *part = PyTuple_GET_ITEM(pattern, step);
-        if (PyUnicode_Check(part)) {
-            Py_ssize_t length = PyUnicode_GET_LENGTH(part);
-            if (PyUnicode_KIND(part) != PyUnicode_1BYTE_KIND || block->size - at < length
-                || memcmp(block->octets + at, PyUnicode_DATA(part), (size_t)length) != 0) {
-                return 0;
-            }
-            at += length;
-            continue;
+    if ((at = literal_end(block, start, at)) < 0) {
+        return 0;
+    }
+    for (Py_ssize_t place = 0; place < PyTuple_GET_SIZE(fields); place++) {
+        PyObject *pair = PyTuple_GET_ITEM(fields, place);
+        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2 || !PyUnicode_Check(PyTuple_GET_ITEM(pair, 1))) {
+            PyErr_SetString(PyExc_TypeError, "a field is a number and a text");
+            return -1;
         }
-        long field = PyLong_AsLong(part);
+        long field = PyLong_AsLong(PyTuple_GET_ITEM(pair, 0));
         if (field == -1 && PyErr_Occurred()) {
             return -1;
         }
-        if ((at = field_end(block, field, at, found)) < 0) {
+        if ((at = field_end(block, field, at, found)) < 0
+            || (at = literal_end(block, PyTuple_GET_ITEM(pair, 1), at)) < 0) {
             return 0;
         }
     }
@@ -656,14 +671,23 @@ match_block(PyObject *module, PyObject *const *args, Py_ssize_t count)
             if (PyErr_Occurred()) {
                 return NULL;
             }
-            Py_RETURN_NONE;
+            continue;
         }
         PyObject *tally = found.tally < 0 ? PyUnicode_New(0, 0) : PyUnicode_Substring(latin1, found.tally, found.tally_end);
-        if (tally == NULL) {
+        PyObject *end = PyLong_FromSsize_t(found.end), *number_of_pattern = PyLong_FromSsize_t(place);
+        PyObject *result = tally && end && number_of_pattern ? PyTuple_New(4) : NULL;
+        if (result == NULL) {
             Py_DECREF(text);
+            Py_XDECREF(tally);
+            Py_XDECREF(end);
+            Py_XDECREF(number_of_pattern);
             return NULL;
         }
-        return Py_BuildValue("nnNN", place, found.end, text, tally);
+        PyTuple_SET_ITEM(result, 0, number_of_pattern);
+        PyTuple_SET_ITEM(result, 1, end);
+        PyTuple_SET_ITEM(result, 2, text);
+        PyTuple_SET_ITEM(result, 3, tally);
+        return result;
     }
     Py_RETURN_NONE;
 }

@@ -34,8 +34,10 @@ JSON: TypeAlias = dict[str, Any]
 FastEvent: TypeAlias = e.TextDelta | e.ReasoningDelta | e.ArgumentsDelta
 Special: TypeAlias = tuple[str, Callable[[str], bool]]
 """First characters of texts that may have to go the long way, and what knows whether such a text has to."""
-Pattern: TypeAlias = tuple[str | int, ...]
-"""What is the same in all blocks of a shape, piece by piece, and between the pieces what the fields are."""
+Fields: TypeAlias = tuple[tuple[int, str], ...]
+"""What may differ, field by field, each with what is the same in all blocks behind it."""
+Pattern: TypeAlias = tuple[str, Fields]
+"""What stands before the first field, and the fields."""
 Patterns: TypeAlias = tuple[Pattern, ...]
 Match: TypeAlias = tuple[int, int, str, str]
 """The place of the pattern, the end of the block, its text, and its numbers from the first to the last."""
@@ -58,6 +60,7 @@ NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,14})(?![0-9])")
 ARRAY: Final = re.compile(r": ?\[ ?")
 NEVER: Final[Special] = "", bool
 CONTROLS: Final = re.compile(r"[\x00-\x1f]")
+NO_FIELD: Final = TEXT, ""
 # The longest sequence number and count that is looked at, in digits.
 MOST_DIGITS: Final = 15
 HIGHEST: Final = 10**MOST_DIGITS
@@ -88,12 +91,7 @@ class Shape:
 
     def pattern(self) -> Pattern:
         """What blocks of this shape look like."""
-        steps: list[str | int] = [self.start]
-        for field, same in self.fields:
-            steps += [field, same]
-        for same in self.between:
-            steps += [TALLY, same]
-        return tuple(steps)
+        return self.start, (*self.fields, *[(TALLY, same) for same in self.between])
 
 
 class DeltaTemplate:
@@ -122,7 +120,7 @@ class DeltaTemplate:
         self.pattern = shape.pattern()
         self.tallies = tallies
         """What the numbers are that are tallied; None where there are none."""
-        self.has_sequence_number = COUNT in self.pattern
+        self.has_sequence_number = COUNT in [field for field, _ in shape.fields]
         self.index = event.output_index
         self.part: int | None = None
         self.reasoning: Literal["summary", "text"] | None = None
@@ -154,7 +152,8 @@ class PieceTemplate:
         assert shape.piece is not None
         self.key = shape.start
         """What stands before the piece, …"""
-        self.rest: Patterns = (shape.pattern()[2:],)
+        (_, behind), *others = shape.pattern()[1]
+        self.rest: Patterns = ((behind, tuple(others)),)
         """… and what behind it."""
         self.tallies = tallies
         self.pieces = pieces
@@ -172,69 +171,83 @@ class PieceTemplate:
 
 
 def match_block_in_python(latin1: str, position: int, patterns: Patterns, number: int) -> Match | None:
-    """Which of some patterns the block at a position matches, what its fields hold, and where it ends.
+    """The first of some patterns that the block at a position matches, what its fields hold, and its end.
 
     `latin1` are octets, one character for each. `number` is the sequence number that is due; -1 where there
     is none. None where the block matches no pattern, or where its text is not plain: the long way knows more.
     """
-    for place, pattern in enumerate(patterns):
-        at, begin, counts = position, -1, False
-        octets = text = ""
-        for step in pattern:
-            if isinstance(step, str):
-                if not latin1.startswith(step, at):
-                    break
-                at += len(step)
+    written = digits(number)
+    opening, begin = "", -1
+    for place, (start, fields) in enumerate(patterns):
+        field, same = fields[0] if fields else NO_FIELD
+        if field == COUNT:
+            # Most patterns begin alike, up to the number that is due.
+            if start != opening:
+                opening, counted = start, start + written
+                begin = position + len(counted) if written and latin1.startswith(counted, position) else -1
+            if begin < 0 or not latin1.startswith(same, begin):
                 continue
-            end = field_end(latin1, at, step, number)
-            if end < 0:
-                break
-            if step == TEXT:
-                octets = latin1[at:end]
-            elif step == TALLY:
-                begin = at if begin < 0 else begin
-                counts = counts or latin1[at] != "0"
-                text = latin1[begin:end]
-            at = end
+            found = match_fields(latin1, begin + len(same), fields[1:], written)
+        elif latin1.startswith(start, position):
+            found = match_fields(latin1, position + len(start), fields, written)
         else:
-            # One of the numbers has to count something: usage that counts nothing means something else on
-            # some wires.
-            if begin >= 0 and not counts:
-                continue
-            found = characters(octets)
-            return None if found is None else (place, at, found, text)
+            continue
+        if found is not None:
+            return place, *found
     return None
 
 
-def field_end(latin1: str, begin: int, field: int, number: int) -> int:
-    """The end of the field that starts at `begin`; -1 where there is no such field."""
-    if field == COUNT:
-        written = digits(number)
-        return begin + len(written) if written and latin1.startswith(written, begin) else -1
-    if field == TALLY:
-        counted = NUMBER.match(latin1, begin)
-        return -1 if counted is None else counted.end()
-    end = latin1.find('"', begin)
-    if field == PADDING:
-        padding = latin1[begin:end]
-        return end if not padding or (padding.isascii() and padding.isalnum()) else -1
-    if BACKSLASH in latin1[begin:end]:
-        escaped = ESCAPED.match(latin1, begin)
-        return -1 if escaped is None else escaped.end()
-    return end if end > begin else -1
+def match_fields(latin1: str, at: int, fields: Fields, written: str) -> tuple[int, str, str] | None:
+    """The end of a block, its text and its numbers, from its first field on."""
+    first, text, numbers, counts = -1, "", "", False
+    for field, same in fields:
+        begin = at
+        if field == TEXT:
+            at = latin1.find('"', begin)
+            text = latin1[begin:at]
+            if BACKSLASH in text:
+                escaped = ESCAPED.match(latin1, begin)
+                if escaped is None:
+                    return None
+                at, text = escaped.end(), escaped[0]
+            if not (text.isascii() and text.isprintable() and BACKSLASH not in text):
+                text = characters(text)
+            if at < 0 or not text:
+                return None
+        elif field == PADDING:
+            at = latin1.find('"', begin)
+            padding = latin1[begin:at]
+            if at < 0 or (padding and not (padding.isascii() and padding.isalnum())):
+                return None
+        elif field == COUNT:
+            at += len(written)
+            if not written or latin1[begin:at] != written:
+                return None
+        else:
+            number = NUMBER.match(latin1, at)
+            if number is None:
+                return None
+            at = number.end()
+            first = begin if first < 0 else first
+            numbers, counts = latin1[first:at], counts or latin1[begin] != "0"
+        if not latin1.startswith(same, at):
+            return None
+        at += len(same)
+    # One of the numbers has to count something: usage that counts nothing means something else on some wires.
+    return None if numbers and not counts else (at, text, numbers)
 
 
-def characters(octets: str) -> str | None:
-    """The characters of a text in UTF-8, without its escapes. None where it is not plain."""
+def characters(octets: str) -> str:
+    """The characters of a text in UTF-8, without its escapes. "" where it is not plain."""
     text = octets
     if not octets.isascii():
         try:
             text = octets.encode("latin-1").decode()
         except UnicodeDecodeError:
-            return None
+            return ""
     if BACKSLASH in text:
         return str(scanstring(text + '"', 0)[0])
-    return None if not text.isprintable() and CONTROLS.search(text) is not None else text
+    return "" if not text.isprintable() and CONTROLS.search(text) is not None else text
 
 
 try:
