@@ -630,6 +630,28 @@ characters(const Py_UCS1 *octets, Py_ssize_t begin, Py_ssize_t end, int has_esca
     return text;
 }
 
+/* What is found in a block. NULL without an exception where its text is not plain. */
+static PyObject *
+result_of(PyObject *latin1, Py_ssize_t place, const Found *found)
+{
+    PyObject *values[4] = {
+        PyLong_FromSsize_t(place),
+        PyLong_FromSsize_t(found->end),
+        found->text < 0 ? PyUnicode_New(0, 0) : characters(PyUnicode_1BYTE_DATA(latin1), found->text, found->text_end, found->has_escapes),
+        found->tally < 0 ? PyUnicode_New(0, 0) : PyUnicode_Substring(latin1, found->tally, found->tally_end),
+    };
+    PyObject *result = values[0] && values[1] && values[2] && values[3] ? PyTuple_New(4) : NULL;
+    for (int field = 0; field < 4; field++) {
+        if (result != NULL) {
+            PyTuple_SET_ITEM(result, field, values[field]);
+        }
+        else {
+            Py_XDECREF(values[field]);
+        }
+    }
+    return result;
+}
+
 static PyObject *
 match_block(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
@@ -657,37 +679,28 @@ match_block(PyObject *module, PyObject *const *args, Py_ssize_t count)
         block.number = first;
         block.digits = digits + sizeof(digits) - first;
     }
-    Found found;
-    for (Py_ssize_t place = 0; place < PyTuple_GET_SIZE(patterns); place++) {
-        int status = matches(&block, PyTuple_GET_ITEM(patterns, place), at, &found);
-        if (status < 0) {
+    Py_ssize_t place = 0;
+    for (Py_ssize_t group = 0; group < PyTuple_GET_SIZE(patterns); group++) {
+        PyObject *before, *alike, *pair = PyTuple_GET_ITEM(patterns, group);
+        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2
+            || !PyUnicode_Check(before = PyTuple_GET_ITEM(pair, 0))
+            || !PyTuple_Check(alike = PyTuple_GET_ITEM(pair, 1))) {
+            PyErr_SetString(PyExc_TypeError, "patterns come in pairs of a text and a tuple");
             return NULL;
         }
-        if (!status) {
-            continue;
+        Py_ssize_t begin = at;
+        if (PyUnicode_GET_LENGTH(before)) {
+            begin = literal_end(&block, before, begin);
+            begin = begin < 0 ? begin : field_end(&block, COUNT, begin, NULL);
         }
-        PyObject *text = found.text < 0 ? PyUnicode_New(0, 0) : characters(block.octets, found.text, found.text_end, found.has_escapes);
-        if (text == NULL) {
-            if (PyErr_Occurred()) {
-                return NULL;
+        for (Py_ssize_t number_in_group = 0; number_in_group < PyTuple_GET_SIZE(alike); number_in_group++, place++) {
+            Found found;
+            int status = begin < 0 ? 0 : matches(&block, PyTuple_GET_ITEM(alike, number_in_group), begin, &found);
+            PyObject *result = status > 0 ? result_of(latin1, place, &found) : NULL;
+            if (result != NULL || PyErr_Occurred()) {
+                return result;
             }
-            continue;
         }
-        PyObject *tally = found.tally < 0 ? PyUnicode_New(0, 0) : PyUnicode_Substring(latin1, found.tally, found.tally_end);
-        PyObject *end = PyLong_FromSsize_t(found.end), *number_of_pattern = PyLong_FromSsize_t(place);
-        PyObject *result = tally && end && number_of_pattern ? PyTuple_New(4) : NULL;
-        if (result == NULL) {
-            Py_DECREF(text);
-            Py_XDECREF(tally);
-            Py_XDECREF(end);
-            Py_XDECREF(number_of_pattern);
-            return NULL;
-        }
-        PyTuple_SET_ITEM(result, 0, number_of_pattern);
-        PyTuple_SET_ITEM(result, 1, end);
-        PyTuple_SET_ITEM(result, 2, text);
-        PyTuple_SET_ITEM(result, 3, tally);
-        return result;
     }
     Py_RETURN_NONE;
 }

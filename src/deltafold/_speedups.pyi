@@ -3,7 +3,11 @@ from typing import Any
 
 def read_plain_object(text: str, depth: int, distinct: bool, /) -> dict[str, Any] | None: ...
 def match_block(
-    latin1: str, position: int, patterns: tuple[tuple[str, tuple[tuple[int, str], ...]], ...], number: int, /
+    latin1: str,
+    position: int,
+    patterns: tuple[tuple[str, tuple[tuple[str, tuple[tuple[int, str], ...]], ...]], ...],
+    number: int,
+    /,
 ) -> tuple[int, int, str, str] | None: ...
 
 class Maker:

@@ -26,6 +26,7 @@ from deltafold.parsing.templates import (
     Patterns,
     PieceTemplate,
     match_block,
+    patterns_of,
     shape_of,
 )
 from deltafold.wire.blocks import BlockScanner
@@ -231,11 +232,11 @@ class FastPath:
 
     def add_template(self, new: DeltaTemplate) -> None:
         """One more template is known of deltas of a text."""
-        others = [known for known in self.templates if known.pattern != new.pattern]
+        others = [known for known in self.templates if not known.is_like(new)]
         self._keep([new] if len(others) >= MOST_TEMPLATES else [new, *others])
 
     def _keep(self, templates: list[DeltaTemplate]) -> None:
         """These templates are known, and no others."""
         if templates or self.templates:
             self.templates = templates
-            self.patterns = tuple([known.pattern for known in templates])
+            self.patterns = patterns_of(templates)

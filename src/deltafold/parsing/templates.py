@@ -27,6 +27,7 @@ __all__ = [
     "Shape",
     "match_block",
     "match_block_in_python",
+    "patterns_of",
     "shape_of",
 ]
 
@@ -38,7 +39,8 @@ Fields: TypeAlias = tuple[tuple[int, str], ...]
 """What may differ, field by field, each with what is the same in all blocks behind it."""
 Pattern: TypeAlias = tuple[str, Fields]
 """What stands before the first field, and the fields."""
-Patterns: TypeAlias = tuple[Pattern, ...]
+Patterns: TypeAlias = tuple[tuple[str, tuple[Pattern, ...]], ...]
+"""What stands before a sequence number, and the patterns behind it; "" before those that do not begin so."""
 Match: TypeAlias = tuple[int, int, str, str]
 """The place of the pattern, the end of the block, its text, and its numbers from the first to the last."""
 Field: TypeAlias = tuple[int, int, int]
@@ -60,7 +62,6 @@ NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,14})(?![0-9])")
 ARRAY: Final = re.compile(r": ?\[ ?")
 NEVER: Final[Special] = "", bool
 CONTROLS: Final = re.compile(r"[\x00-\x1f]")
-NO_FIELD: Final = TEXT, ""
 # The longest sequence number and count that is looked at, in digits.
 MOST_DIGITS: Final = 15
 HIGHEST: Final = 10**MOST_DIGITS
@@ -89,15 +90,19 @@ class Shape:
         self.piece = piece
         """The piece of arguments that is a field, if there is one."""
 
-    def pattern(self) -> Pattern:
-        """What blocks of this shape look like."""
-        return self.start, (*self.fields, *[(TALLY, same) for same in self.between])
+    def pattern(self) -> tuple[str, Pattern]:
+        """What blocks of this shape look like: what stands before a number that comes first, and the rest."""
+        (field, same), *others = fields = [*self.fields, *[(TALLY, same) for same in self.between]]
+        if field == COUNT:
+            return self.start, (same, tuple(others))
+        return "", (self.start, tuple(fields))
 
 
 class DeltaTemplate:
     """Blocks that differ in nothing but a text, numbers and padding, and where the text goes."""
 
     __slots__ = (
+        "before_number",
         "has_sequence_number",
         "index",
         "is_special",
@@ -117,7 +122,7 @@ class DeltaTemplate:
         value: StreamedValue,
         special: Special | None,
     ) -> None:
-        self.pattern = shape.pattern()
+        self.before_number, self.pattern = shape.pattern()
         self.tallies = tallies
         """What the numbers are that are tallied; None where there are none."""
         self.has_sequence_number = COUNT in [field for field, _ in shape.fields]
@@ -133,6 +138,10 @@ class DeltaTemplate:
         opens, is_special = NEVER if special is None else special
         self.special_first_chars = opens
         self.is_special = is_special
+
+    def is_like(self, other: DeltaTemplate) -> bool:
+        """Whether the same blocks match both."""
+        return self.pattern == other.pattern and self.before_number == other.before_number
 
     def event(self, text: str) -> FastEvent:
         """The event that hands out a text."""
@@ -152,8 +161,8 @@ class PieceTemplate:
         assert shape.piece is not None
         self.key = shape.start
         """What stands before the piece, …"""
-        (_, behind), *others = shape.pattern()[1]
-        self.rest: Patterns = ((behind, tuple(others)),)
+        (_, behind), *others = shape.pattern()[1][1]
+        self.rest: Patterns = (("", ((behind, tuple(others)),)),)
         """… and what behind it."""
         self.tallies = tallies
         self.pieces = pieces
@@ -176,25 +185,33 @@ def match_block_in_python(latin1: str, position: int, patterns: Patterns, number
     `latin1` are octets, one character for each. `number` is the sequence number that is due; -1 where there
     is none. None where the block matches no pattern, or where its text is not plain: the long way knows more.
     """
-    written = digits(number)
-    opening, begin = "", -1
-    for place, (start, fields) in enumerate(patterns):
-        field, same = fields[0] if fields else NO_FIELD
-        if field == COUNT:
-            # Most patterns begin alike, up to the number that is due.
-            if start != opening:
-                opening, counted = start, start + written
-                begin = position + len(counted) if written and latin1.startswith(counted, position) else -1
-            if begin < 0 or not latin1.startswith(same, begin):
+    written = str(number) if number >= 0 else ""
+    place = 0
+    for before, alike in patterns:
+        at = position
+        if before:
+            counted = before + written
+            if not written or not latin1.startswith(counted, at):
+                place += len(alike)
                 continue
-            found = match_fields(latin1, begin + len(same), fields[1:], written)
-        elif latin1.startswith(start, position):
-            found = match_fields(latin1, position + len(start), fields, written)
-        else:
-            continue
-        if found is not None:
-            return place, *found
+            at += len(counted)
+        for start, fields in alike:
+            if latin1.startswith(start, at):
+                found = match_fields(latin1, at + len(start), fields, written)
+                if found is not None:
+                    return place, *found
+            place += 1
     return None
+
+
+def patterns_of(templates: list[DeltaTemplate]) -> Patterns:
+    """The patterns of some templates, in their order. Those that follow one another may begin alike."""
+    found: list[tuple[str, list[Pattern]]] = []
+    for template in templates:
+        if not found or found[-1][0] != template.before_number:
+            found.append((template.before_number, []))
+        found[-1][1].append(template.pattern)
+    return tuple([(before, tuple(alike)) for before, alike in found])
 
 
 def match_fields(latin1: str, at: int, fields: Fields, written: str) -> tuple[int, str, str] | None:
@@ -209,8 +226,8 @@ def match_fields(latin1: str, at: int, fields: Fields, written: str) -> tuple[in
                 escaped = ESCAPED.match(latin1, begin)
                 if escaped is None:
                     return None
-                at, text = escaped.end(), escaped[0]
-            if not (text.isascii() and text.isprintable() and BACKSLASH not in text):
+                at, text = escaped.end(), characters(escaped[0])
+            elif not (text.isascii() and text.isprintable()):
                 text = characters(text)
             if at < 0 or not text:
                 return None
