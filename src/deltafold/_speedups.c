@@ -454,6 +454,9 @@ typedef struct {
     Py_ssize_t size;
     const char *number;
     Py_ssize_t digits;
+    /* The text that was looked at last: patterns that begin alike look at the same one. */
+    Py_ssize_t text, text_end;
+    int has_escapes;
 } Block;
 
 typedef struct {
@@ -463,9 +466,15 @@ typedef struct {
 
 /* Where a text ends that starts at `at`: at its closing quote. -1 where it is none, or none that is plain. */
 static Py_ssize_t
-text_end(const Block *block, Py_ssize_t at, int *has_escapes)
+text_end(Block *block, Py_ssize_t at)
 {
+    if (block->text == at) {
+        return block->text_end;
+    }
     const Py_UCS1 *octets = block->octets;
+    block->text = at;
+    block->text_end = -1;
+    block->has_escapes = 0;
     while (at < block->size) {
         at = plain_until(octets, at, block->size);
         if (at >= block->size || octets[at] == '"') {
@@ -475,24 +484,25 @@ text_end(const Block *block, Py_ssize_t at, int *has_escapes)
             return -1;
         }
         if (octets[at] == '\\') {
-            *has_escapes = 1;
+            block->has_escapes = 1;
             at++;
         }
         at++;
     }
-    return at < block->size ? at : -1;
+    return block->text_end = at < block->size ? at : -1;
 }
 
 /* Where a field ends that starts at `at`; -1 where it does not. */
 static Py_ssize_t
-field_end(const Block *block, long field, Py_ssize_t at, Found *found)
+field_end(Block *block, long field, Py_ssize_t at, Found *found)
 {
     const Py_UCS1 *octets = block->octets;
     Py_ssize_t begin = at;
     switch (field) {
     case TEXT:
         found->text = at;
-        found->text_end = at = text_end(block, at, &found->has_escapes);
+        found->text_end = at = text_end(block, at);
+        found->has_escapes = block->has_escapes;
         return at > begin ? at : -1;
     case COUNT:
         if (!block->digits || block->size - at < block->digits
@@ -538,7 +548,7 @@ literal_end(const Block *block, PyObject *literal, Py_ssize_t at)
 /* Whether the block at a position is one of a pattern: a literal, and fields with literals behind them.
    -1 for an error. */
 static int
-matches(const Block *block, PyObject *pattern, Py_ssize_t at, Found *found)
+matches(Block *block, PyObject *pattern, Py_ssize_t at, Found *found)
 {
     PyObject *start, *fields;
     if (!PyTuple_Check(pattern) || PyTuple_GET_SIZE(pattern) != 2
@@ -669,7 +679,7 @@ match_block(PyObject *module, PyObject *const *args, Py_ssize_t count)
         Py_RETURN_NONE;
     }
     char digits[24];
-    Block block = {.octets = PyUnicode_1BYTE_DATA(latin1), .size = PyUnicode_GET_LENGTH(latin1)};
+    Block block = {.octets = PyUnicode_1BYTE_DATA(latin1), .size = PyUnicode_GET_LENGTH(latin1), .text = -1};
     if (number >= 0) {
         char *first = digits + sizeof(digits);
         do {

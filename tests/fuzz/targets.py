@@ -39,6 +39,7 @@ from deltafold.wire.json_text import (
     NotJSON,
     join_halves,
     join_surrogates,
+    read_object,
     read_payloads,
     replace_lone_surrogates,
 )
@@ -177,6 +178,8 @@ def payload(data: bytes) -> object:
         assert (lenient is None) == (depth_of(plain) > DEPTH), "the limit of the depth is exact"
     if lenient is None or strict is None:
         return None
+    check_object(text, False, lenient)
+    check_object(text, True, strict)
     for values, codes in (lenient, strict):
         check_values(text, values, codes)
         if plain is not text:
@@ -200,6 +203,15 @@ def read(text: str, *, strict: bool) -> tuple[list[Any], set[AnomalyCode]] | Non
         assert (fault.limit, fault.value) == ("json_depth", DEPTH)  # noqa: PT017
         return None
     return values, codes
+
+
+def check_object(text: str, strict: bool, reading: tuple[list[Any], set[AnomalyCode]]) -> None:
+    """What is read as a plain object is read so as well by what knows of all else."""
+    found = read_object(text, DEPTH, strict=strict)
+    if found is not None:
+        values, codes = reading
+        assert not codes
+        assert repr(values) == repr([found])
 
 
 def said(values: list[Any]) -> list[Any]:
