@@ -7,6 +7,7 @@ from typing import Any
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.events import Heartbeat
 from deltafold.parsing.payload_values import (
+    dispatch_object,
     dispatch_value,
     emit_unknown,
     is_payload,
@@ -14,7 +15,6 @@ from deltafold.parsing.payload_values import (
     payloads_of,
     read_later,
     read_values,
-    unwrapped_payload,
 )
 from deltafold.parsing.reporter import EXCERPT
 from deltafold.parsing.state import ReaderState
@@ -52,13 +52,12 @@ def read_frame(reader: ReaderState, framed: FrameDecoder[Any], step: Step) -> No
         report.current_payload = text = data.decode("utf-8", "replace")
         report(AnomalyCode.INVALID_UTF8, f"byte {error.start} of the data: {error.reason}")
     report.current_payload = text
-    payload = None if reader.dialect_unknown else read_object(text, reader.depth, strict=reader.strict)
+    payload = read_object(text, reader.depth, strict=reader.strict)
     if payload is None:
         read_values(reader, text, name)
     else:
-        if "data" in payload:
-            payload = unwrapped_payload(reader, payload)
-        reader.pending.extend(reader.dialect.translate(payload, name))
+        reader.has_halves = False
+        dispatch_object(reader, payload, name)
 
 
 def read_non_event(reader: ReaderState, signal: Signal) -> None:

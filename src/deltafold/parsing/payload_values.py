@@ -20,6 +20,7 @@ from deltafold.wire.json_text import (
 
 __all__ = [
     "detect_dialect",
+    "dispatch_object",
     "dispatch_value",
     "emit_unknown",
     "is_payload",
@@ -72,11 +73,7 @@ def dispatch_value(reader: ReaderState, value: Any, name: str) -> None:
     """One value out of the data of an event."""
     if type(value) is dict:
         reader.stray = ""
-        if "data" in value:
-            value = unwrapped_payload(reader, value)
-        if reader.dialect_unknown:
-            value = detect_dialect(reader, value, name)
-        reader.pending.extend(reader.dialect.translate(value, name))
+        dispatch_object(reader, value, name)
     elif not isinstance(value, NotJSON):
         kind = "null" if value is None else type(value).__name__
         reader.report(AnomalyCode.PAYLOAD_IS_NO_OBJECT, f"the payload is {kind}, no object")
@@ -91,6 +88,16 @@ def dispatch_value(reader: ReaderState, value: Any, name: str) -> None:
         if is_sentence(value.text):
             note_stray(reader, value.text)
         emit_unknown(reader, name, value.text)
+
+
+def dispatch_object(reader: ReaderState, payload: dict[str, Any], name: str) -> dict[str, Any]:
+    """An object out of the data of an event. Gives the payload that it is."""
+    if "data" in payload:
+        payload = unwrapped_payload(reader, payload)
+    if reader.dialect_unknown:
+        payload = detect_dialect(reader, payload, name)
+    reader.pending.extend(reader.dialect.translate(payload, name))
+    return payload
 
 
 def unwrapped_payload(reader: ReaderState, payload: dict[str, Any]) -> dict[str, Any]:

@@ -40,11 +40,11 @@ from deltafold.parsing.connections import (
 from deltafold.parsing.fast_path import FAST_EVENTS, FastPath
 from deltafold.parsing.frames import read_frame, read_non_event
 from deltafold.parsing.payload_values import (
+    dispatch_object,
     dispatch_value,
     payloads_of,
     read_later,
     read_values,
-    unwrapped_payload,
 )
 from deltafold.parsing.reporter import ReadingStage, Reporter
 from deltafold.parsing.state import ReaderState
@@ -446,14 +446,13 @@ class Reader(ReaderState):
                 report(AnomalyCode.INVALID_UTF8, f"byte {error.start} of the data: {error.reason}")
             del data
         report.current_payload = text
-        payload = (
-            None if self.dialect_unknown else self.announcement.read(text, self.depth, strict=self.strict)
-        )
+        payload = self.announcement.read(text, self.depth, strict=self.strict)
         if payload is None:
             payload = read_values(self, text, kind)
+        elif "data" in payload or self.dialect_unknown:
+            self.has_halves = False
+            payload = dispatch_object(self, payload, kind)
         else:
-            if "data" in payload:
-                payload = unwrapped_payload(self, payload)
             pending.extend(self.dialect.translate(payload, kind))
         # A fault that one delta has, the next one has as well: both have to go the long way.
         if (
