@@ -153,11 +153,11 @@ unescaped_string(Scan *scan, Py_ssize_t begin, Py_ssize_t end)
                 }
                 letter = 0;
                 for (int place = 0; place < 4; place++) {
-                    int digit = hex_digit(LETTER(scan, ++at));
-                    if (digit < 0) {
+                    int value = hex_digit(LETTER(scan, ++at));
+                    if (value < 0) {
                         goto done;
                     }
-                    letter = letter << 4 | (Py_UCS4)digit;
+                    letter = letter << 4 | (Py_UCS4)value;
                 }
                 if (letter >= 0xD800 && letter <= 0xDFFF) {
                     goto done;
@@ -420,10 +420,17 @@ read_plain_object(PyObject *module, PyObject *const *args, Py_ssize_t count)
     }
     Scan scan = {.text = args[0], .state = PyModule_GetState(module)};
     scan.depth = PyLong_AsSsize_t(args[1]);
-    scan.distinct = PyObject_IsTrue(args[2]);
-    if (PyErr_Occurred()) {
+    if (scan.depth == -1 && PyErr_Occurred()) {
         return NULL;
     }
+    if ((scan.distinct = PyObject_IsTrue(args[2])) < 0) {
+        return NULL;
+    }
+#if PY_VERSION_HEX < 0x030C0000 /* later there are no others */
+    if (PyUnicode_READY(scan.text) < 0) {
+        return NULL;
+    }
+#endif
     scan.kind = PyUnicode_KIND(scan.text);
     scan.data = PyUnicode_DATA(scan.text);
     scan.is_ascii = PyUnicode_IS_ASCII(scan.text);
@@ -514,7 +521,7 @@ field_end(Block *block, long field, Py_ssize_t at, Found *found)
         while (at < block->size && (is_digit(octets[at]) || ((octets[at] | 0x20) >= 'a' && (octets[at] | 0x20) <= 'z'))) {
             at++;
         }
-        return at;
+        return at < block->size && octets[at] == '"' ? at : -1;
     case TALLY:
         while (at < block->size && is_digit(octets[at])) {
             at++;
@@ -609,9 +616,9 @@ characters(const Py_UCS1 *octets, Py_ssize_t begin, Py_ssize_t end, int has_esca
                 continue;
             }
             letter = 0;
-            int place = 0, digit = 0;
-            for (; place < 4 && at + 1 < end && (digit = hex_digit(octets[at + 1])) >= 0; place++, at++) {
-                letter = letter << 4 | (Py_UCS4)digit;
+            int place = 0, value = 0;
+            for (; place < 4 && at + 1 < end && (value = hex_digit(octets[at + 1])) >= 0; place++, at++) {
+                letter = letter << 4 | (Py_UCS4)value;
             }
             if (place < 4 || (letter >= 0xD800 && letter <= 0xDFFF)) {
                 PyMem_Free(made);
@@ -644,13 +651,15 @@ characters(const Py_UCS1 *octets, Py_ssize_t begin, Py_ssize_t end, int has_esca
 static PyObject *
 result_of(PyObject *latin1, Py_ssize_t place, const Found *found)
 {
-    PyObject *values[4] = {
-        PyLong_FromSsize_t(place),
-        PyLong_FromSsize_t(found->end),
-        found->text < 0 ? PyUnicode_New(0, 0) : characters(PyUnicode_1BYTE_DATA(latin1), found->text, found->text_end, found->has_escapes),
-        found->tally < 0 ? PyUnicode_New(0, 0) : PyUnicode_Substring(latin1, found->tally, found->tally_end),
-    };
-    PyObject *result = values[0] && values[1] && values[2] && values[3] ? PyTuple_New(4) : NULL;
+    PyObject *values[4] = {NULL, NULL, NULL, NULL}, *result = NULL;
+    if ((values[2] = found->text < 0 ? PyUnicode_New(0, 0)
+         : characters(PyUnicode_1BYTE_DATA(latin1), found->text, found->text_end, found->has_escapes)) != NULL
+        && (values[3] = found->tally < 0 ? PyUnicode_New(0, 0)
+            : PyUnicode_Substring(latin1, found->tally, found->tally_end)) != NULL
+        && (values[0] = PyLong_FromSsize_t(place)) != NULL
+        && (values[1] = PyLong_FromSsize_t(found->end)) != NULL) {
+        result = PyTuple_New(4);
+    }
     for (int field = 0; field < 4; field++) {
         if (result != NULL) {
             PyTuple_SET_ITEM(result, field, values[field]);
@@ -663,7 +672,7 @@ result_of(PyObject *latin1, Py_ssize_t place, const Found *found)
 }
 
 static PyObject *
-match_block(PyObject *module, PyObject *const *args, Py_ssize_t count)
+match_block(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
 {
     if (count != 4 || !PyUnicode_Check(args[0]) || !PyTuple_Check(args[2])) {
         PyErr_SetString(PyExc_TypeError, "match_block() takes octets, a position, patterns and a number");
@@ -671,8 +680,11 @@ match_block(PyObject *module, PyObject *const *args, Py_ssize_t count)
     }
     PyObject *latin1 = args[0], *patterns = args[2];
     Py_ssize_t at = PyLong_AsSsize_t(args[1]);
+    if (at == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
     long long number = PyLong_AsLongLong(args[3]);
-    if (PyErr_Occurred()) {
+    if (number == -1 && PyErr_Occurred()) {
         return NULL;
     }
     if (PyUnicode_KIND(latin1) != PyUnicode_1BYTE_KIND || at < 0 || at > PyUnicode_GET_LENGTH(latin1)) {
@@ -793,8 +805,12 @@ Maker_call(PyObject *callable, PyObject *const *args, size_t flags, PyObject *ke
     }
     if (given + named < count) {
         for (Py_ssize_t place = given; place < count; place++) {
-            if (SLOT(place) == NULL && (SLOT(place) = value_of_none(self, place)) == NULL) {
-                goto failed;
+            if (SLOT(place) == NULL) {
+                PyObject *value = value_of_none(self, place);
+                if (value == NULL) {
+                    goto failed;
+                }
+                Py_XSETREF(SLOT(place), value); /* what a factory runs may have found the object, too */
             }
         }
     }
@@ -812,11 +828,43 @@ failed:
     return NULL;
 }
 
+/* Whether an object of a class is what was allocated for it, and nothing but slots. */
+static int
+is_plain(PyTypeObject *kind)
+{
+    return (kind->tp_flags & Py_TPFLAGS_HEAPTYPE) && !(kind->tp_flags & Py_TPFLAGS_IS_ABSTRACT)
+        && kind->tp_new == PyBaseObject_Type.tp_new && kind->tp_dictoffset == 0 && kind->tp_itemsize == 0;
+}
+
+/* Where the slot of a field is in the objects of a class; -1 with an exception where there is none. */
+static Py_ssize_t
+offset_of(PyTypeObject *kind, PyObject *name)
+{
+    PyObject *slot = PyObject_GetAttr((PyObject *)kind, name);
+    if (slot == NULL) {
+        return -1;
+    }
+    Py_ssize_t offset = -1;
+    if (Py_IS_TYPE(slot, &PyMemberDescr_Type) && PyType_IsSubtype(kind, PyDescr_TYPE(slot))) {
+        const PyMemberDef *member = ((PyMemberDescrObject *)slot)->d_member;
+        offset = member->type == T_OBJECT_EX && member->flags == 0 ? member->offset : -1;
+    }
+    if (offset < 0) {
+        PyErr_Format(PyExc_TypeError, "%R is no slot", name);
+    }
+    Py_DECREF(slot);
+    return offset;
+}
+
 static PyObject *
 Maker_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     PyObject *kind, *names, *defaults, *check;
     Py_ssize_t by_position;
+    if (keywords != NULL && PyDict_GET_SIZE(keywords)) {
+        PyErr_SetString(PyExc_TypeError, "Maker() takes no keywords");
+        return NULL;
+    }
     if (!PyArg_ParseTuple(args, "O!O!O!nO", &PyType_Type, &kind, &PyTuple_Type, &names, &PyTuple_Type, &defaults, &by_position, &check)) {
         return NULL;
     }
@@ -829,35 +877,44 @@ Maker_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     if (self == NULL) {
         return NULL;
     }
-    self->call = Maker_call;
     self->kind = (PyTypeObject *)Py_NewRef(kind);
     self->names = Py_NewRef(names);
     self->defaults = Py_NewRef(defaults);
     self->check = Py_NewRef(check);
     self->by_position = by_position;
-    for (Py_ssize_t place = 0; place < count; place++) {
-        PyObject *slot = PyObject_GetAttr(kind, PyTuple_GET_ITEM(names, place));
-        PyObject *told = PyTuple_GET_ITEM(defaults, place);
-        if (slot == NULL || !Py_IS_TYPE(slot, &PyMemberDescr_Type) || !PyTuple_Check(told)
-            || ((PyMemberDescrObject *)slot)->d_member->type != T_OBJECT_EX
-            || !PyType_IsSubtype(self->kind, PyDescr_TYPE(slot))) {
-            if (!PyErr_Occurred()) {
-                PyErr_Format(PyExc_TypeError, "%R is no slot", PyTuple_GET_ITEM(names, place));
-            }
-            Py_XDECREF(slot);
-            Py_DECREF(self);
-            return NULL;
-        }
-        self->offsets[place] = ((PyMemberDescrObject *)slot)->d_member->offset;
-        Py_DECREF(slot);
+    if (!is_plain(self->kind)) {
+        PyErr_Format(PyExc_TypeError, "%R is no class that has only slots", kind);
+        goto failed;
     }
+    for (Py_ssize_t place = 0; place < count; place++) {
+        self->offsets[place] = offset_of(self->kind, PyTuple_GET_ITEM(names, place));
+        if (self->offsets[place] < 0) {
+            goto failed;
+        }
+        for (Py_ssize_t other = 0; other < place; other++) {
+            if (self->offsets[other] == self->offsets[place]) {
+                PyErr_Format(PyExc_TypeError, "%R is there twice", PyTuple_GET_ITEM(names, place));
+                goto failed;
+            }
+        }
+        if (!PyTuple_Check(PyTuple_GET_ITEM(defaults, place))) {
+            PyErr_SetString(PyExc_TypeError, "a default is a tuple");
+            goto failed;
+        }
+    }
+    self->call = Maker_call; /* From here on it can be called. */
     return (PyObject *)self;
+failed:
+    Py_DECREF(self);
+    return NULL;
 }
 
+/* There is no tp_clear, as tuples have none: a Maker does not change, and is younger than what it holds. */
 static int
-Maker_traverse(Maker *self, visitproc visit, void *arg)
+Maker_traverse(PyObject *object, visitproc visit, void *arg)
 {
-    Py_VISIT(Py_TYPE(self));
+    Maker *self = (Maker *)object;
+    Py_VISIT(Py_TYPE(object));
     Py_VISIT(self->kind);
     Py_VISIT(self->names);
     Py_VISIT(self->defaults);
@@ -865,23 +922,17 @@ Maker_traverse(Maker *self, visitproc visit, void *arg)
     return 0;
 }
 
-static int
-Maker_clear(Maker *self)
-{
-    Py_CLEAR(self->kind);
-    Py_CLEAR(self->names);
-    Py_CLEAR(self->defaults);
-    Py_CLEAR(self->check);
-    return 0;
-}
-
 static void
-Maker_dealloc(Maker *self)
+Maker_dealloc(PyObject *object)
 {
-    PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    Maker_clear(self);
-    type->tp_free(self);
+    Maker *self = (Maker *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    Py_XDECREF(self->kind);
+    Py_XDECREF(self->names);
+    Py_XDECREF(self->defaults);
+    Py_XDECREF(self->check);
+    type->tp_free(object);
     Py_DECREF(type);
 }
 
@@ -896,7 +947,6 @@ static PyType_Slot Maker_slots[] = {
     {Py_tp_call, PyVectorcall_Call},
     {Py_tp_members, Maker_members},
     {Py_tp_traverse, Maker_traverse},
-    {Py_tp_clear, Maker_clear},
     {Py_tp_dealloc, Maker_dealloc},
     {0, NULL},
 };
@@ -958,6 +1008,9 @@ static PyMethodDef methods[] = {
 
 static PyModuleDef_Slot module_slots[] = {
     {Py_mod_exec, begin},
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
     {0, NULL},
 };
 
