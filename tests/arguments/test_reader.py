@@ -655,3 +655,17 @@ def test_nothing_is_repaired_or_printed(text: str, capsys: pytest.CaptureFixture
     assert reader.error is not None
     assert not reader.complete
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("text", ['{"a":1.}', '{"a": [0, -x]}', '{"ab": "\\u12x"}', '{"a":1e+,"b":2}'])
+def test_a_fault_is_told_at_the_same_place_after_a_resume(text: str) -> None:
+    """Wherever the state was kept, in the middle of a number too."""
+    whole = ArgumentsReader()
+    whole.feed(text)
+    assert whole.error is not None
+    for size in range(1, len(text)):
+        reader = ArgumentsReader()
+        reader.feed(text[:size])
+        reader = ArgumentsReader.resume(reader.getstate())
+        reader.feed(text[size:])
+        assert reader.error == whole.error

@@ -1116,3 +1116,13 @@ def test_an_input_that_lifting_held_back(text: str) -> None:
     lifts = [Lift(("text",), "text", tool="f", remove=True)]
     found = run(START, *call(text, input={"a": 1}), *END, lifts=lifts)
     assert [arguments for _, _, arguments, _ in calls(found)] == [text]
+
+
+def test_a_count_that_is_no_number_hides_no_other() -> None:
+    """The counts beside it are read."""
+    usage = {"input_tokens": "many", "cache_read_input_tokens": 3, "output_tokens": 5}
+    found = run(START, TEXT, {**a.message_delta(), "usage": usage}, a.message_stop())
+    assert found.codes == [C.INVALID_FIELD]
+    assert found.response.usage is not None
+    assert found.response.usage.output_tokens == 5
+    assert found.response.usage.cached_tokens == 3

@@ -2206,3 +2206,22 @@ def test_a_message_that_goes_on_from_its_own_delta() -> None:
     found = run(says("A"), chunk(both), ends(), "[DONE]")
     assert found.texts(e.TextDelta) == ["A", "B", "C"]
     assert found.codes == []
+
+
+def test_reasoning_that_is_nested_too_deep() -> None:
+    """It is passed over as a field of the wrong type; what else the chunk says counts."""
+    deep: Any = "x"
+    for _ in range(5):
+        deep = {"text": [deep]}
+    found = run(chunk(choice({"reasoning": deep, "content": "A"})), chunk(choice({}, "stop")), "[DONE]")
+    assert found.codes == [C.INVALID_FIELD]
+    assert found.response.output_text == "A"
+    assert found.response.outcome is Outcome.COMPLETED
+
+
+def test_a_part_of_reasoning_without_text_is_kept() -> None:
+    """A type of reasoning with nothing in it that is known becomes a part of the message as it came."""
+    part = {"type": "thinking", "effort": 3}
+    found = run(chunk(choice({"content": [part, {"type": "text", "text": "A"}]}, "stop")), "[DONE]")
+    assert part in found.output()[0]["content"]
+    assert found.response.output_text == "A"

@@ -1058,3 +1058,18 @@ def test_a_piece_without_its_array() -> None:
     found = run(g.chunk(g.call("f", willContinue=True)), bare, g.chunk(g.call(None)), END)
     assert calls(found)[0][2:] == ('{"a":"x"}', True)
     assert found.codes == [C.INVALID_FIELD]
+
+
+def test_a_thought_beside_a_call_is_no_answer() -> None:
+    """A part that holds text and a call, and is marked as a thought: its text is reasoning."""
+    sent = {"text": "Hm", "thought": True, "functionCall": {"name": "f", "args": {}}}
+    found = run(g.chunk(sent, **STOP))
+    assert [item.type for item in found.response.output] == ["reasoning", "function_call"]
+    found = run(g.chunk({**sent, "thought": False}, **STOP))
+    assert [item.type for item in found.response.output] == ["message", "function_call"]
+
+
+@pytest.mark.parametrize("kind", ["ping", "keepalive"])
+def test_a_sign_of_life_behind_the_end(kind: str) -> None:
+    """It is no chunk that comes too late."""
+    assert run_sse(g.chunk(g.text("x"), **STOP), {"type": kind}).codes == []

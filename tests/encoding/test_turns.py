@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -541,3 +542,23 @@ def test_what_other_apis_have_no_words_for(dialect: str) -> None:
     turn = next_turn(responses(THOUGHT, search, refused, odd), dialect)
     assert "No." in json.dumps(turn.items)
     assert {loss.path for loss in turn.losses} >= {"output[0]", "output[1]", "output[3]"}
+
+
+def test_ids_of_calls_that_anthropic_would_refuse() -> None:
+    """A call of Anthropic's wire may have an id of another server; both sides get one that fits."""
+    used = {"type": "tool_use", "id": "functions.wave:0", "name": "wave", "input": {}}
+    response = parse(anthropic(used, stop_reason="tool_use"), "anthropic")
+    items = next_turn(response, "anthropic", [ToolResult("functions.wave:0", "ok")]).items
+    fitted = items[0]["content"][0]["id"]
+    assert re.fullmatch("[A-Za-z0-9_-]+", fitted)
+    assert items[1]["content"][0]["tool_use_id"] == fitted
+
+
+def test_a_hosted_call_that_only_its_item_names() -> None:
+    """Where it has no call id its output names the item, and where it has no id either, nothing."""
+    asked = {"type": "computer_call", "id": "cu_1", "status": "completed", "action": {"type": "wait"}}
+    output = {"type": "computer_call_output", "output": {"type": "computer_screenshot"}}
+    turn = next_turn(responses(asked), "responses", [ToolResult("cu_1", output)])
+    assert turn.items[-1]["call_id"] == "cu_1"
+    with pytest.raises(UsageError):
+        next_turn(responses({**asked, "id": None}), "responses", [ToolResult("cu_1", output)])

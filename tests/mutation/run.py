@@ -1,14 +1,21 @@
 """Mutation testing of the core: does a test fail for every small change of the code?
 
     pip install -e '.[test]'
-    python tests/mutation/run.py                       # a sample of 150 mutants of each module
-    python tests/mutation/run.py --all --module sse    # all of one module
+    python tests/mutation/run.py                        # 25 mutants of each module
+    python tests/mutation/run.py --sample 100           # and 75 more of each
+    python tests/mutation/run.py --all --module wire    # all of a folder, or of one module
+    python tests/mutation/run.py --all --report         # runs nothing: the figures, and who survived
 
-The tests run once under coverage, to know which of them reach which line. Then each mutant gets a process of
-its own, forked with everything imported and collected, in which the changed function takes the place of the
-old one, and the tests that reach it run, the fastest first, until one fails. A mutant of what runs when a
-file is imported (tables, defaults) gets a fresh interpreter instead. A mutant that no test can tell from the
-original has survived; `survivors.toml` says of each one why. Exits with 1 where one has no reason there.
+It can be stopped at any time, and goes on where it was. It takes as many mutants of one module as of another,
+so what has run when it is stopped is a sample of all.
+
+First it learns which tests reach which line (`reach.py`). Then each mutant gets a process of its own, forked
+with everything imported and collected, in which the changed function takes the place of the old one, and the
+tests that reach it run, the likeliest and fastest first, until one fails or the budget is spent. Values that
+are set when a file is imported are put in place too (`values.py`) where nothing was made from them yet;
+otherwise the changed file is imported into a process in which the library is not imported yet. A mutant that
+no test can tell from the original has survived; `survivors.toml` says of each one why. Exits with 1 where one
+has no reason there.
 """
 
 from __future__ import annotations
@@ -29,7 +36,6 @@ import subprocess
 import sys
 import time
 import tomllib
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,86 +43,30 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import attrs
-import coverage
 import pytest
-from _pytest.runner import runtestprotocol
 
-TESTS = Path(__file__).parent.parent
-ROOT = TESTS.parent
-sys.path[:0] = [str(TESTS)]
+sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent.parent.parent / "src")]
 
 from mutation.operators import Mutant, mutants_of  # noqa: E402
-
-MODULES = (
-    "wire.blocks",
-    "wire.json_text",
-    "machine.lifecycle",
-    "machine.values",
-    "machine.records",
-    "machine.fold",
-    "machine.evidence",
-    "arguments.lifted_calls",
-    "dialects.base",
-    "dialects.chat.think_tags",
-    "dialects.chat.table",
-    "dialects.chat.reasoning_details",
-    "dialects.chat.usage",
-    "dialects.chat.audio",
-    "dialects.chat.state",
-    "dialects.chat.call_arguments",
-    "dialects.chat.calls",
-    "dialects.chat.texts",
-    "dialects.chat.reasoning",
-    "dialects.chat.content",
-    "dialects.chat.ending",
-    "dialects.chat.choices",
-    "dialects.chat.reader",
-    "dialects.responses.identity",
-    "dialects.responses.items",
-    "dialects.responses.values",
-    "dialects.responses.reader",
+from mutation.reach import (  # noqa: E402
+    FOLDERS,
+    MODULES,
+    ROOT,
+    Measuring,
+    Reach,
+    Texts,
+    fails,
+    source_of,
+    test_files,
+    words_of,
 )
+from mutation.values import can_be_set, line_of_function, set_value  # noqa: E402
+
 SURVIVORS = Path(__file__).with_name("survivors.toml")
-OWN_TESTS = {
-    "wire.blocks": ("wire/test_sse",),
-    "wire.json_text": ("wire/test_json_text",),
-    "machine.lifecycle": ("machine/test_lifecycle",),
-    "machine.values": ("parsing/test_any_order",),
-    "machine.records": (
-        "dialects/test_responses",
-        "dialects/test_chat",
-        "test_regressions",
-        "model/test_response",
-    ),
-    "machine.evidence": (
-        "dialects/test_responses",
-        "dialects/test_chat",
-        "test_regressions",
-        "model/test_response",
-    ),
-    "machine.fold": (
-        "dialects/test_responses",
-        "dialects/test_chat",
-        "test_regressions",
-        "model/test_response",
-    ),
-    "dialects.base": ("arguments/test_lifted_calls", "dialects/test_chat", "dialects/test_responses"),
-    "arguments.lifted_calls": ("arguments/test_lifted_calls",),
-    "dialects.chat.think_tags": ("dialects/test_think_tags",),
-    **dict.fromkeys(
-        [name for name in MODULES if name.startswith("dialects.chat.") and not name.endswith("think_tags")],
-        ("dialects/test_chat", "dialects/test_chat_finish", "test_fixtures", "test_regressions"),
-    ),
-    **dict.fromkeys(
-        [f"dialects.responses.{name}" for name in ("identity", "items", "values", "reader")],
-        ("dialects/test_responses", "test_fixtures", "test_regressions"),
-    ),
-}
-"""Tests that are tried first where a fresh interpreter is needed."""
 KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"
-MEMORY = 6 << 30
-LONG = 60
-"""Seconds that tests may take for one mutant, if all of them are to run in a fresh interpreter."""
+MEMORY = 4 << 30
+PATIENCE = 3
+"""Seconds that a test may take beyond ten times what it takes without a mutant."""
 PYTEST = [
     "-q",
     "-p",
@@ -125,28 +75,14 @@ PYTEST = [
     "--assert=plain",
     "--tb=no",
     "--no-header",
+    "--capture=no",
 ]
 
 
-TIMED = "tests/arguments/test_lifter.py::test_work_grows_with_the_text_and_no_faster"
-"""A test that measures time, and fails now and then on a busy machine."""
-
-
-def source_of(module: str) -> Path:
-    """Where a module is written."""
-    return ROOT / "src" / "deltafold" / (module.replace(".", "/") + ".py")
-
-
-def chosen(modules: Sequence[str], sample: int) -> list[Mutant]:
-    """The mutants to run: of each module so many, the same ones each time. 0 is all."""
-    made = []
-    for module in modules:
-        found = mutants_of(module, source_of(module).read_text())
-        if sample:
-            found.sort(key=lambda mutant: hashlib.sha256(mutant.name.encode()).digest())
-            found = sorted(found[:sample], key=lambda mutant: mutant.lines)
-        made += found
-    return made
+def of_module(module: str) -> list[Mutant]:
+    """All mutants of a module, in an order that is the same each time and has nothing to do with the text."""
+    found = mutants_of(module, source_of(module).read_text())
+    return sorted(found, key=lambda mutant: hashlib.sha256(mutant.name.encode()).digest())
 
 
 def compiled(mutant: Mutant) -> CodeType:
@@ -166,7 +102,7 @@ class Profile:
 
         settings.register_profile(
             "mutants",
-            max_examples=60,
+            max_examples=40,  # as in the default run of the tests
             deadline=None,
             derandomize=True,
             database=None,
@@ -174,6 +110,52 @@ class Profile:
             report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         )
+
+
+def warm_up() -> None:
+    """Has Hypothesis load what it needs once, and not in each process again."""
+    from hypothesis import given, settings
+    from hypothesis import strategies as st
+
+    @settings(max_examples=5, database=None)
+    @given(st.data())
+    def draw(data: st.DataObject) -> None:
+        for strategy in (st.text(), st.binary(), st.floats(), st.recursive(st.integers(), st.lists)):
+            data.draw(strategy)
+
+    draw()
+
+
+def in_fork(work: Any) -> tuple[int, list[str]]:
+    """Runs something in a process of its own: its wait status, and the words it has written."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        status = 2
+        try:
+            os.close(reading)
+            null = os.open(os.devnull, os.O_RDWR)
+            for number in (0, 1, 2):
+                os.dup2(null, number)
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+            signal.signal(signal.SIGPROF, signal.SIG_DFL)
+            status = work(writing)
+        except BaseException as error:
+            os.write(writing, f"error {error!r}\n".encode())
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read().splitlines()
+    return os.waitpid(child, 0)[1], said
+
+
+def outcome_of(status: int, said: list[str]) -> tuple[str, str]:
+    """What became of a mutant, and the test that was the last to run."""
+    last = said[-1] if said else ""
+    if os.WIFSIGNALED(status):
+        return TIMEOUT, last
+    return (SURVIVED if os.WEXITSTATUS(status) == 0 else KILLED), last
 
 
 # ------------------------------------------------------------------------------------ what runs at import
@@ -197,46 +179,89 @@ class Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compiled(self.mutant), vars(module))
 
 
-def run_fresh(mutant: Mutant, budget: float) -> tuple[str, str]:
-    """What becomes of a mutant in an interpreter of its own, and what killed it."""
-    own = [f"tests/{name}.py" for name in OWN_TESTS[mutant.module]]
-    rest = sorted(
-        (str(path.relative_to(ROOT)) for path in TESTS.glob("test_*.py")),
-        key=lambda name: (ROOT / name).stat().st_size,
-    )
-    seconds = 900  # of all tests, on a busy machine
-    for files in (own, [name for name in rest if name not in own]):
-        if files is not own and budget < LONG:
-            return SURVIVED, "out_of_budget"
-        child = subprocess.run(
-            [sys.executable, __file__, "--fresh", mutant.name, *files],
-            cwd=ROOT,
-            capture_output=True,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5)),
-            check=False,
-        )
-        if child.returncode < 0:
-            return TIMEOUT, files[0]
-        if child.returncode:
-            failed = [
-                line for line in child.stdout.decode().splitlines() if line.startswith(("FAILED", "ERROR"))
-            ]
-            return KILLED, failed[0][:150] if failed else "import"
-    return SURVIVED, "all_tests"
+@attrs.define
+class Some:
+    """A pytest plugin that runs some of the collected tests, and those that only the mutant has."""
+
+    reach: Reach
+    words: Sequence[str]
+    texts: Texts
+    end: float
+    writing: int
+    failed: bool = False
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """In place of the tests."""
+
+        def place(item: pytest.Item) -> tuple[bool, float]:
+            return not self.texts.say(item, self.words), self.reach.seconds.get(item.nodeid, 0)
+
+        for item in sorted(session.items, key=place):
+            seconds = self.reach.seconds.get(item.nodeid, 0)
+            if item.nodeid in self.reach.failing:
+                continue
+            if time.process_time() > self.end:
+                break
+            os.write(self.writing, f"{item.nodeid}\n".encode())
+            signal.setitimer(signal.ITIMER_PROF, PATIENCE + 10 * seconds)
+            if fails(item):
+                self.failed = True
+                break
+        return True
 
 
-def fresh(name: str, files: list[str]) -> int:
-    """The child's side of it."""
-    mutant = next(
-        m for m in mutants_of(name_of(name), source_of(name_of(name)).read_text()) if m.name == name
-    )
-    sys.meta_path.insert(0, Mutated(mutant))
-    return int(pytest.main([*PYTEST, "-x", "--deselect", TIMED, *files], plugins=[Profile()]))
+def serve(folder: Path) -> int:
+    """A process that has not imported the library: reads mutants, and answers with what became of them."""
+    warm_up()
+    reach = Reach(folder)
+    reach.load()
+    gc.collect()
+    gc.freeze()
+    mutants: dict[str, dict[str, Mutant]] = {}
+    files_for: dict[str, list[str]] = {}
+    texts = Texts()
+    inside = {file: (ROOT / file).read_text() for file in test_files()}
+    for line in sys.stdin:
+        module, name, budget = json.loads(line)
+        if module not in mutants:
+            mutants[module] = {mutant.name: mutant for mutant in of_module(module)}
+            files_for[module] = reach.files_for(module)
+        mutant, files, words = mutants[module][name], files_for[module], words_of(name)
 
+        def work(
+            writing: int,
+            mutant: Mutant = mutant,
+            files: Any = files,
+            words: Any = words,
+            budget: float = budget,
+        ) -> int:
+            sys.meta_path.insert(0, Mutated(mutant))
+            signal.setitimer(signal.ITIMER_PROF, 10)
+            importlib.import_module(f"deltafold.{mutant.module}")
+            end = time.process_time() + budget
+            # Those that say the word come first, and otherwise stay in order.
+            for file in sorted(files, key=lambda file: not any(word in inside[file] for word in words)):
+                signal.setitimer(signal.ITIMER_PROF, 60)
+                some = Some(reach, words, texts, end, writing)
+                code = pytest.main([*PYTEST, file], plugins=[Profile(), some])
+                if some.failed:
+                    return 1
+                if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+                    os.write(writing, f"{file}: {code!r}\n".encode())
+                    return 1
+                if time.process_time() > end:
+                    os.write(writing, b"out_of_budget\n")
+                    return 0
+            os.write(writing, b"all_tests\n")
+            return 0
 
-def name_of(mutant: str) -> str:
-    """The module of a mutant's name."""
-    return max((module for module in MODULES if mutant.startswith(module)), key=len)
+        outcome, killer = outcome_of(*in_fork(work))
+        file = killer.partition("::")[0]
+        if outcome == KILLED and file in files:
+            files.remove(file)
+            files.insert(0, file)  # likely to kill the next one as well
+        print(json.dumps([outcome, killer]), flush=True)
+    return 0
 
 
 # ----------------------------------------------------------------------------------- what runs in functions
@@ -249,153 +274,150 @@ class Runner:
     mutants: list[Mutant]
     budget: float
     results: Results
-    items: list[pytest.Item] = attrs.field(factory=list)
-    seconds: list[float] = attrs.field(factory=list)
-    reached: dict[str, dict[int, list[int]]] = attrs.field(factory=dict)
+    reach: Reach
+    items: dict[str, pytest.Item] = attrs.field(factory=dict)
     functions: dict[tuple[str, str, int], list[FunctionType]] = attrs.field(factory=dict)
-    killers: dict[tuple[str, str], Counter[int]] = attrs.field(factory=lambda: defaultdict(Counter))
+    at_line: dict[tuple[str, int], list[FunctionType]] = attrs.field(factory=dict)
+    near: dict[str, Counter[str]] = attrs.field(factory=lambda: defaultdict(Counter))
+    """What killed other mutants of a function, and of a module."""
+    texts: Texts = attrs.field(factory=Texts)
+    server: subprocess.Popen[str] | None = None
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """In place of the tests."""
-        self.items = session.items
-        self.learn()
+        self.items = {item.nodeid: item for item in session.items}
+        self.reach.load()
+        for module in MODULES:
+            importlib.import_module(f"deltafold.{module}")
+        for told in self.results.found.values():
+            if told["outcome"] == KILLED:
+                self.remember(told["mutant"].partition(": ")[0], told["killer"])
         for function in gc.get_objects():
             if isinstance(function, FunctionType):
                 code = function.__code__
                 key = (code.co_filename, code.co_qualname, code.co_firstlineno)
                 self.functions.setdefault(key, []).append(function)
+                self.at_line.setdefault((code.co_filename, code.co_firstlineno), []).append(function)
+        warm_up()
+        gc.collect()
+        gc.freeze()
         for mutant in self.mutants:
             begin = time.monotonic()
             outcome, killer = self.run(mutant)
+            if outcome == KILLED:
+                self.remember(where(mutant), killer)
             self.results.add(mutant, outcome, killer, time.monotonic() - begin)
+        if self.server is not None and self.server.stdin is not None:
+            self.server.stdin.close()
+            self.server.wait()
         return True
 
-    # ------------------------------------------------------------------------------------ what reaches what
+    def remember(self, place: str, killer: str) -> None:
+        """Whoever kills one mutant is likely to kill its neighbours."""
+        self.near[place][killer] += 1
+        module = next((name for name in MODULES if place.startswith((f"{name}.",)) or place == name), place)
+        self.near[f"{module}:"][killer] += 1
 
-    def learn(self) -> None:
-        """Which tests reach which lines, and how long they take. Kept until a file that matters changes."""
-        kept = self.results.folder / "reached.json"
-        known = json.loads(kept.read_text()) if kept.exists() else {}
-        common = [*(ROOT / "src").rglob("*.py"), *(ROOT / "fixtures").rglob("*.*")]
-        common += [path for path in TESTS.glob("*.py") if not path.name.startswith("test_")]
-        files: dict[Path, list[int]] = {}
-        for number, item in enumerate(self.items):
-            files.setdefault(item.path, []).append(number)
-        self.seconds = [0.0] * len(self.items)
-        for path, numbers in files.items():
-            state = digest([*sorted(common), path])
-            told = known.get(path.name)
-            if told is None or told["state"] != state or len(told["seconds"]) != len(numbers):
-                told = known[path.name] = {"state": state, **self.measured(numbers)}
-                kept.write_text(json.dumps(known))
-            for number, seconds in zip(numbers, told["seconds"], strict=True):
-                self.seconds[number] = seconds
-            for module, lines in told["reached"].items():
-                for line, places in lines.items():
-                    found = self.reached.setdefault(module, {}).setdefault(int(line), [])
-                    found += [numbers[place] for place in places]
+    def tests_of(self, mutant: Mutant) -> list[str]:
+        """The tests that reach a mutant: what killed its neighbours first, then the fastest.
 
-    def measured(self, numbers: list[int]) -> dict[str, Any]:
-        """How long these tests take, and which of them, by their places, reach which lines."""
-        files = {str(source_of(module)): module for module in MODULES}
-        measure = coverage.Coverage(data_file=None, config_file=False, include=list(files))
-        measure.start()
-        seconds = []
-        failing = set()
-        for place, number in enumerate(numbers):
-            item = self.items[number]
-            measure.switch_context(str(place))
-            begin = time.process_time()
-            failed = fails(item)
-            seconds.append(time.process_time() - begin)
-            if failed:
-                failing.add(place)
-                print(
-                    f"left out, for it fails without a mutant: {item.nodeid}", file=sys.__stderr__, flush=True
-                )
-        measure.stop()
-        with warnings.catch_warnings(action="ignore"):  # some tests reach none of these files
-            data = measure.get_data()
-        reached = {
-            module: {
-                line: sorted({int(context) for context in contexts if context} - failing)
-                for line, contexts in data.contexts_by_lineno(path).items()
+        Of tests with many cases, the first cases of all come before the further cases of one.
+        """
+        lines = self.reach.lines.get(mutant.module, {})
+        if mutant.function:
+            wanted: Any = range(mutant.lines[0], mutant.lines[1] + 1)
+        else:
+            wanted = list(lines)
+        found = {test for line in wanted for test in lines.get(line, ()) if test in self.items}
+        if not mutant.function and not found:
+            found = {
+                test
+                for file in self.reach.files_for(mutant.module)
+                for test in self.items
+                if test.startswith(f"{file}::") and test not in self.reach.failing
             }
-            for path, module in files.items()
-        }
-        return {"seconds": seconds, "reached": reached}
-
-    def tests_of(self, mutant: Mutant) -> list[int]:
-        """The tests that reach a mutant: what killed its neighbours first, then the fastest."""
-        lines = self.reached[mutant.module]
-        found = {test for line in range(mutant.lines[0], mutant.lines[1] + 1) for test in lines.get(line, ())}
-        killers = self.killers[mutant.module, mutant.function]
-        return sorted(found, key=lambda test: (-killers[test], self.seconds[test], test))
+        close, wider = self.near[where(mutant)], self.near[f"{mutant.module}:"]
+        seconds, rank, words = self.reach.seconds, self.reach.rank, words_of(mutant.text)
+        return sorted(
+            found,
+            key=lambda test: (
+                -close[test],
+                bool(words) and not self.texts.say(self.items[test], words),
+                -min(wider[test], 1),
+                seconds[test] * 2 ** min(rank[test], 8),
+                test,
+            ),
+        )
 
     # ------------------------------------------------------------------------------------------ one mutant
 
     def run(self, mutant: Mutant) -> tuple[str, str]:
         """What becomes of a mutant, and which test killed it."""
+        if not mutant.function and not can_be_set(mutant):
+            return self.ask(mutant)
         tests = self.tests_of(mutant)
-        if not mutant.function or not tests:
-            return run_fresh(mutant, self.budget)
-        reading, writing = os.pipe()
-        child = os.fork()
-        if not child:
-            os.close(reading)
-            self.child(mutant, tests, writing)
-        os.close(writing)
-        with os.fdopen(reading) as pipe:
-            said = pipe.read().split()
-        status = os.waitpid(child, 0)[1]
-        if os.WIFSIGNALED(status):
-            return TIMEOUT, self.items[int(said[-1])].nodeid if said else ""
-        if os.WEXITSTATUS(status) == 0:
-            return SURVIVED, said[-1]
-        if said and said[-1].isdigit():
-            self.killers[mutant.module, mutant.function][int(said[-1])] += 1
-            return KILLED, self.items[int(said[-1])].nodeid
-        return KILLED, " ".join(said)
+        if not tests:
+            return SURVIVED, "no_test"
 
-    def child(self, mutant: Mutant, tests: list[int], writing: int) -> None:
-        """In a process of its own: swaps the function, and runs tests until one fails."""
-        status = 2
-        try:
-            null = os.open(os.devnull, os.O_RDWR)
-            for number in (0, 1, 2):
-                os.dup2(null, number)
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-            signal.signal(signal.SIGPROF, signal.SIG_DFL)
-            self.swap(mutant)
-            status = 0
-            left = self.budget
-            for test in tests:
-                if left < 0:
-                    os.write(writing, b"out_of_budget ")
-                    break
-                os.write(writing, f"{test} ".encode())
-                left -= self.seconds[test]
-                signal.setitimer(signal.ITIMER_PROF, 4 + 10 * self.seconds[test])
-                if fails(self.items[test]):
-                    status = 1
-                    break
+        held = self.held(mutant)
+
+        def work(writing: int) -> int:
+            if mutant.function:
+                swap(mutant, held)
             else:
-                os.write(writing, b"all_tests ")
-        except BaseException as error:
-            os.write(writing, repr(error).encode())
-        finally:
-            os._exit(status)
+                set_value(mutant, held)
+            end = time.process_time() + self.budget
+            for test in tests:
+                seconds = self.reach.seconds[test]
+                if time.process_time() > end:
+                    os.write(writing, b"out_of_budget\n")
+                    return 0
+                os.write(writing, f"{test}\n".encode())
+                signal.setitimer(signal.ITIMER_PROF, PATIENCE + 10 * seconds)
+                if fails(self.items[test]):
+                    return 1
+            os.write(writing, b"all_tests\n")
+            return 0
 
-    def swap(self, mutant: Mutant) -> None:
-        """Puts the changed function in the place of the old one, wherever that is held."""
-        key = (str(source_of(mutant.module)), mutant.function, mutant.first_line)
-        new = next(
-            code
-            for code in codes(compiled(mutant))
-            if (code.co_qualname, code.co_firstlineno) == (mutant.function, mutant.first_line)
-        )
-        for function in self.functions[key]:
-            function.__code__ = new
+        return outcome_of(*in_fork(work))
+
+    def ask(self, mutant: Mutant) -> tuple[str, str]:
+        """The same, where the changed file has to be imported."""
+        if self.server is None:
+            command = [sys.executable, __file__, "--serve", "--folder", str(self.results.folder)]
+            self.server = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+            )
+        assert self.server.stdin is not None
+        assert self.server.stdout is not None
+        self.server.stdin.write(json.dumps([mutant.module, mutant.name, self.budget]) + "\n")
+        self.server.stdin.flush()
+        outcome, killer = json.loads(self.server.stdout.readline())
+        return outcome, killer
+
+    def held(self, mutant: Mutant) -> list[FunctionType]:
+        """The functions, as they are held anywhere, of which a mutant changes the code or the defaults."""
+        path = str(source_of(mutant.module))
+        if mutant.function:
+            return self.functions[path, mutant.function, mutant.first_line]
+        line = line_of_function(mutant)
+        return self.at_line[path, line] if line else []
+
+
+def swap(mutant: Mutant, held: list[FunctionType]) -> None:
+    """Puts the changed function in the place of the old one, wherever that is held."""
+    new = next(
+        code
+        for code in codes(compiled(mutant))
+        if (code.co_qualname, code.co_firstlineno) == (mutant.function, mutant.first_line)
+    )
+    for function in held:
+        function.__code__ = new
+
+
+def where(mutant: Mutant) -> str:
+    """The function of a mutant, or its module."""
+    return mutant.name.partition(": ")[0]
 
 
 def codes(code: CodeType) -> Iterator[CodeType]:
@@ -404,21 +426,6 @@ def codes(code: CodeType) -> Iterator[CodeType]:
         if isinstance(inner, CodeType):
             yield inner
             yield from codes(inner)
-
-
-def digest(paths: Sequence[Path]) -> str:
-    """What tells one state of some files from others."""
-    state = hashlib.sha256()
-    for path in paths:
-        state.update(path.read_bytes())
-    return state.hexdigest()
-
-
-def fails(item: pytest.Item) -> bool:
-    """Whether a test fails."""
-    if hasattr(item, "_initrequest"):
-        item._initrequest()
-    return any(report.failed for report in runtestprotocol(item, log=False, nextitem=None))
 
 
 # --------------------------------------------------------------------------------------------------- results
@@ -450,33 +457,28 @@ class Results:
         self.found[mutant.name] = told
         with self.path.open("a") as file:
             file.write(json.dumps(told, ensure_ascii=False) + "\n")
-        if outcome == SURVIVED:
-            print(
-                f"survived ({killer}): {mutant.name} (line {mutant.lines[0]})",
-                file=sys.__stderr__,
-                flush=True,
-            )
 
     def report(self, mutants: list[Mutant], reasons: dict[str, str]) -> int:
-        """The score of each module, and the survivors that nobody has explained."""
+        """The score of each module and folder, and the survivors that nobody has explained."""
+        counts: dict[str, Counter[str]] = defaultdict(Counter)
         unexplained = []
-        total: Counter[str] = Counter()
-        for module in dict.fromkeys(mutant.module for mutant in mutants):
-            count: Counter[str] = Counter()
-            for mutant in mutants:
-                if mutant.module != module or mutant.name not in self.found:
-                    continue
-                outcome = self.found[mutant.name]["outcome"]
-                reason = reasons.get(mutant.name, "")
-                count[outcome] += 1
-                count["equivalent"] += outcome == SURVIVED and reason.startswith("equivalent")
-                if outcome == SURVIVED and not reason:
-                    unexplained.append(mutant)
-            print(score(module, count))
-            total += count
-        print(score("all", total))
-        for mutant in unexplained:
-            print(f"not explained: {mutant.name} (line {mutant.lines[0]})")
+        for mutant in mutants:
+            reason = reasons.get(mutant.name, "")
+            told = self.found.get(mutant.name)
+            found = Counter({"all": 1})
+            if told is not None:
+                survived = told["outcome"] == SURVIVED
+                found[told["outcome"]] += 1
+                found["explained"] += survived and bool(reason)
+                found["equivalent"] += survived and reason.startswith("equivalent")
+                if survived and not reason:
+                    unexplained.append((mutant, told["killer"]))
+            for name in (mutant.module, f"{mutant.module.partition('.')[0]}/", "all"):
+                counts[name] += found
+        for name in sorted(counts, key=lambda name: (name == "all", name.endswith("/"), name)):
+            print(score(name, counts[name]))
+        for mutant, killer in unexplained:
+            print(f"not explained ({killer}): {mutant.name} (line {mutant.lines[0]})")
         return 1 if unexplained else 0
 
 
@@ -485,47 +487,80 @@ def score(name: str, count: Counter[str]) -> str:
     killed, lost = count[KILLED] + count[TIMEOUT], count[SURVIVED]
     every = killed + lost
     if not every:
-        return f"{name}: nothing run"
-    real = every - count["equivalent"]
+        return f"{name}: 0 of {count['all']} run"
     return (
-        f"{name}: {every} mutants, {killed} killed ({count[TIMEOUT]} by time), {lost} survived "
-        f"({count['equivalent']} equivalent): {100 * killed / every:.1f} %, "
-        f"{100 * killed / max(real, 1):.1f} % of those that differ"
+        f"{name}: {every} of {count['all']} run, {killed} killed ({count[TIMEOUT]} by time), {lost} survived "
+        f"({count['equivalent']} equivalent, {lost - count['explained']} not explained): "
+        f"{100 * killed / every:.1f} %, {100 * killed / max(every - count['equivalent'], 1):.1f} % of those "
+        f"that differ"
     )
+
+
+def chosen(names: Sequence[str]) -> list[str]:
+    """The modules that names of folders, modules and packages stand for."""
+    found = [
+        module
+        for module in MODULES
+        if not names or any(module == name or module.startswith(f"{name}.") for name in names)
+    ]
+    if not found:
+        sys.exit(f"no module is named so; the folders are {', '.join(FOLDERS)}")
+    return found
 
 
 def main() -> int:
     """Runs what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--module", action="append", choices=MODULES, help="only this one; may be repeated")
-    parser.add_argument("--sample", type=int, default=150, help="mutants of each module")
+    parser.add_argument(
+        "--module", action="append", default=[], help="only this module or folder; may be repeated"
+    )
+    parser.add_argument("--sample", type=int, default=25, help="mutants of each module")
     parser.add_argument("--all", action="store_true", help="all mutants")
-    parser.add_argument("--budget", type=float, default=120, help="seconds of tests for one mutant")
+    parser.add_argument("--budget", type=float, default=10, help="seconds of tests for one mutant")
     parser.add_argument(
         "--folder", type=Path, default=Path(".mutation"), help="for what a later run goes on from"
     )
     parser.add_argument("--again", action="store_true", help="run those again that survived without a reason")
     parser.add_argument("--report", action="store_true", help="run nothing")
-    parser.add_argument("--fresh", nargs="+", help=argparse.SUPPRESS)
+    parser.add_argument("--learn", action="store_true", help="only learn which tests reach what")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.fresh:
-        return fresh(given.fresh[0], given.fresh[1:])
-    given.folder.mkdir(parents=True, exist_ok=True)
-    results = Results(given.folder)
+    folder = given.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(ROOT)
+    reach = Reach(folder)
+    if given.serve:
+        return serve(folder)
+    if given.learn:
+        missing = reach.missing()
+        return int(pytest.main([*PYTEST, *missing], plugins=[Profile(), Measuring(reach)])) if missing else 0
+    results = Results(folder)
     results.load()
-    mutants = chosen(given.module or MODULES, 0 if given.all else given.sample)
+    every = {module: of_module(module) for module in chosen(given.module)}
+    mutants = [
+        mutant for found in every.values() for mutant in (found if given.all else found[: given.sample])
+    ]
+    if given.report:
+        return report(results, every, given)
+    place = {mutant.name: at for found in every.values() for at, mutant in enumerate(found)}
     reasons = tomllib.loads(SURVIVORS.read_text())
-    due = [m for m in mutants if m.name not in results.found]
+    due = [mutant for mutant in mutants if mutant.name not in results.found]
     if given.again:
         lived = [m for m in mutants if results.found.get(m.name, {}).get("outcome") == SURVIVED]
-        due += [m for m in lived if m.name not in reasons]
-    due.sort(key=lambda mutant: not mutant.function)  # those that need an interpreter of their own last
-    if due and not given.report:
-        os.chdir(ROOT)
-        pytest.main(
-            [*PYTEST, "--capture=no", "tests"], plugins=[Profile(), Runner(due, given.budget, results)]
-        )
-    return results.report(mutants, reasons)
+        due = [m for m in lived if m.name not in reasons] + due
+    due.sort(key=lambda mutant: place[mutant.name] // 5)  # of each module five, then of each five more
+    if due:
+        # The process that forks has run no test, so that nothing is kept in it from the code as it is.
+        subprocess.run([sys.executable, __file__, "--learn", "--folder", str(folder)], check=True)
+        runner = Runner(due, given.budget, results, reach)
+        pytest.main([*PYTEST, *test_files()], plugins=[Profile(), runner])
+    return report(results, every, given)
+
+
+def report(results: Results, every: dict[str, list[Mutant]], given: argparse.Namespace) -> int:
+    """The figures of what has run."""
+    mutants = [mutant for found in every.values() for mutant in found]
+    return results.report(mutants, tomllib.loads(SURVIVORS.read_text()))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from deltafold.dialects.base import ends_complete
 from deltafold.dialects.chat.table import OTHER as UNKNOWN_STOP
 from deltafold.dialects.chat.table import stop_of as stop_of_chat
 from deltafold.machine import make
-from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE
+from deltafold.machine.lifecycle import COMPLETED, INCOMPLETE
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.json_values import copied, count_of
 from deltafold.model.response import Outcome, Usage
@@ -194,8 +194,6 @@ LENGTH: Final = Stop("length", INCOMPLETE)
 FILTER: Final = Stop("content_filter", INCOMPLETE)
 PAUSE: Final = Stop("pause_turn", COMPLETED)
 COMPACTION: Final = Stop("compaction", COMPLETED)
-FAULT: Final = Stop("error", FAILED)
-CANCEL: Final = Stop("cancelled", CANCELLED)
 
 STOPS: Final[dict[str, Stop]] = {
     "end_turn": END,
@@ -206,36 +204,8 @@ STOPS: Final[dict[str, Stop]] = {
     "refusal": FILTER,
     "pause_turn": PAUSE,
     "compaction": COMPACTION,
-    # What compatible servers pass on from other wires.
-    "stop": END,
-    "eos": END,
-    "eos_token": END,
-    "stop_token": END,
-    "completed": END,
-    "tool_calls": CALLS,
-    "function_call": CALLS,
-    "length": LENGTH,
-    "max_output_tokens": LENGTH,
-    "model_length": LENGTH,
-    "context_length_exceeded": LENGTH,
-    "content_filter": FILTER,
-    "safety": FILTER,
-    "sensitive": FILTER,
-    "content_filtered": FILTER,  # Bedrock's Converse
-    "guardrail_intervened": FILTER,
-    "recitation": FILTER,
-    "prohibited_content": FILTER,
-    "error": FAULT,
-    "network_error": FAULT,
-    "failed": FAULT,
-    "server_error": FAULT,
-    "overloaded": FAULT,
-    "insufficient_system_resource": FAULT,
-    "abort": CANCEL,
-    "aborted": CANCEL,
-    "cancelled": CANCEL,
-    "canceled": CANCEL,
 }
+"""Stop reasons of this wire; what gateways pass on from others, `stop_of()` knows from Chat Completions."""
 STOP_REASONS: Final = {
     "stop": "end_turn",
     "tool_calls": "tool_use",

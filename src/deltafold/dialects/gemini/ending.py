@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from deltafold.dialects.base import ErrorTerminatedDialect
 from deltafold.dialects.gemini.state import OpenCandidate
-from deltafold.dialects.gemini.table import STOPS, Stop, stop_of
+from deltafold.dialects.gemini.table import FILTERED, Stop, stop_of
 from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE, TRUNCATED
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, ResponseError
@@ -36,7 +36,7 @@ def outcome_of(
     if outcome is CANCELLED:
         return CANCELLED, first, stop
     if not words and block_reason is not None:
-        return INCOMPLETE, block_reason, STOPS["CONTENT_FILTER"]
+        return INCOMPLETE, block_reason, FILTERED
     if not words or None in words:
         dialect.report(AnomalyCode.MISSING_TERMINAL, "the transport ended before the response did")
         return TRUNCATED, None, None

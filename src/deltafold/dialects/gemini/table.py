@@ -152,21 +152,6 @@ STOPS: Final[dict[str, Stop]] = {
     "UNEXPECTED_TOOL_CALL": BROKEN,
     "TOO_MANY_TOOL_CALLS": BROKEN,
     "MALFORMED_RESPONSE": BROKEN,
-    # Words of other wires, from servers that translate.
-    "LENGTH": CUT,
-    "MAX_OUTPUT_TOKENS": CUT,
-    "END_TURN": Stop("stop", Outcome.COMPLETED),
-    "STOP_SEQUENCE": Stop("stop", Outcome.COMPLETED),
-    "TOOL_CALLS": Stop("stop", Outcome.COMPLETED),
-    "TOOL_USE": Stop("stop", Outcome.COMPLETED),
-    "FUNCTION_CALL": Stop("stop", Outcome.COMPLETED),
-    "CONTENT_FILTER": FILTERED,
-    "REFUSAL": FILTERED,
-    "ERROR": Stop("error", Outcome.FAILED, keeps_calls=False),
-    "CANCELLED": Stop("cancelled", Outcome.CANCELLED),
-    "CANCELED": Stop("cancelled", Outcome.CANCELLED),
-    "ABORT": Stop("cancelled", Outcome.CANCELLED),
-    "ABORTED": Stop("cancelled", Outcome.CANCELLED),
 }
 """What each finish reason means. `OTHER` and its like end a response that nobody calls good."""
 FINISH_NUMBERS: Final = (
