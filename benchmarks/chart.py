@@ -6,6 +6,7 @@ together what was not sent are left out.
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 INK, PALE = "#1f2933", "#d9dee3"
 COLOURS = {"A": "#9aa5b1", "B": "#52606d", "deltafold": "#c2185b"}
 OTHERS = ("#2a6fbb", "#2e9c8f", "#6bb04a", "#d9a514", "#dd6b20", "#8e5bb5", "#7b4a2d", "#4b5563")
+SHAPES = "o^s"
+"""Of the others: the next one where all colours are taken."""
 NAMES = {"A": "A: split + json.loads", "B": "B: json.loads alone"}
 
 
@@ -28,7 +31,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
     pyplot.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "deltafold", "font.family": "sans-serif"})
     rows = results["rows"]
     figure, axes = pyplot.subplots(figsize=(10, 1.6 + 0.36 * len(rows)), layout="constrained")
-    others = iter(OTHERS)
+    others = itertools.product(SHAPES, OTHERS)
     places = range(len(rows))
     for client in results["clients"]:
         points = [
@@ -38,11 +41,12 @@ def draw(results: dict[str, Any], path: Path) -> None:
         ]
         if points:
             own = client in COLOURS
+            shape, colour = ("|", COLOURS[client]) if own else next(others)
             axes.scatter(
                 *zip(*points, strict=True),
                 s=70 if client == "deltafold" else 60 if own else 30,
-                color=COLOURS[client] if own else next(others),
-                marker="D" if client == "deltafold" else "|" if own else "o",
+                color=colour,
+                marker="D" if client == "deltafold" else shape,
                 label=NAMES.get(client, client),
                 zorder=4 if own else 3,
             )

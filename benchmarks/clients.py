@@ -19,6 +19,9 @@ from scenarios import Stream, Told
 Prepare: TypeAlias = Callable[[Stream, list[bytes]], "Reading"]
 
 
+OPENAI = ("responses", "chat")
+
+
 class Unfinished(Exception):
     """What a client made of a stream is not what the stream said."""
 
@@ -50,6 +53,21 @@ class Client:
     prepare: Prepare
     needs: str | None = None
     """The package that it comes from, None where that is the standard library."""
+    reads: tuple[str, ...] = ("responses", "chat", "anthropic", "gemini")
+    """The wires that it reads."""
+
+
+def as_values(told: Told) -> Told:
+    """What is said, with one text for all texts of equal arguments: some clients give a value and no text."""
+    return attrs.evolve(told, arguments=tuple(map(one_text, told.arguments)))
+
+
+def one_text(arguments: str) -> str:
+    """The same for equal values. What is no JSON stays as it is."""
+    try:
+        return json.dumps(json.loads(arguments, parse_int=float), sort_keys=True)
+    except ValueError:
+        return arguments
 
 
 # --------------------------------------------------------------------------------- what must be done at least

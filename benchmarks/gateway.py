@@ -201,6 +201,7 @@ def main(given: Sequence[str] | None = None) -> str:
     parser.add_argument(
         "--only", nargs="+", default=[""], metavar="NAME", help="streams with this in their name"
     )
+    parser.add_argument("--repetitions", type=int, help="9 by default, 3 with --quick")
     parser.add_argument("--litellm", action="store_true", help="its bridges beside")
     parser.add_argument("--count", action="store_true", help="instructions, by valgrind")
     parser.add_argument("--scale", type=float, default=0.2, help="of the streams whose instructions count")
@@ -215,7 +216,8 @@ def main(given: Sequence[str] | None = None) -> str:
     if wanted.count:
         rows = counted(chosen, wanted.scale)
     else:
-        factor, repetitions = (0.1, 3) if wanted.quick else (1.0, 9)
+        factor = 0.1 if wanted.quick else 1.0
+        repetitions = wanted.repetitions or (3 if wanted.quick else 9)
         found = [scenario for scenario in SCENARIOS + OTHERS if scenario.name in chosen]
         rows = [measured(one, factor, repetitions, bridges=wanted.litellm) for one in found]
     text = table(rows, bridges=wanted.litellm)

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import json
+import itertools
 import logging
+import re
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
-import attrs
-
-from clients import Client, Pieces, Reading, take_payloads
-from scenarios import Stream, Told, dumps
+from clients import OPENAI, Client, Pieces, Reading, as_values, take_payloads
+from scenarios import JSON, Stream, Told, dumps
 
 HEADERS = {"content-type": "text/event-stream"}
 MODEL, PROMPT = "gpt-5.1", "Hello"
@@ -298,8 +297,6 @@ def litellm(stream: Stream, chunks: list[bytes]) -> Reading:
 
 def google_genai(stream: Stream, chunks: list[bytes]) -> Reading:
     """Google's own SDK: chunks as its types, which are put together by hand."""
-    if stream.dialect != "gemini":
-        raise NotImplementedError
     from google import genai
     from google.genai import _api_client, types
 
@@ -307,22 +304,55 @@ def google_genai(stream: Stream, chunks: list[bytes]) -> Reading:
     options = types.HttpOptions(httpx_client=httpx.Client(transport=transport(httpx, chunks)))
     client = genai.Client(api_key="k", http_options=options)
 
-    def run() -> list[str]:
+    def run() -> tuple[list[str], list[JSON]]:
         texts: list[str] = []
+        calls: list[JSON] = []
         for chunk in client.models.generate_content_stream(model=MODEL, contents=PROMPT):
             for candidate in chunk.candidates or ():
                 for part in (candidate.content.parts if candidate.content else None) or ():
                     if part.text and not part.thought:
                         texts.append(part.text)
-        return texts
+                    if part.function_call:
+                        take_call(calls, part.function_call)
+        return texts, calls
 
-    return Reading(run, lambda texts: Told("".join(texts)), stream.told)
+    def told(read: tuple[list[str], list[JSON]]) -> Told:
+        return as_values(Told("".join(read[0]), (), tuple(map(dumps, read[1]))))
+
+    return Reading(run, told, as_values(stream.told))
+
+
+def take_call(calls: list[JSON], call: Any) -> None:
+    """A part of one of Gemini's calls, by hand: its arguments come as a value, or leaf by leaf."""
+    if call.name is not None:
+        calls.append(dict(call.args or {}))
+    for piece in call.partial_args or ():
+        leaf = (piece.string_value, piece.number_value, piece.bool_value)
+        place(calls[-1], piece.json_path, next((value for value in leaf if value is not None), None))
+
+
+def place(value: Any, path: str, leaf: Any) -> None:
+    """Puts a leaf where its path says, `$.edits[0].path`; `[]` is an empty list. Pieces are joined."""
+    steps = [name or index for name, index in re.findall(r"\.([^.[\]]+)|\[(\d*)\]", path)]
+    for step, follower in itertools.pairwise(steps):
+        empty: Any = {} if follower and not follower.isdigit() else []
+        if isinstance(value, dict):
+            value = value.setdefault(step, empty)
+        else:
+            if int(step) == len(value):
+                value.append(empty)
+            value = value[int(step)]
+    last = steps[-1]
+    if isinstance(value, dict):
+        value[last] = value.get(last, "") + leaf if isinstance(leaf, str) else leaf
+    elif last and int(last) == len(value):
+        value.append(leaf)
+    elif last:
+        value[int(last)] += leaf
 
 
 def anthropic_stream(stream: Stream, chunks: list[bytes]) -> Reading:
     """Anthropic's own SDK: `messages.stream()`, which puts the message together."""
-    if stream.dialect != "anthropic":
-        raise NotImplementedError
     import anthropic
     from anthropic import _base_client
 
@@ -340,23 +370,21 @@ def anthropic_stream(stream: Stream, chunks: list[bytes]) -> Reading:
     def told(message: Any) -> Told:
         text = "".join(block.text for block in message.content if block.type == "text")
         inputs = [dumps(block.input) for block in message.content if block.type == "tool_use"]
-        return Told(text, arguments=tuple(inputs))
+        return as_values(Told(text, arguments=tuple(inputs)))
 
-    expected = stream.told
-    whole = tuple(dumps(json.loads(arguments)) for arguments in expected.arguments)
-    return Reading(run, told, attrs.evolve(expected, arguments=whole))
+    return Reading(run, told, as_values(stream.told))
 
 
 PEERS = (
-    Client("httpx-sse", httpx_sse, "httpx-sse"),
-    Client("openai raw", openai_raw, "openai"),
-    Client("openai .stream()", openai_stream, "openai"),
-    Client("pydantic-ai", pydantic_ai, "pydantic-ai-slim"),
-    Client("langchain chunks", langchain_chunks, "langchain-openai"),
-    Client("langchain summed", langchain_summed, "langchain-openai"),
-    Client("litellm", litellm, "litellm"),
-    Client("google-genai", google_genai, "google-genai"),
-    Client("anthropic .stream()", anthropic_stream, "anthropic"),
+    Client("httpx-sse", httpx_sse, "httpx-sse", OPENAI),
+    Client("openai raw", openai_raw, "openai", OPENAI),
+    Client("openai .stream()", openai_stream, "openai", OPENAI),
+    Client("pydantic-ai", pydantic_ai, "pydantic-ai-slim", OPENAI),
+    Client("langchain chunks", langchain_chunks, "langchain-openai", OPENAI),
+    Client("langchain summed", langchain_summed, "langchain-openai", OPENAI),
+    Client("litellm", litellm, "litellm", OPENAI),
+    Client("google-genai", google_genai, "google-genai", ("gemini",)),
+    Client("anthropic .stream()", anthropic_stream, "anthropic", ("anthropic",)),
 )
 
 

@@ -1,6 +1,7 @@
 """What it costs to read a stream: deltafold, what any client must do at least, and the peers.
 
-    python benchmarks/run.py [--quick] [--peers] [--only NAME ...] [--json FILE] [--chart FILE] [--readme]
+    python benchmarks/run.py [--quick] [--peers] [--node] [--only NAME ...]
+                             [--json FILE] [--chart FILE] [--readme]
 
 All figures are ratios of CPU time to A, from one run in which all clients take turns:
 
@@ -9,7 +10,9 @@ All figures are ratios of CPU time to A, from one run in which all clients take 
 - deltafold: bytes in chunks to events and one final response;
 - the peers (`--peers`), those that are installed, up to what their users want in the end.
   `pip install '.[bench]'` gets all but litellm, which may want another version of openai, and so an
-  environment of its own.
+  environment of its own;
+- the peers of Node (`--node`), which `npm install --prefix benchmarks/node` gets; they are measured on the
+  streams of all four wires.
 
 What each client put together is compared with what was sent, and ✗ marks the figure of one that got it wrong.
 Chunks are random, of 200 to 1500 bytes, unless the scenario says otherwise.
@@ -34,7 +37,8 @@ import attrs
 
 import arguments
 import instructions
-from clients import DELTAFOLD, OWN, A, Client, Reading, Unfinished
+import node_peers
+from clients import DELTAFOLD, OPENAI, OWN, A, Client, Reading, Unfinished
 from deltafold import ResponseParser
 from deltafold.__main__ import BUILD
 from measure import (
@@ -61,6 +65,8 @@ PATIENCE = 40.0
 """CPU seconds after which a single run is given up."""
 RISE = (0.25, 1, 4)
 """The sizes for growth, as multiples of the scenario's own."""
+WIRES = (OPENAI, ("anthropic",), ("gemini",))
+"""Wires whose streams are in one table of the clients of Node, for they have the same clients."""
 
 
 @attrs.frozen
@@ -76,6 +82,8 @@ class Row:
     """By client: its figure, or why there is none."""
     wrong: tuple[str, ...] = ()
     """Clients that put together what was not sent."""
+    dialect: str = ""
+    """The wire of the stream."""
 
     def cell(self, client: str) -> str:
         found = self.cells.get(client, "-")
@@ -94,13 +102,25 @@ class Results:
     sections: dict[str, str] = attrs.field(factory=dict)
 
     def table(self) -> str:
-        """The scenarios, as Markdown."""
-        names = [name for name in self.clients if name != A]
+        """The scenarios, as Markdown: clients that read none of them have no column."""
+        names = [
+            name for name in self.clients if name != A and any(row.cell(name) != "-" for row in self.rows)
+        ]
         rows = [
             [row.scenario, f"{row.events:,}", f"{row.microseconds:.2f}", *map(row.cell, names)]
             for row in self.rows
         ]
         return markdown(["x A", "events", "A, µs/event", *names], rows)
+
+    def usual(self) -> Results:
+        """The scenarios of the table in the docs, and not the others."""
+        names = {scenario.name for scenario in SCENARIOS}
+        return attrs.evolve(self, rows=[row for row in self.rows if row.scenario in names])
+
+    def of(self, clients: Sequence[str], *dialects: str) -> Results:
+        """These clients alone, on the streams of these wires, or of all."""
+        rows = [row for row in self.rows if not dialects or row.dialect in dialects]
+        return attrs.evolve(self, clients=list(clients), rows=rows)
 
     def dump(self) -> str:
         """As JSON, for `chart.py`."""
@@ -139,6 +159,8 @@ def at_work(client: Client, stream: Stream, chunks: list[bytes]) -> tuple[Readin
 
     What is our own has to be right. A peer may be wrong, fail or take for ever: the others have figures.
     """
+    if stream.dialect not in client.reads:
+        return None, "-"
     reading = None
     try:
         reading = client.prepare(stream, chunks)
@@ -148,8 +170,6 @@ def at_work(client: Client, stream: Stream, chunks: list[bytes]) -> tuple[Readin
         if client in OWN:
             raise
         return reading, "✗"
-    except NotImplementedError:
-        return None, "-"
     except GaveUp:
         return None, f"> {PATIENCE:.0f} s"
     except Exception as error:
@@ -179,7 +199,8 @@ def measured(scenario: Scenario, clients: Sequence[Client], factor: float, repet
         wrong += [client.name] if word else []
     figures = interleaved(runs, repetitions, BUDGET, slow)
     events = len(stream.blocks)
-    return Row(scenario.name, events, figures[A].seconds / events * 1e6, {**figures, **cells}, tuple(wrong))
+    microseconds = figures[A].seconds / events * 1e6
+    return Row(scenario.name, events, microseconds, {**figures, **cells}, tuple(wrong), stream.dialect)
 
 
 # ---------------------------------------------------------------------------------------------------- growth
@@ -248,7 +269,7 @@ def memory(clients: Sequence[Client], factor: float) -> str:
 
 MODULES = {"deltafold": "deltafold", "openai": "openai", "httpx-sse": "httpx_sse"}
 MODULES |= {"pydantic-ai-slim": "pydantic_ai.models.openai", "langchain-openai": "langchain_openai"}
-MODULES |= {"litellm": "litellm"}
+MODULES |= {"litellm": "litellm", "google-genai": "google.genai", "anthropic": "anthropic"}
 
 
 def start(clients: Sequence[Client], repetitions: int) -> str:
@@ -317,19 +338,35 @@ def spread(rows: Sequence[Row]) -> str:
 
 
 def write_readme(results: Results, path: Path) -> None:
-    """Puts the table into its place in a page. Raises `SystemExit` where there is none."""
-    put(path, "speed", f"{results.table()}\n{'; '.join(results.notes)}.\n")
+    """Puts the table of the clients of Python into its place. Raises `SystemExit` where a page has none."""
+    names = [name for name in results.clients if name not in node_peers.PEERS]
+    put(path, "speed", f"{results.usual().of(names).table()}\n{'; '.join(results.notes)}.\n")
+
+
+def write_node(results: Results, path: Path) -> None:
+    """Puts the tables of the clients of Node into their place, one for each kind of wires.
+
+    Those of Python stand beside them where they are not in the other table.
+    """
+    short = [name for name in results.clients if name in (*(own.name for own in OWN), *node_peers.PEERS)]
+    groups = [results.of(short if wires == OPENAI else results.clients, *wires) for wires in WIRES]
+    tables = "\n".join(group.table() for group in groups if group.rows)
+    put(path, "node", f"{tables}\n{'; '.join(results.notes)}.\n")
 
 
 def show(results: Results, wanted: argparse.Namespace) -> None:
     """Page and chart, where they are asked for."""
-    if wanted.readme:
+    if wanted.readme and any(name in node_peers.PEERS for name in results.clients):
+        write_node(results, README)
+    whole = wanted.readme and (wanted.peers or not wanted.node)
+    if whole:
         write_readme(results, README)
-    path = wanted.chart or (CHART if wanted.readme else None)
+    path = wanted.chart or (CHART if whole else None)
     if path:
         import chart
 
-        chart.draw(json.loads(results.dump()), path)
+        drawn = results if wanted.chart else results.usual()
+        chart.draw(json.loads(drawn.dump()), path)
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -338,6 +375,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="streams a tenth as long, few repetitions")
     parser.add_argument("--peers", action="store_true", help="the peers that are installed, too")
+    parser.add_argument("--node", action="store_true", help=f"those of Node ({node_peers.INSTALL})")
     parser.add_argument(
         "--only",
         nargs="+",
@@ -348,14 +386,16 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--repetitions", type=int, help="9 by default, 3 with --quick")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--chart", type=Path, metavar="FILE", help="draw the table there (needs matplotlib)")
-    parser.add_argument("--readme", action="store_true", help="put table and chart into docs/speed.md")
+    parser.add_argument("--readme", action="store_true", help="put tables and chart into docs/speed.md")
     return parser.parse_args(arguments)
 
 
-def chosen(names: Sequence[str] | None, sections: Sequence[str]) -> tuple[list[Scenario], list[str]]:
-    """The scenarios and the sections that are asked for."""
+def chosen(wanted: argparse.Namespace) -> tuple[list[Scenario], list[str]]:
+    """The scenarios and the sections that are asked for. Sections are not in the page."""
+    names = wanted.only
     if names is None:
-        return list(SCENARIOS), list(sections)
+        sections = () if wanted.readme else SECTIONS[:3] if wanted.quick else SECTIONS
+        return list(SCENARIOS + OTHERS if wanted.node else SCENARIOS), list(sections)
     scenarios = [
         scenario
         for scenario in SCENARIOS + OTHERS
@@ -372,10 +412,12 @@ def main(given: Sequence[str] | None = None) -> Results:
     wanted = options(given)
     factor = wanted.scale or (0.1 if wanted.quick else 1.0)
     repetitions = wanted.repetitions or (3 if wanted.quick else 9)
-    scenarios, sections = chosen(wanted.only, SECTIONS[:3] if wanted.quick else SECTIONS)
+    scenarios, sections = chosen(wanted)
     quiet()
-    clients, notes = installed([*OWN, *PEERS] if wanted.peers else OWN)
-    results = Results([client.name for client in clients], [machine(), *notes])
+    python, notes = installed([*OWN, *PEERS] if wanted.peers else OWN)
+    node, more = node_peers.installed() if wanted.node else ([], [])
+    clients = [*python, *node]
+    results = Results([client.name for client in clients], [machine(), *notes, *more])
     if factor != 1:
         results.notes.append(f"streams {factor:g} times as long as their names say")
     for note in results.notes:
@@ -383,7 +425,8 @@ def main(given: Sequence[str] | None = None) -> Results:
     for scenario in scenarios:
         row = measured(scenario, clients, factor, repetitions)
         results.rows.append(row)
-        say(f"{row.scenario}: " + ", ".join(f"{name} {row.cell(name)}" for name in results.clients[1:]))
+        read = [name for name in results.clients[1:] if row.cell(name) != "-"]
+        say(f"{row.scenario}: " + ", ".join(f"{name} {row.cell(name)}" for name in read))
     if results.rows:
         say(f"\n{results.table()}\n{text_growth(results.rows, results.clients)}\n")
         say(f"{spread(results.rows)}\n")
@@ -392,8 +435,8 @@ def main(given: Sequence[str] | None = None) -> Results:
     counted = [scenario.name for scenario in scenarios or SCENARIOS if scenario.grows or not scenario.scales]
     work = {
         "growth": lambda: growth(scenarios or SCENARIOS, factor, repetitions),
-        "memory": lambda: memory(clients, factor),
-        "start": lambda: start(clients, repetitions),
+        "memory": lambda: memory(python, factor),
+        "start": lambda: start(python, repetitions),
         "arguments": lambda: arguments.report([2, 20, 200]),
         "instructions": lambda: instructions.report(counted, factor * 0.2),
     }

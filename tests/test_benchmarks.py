@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -15,7 +17,11 @@ import clients
 import docs
 import gateway
 import instructions
+import live
 import measure
+import node_peers
+import page
+import peers
 import run
 import scenarios
 import tables
@@ -117,6 +123,40 @@ def test_payloads_are_put_together_by_hand(make: Any) -> None:
     """What callers of raw events do is right too, for the figures of those peers rest on it."""
     stream: Stream = make(60)
     assert clients.take_payloads([*stream.payloads, "[DONE]"]).told() == stream.told
+
+
+def test_leaves_of_gemini_are_put_together_by_hand() -> None:
+    """What callers of Google's SDK do with streamed arguments gives the arguments."""
+    stream = scenarios.gemini_calls(400)
+    taken: list[dict[str, Any]] = []
+    for payload in map(json.loads, stream.payloads):
+        for part in payload["candidates"][0]["content"]["parts"]:
+            if "functionCall" in part:
+                call = part["functionCall"]
+                pieces = [
+                    SimpleNamespace(
+                        json_path=piece["jsonPath"],
+                        string_value=piece.get("stringValue"),
+                        number_value=piece.get("numberValue"),
+                        bool_value=piece.get("boolValue"),
+                    )
+                    for piece in call.get("partialArgs", ())
+                ]
+                found = SimpleNamespace(name=call.get("name"), args=call.get("args"), partial_args=pieces)
+                peers.take_call(taken, found)
+    assert taken == [json.loads(arguments) for arguments in stream.told.arguments]
+
+
+def test_equal_values_are_the_same_arguments() -> None:
+    """Spaces, the order of members and 1.0 for 1 make no other arguments; what is no JSON is kept."""
+
+    def said(*arguments: str) -> Told:
+        return clients.as_values(Told("text", ("reason",), arguments))
+
+    assert said('{"b": 1, "a": []}') == said('{"a":[],"b":1.0}')
+    assert said('{"a":1}') != said('{"a":2}')
+    assert said('{"a"').arguments == ('{"a"',)
+    assert said().text == "text"
 
 
 def test_a_kept_event_is_an_event() -> None:
@@ -341,6 +381,219 @@ def test_a_chart(tmp_path: Path) -> None:
         chart.draw(json.loads(results.dump()), path)
     assert "one scenario" in paths[0].read_text()
     assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+# ------------------------------------------------------------------------------------------- clients of Node
+
+STAND_IN = """
+import json, sys
+
+said = {"text": "", "reasoning": [], "arguments": []}
+for line in sys.stdin:
+    question = json.loads(line)
+    if "load" in question:
+        said["text"] = f"{question['load']['dialect']} {len(question['load']['chunks'])}"
+        found = {}
+    elif question.get("read") == "ends":
+        break
+    elif question.get("read") == "sleeps":
+        import time; time.sleep(60)
+    elif question.get("read") == "fails":
+        found = {"error": "TypeError: no"}
+    elif "read" in question:
+        said["arguments"] = [{"a": 1}, '{"b": 2}']
+        found = said
+    else:
+        found = {"seconds": question["seconds"] * 2}
+    print(json.dumps(found), flush=True)
+"""
+
+
+@pytest.fixture
+def worker() -> Iterator[node_peers.Worker]:
+    """A process that answers as that of Node does."""
+    found = node_peers.Worker([sys.executable, "-c", STAND_IN])
+    yield found
+    found.close()
+
+
+def test_a_client_in_another_process(worker: node_peers.Worker) -> None:
+    """It gets the stream once, says what it read, and its own time is its figure."""
+    stream = attrs.evolve(scenarios.chat_text(8), told=Told("chat 2", (), ('{"a":1.0}', '{"b":2}')))
+    reading = node_peers.peer(worker, "AI SDK").prepare(stream, [b"data: {}", b"\n\n"])
+    reading.check()
+    assert measure.spent(reading.run) == 2 * node_peers.LEAST
+    process = worker.process
+    other = node_peers.peer(worker, "eventsource-parser").prepare(stream, [b""])
+    other.check()  # the chunks are still those that it was given
+    assert worker.process is process
+    worker.close()
+    assert worker.process is None
+    reading.check()
+    worker.close()
+    worker.close()
+
+
+def test_a_process_that_fails_is_started_again(worker: node_peers.Worker) -> None:
+    """An error is told, one that ended or is too slow is not waited for, and the next asks a new one."""
+    with pytest.raises(node_peers.WorkerError, match="TypeError: no"):
+        worker.ask({"read": "fails"})
+    assert worker.process is not None
+    with pytest.raises(node_peers.WorkerError, match="ended"):
+        worker.ask({"read": "ends"})
+    assert worker.process is None
+    worker.patience = 0.05
+    with pytest.raises(measure.GaveUp):
+        worker.ask({"read": "sleeps"})
+    worker.patience = 60
+    worker.load(scenarios.text(8), [b""])
+    assert worker.ask({"read": "any"})["text"] == "responses 1"
+
+
+def test_a_client_of_node_that_fails_has_no_figure(worker: node_peers.Worker) -> None:
+    """The others have theirs, and wires that it does not read are left out."""
+    failing = clients.Client("fails", node_peers.peer(worker, "AI SDK").prepare, reads=("chat",))
+    worker.command[-1] = "raise SystemExit"
+    row = run.measured(Scenario("chat: text", scenarios.chat_text, 8), [*clients.OWN, failing], 1, 1)
+    assert row.cell("fails") == "fails"
+    row = run.measured(Scenario("text", scenarios.text, 8), [*clients.OWN, failing], 1, 1)
+    assert row.cell("fails") == "-"
+
+
+def test_without_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where Node or its packages are missing, a line says so, and what to do; the table has the others."""
+    packages = node_peers.FOLDER / "package.json"
+    (tmp_path / "package.json").write_bytes(packages.read_bytes())
+    monkeypatch.setattr(node_peers.shutil, "which", lambda name: name)
+    monkeypatch.setattr(node_peers, "node_version", lambda node="": "20.1.0")
+    found, notes = node_peers.installed(tmp_path)
+    assert found == []
+    assert "openai" in notes[0]
+    assert notes[0].endswith("not installed (npm install --prefix benchmarks/node)")
+    for name in node_peers.versions(tmp_path):
+        folder = tmp_path / "node_modules" / name
+        folder.mkdir(parents=True)
+        (folder / "package.json").write_text('{"version": "1.2.3"}')
+    found, notes = node_peers.installed(tmp_path)
+    assert [client.name for client in found] == list(node_peers.PEERS)
+    assert notes[0].startswith("Node 20.1.0 with ")
+    assert "openai 1.2.3" in notes[0]
+    monkeypatch.setattr(node_peers, "node_version", lambda node="": "18.20.4")
+    assert "node 18.20.4 is older than 20" in str(node_peers.missing(tmp_path))
+    monkeypatch.setattr(node_peers.shutil, "which", lambda name: None)
+    results = run.main(["--node", "--scale", "0.002", "--repetitions", "1", "--only", "chat: short"])
+    assert results.clients == ["A", "B", "deltafold"]
+    assert "the peers of Node are left out: node is not installed" in capsys.readouterr().out
+    assert len(results.rows) == 1
+
+
+def test_the_packages_of_node_are_pinned() -> None:
+    """Each to a major version; the worker has each client, and the page says how to install them."""
+    asked = json.loads((node_peers.FOLDER / "package.json").read_text())
+    assert all(re.fullmatch(r"\^\d+", version) for version in asked["dependencies"].values())
+    assert asked["engines"]["node"] == f">={node_peers.OLDEST}"
+    script = (node_peers.FOLDER / "worker.mjs").read_text(encoding="utf-8")
+    known = script.partition("const CLIENTS = {")[2].partition("};")[0]
+    assert re.findall(r'^  "(.*)":', known, re.MULTILINE) == list(node_peers.PEERS)
+    assert node_peers.INSTALL in docs.SPEED.read_text(encoding="utf-8")
+    with docs.ROOT.joinpath(".gitignore").open() as lines:
+        assert "node_modules/\n" in lines
+
+
+def test_what_clients_of_node_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where they are installed, each reads the text and the calls of the streams of its wires."""
+    reason = node_peers.missing()
+    if reason is not None:
+        pytest.skip(reason)
+    monkeypatch.setattr(node_peers, "HOT", 1e-6)
+    found, _ = node_peers.installed()
+    for make in (
+        scenarios.text,
+        scenarios.calls,
+        scenarios.reasoning,
+        scenarios.image,
+        scenarios.chat_text,
+        scenarios.chat_calls,
+        scenarios.anthropic_text,
+        scenarios.anthropic_calls,
+        scenarios.gemini_text,
+        scenarios.gemini_calls,
+    ):
+        stream = make(60)
+        for client in found:
+            if stream.dialect in client.reads:
+                client.prepare(stream, scenarios.network(stream.body)).check()
+    worker = found[0].prepare(scenarios.text(8), [b""]).run.worker
+    worker.close()
+
+
+def test_the_tables_of_node(tmp_path: Path) -> None:
+    """A table for the wires that the same clients read, without what is in the table of Python."""
+    figure = measure.Figure(1.0, 1.0, 0.0, 1)
+    own = {"A": figure, "B": figure, "deltafold": figure}
+    results = run.Results(
+        ["A", "B", "deltafold", "openai raw", "google-genai", "AI SDK", "@google/genai"],
+        ["a machine"],
+        [
+            run.Row(
+                "text, 10k deltas", 8, 1.0, {**own, "openai raw": figure, "AI SDK": figure}, (), "responses"
+            ),
+            run.Row(
+                "gemini: text", 8, 1.0, {**own, "google-genai": figure, "@google/genai": figure}, (), "gemini"
+            ),
+        ],
+    )
+    path = tmp_path / "page.md"
+    path.write_text(
+        "<!-- measured: speed -->\n<!-- end: speed -->\n<!-- measured: node -->\n<!-- end: node -->\n"
+    )
+    run.write_node(results, path)
+    heads = [line.split() for line in path.read_text().splitlines() if line.startswith("| x A")]
+    assert [" ".join(head[9:]) for head in heads] == [
+        "B | deltafold | AI SDK |",
+        "B | deltafold | google-genai | @google/genai |",
+    ]
+    run.write_readme(results, path)
+    table = path.read_text().partition("<!-- end: speed -->")[0]
+    assert "openai raw" in table
+    assert "AI SDK" not in table
+    assert "gemini" not in table
+
+
+# -------------------------------------------------------------------------------------------- many streams
+
+
+def test_many_streams_in_turn(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each stream is read right, in turn and one after another; the table has a row for each dialect."""
+    found = live.main(["--streams", "3", "--deltas", "8", "--repetitions", "1"])
+    assert found in capsys.readouterr().out
+    assert re.findall(r"^\| (\w+) +\| +[0-9]", found, re.MULTILINE) == list(DIALECTS) == list(live.WRITERS)
+    streams = live.bodies("chat", 8, 3)
+    assert len({stream.body for stream, _ in streams}) == 3
+    idle, half, end = live.held(streams)
+    assert 0 < idle < half
+    assert end > idle
+    wrong = attrs.evolve(live.read(streams[0]), stream=streams[1][0])
+    with pytest.raises(AssertionError, match="not read right"):
+        live.check([wrong])
+
+
+# ----------------------------------------------------------------------------------------------- the page
+
+
+def test_one_command_measures_the_page() -> None:
+    """Each table of the page has a command, whose options there are."""
+    places = re.findall("<!-- measured: (.*) -->", docs.SPEED.read_text(encoding="utf-8"))
+    assert sorted(places) == sorted([*page.TABLES, "node"])
+    for command in page.commands(list(page.TABLES), 3, "other-python"):
+        python, script, *options = command
+        assert (python == "other-python") == ("--litellm" in options)
+        text = Path(script).read_text(encoding="utf-8")
+        assert all(f'"{option}"' in text for option in options if option.startswith("--"))
+        assert options[-1] == "--readme"
+        assert ("--repetitions" in options) == ("--count" not in options and "instructions" not in script)
 
 
 # ----------------------------------------------------------------------------------------------- linear work

@@ -86,9 +86,12 @@ def test_the_source_distribution_builds_and_is_tested_from(sdist: dict[str, byte
         here = {
             path.relative_to(ROOT).as_posix()
             for path in (ROOT / folder).rglob("*")
-            if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".coverage")
+            if path.is_file()
+            and not {"__pycache__", "node_modules"} & set(path.parts)
+            and not path.name.startswith(".coverage")
         }
         assert here <= set(sdist), here - set(sdist)
+    assert not [name for name in sdist if "node_modules" in name]
     beside = {name for name in sdist if name.split("/")[0] not in folders}
     named = {"hatch_build.py", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "PKG-INFO"}
     assert beside - {".gitignore"} == named
