@@ -1,9 +1,9 @@
 """Compiles the machine while a wheel is built, where that can be done; elsewhere the wheel is pure Python.
 
 The modules below are compiled by mypyc as they stand, and beside them one file is C; what they do does not
-change, only what it costs. An
-editable install is always pure, so that the files that are edited are those that run. The environment
-variable DELTAFOLD_COMPILE says more: 0 never compiles, 1 makes it an error where that cannot be done.
+change, only what it costs. An editable install is always pure, so that the files that are edited are those
+that run. The environment variable DELTAFOLD_COMPILE says more: 0 never compiles, 1 makes it an error where
+that cannot be done.
 
 What was compiled, or why nothing was, is printed (`pip install -v` shows it), and is kept in the metadata of
 the package as `extra_metadata/build.json`.

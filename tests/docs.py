@@ -273,7 +273,7 @@ def floors() -> str:
                 arrows.add((here, room(str(node.module).split(".")[1:])))
     above: dict[str, set[str]] = {}
     for here, there in arrows:
-        if here not in (there, "deltafold"):
+        if here != there and "deltafold" not in (here, there):
             above.setdefault(here, set()).add(there)
     drawn = [
         (here, there)

@@ -113,7 +113,8 @@ def test_a_wheel_holds_the_package_alone(wheel: tuple[str, dict[str, bytes], str
     """Beside the metadata there is the package, with its mark that it has types."""
     files = [name for name in wheel[1] if ".dist-info/" not in name]
     assert all(name.startswith("deltafold/") for name in files)
-    assert "deltafold/py.typed" in files
+    assert {"deltafold/py.typed", f"deltafold/{hatch_build.IN_C}.pyi"} <= set(files)
+    assert not any(name.endswith((".c", ".h", ".o")) for name in files)
     assert {f"deltafold/{module}.py" for module in hatch_build.COMPILED} <= set(files)
 
 
