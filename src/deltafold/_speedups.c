@@ -12,6 +12,13 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Whether the letters of a text can be read. Of older versions some may have to be made first. */
+#if PY_VERSION_HEX < 0x030C0000
+#define IS_READY(text) (PyUnicode_READY(text) == 0)
+#else
+#define IS_READY(text) 1
+#endif
+
 /* ------------------------------------------------------------------------------------------------ octets */
 
 #define EACH(octet) ((uint64_t)0x0101010101010101u * (octet))
@@ -426,11 +433,9 @@ read_plain_object(PyObject *module, PyObject *const *args, Py_ssize_t count)
     if ((scan.distinct = PyObject_IsTrue(args[2])) < 0) {
         return NULL;
     }
-#if PY_VERSION_HEX < 0x030C0000 /* later there are no others */
-    if (PyUnicode_READY(scan.text) < 0) {
+    if (!IS_READY(scan.text)) {
         return NULL;
     }
-#endif
     scan.kind = PyUnicode_KIND(scan.text);
     scan.data = PyUnicode_DATA(scan.text);
     scan.is_ascii = PyUnicode_IS_ASCII(scan.text);
@@ -685,6 +690,9 @@ match_block(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count
     }
     long long number = PyLong_AsLongLong(args[3]);
     if (number == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    if (!IS_READY(latin1)) {
         return NULL;
     }
     if (PyUnicode_KIND(latin1) != PyUnicode_1BYTE_KIND || at < 0 || at > PyUnicode_GET_LENGTH(latin1)) {
