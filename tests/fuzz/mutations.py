@@ -13,7 +13,7 @@ from typing import Any
 from fuzz.targets import DIALECTS
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-LONGEST = {"sse": 96, "payload": 128, "parser": 1536, "framing": 256, "writing": 1536}
+LONGEST = {"sse": 96, "payload": 128, "parser": 1536, "framing": 256, "writing": 1536, "templates": 512}
 """Bytes of an input: short ones are fast, and say as much."""
 # ----------------------------------------------------------------------------------------------------- seeds
 
@@ -32,6 +32,10 @@ def seeds(target: str) -> dict[str, bytes]:
                 made[f"{name}-{number}"] = (bytes([number + 64, 0, 1, 7, 50]) + body)[: LONGEST[target]]
         elif target == "sse":
             made[name] = (bytes([0, 0, 5, 50]) + body)[: LONGEST[target]]
+        elif target == "templates":
+            for number, line in enumerate(re.findall(rb"^data: ?(.{,240})", body, re.MULTILINE)):
+                shape = re.sub(rb'(":\s*")[^"\\]+"', b'\\1\x00"', line, count=1)
+                made[f"{name}-{number}"] = re.sub(rb"(?<=:)[0-9]+\b", b"\x04", shape) + b"\n" + line + b"\n"
         else:
             for number, line in enumerate(re.findall(rb"^data: ?(.*)", body, re.MULTILINE)):
                 made[f"{name}-{number}"] = line[: LONGEST[target]]

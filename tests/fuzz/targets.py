@@ -8,6 +8,7 @@ other exception that comes through is one that is not documented.
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -31,6 +32,14 @@ from deltafold import (
 )
 from deltafold.machine.fold import Fold
 from deltafold.model.anomalies import AnomalyCode
+from deltafold.parsing.templates import (
+    COUNT,
+    PADDING,
+    TALLY,
+    TEXT,
+    match_block,
+    match_block_in_python,
+)
 from deltafold.registry import DIALECTS as NAMES
 from deltafold.registry import part_of
 from deltafold.wire.blocks import COMMENT, ERROR_FIELD, EVENT, STRAY_LINE, BlockScanner, text_of
@@ -485,11 +494,36 @@ def writing(data: bytes) -> object:
     return pieces
 
 
+# -------------------------------------------------------------------------------------------------- templates
+
+FIELDS = {"\x00": TEXT, "\x01": COUNT, "\x02": PADDING, "\x04": TALLY}
+"""What stands for a field in the first line of an input."""
+
+
+def templates(data: bytes) -> object:
+    """Blocks by template: of what follows the first line, cut as that says. Python finds what is found."""
+    shape, _, block = data.decode("latin-1").partition("\n")
+    start, *rest = re.split("([\x00\x01\x02\x04])", shape)
+    pairs = tuple(zip((FIELDS[one] for one in rest[::2]), rest[1::2], strict=True))
+    if shape.count("\x00") > 1:
+        return None  # no template has more than one text
+    pattern = (start, pairs)
+    found = [
+        match(block, 0, patterns, number)
+        for match in (match_block, match_block_in_python)
+        for patterns in ((("", (pattern,)),), ((start, ((rest[1], pairs[1:]),)),) if pairs and start else ())
+        for number in (-1, 7)
+    ]
+    assert found[: len(found) // 2] == found[len(found) // 2 :], "C and Python differ"
+    return found
+
+
 TARGETS: dict[str, Callable[[bytes], object]] = {
     "sse": sse,
     "payload": payload,
     "parser": parser,
     "framing": framing,
     "writing": writing,
+    "templates": templates,
 }
 WIRES = ("responses", "chat", "anthropic", "gemini")
