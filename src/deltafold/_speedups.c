@@ -855,7 +855,7 @@ offset_of(PyTypeObject *kind, PyObject *name)
     Py_ssize_t offset = -1;
     if (Py_IS_TYPE(slot, &PyMemberDescr_Type) && PyType_IsSubtype(kind, PyDescr_TYPE(slot))) {
         const PyMemberDef *member = ((PyMemberDescrObject *)slot)->d_member;
-        offset = member->type == T_OBJECT_EX && member->flags == 0 ? member->offset : -1;
+        offset = member->type == T_OBJECT_EX && !(member->flags & READONLY) ? member->offset : -1;
     }
     if (offset < 0) {
         PyErr_Format(PyExc_TypeError, "%R is no slot", name);
