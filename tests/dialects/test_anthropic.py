@@ -1126,3 +1126,37 @@ def test_a_count_that_is_no_number_hides_no_other() -> None:
     assert found.response.usage is not None
     assert found.response.usage.output_tokens == 5
     assert found.response.usage.cached_tokens == 3
+
+
+@pytest.mark.parametrize("kind", ["citations_delta", "compaction_delta"])
+def test_a_delta_for_a_block_of_another_type(kind: str) -> None:
+    """It is told, and fits nowhere: an anomaly, as for the deltas of text."""
+    delta = {
+        "type": "content_block_delta",
+        "index": 0,
+        "delta": {"type": kind, "citation": {}, "content": "x"},
+    }
+    found = whole(a.block(a.tool_use(), delta, a.fragment("{}")), stop="tool_use")
+    assert found.codes == [C.DELTA_MISFITS]
+    assert [event.payload for event in of(found, e.UnknownEvent)] == [delta]
+
+
+def test_a_word_that_fails_is_the_error() -> None:
+    """The error holds the word as the server said it."""
+    error = whole(TEXT, stop="network_error").response.error
+    assert error is not None
+    assert (error.code, error.raw) == ("network_error", {"stop_reason": "network_error"})
+
+
+def test_a_call_that_has_no_name_at_all() -> None:
+    """No member is made up for it."""
+    found = whole(a.block({"type": "tool_use", "id": "toolu_1", "input": {}}), stop="tool_use")
+    assert found.codes == [C.CALL_NAME_MISSING]
+    (item,) = found.output()
+    assert item == {
+        "type": "function_call",
+        "call_id": "toolu_1",
+        "name": "",
+        "arguments": "{}",
+        "status": "completed",
+    }

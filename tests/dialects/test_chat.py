@@ -2208,13 +2208,13 @@ def test_a_message_that_goes_on_from_its_own_delta() -> None:
     assert found.codes == []
 
 
-def test_reasoning_that_is_nested_too_deep() -> None:
+@pytest.mark.parametrize(
+    "deep", [{"text": [{"text": {"text": [{"text": "x"}]}}]}, [{"text": [{"text": "x"}, "y"]}]]
+)
+def test_reasoning_that_is_nested_too_deep(deep: Any) -> None:
     """It is passed over as a field of the wrong type; what else the chunk says counts."""
-    deep: Any = "x"
-    for _ in range(5):
-        deep = {"text": [deep]}
     found = run(chunk(choice({"reasoning": deep, "content": "A"})), chunk(choice({}, "stop")), "[DONE]")
-    assert found.codes == [C.INVALID_FIELD]
+    assert "x" not in found.response.reasoning_text
     assert found.response.output_text == "A"
     assert found.response.outcome is Outcome.COMPLETED
 
@@ -2225,3 +2225,70 @@ def test_a_part_of_reasoning_without_text_is_kept() -> None:
     found = run(chunk(choice({"content": [part, {"type": "text", "text": "A"}]}, "stop")), "[DONE]")
     assert part in found.output()[0]["content"]
     assert found.response.output_text == "A"
+
+
+def test_a_legacy_call_is_an_item_like_others() -> None:
+    """`function_call` gives the item nothing but its name and arguments."""
+    sent = {"function_call": {"name": "wave", "arguments": "{}"}}
+    found = run(chunk(choice(sent)), chunk(choice({}, "function_call")), "[DONE]")
+    (item,) = found.output()
+    ident = item.pop("call_id")
+    assert ident
+    assert item == {"type": "function_call", "status": "completed", "name": "wave", "arguments": "{}"}
+
+
+def test_a_refusal_beside_parts_of_content() -> None:
+    """A whole message may have both: text in parts, and a refusal as a member."""
+    parts = [{"type": "text", "text": "A"}]
+    message = {"role": "assistant", "content": parts, "refusal": "No"}
+    found = run(chunk({"index": 0, "message": message, "finish_reason": "stop"}))
+    assert [part.get("text", part.get("refusal")) for part in found.output()[0]["content"]] == ["A", "No"]
+
+
+def test_a_text_among_parts_is_told() -> None:
+    """It counts as text, and is an anomaly."""
+    found = run(chunk(choice({"content": ["A", {"type": "text", "text": "B"}]}, "stop")), "[DONE]")
+    assert found.codes == [C.CONTENT_NOT_TEXT]
+    assert found.response.output_text == "AB"
+
+
+def test_thinking_blocks_that_hold_no_text() -> None:
+    """What is none is passed over; the others count."""
+    blocks = [{"type": "thinking", "thinking": 5}, {"type": "thinking", "thinking": "Hm"}]
+    found = run(chunk(choice({"thinking_blocks": blocks, "content": "A"}, "stop")), "[DONE]")
+    assert found.response.reasoning_text == "Hm"
+
+
+def test_details_of_reasoning_under_one_index() -> None:
+    """An id belongs to what had none under its index; another id is another entry."""
+    details = [
+        {"type": "reasoning.text", "index": 0, "text": "a"},
+        {"type": "reasoning.text", "index": 0, "text": "b", "id": "x"},
+        {"type": "reasoning.text", "index": 0, "text": "c", "id": "y"},
+        {"type": "reasoning.text", "index": 0, "text": "d", "id": "x"},
+    ]
+    found = run(
+        *(chunk(choice({"reasoning_details": [detail]})) for detail in details),
+        chunk(choice({"content": "A"}, "stop")),
+        "[DONE]",
+    )
+    assert [(entry["id"], entry["text"]) for entry in found.output()[0]["reasoning_details"]] == [
+        ("x", "abd"),
+        ("y", "c"),
+    ]
+
+
+def test_a_word_that_fails_is_the_error() -> None:
+    """The error holds the word as the server said it."""
+    error = run(chunk(choice({"content": "A"}, "network_error"))).response.error
+    assert error is not None
+    assert error.raw == {"finish_reason": "network_error"}
+
+
+def test_a_member_of_the_usage_that_is_null() -> None:
+    """It is kept as it came, and takes no count back that came before."""
+    first = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3, "cost": None}
+    ends = chunk(choice({"content": "A"}, "stop"))
+    found = run(ends, chunk(choices=[], usage=first), chunk(choices=[], usage={"prompt_tokens": None}))
+    assert found.response.usage is not None
+    assert found.response.usage.to_dict() == first

@@ -212,3 +212,9 @@ def test_a_stream_cut_upstream_is_retryable(message: str, status: Any) -> None:
     found = run(says("A"), {"error": error})
     assert found.response.error.retryable
     assert found.response.error.kind is ErrorKind.SERVER_ERROR
+
+
+def test_a_word_of_the_server_behind_that_is_no_worse() -> None:
+    """Then the gateway's own word counts."""
+    found = run(says("A"), ends("length", native_finish_reason="content_filter"), "[DONE]")
+    assert (found.response.finish_reason, found.response.incomplete_reason) == ("length", "length")

@@ -1073,3 +1073,29 @@ def test_a_thought_beside_a_call_is_no_answer() -> None:
 def test_a_sign_of_life_behind_the_end(kind: str) -> None:
     """It is no chunk that comes too late."""
     assert run_sse(g.chunk(g.text("x"), **STOP), {"type": kind}).codes == []
+
+
+def test_a_word_that_fails_is_the_error() -> None:
+    """The error holds the word as the server said it, and may be tried again."""
+    found = run(g.chunk(g.text("x"), finishReason="ERROR"))
+    error = found.response.error
+    assert error is not None
+    assert (error.kind, error.raw, error.retryable) == (ErrorKind.UNKNOWN, {"finishReason": "ERROR"}, True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("partMetadata", "videoMetadata", "mediaResolution", "mediaProcessing", "speechMetadata"),
+        *("documentMetadata", "spreadsheetMetadata", "audioMetadata"),
+    ],
+)
+def test_members_beside_the_data_of_a_part(name: str) -> None:
+    """They go with the part they stand on, be it text or data, and come back with it."""
+    for part in (
+        {"text": "Hi", name: {"a": 1}},
+        {"inlineData": {"mimeType": "image/png", "data": "AA=="}, name: {"a": 1}},
+    ):
+        found = run(g.chunk(part), END)
+        assert found.codes == []
+        assert parts(found)[0] == part

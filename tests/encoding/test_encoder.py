@@ -451,3 +451,52 @@ def test_time_grows_with_the_events_alone() -> None:
         writer.text("x")
         sizes = [len(writer.text("x")) for _ in range(500)]
         assert all(b - a <= 1 for a, b in pairwise(sizes))
+
+
+def test_each_choice_keeps_its_member_of_reasoning() -> None:
+    """Whole or streamed: what a choice had under `reasoning` does not come back as `reasoning_content`."""
+    choices = [
+        {
+            "index": index,
+            "message": {"role": "assistant", name: "Hm", "content": "A"},
+            "finish_reason": "stop",
+        }
+        for index, name in enumerate(("reasoning_content", "reasoning"))
+    ]
+    body = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": choices}
+    sent = df.encode_response(df.parse(json.dumps(body).encode(), "chat"), "chat")
+    for told, choice in zip(sent["choices"], choices, strict=True):
+        assert told["message"].items() >= choice["message"].items()
+
+
+@pytest.mark.parametrize("target", ["chat", "anthropic"])
+def test_a_model_that_nobody_named(target: str) -> None:
+    """The member is there, and says nothing: the SDKs of these two take no null."""
+    response = df.parse(
+        json.dumps({"object": "response", "id": "r", "status": "completed", "output": []}).encode()
+    )
+    assert df.encode_response(response, target)["model"] == ""
+
+
+def test_choices_of_another_wire_as_candidates() -> None:
+    """Each with its own finish reason; a part that nobody knows has no text."""
+    parts = [{"type": "text", "text": "one"}, {"type": "hologram", "cells": [1]}]
+    choices = [
+        {"index": 0, "message": {"role": "assistant", "content": parts}, "finish_reason": "stop"},
+        {"index": 1, "message": {"role": "assistant", "content": "two"}, "finish_reason": "content_filter"},
+    ]
+    body = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": choices}
+    sent = df.parse(json.dumps(body).encode(), "chat").to_gemini_response()
+    assert [candidate["content"]["parts"] for candidate in sent["candidates"]] == [
+        [{"text": "one"}],
+        [{"text": "two"}],
+    ]
+    assert [candidate["finishReason"] for candidate in sent["candidates"]] == ["STOP", "SAFETY"]
+
+
+def test_a_failed_response_of_another_wire_has_no_finish_reason() -> None:
+    """Gemini has no word for it, and no reader may take the candidate for whole."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "network_error"}
+    body = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
+    (candidate,) = df.parse(json.dumps(body).encode(), "chat").to_gemini_response()["candidates"]
+    assert candidate == {"index": 0, "content": {"role": "model", "parts": [{"text": "x"}]}}

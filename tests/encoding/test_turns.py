@@ -167,7 +167,9 @@ def test_hosted_calls_that_the_caller_runs() -> None:
     assert turn.items[1] == {"call_id": "call_5", **output}
     with pytest.raises(UsageError, match="computer_call_output"):
         next_turn(responses(asked), "responses", [ToolResult("call_5", "a text")])
-    assert next_turn(responses(asked), "chat", [ToolResult("call_5", output)]).items == ()
+    elsewhere = next_turn(responses(asked), "chat", [ToolResult("call_5", output)])
+    assert elsewhere.items == ()
+    assert "content_not_supported" in [loss.code for loss in elsewhere.losses]
 
 
 def test_legacy_function_calls_of_chat() -> None:
@@ -562,3 +564,16 @@ def test_a_hosted_call_that_only_its_item_names() -> None:
     assert turn.items[-1]["call_id"] == "cu_1"
     with pytest.raises(UsageError):
         next_turn(responses({**asked, "id": None}), "responses", [ToolResult("cu_1", output)])
+
+
+def test_approvals_that_the_response_holds_already() -> None:
+    """A request with its answer in the same response wants none."""
+    asked = {"type": "mcp_approval_request", "name": "rm", "server_label": "s", "arguments": "{}"}
+    answer = {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}
+    response = responses({**asked, "id": "mcpr_1"}, answer, {**asked, "id": "mcpr_2"})
+    turn = next_turn(response, "responses", approvals=[Approval("mcpr_2", True)])
+    assert [item["approval_request_id"] for item in turn.items if item["type"] == answer["type"]] == [
+        *("mcpr_1", "mcpr_2")
+    ]
+    with pytest.raises(UsageError):
+        next_turn(response, "responses", approvals=[Approval("mcpr_1", True), Approval("mcpr_2", True)])

@@ -1326,3 +1326,66 @@ def test_a_notice_without_a_response_that_begins(target: str) -> None:
     encoder.encode(df.Notice("ping", {"type": "ping"}))
     encoder.encode(df.ResponseFinished(Outcome.COMPLETED, response))
     assert not encoder.losses
+
+
+def test_what_is_lifted_ends_with_its_call() -> None:
+    """A reader has it whole as soon as the call is, and not with the response alone."""
+    told = Spoken("responses", call(0), df.LiftedDelta(0, ("say",), "text", "Hi"), lifted=True)
+    told.say(df.ArgumentsDelta(0, "{}"), called(0, "{}"))
+    whole = [one["item"]["type"] for one in told.payloads if one["type"] == "response.output_item.done"]
+    assert sorted(whole) == ["function_call", "message"]
+
+
+def test_encrypted_reasoning_alone_is_redacted_thinking() -> None:
+    """Anthropic's word for reasoning that only the server reads; the text of it stands under `data`."""
+    sealed = made.reasoning((), (), encrypted="c2VjcmV0")
+    told = Spoken("anthropic", *events_of_item(0, sealed), source="other", foreign_signatures=True)
+    blocks = [payload["content_block"] for payload in told.payloads if "content_block" in payload]
+    assert blocks == [{"type": "redacted_thinking", "data": "c2VjcmV0"}]
+
+
+def test_words_of_further_choices_are_those_of_their_server() -> None:
+    """A choice that a filter cut says so on the next wire, whatever word its server has for a filter."""
+    ends = (df.Choice(0, "stop", {}), df.Choice(1, "guardrail_intervened", {}))
+    told = Spoken("gemini", *spoken(0), *spoken(1, choice=1), source="chat")
+    told.say(*(df.ChoiceUpdated(one.index, one.finish_reason, {}) for one in ends))
+    told.end(choices=ends)
+    words = {
+        candidate["index"]: candidate["finishReason"]
+        for payload in told.payloads
+        for candidate in payload["candidates"]
+        if "finishReason" in candidate
+    }
+    assert words == {0: "STOP", 1: "SAFETY"}
+
+
+def test_space_before_an_object_is_no_rest() -> None:
+    """Scanning begins with the brace, in whatever pieces what stands before it comes."""
+    scan = ObjectScan()
+    assert scan.feed(" \n") == ""
+    assert scan.feed('{"a":1}') == ""
+    assert (scan.begun, scan.whole, scan.other) == (True, True, False)
+
+
+def test_an_empty_piece_between_a_backslash_and_what_it_escapes() -> None:
+    """The quotation mark is still escaped."""
+    scan = ObjectScan()
+    for piece in ('{"a":"\\', "", '"}'):
+        assert scan.feed(piece) == ""
+    assert not scan.whole
+    assert scan.feed('"} x') == " x"
+
+
+def test_a_total_that_nobody_counted() -> None:
+    """The Responses API requires one: it is the sum."""
+    told = Spoken("responses")
+    told.end(usage=df.Usage(3, 4, None))
+    assert told.payloads[-1]["response"]["usage"]["total_tokens"] == 7
+
+
+def test_several_reasonings_become_one_of_chat() -> None:
+    """Its texts follow one another."""
+    thoughts = tuple(made.reasoning((made.thought_part(text, summary=True),), ()) for text in "xy")
+    response = Spoken("responses").end(output=thoughts)
+    message = attrs.evolve(response, output=thoughts).to_chat_completion()["choices"][0]["message"]
+    assert message["reasoning_content"] == "xy"

@@ -60,7 +60,7 @@ from mutation.reach import (  # noqa: E402
     test_files,
     words_of,
 )
-from mutation.values import can_be_set, line_of_function, set_value  # noqa: E402
+from mutation.values import can_be_set, is_called_at_import, line_of_function, set_value  # noqa: E402
 
 SURVIVORS = Path(__file__).with_name("survivors.toml")
 KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"
@@ -212,7 +212,8 @@ class Some:
 
 def serve(folder: Path) -> int:
     """A process that has not imported the library: reads mutants, and answers with what became of them."""
-    warm_up()
+    import hypothesis  # noqa: F401 - no strategy may be drawn from before pytest has loaded its plugin
+
     reach = Reach(folder)
     reach.load()
     gc.collect()
@@ -246,9 +247,12 @@ def serve(folder: Path) -> int:
                 code = pytest.main([*PYTEST, file], plugins=[Profile(), some])
                 if some.failed:
                     return 1
-                if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-                    os.write(writing, f"{file}: {code!r}\n".encode())
+                if code == pytest.ExitCode.INTERRUPTED:  # the tests could not be imported
+                    os.write(writing, f"{file}: import\n".encode())
                     return 1
+                if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+                    os.write(writing, f"{code!r}\n".encode())  # pytest's fault, which kills no mutant
+                    return 0
                 if time.process_time() > end:
                     os.write(writing, b"out_of_budget\n")
                     return 0
@@ -315,13 +319,13 @@ class Runner:
     def remember(self, place: str, killer: str) -> None:
         """Whoever kills one mutant is likely to kill its neighbours."""
         self.near[place][killer] += 1
-        module = next((name for name in MODULES if place.startswith((f"{name}.",)) or place == name), place)
-        self.near[f"{module}:"][killer] += 1
+        self.near[f"{module_of(place)}:"][killer] += 1
 
     def tests_of(self, mutant: Mutant) -> list[str]:
-        """The tests that reach a mutant: what killed its neighbours first, then the fastest.
+        """The tests that reach a mutant: first what killed its neighbours, then what says the same word.
 
-        Of tests with many cases, the first cases of all come before the further cases of one.
+        All files get the same share of the time, their fastest tests first; and of tests with many cases, the
+        first cases of all come before the further cases of one.
         """
         lines = self.reach.lines.get(mutant.module, {})
         if mutant.function:
@@ -337,17 +341,20 @@ class Runner:
                 if test.startswith(f"{file}::") and test not in self.reach.failing
             }
         close, wider = self.near[where(mutant)], self.near[f"{mutant.module}:"]
-        seconds, rank, words = self.reach.seconds, self.reach.rank, words_of(mutant.text)
-        return sorted(
-            found,
-            key=lambda test: (
-                -close[test],
-                bool(words) and not self.texts.say(self.items[test], words),
-                -min(wider[test], 1),
-                seconds[test] * 2 ** min(rank[test], 8),
-                test,
-            ),
-        )
+        words = words_of(mutant.text)
+        spent: dict[str, float] = defaultdict(float)
+        turn = {}
+        for test in sorted(
+            found, key=lambda test: self.reach.seconds[test] * 2 ** min(self.reach.rank[test], 8)
+        ):
+            spent[test.partition("::")[0]] += self.reach.seconds[test]
+            turn[test] = spent[test.partition("::")[0]]
+
+        def place(test: str) -> tuple[int, bool, int, float, str]:
+            says_nothing = bool(words) and not self.texts.say(self.items[test], words)
+            return -close[test], says_nothing, -min(wider[test], 1), turn[test], test
+
+        return sorted(found, key=place)
 
     # ------------------------------------------------------------------------------------------ one mutant
 
@@ -357,7 +364,7 @@ class Runner:
             return self.ask(mutant)
         tests = self.tests_of(mutant)
         if not tests:
-            return SURVIVED, "no_test"
+            return self.ask(mutant)
 
         held = self.held(mutant)
 
@@ -379,7 +386,10 @@ class Runner:
             os.write(writing, b"all_tests\n")
             return 0
 
-        return outcome_of(*in_fork(work))
+        outcome, killer = outcome_of(*in_fork(work))
+        if outcome == SURVIVED and is_called_at_import(mutant):
+            return self.ask(mutant)
+        return outcome, killer
 
     def ask(self, mutant: Mutant) -> tuple[str, str]:
         """The same, where the changed file has to be imported."""
@@ -413,6 +423,11 @@ def swap(mutant: Mutant, held: list[FunctionType]) -> None:
     )
     for function in held:
         function.__code__ = new
+
+
+def module_of(place: str) -> str:
+    """The module of a function, or of itself; "" where there is none."""
+    return max((name for name in MODULES if f"{place}.".startswith(f"{name}.")), key=len, default="")
 
 
 def where(mutant: Mutant) -> str:
@@ -479,6 +494,11 @@ class Results:
             print(score(name, counts[name]))
         for mutant, killer in unexplained:
             print(f"not explained ({killer}): {mutant.name} (line {mutant.lines[0]})")
+        names = {mutant.name for mutant in mutants}
+        modules = {mutant.module for mutant in mutants}
+        for name in reasons:
+            if name not in names and module_of(name.partition(": ")[0]) in modules:
+                print(f"explained, but there is no such mutant any more: {name}")
         return 1 if unexplained else 0
 
 

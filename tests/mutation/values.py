@@ -99,6 +99,11 @@ def can_be_set(mutant: Mutant) -> bool:
     return name not in names and name not in named
 
 
+def is_called_at_import(mutant: Mutant) -> bool:
+    """Whether a function may have done its work during the import: it, or its class, is named there."""
+    return mutant.function.partition(".")[0] in fixed()[0]
+
+
 def name_set(node: ast.AST) -> str | None:
     """The one name that a statement sets."""
     targets = getattr(node, "targets", None) or [getattr(node, "target", None)]

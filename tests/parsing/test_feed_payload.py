@@ -10,6 +10,8 @@ import pytest
 import runs
 from deltafold import (
     AnomalyCode,
+    LimitExceeded,
+    Limits,
     Outcome,
     ResponseParser,
     TextDelta,
@@ -230,3 +232,17 @@ def test_a_response_tells_its_anomalies() -> None:
     assert [anomaly.code for anomaly in reading.anomalies] == ["malformed_json", "event_after_end"]
     finished = reading.events[-1]
     assert [anomaly.code for anomaly in finished.response.anomalies] == ["malformed_json"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"text": "a" * 300}, {"numbers": [1] * 300}, {"a" * 300: 1}, {"rows": [["a" * 100]] * 3}]
+)
+def test_the_size_of_a_payload_is_limited(fields: Any) -> None:
+    """Objects have no bytes: what they would be at least as JSON counts, whatever they are made of."""
+    parser = ResponseParser("chat", limits=Limits(event_bytes=250))
+    parser.feed_payload(fields)
+    with pytest.raises(LimitExceeded):
+        list(parser.events())
+    parser = ResponseParser("chat", limits=Limits(event_bytes=1000))
+    parser.feed_payload(fields)
+    assert list(parser.events())

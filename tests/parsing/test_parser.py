@@ -607,3 +607,19 @@ def test_not_to_name_the_dialect_costs_little(dialect: str) -> None:
 
     assert play("auto") > 0  # what is imported at first use is no work of the stream's
     assert play("auto") <= 1.02 * play(dialect)
+
+
+def test_a_member_data_that_wraps_nothing() -> None:
+    """A payload is not taken for wrapped because it has such a member, nor where its code says of a fault."""
+    inner = runs.chunk(runs.choice({"content": "A"}, "stop"))
+    for sent in ({**inner, "data": {}}, {**inner, "data": inner}):
+        found = run(sent, "[DONE]", dialect="chat")
+        assert found.codes == []
+        assert found.response.output_text == "A"
+    for code in ("fault_7", 7):
+        found = run({"code": code, "data": inner}, dialect="chat")
+        assert found.response.output_text == ""
+        assert found.response.outcome is Outcome.FAILED
+    found = run({"code": 0, "data": inner}, "[DONE]", dialect="chat")
+    assert found.codes == [C.PAYLOAD_WRAPPED]
+    assert found.response.output_text == "A"

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from deltafold.wire.body_kind import MOST_BLANKS, Body, sniff
+from deltafold.wire.body_kind import MOST_BLANKS, Body, is_binary, sniff
 
 BOM = b"\xef\xbb\xbf"
 
@@ -63,3 +63,26 @@ def test_blanks_are_not_held_for_ever() -> None:
     """A body that begins with very many blanks is left to the decoder."""
     assert sniff(b"\n" * MOST_BLANKS) is None
     assert sniff(b"\n" * (MOST_BLANKS + 1)) is Body.EVENTS
+
+
+@pytest.mark.parametrize(
+    ("text", "binary"),
+    [
+        ("\ufffd\ufffd" + "a" * 8, False),
+        ("\ufffd\ufffd\ufffd" + "a" * 27, True),
+        ("\ufffd\ufffd\ufffd" + "a" * 28, False),
+        ("\x00\x01\x02", True),
+        ("\t\r\n" * 3, False),
+        ("", False),
+    ],
+)
+def test_what_is_no_text(text: str, binary: bool) -> None:
+    """One letter in ten is broken or a control character, and three at least."""
+    assert is_binary(text) is binary
+
+
+def test_only_blanks_may_stand_before_a_body() -> None:
+    """Anything else is the body."""
+    for letter in "aXZ":
+        assert sniff(letter.encode() + b'{"a":1}') is Body.EVENTS
+        assert sniff(b"[" + letter.encode() + b"]") is Body.EVENTS

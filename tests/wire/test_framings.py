@@ -574,3 +574,28 @@ def test_the_end_of_a_value(text: str, size: int) -> None:
             return
         at += len(piece)
     raise AssertionError("the end was not found")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"x[{}]", "the body does not begin with a bracket"),
+        (b"[{}] x", "something stands after the end of the array"),
+        (b"[{} {}]", "there is no comma between two values"),
+    ],
+)
+def test_what_is_wrong_with_an_array(body: bytes, message: str) -> None:
+    """The anomaly says which of the three it is: the first two have one code."""
+    parser = ResponseParser("gemini", framing="json_array")
+    parser.feed(body)
+    parser.close()
+    list(parser.events())
+    assert parser.anomalies[0].message == message
+
+
+def test_frames_of_lines_are_counted() -> None:
+    """Blank lines are none of them."""
+    decoder = NDJSONDecoder()
+    decoder.feed(b'{}\n\n{"a":1}\n')
+    assert [(decoder.next_frame(), decoder.event_index) for _ in range(2)] == [("{}", 0), ('{"a":1}', 1)]
+    assert decoder.event_count == 2

@@ -1020,3 +1020,11 @@ def test_a_decoder_is_a_plain_class() -> None:
     assert decoder.fed == 1
     assert weakref.ref(decoder)() is decoder
     assert "next_frame" in pydoc.render_doc(SSEDecoder)
+
+
+def test_an_event_that_is_not_ended_has_the_name_of_all() -> None:
+    """Like a whole one: without a name it is a `message`."""
+    decoder = SSEDecoder()
+    decoder.feed(b"data: x\n")
+    assert decoder.pending is not None
+    assert decoder.pending.event == "message"

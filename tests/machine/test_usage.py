@@ -1,0 +1,107 @@
+"""Usage of any API in the words of the Responses API."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from deltafold import Usage, parse
+from deltafold.machine.usage import counted_usage, usage_of_responses
+
+JSON = dict[str, Any]
+COUNTED = {
+    "input_tokens": 12,
+    "output_tokens": 5,
+    "total_tokens": 17,
+    "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 2},
+    "output_tokens_details": {"reasoning_tokens": 3},
+}
+
+
+def test_counts_alone() -> None:
+    """Each has its member, those of details below; what is not known is left out."""
+    assert counted_usage(Usage(12, 5, 17, 4, 2, 3)) == COUNTED
+    assert counted_usage(Usage(None, None, None)) == {}
+    assert counted_usage(Usage(0, 0, 0, 0, 0, 0)) == {
+        **dict.fromkeys(("input_tokens", "output_tokens", "total_tokens"), 0),
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": 0},
+    }
+
+
+def test_own_words_stay_as_they_came() -> None:
+    """With members that nobody knows."""
+    sent = {**COUNTED, "cost": 1}
+    body = {"object": "response", "id": "r", "status": "completed", "output": [], "usage": sent}
+    usage = parse(json.dumps(body).encode(), "responses").usage
+    assert usage is not None
+    assert usage_of_responses(usage) == sent
+
+
+def test_words_of_chat_are_renamed() -> None:
+    """The details too."""
+    sent = {
+        "prompt_tokens": 12,
+        "completion_tokens": 5,
+        "total_tokens": 17,
+        "prompt_tokens_details": {"cached_tokens": 4},
+        "completion_tokens_details": {"reasoning_tokens": 3},
+        "cost": 1,
+    }
+    body = {"object": "chat.completion", "choices": [], "usage": sent}
+    usage = parse(json.dumps(body).encode(), "chat").usage
+    assert usage is not None
+    assert usage_of_responses(usage) == {
+        "input_tokens": 12,
+        "output_tokens": 5,
+        "total_tokens": 17,
+        "input_tokens_details": {"cached_tokens": 4},
+        "output_tokens_details": {"reasoning_tokens": 3},
+        "cost": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("sent", "counted"),
+    [
+        (
+            {"input_tokens": 6, "output_tokens": 5, "cache_read_input_tokens": 4},
+            {
+                "input_tokens": 10,
+                "output_tokens": 5,
+                "total_tokens": 15,
+                "input_tokens_details": {"cached_tokens": 4},
+            },
+        ),
+        (
+            {"input_tokens": 6, "output_tokens": 5, "cache_creation_input_tokens": 0},
+            {
+                "input_tokens": 6,
+                "output_tokens": 5,
+                "total_tokens": 11,
+                "input_tokens_details": {"cache_write_tokens": 0},
+            },
+        ),
+        (
+            {"input_tokens": 6, "output_tokens": 5, "output_tokens_details": {"thinking_tokens": 3}},
+            {
+                "input_tokens": 6,
+                "output_tokens": 5,
+                "total_tokens": 11,
+                "output_tokens_details": {"reasoning_tokens": 3},
+            },
+        ),
+        (
+            {"input_tokens": 6, "output_tokens": 5, "service_tier": "standard"},
+            {"input_tokens": 6, "output_tokens": 5, "total_tokens": 11},
+        ),
+    ],
+)
+def test_counts_of_anthropic(sent: JSON, counted: JSON) -> None:
+    """Its input leaves out what the cache had a part in, and it has no total: only the counts go over."""
+    body = {"type": "message", "role": "assistant", "content": [], "stop_reason": "end_turn", "usage": sent}
+    usage = parse(json.dumps(body).encode(), "anthropic").usage
+    assert usage is not None
+    assert usage_of_responses(usage) == counted
