@@ -15,7 +15,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import deltafold as df
-from deltafold import Event, LossCode, Outcome, StreamEncoder, encode_response
+from deltafold import (
+    Event,
+    LossCode,
+    Outcome,
+    Response,
+    ResponseParser,
+    StreamEncoder,
+    encode_response,
+    parse,
+)
 from deltafold.registry import DIALECTS
 from deltafold.testing import strategies as drawn
 from deltafold.testing.builder import Stream, StreamBuilder
@@ -198,3 +207,28 @@ def test_a_body_of_its_own_wire_marks_what_it_leaves_out(arguments: str) -> None
     body = encode_response(parser.response, "anthropic")
     assert body["content"] == []
     assert body["stop_reason"] == "max_tokens"
+
+
+DOCUMENTS = {
+    "responses": Response.to_dict,
+    "chat": Response.to_chat_completion,
+    "anthropic": Response.to_anthropic_message,
+    "gemini": Response.to_gemini_response,
+}
+
+
+@pytest.mark.parametrize("how", ["failed", "cut off", "cancelled"])
+@pytest.mark.parametrize("target", sorted(DOCUMENTS))
+@pytest.mark.parametrize("source", sorted(DOCUMENTS))
+def test_what_has_not_ended_is_not_complete_as_a_document(source: str, target: str, how: str) -> None:
+    """Whoever reads the unstreamed body of a response that failed or broke off does not take it for whole."""
+    builder = StreamBuilder(source).text("Hel", "lo")
+    body = builder.failed("server_error").body if how == "failed" else builder.completed().body
+    parser = ResponseParser(source)
+    parser.feed(body if how == "failed" else body[: len(body) * 2 // 3])
+    list(parser.events())
+    (parser.cancel if how == "cancelled" else parser.close)()
+    list(parser.events())
+    assert parser.response.outcome not in (None, Outcome.COMPLETED, Outcome.INCOMPLETE)
+    document = json.dumps(DOCUMENTS[target](parser.response)).encode()
+    assert parse(document, target).outcome in (Outcome.FAILED, Outcome.TRUNCATED, Outcome.CANCELLED)

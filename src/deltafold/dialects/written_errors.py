@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from deltafold.machine.lifecycle import FAILED, TRUNCATED
 from deltafold.model.errors import ErrorKind, ResponseError
 from deltafold.model.response import Outcome
 
-__all__ = ["KIND_CODES", "error_of"]
+__all__ = ["KIND_CODES", "chat_error", "error_of"]
 
 KIND_CODES: Final[dict[ErrorKind, str]] = {
     ErrorKind.CONTEXT_WINDOW_EXCEEDED: "context_length_exceeded",
@@ -38,3 +38,16 @@ def error_of(outcome: Outcome, error: ResponseError | None) -> tuple[str, str]:
         return "server_error", "the response failed"
     message = error.message or f"the response failed: {error.code or error.kind}"
     return KIND_CODES.get(error.kind, "server_error"), message
+
+
+def chat_error(outcome: Outcome, error: ResponseError | None, *, own: bool) -> dict[str, Any]:
+    """The same as the error object of Chat Completions, in the server's own words where it spoke that."""
+    code, message = error_of(outcome, error)
+    kind = "server_error" if code in ("stream_truncated", "cancelled") else code
+    sent: dict[str, Any] = {"message": message, "type": kind, "param": None, "code": code}
+    if error is not None:
+        sent["param"] = error.param
+        if own:
+            sent["type"] = error.type or kind
+            sent["code"] = code if error.code is None else error.code
+    return sent

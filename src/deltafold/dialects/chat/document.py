@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from deltafold.dialects.base import ends_complete
 from deltafold.dialects.chat.table import IMAGE, OF_DOCUMENT, more_of_call, stop_of, usage_of_chat
+from deltafold.dialects.written_errors import chat_error
 from deltafold.dialects.written_items import is_misleading
+from deltafold.machine.lifecycle import CANCELLED, FAILED, TRUNCATED
 from deltafold.model.items import (
     CustomToolCall,
     FunctionCall,
@@ -30,6 +32,8 @@ __all__ = ["chat_completion"]
 
 JSON = dict[str, Any]
 
+NOT_ENDED = (FAILED, TRUNCATED, CANCELLED)
+"""Outcomes of which Chat Completions has no finish reason."""
 SHARED = ("metadata", "service_tier", "system_fingerprint")
 """Fields that both APIs have under one name."""
 
@@ -60,6 +64,9 @@ def chat_completion(response: Response) -> JSON:
             completion[key] = value
         elif key == "created_at" and isinstance(value, str) and is_own(response):
             completion[key] = value  # a field of its own beside `created`
+    if response.outcome in NOT_ENDED and not completion.get("error"):
+        # A choice without a finish reason alone would be taken for a whole answer.
+        completion["error"] = chat_error(response.outcome, response.error, own=is_own(response))
     return completion
 
 

@@ -12,7 +12,7 @@ from deltafold.diagnosis.error_payloads import is_error_payload
 from deltafold.dialects.base import ends_complete
 from deltafold.dialects.chat.table import IMAGE, OF_DOCUMENT, more_of_call, stop_of, usage_of_chat
 from deltafold.dialects.writing import Options, Writer
-from deltafold.dialects.written_errors import error_of
+from deltafold.dialects.written_errors import chat_error
 from deltafold.dialects.written_items import WrittenItem, WrittenPart
 from deltafold.dialects.written_json import (
     LEFT_OPEN,
@@ -418,14 +418,7 @@ class ChatWriter(Writer):
 
     def failed(self, response: Response, outcome: Outcome, error: ResponseError | None) -> None:
         self.tell_notes()
-        code, message = error_of(outcome, error)
-        kind: str = "server_error" if code in ("stream_truncated", "cancelled") else code
-        sent: JSON = {"message": message, "type": kind, "param": None, "code": code}
-        if error is not None:
-            sent["param"] = error.param
-            if self.own():
-                sent["type"] = error.type or kind
-                sent["code"] = code if error.code is None else error.code
+        sent = chat_error(outcome, error, own=self.own())
         choices = ""
         if self.own() and self.faults and self.begun:
             inner = [
