@@ -134,7 +134,8 @@ class StreamedValue:
 
     def size(self) -> int:
         """Characters, without joining or counting all of them."""
-        return self.packed_size + sum([len(piece) for piece in self.fragments[self.packed_count :]])
+        loose = self.fragments[self.packed_count :]
+        return self.packed_size + (sum([len(piece) for piece in loose]) if loose else 0)
 
     def tail(self, size: int) -> str:
         """Its last characters, without joining all of them."""
@@ -253,9 +254,6 @@ class ItemRecord:
         """Its parts of a group, by their index. They change by `add_part()` alone."""
         if self._unparsed is not None:
             self._parse()
-        return self._known_parts(group)
-
-    def _known_parts(self, group: e.Group) -> dict[int, PartRecord]:
         found = self._summary if group == "summary" else self._content
         return NO_PARTS if found is None else found
 
@@ -314,7 +312,7 @@ class ItemRecord:
             return dict(self._unparsed)
         data = dict(self.data)
         for group in GROUPS:
-            parts = self._known_parts(group)
+            parts = self.parts(group)
             if parts:
                 data[group] = [self.part_data(group, index, more) for index in sorted(parts)]
         own = [key for key in self._values if key[0] not in GROUPS]
@@ -341,15 +339,15 @@ class ItemRecord:
             if value.is_complete and value.ended_size < value.size()
         }
         self.type = item.type
-        self._unparsed = item.data
-        self._data = {}
         self.finished = item
-        # What is known is in that JSON now, and would be read from it again.
-        self._values = {}
+        # What is known is in its JSON now, and would be read from it again.
         for group in GROUPS:
-            parts, entries = self._known_parts(group), item.data.get(group)
+            parts, entries = self.parts(group), item.data.get(group)
             if parts and isinstance(entries, list) and sorted(parts) == list(range(len(entries))):
                 self._set_parts(group, None)
+        self._unparsed = item.data
+        self._data = {}
+        self._values = {}
 
     def _parse(self) -> None:
         assert self._unparsed is not None
@@ -368,7 +366,7 @@ class ItemRecord:
         state = PART_DONE if whole else PART_OPEN
         self._top = None
         for group in GROUPS:
-            before, entries = self._known_parts(group), sent.get(group)
+            before, entries = self.parts(group), sent.get(group)
             if not isinstance(entries, list) or (not entries and not before):
                 continue
             sent[group] = []

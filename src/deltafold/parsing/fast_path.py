@@ -93,13 +93,15 @@ class FastPath:
         if self._pending or not (patterns or self.pieces):
             return None
         position = decoder.position
-        if decoder.has_unjoined_line and decoder.only_lf and position >= decoder.blocks_end:
+        if position >= decoder.blocks_end and decoder.has_unjoined_line and decoder.only_lf:
             decoder.join()
             position = 0
-        if not decoder.only_lf or position >= decoder.blocks_end:
+        if position >= decoder.blocks_end or not decoder.only_lf:
             return None
         last = self.dialect.last_sequence_number
-        number = -1 if last is None or last + 1 >= HIGHEST else last + 1
+        number = -1 if last is None else last + 1
+        if number >= HIGHEST:
+            number = -1
         found = match_block(decoder.buffer, position, patterns, number) if patterns else None
         if found is None:
             for known in self.pieces:
@@ -120,8 +122,8 @@ class FastPath:
         ):
             return None
         # From here on it is as if the event had gone the long way.
-        if last is not None and template.has_sequence_number:
-            self.dialect.last_sequence_number = last + 1
+        if template.has_sequence_number:
+            self.dialect.last_sequence_number = number
         if template.tallies is not None:
             template.tallies.numbers = numbers
             self.dialect.tally(template.tallies)
@@ -130,7 +132,12 @@ class FastPath:
         fold.size = size
         self._unused = 0
         template.value.add(text)
-        return template.event(text)
+        part = template.part
+        if part is None:
+            return make.arguments_delta(template.index, text)
+        if template.reasoning is None:
+            return make.text_delta(template.index, part, text, ())
+        return make.reasoning_delta(template.index, part, text, template.reasoning)
 
     def _take_piece(self, template: PieceTemplate, position: int) -> FastEvent | None:
         """The next event, if its block is one of pieces of arguments that looks so."""

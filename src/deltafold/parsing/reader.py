@@ -462,7 +462,7 @@ class Reader(ReaderState):
             and payload is not None
         ):
             self.hot.set_candidate(payload)
-        elif self.hot.has_templates():
+        elif self.hot.templates or self.hot.pieces:
             self.hot.invalidate_for_pending()
 
 

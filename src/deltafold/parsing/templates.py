@@ -15,7 +15,6 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, Final, Literal, TypeAlias
 
 from deltafold.dialects.base import HotPieces, Tallies
-from deltafold.machine import make
 from deltafold.machine.records import StreamedValue
 from deltafold.model import events as e
 
@@ -143,14 +142,6 @@ class DeltaTemplate:
         """Whether the same blocks match both."""
         return self.pattern == other.pattern and self.before_number == other.before_number
 
-    def event(self, text: str) -> FastEvent:
-        """The event that hands out a text."""
-        if self.part is None:
-            return make.arguments_delta(self.index, text)
-        if self.reasoning is None:
-            return make.text_delta(self.index, self.part, text, ())
-        return make.reasoning_delta(self.index, self.part, text, self.reasoning)
-
 
 class PieceTemplate:
     """Blocks that differ in nothing but a piece of arguments and the numbers that are tallied."""
@@ -195,11 +186,15 @@ def match_block_in_python(latin1: str, position: int, patterns: Patterns, number
                 place += len(alike)
                 continue
             at += len(counted)
+        size, begins = 0, ""
         for start, fields in alike:
-            if latin1.startswith(start, at):
-                found = match_fields(latin1, at + len(start), fields, written)
+            if len(start) != size:  # most are as long as the one before
+                size = len(start)
+                begins = latin1[at : at + size]
+            if start == begins:
+                found = match_fields(latin1, at + size, fields, written, place)
                 if found is not None:
-                    return place, *found
+                    return found
             place += 1
     return None
 
@@ -214,8 +209,8 @@ def patterns_of(templates: list[DeltaTemplate]) -> Patterns:
     return tuple([(before, tuple(alike)) for before, alike in found])
 
 
-def match_fields(latin1: str, at: int, fields: Fields, written: str) -> tuple[int, str, str] | None:
-    """The end of a block, its text and its numbers, from its first field on."""
+def match_fields(latin1: str, at: int, fields: Fields, written: str, place: int) -> Match | None:
+    """What `match_block_in_python()` gives for the pattern at a place, from its first field on."""
     first, text, numbers, counts = -1, "", "", False
     for field, same in fields:
         begin = at
@@ -251,7 +246,7 @@ def match_fields(latin1: str, at: int, fields: Fields, written: str) -> tuple[in
             return None
         at += len(same)
     # One of the numbers has to count something: usage that counts nothing means something else on some wires.
-    return None if numbers and not counts else (at, text, numbers)
+    return None if numbers and not counts else (place, at, text, numbers)
 
 
 def characters(octets: str) -> str:
@@ -263,7 +258,9 @@ def characters(octets: str) -> str:
         except UnicodeDecodeError:
             return ""
     if BACKSLASH in text:
-        return str(scanstring(text + '"', 0)[0])
+        # Nearly all escapes are quotes of the JSON inside of arguments.
+        unquoted = text.replace('\\"', '"')
+        return str(scanstring(text + '"', 0)[0]) if BACKSLASH in unquoted else unquoted
     return "" if not text.isprintable() and CONTROLS.search(text) is not None else text
 
 
