@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from deltafold import ErrorKind, Outcome, ResponseWriter, parse
+from deltafold import ErrorKind, Heartbeat, Notice, Outcome, ResponseWriter, UnknownEvent, parse
 from deltafold.dialects.claims import dialect_of, form_of, wire_of
 from deltafold.registry import part_of
+from runs import added, created, run
 
 COMPLETED, INCOMPLETE, CANCELLED, FAILED = (
     Outcome.COMPLETED,
@@ -301,3 +302,61 @@ def test_what_tells_the_wire(dialect: str | None, payload: Any) -> None:
 def test_lines_of_other_forms(line: str, form: str) -> None:
     """A line that is no field of an event stream is named where it is known."""
     assert form_of(line) == form
+
+
+# ---------------------------------------------------------------------------------- events that say little
+
+
+@pytest.mark.parametrize("dialect", ["responses", "chat", "anthropic", "gemini"])
+@pytest.mark.parametrize("word", ["ping", "keepalive"])
+def test_signs_of_life(dialect: str, word: str) -> None:
+    """Any wire may have them; they are no events that nobody knows."""
+    found = run({"type": word}, dialect=dialect)
+    assert len(found.all(Heartbeat)) == 1
+    assert found.all(UnknownEvent) == []
+
+
+@pytest.mark.parametrize("word", ["response.keep_alive", "response.keepalive"])
+def test_signs_of_life_of_the_responses_api(word: str) -> None:
+    """Nor are these, on that wire."""
+    assert len(run({"type": word}, dialect="responses").all(Heartbeat)) == 1
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("response.metadata", "codex.response.metadata", "responsesapi.websocket_timing"),
+        *("response.steer.accepted", "response.steer.pending", "response.steer.failed"),
+    ],
+)
+def test_notices_of_the_responses_api(word: str) -> None:
+    """They are about the response, and change nothing in it."""
+    found = run({"type": word, "a": 1}, dialect="responses")
+    assert [event.type for event in found.all(Notice)] == [word]
+    assert found.all(UnknownEvent) == []
+
+
+@pytest.mark.parametrize(
+    ("tool", "statuses"),
+    [
+        ("web_search_call", "in_progress searching completed failed"),
+        ("file_search_call", "in_progress searching completed failed"),
+        ("image_generation_call", "in_progress generating completed failed"),
+        ("code_interpreter_call", "in_progress interpreting executing completed failed"),
+        ("mcp_call", "in_progress executing completed failed"),
+        ("mcp_list_tools", "in_progress completed failed"),
+        ("computer_call", "in_progress completed"),
+        ("shell_call", "in_progress completed"),
+        ("x_search_call", "in_progress searching completed"),
+        ("code_execution_call", "in_progress executing completed"),
+        ("compaction", "compacting"),
+    ],
+)
+def test_progress_of_tools(tool: str, statuses: str) -> None:
+    """Each step is a status of the item."""
+    item = {"type": tool, "id": "x_1"}
+    for status in statuses.split():
+        step = {"type": f"response.{tool}.{status}", "output_index": 0, "item_id": "x_1"}
+        found = run(created(), added(0, item), step, dialect="responses")
+        assert found.output()[0]["status"] == status
+        assert found.all(UnknownEvent) == []

@@ -203,8 +203,11 @@ class Texts:
 
 
 def words_of(change: str) -> list[str]:
-    """The strings that a mutant changes or leaves out."""
-    return [word for word in re.findall(r"'([^']+)'", change.partition(" -> ")[0]) if len(word) > 2]
+    """The strings that a mutant changes or leaves out, and the members of enumerations."""
+    before = change.partition(" -> ")[0]
+    strings = [word for word in re.findall(r"'([^']+)'", before) if len(word) > 2]
+    names = re.findall(r"\.([A-Z][A-Z_]{2,})", before)
+    return [*strings, *names, *(name.lower() for name in names)]
 
 
 class Measuring:
