@@ -2292,3 +2292,17 @@ def test_a_member_of_the_usage_that_is_null() -> None:
     found = run(ends, chunk(choices=[], usage=first), chunk(choices=[], usage={"prompt_tokens": None}))
     assert found.response.usage is not None
     assert found.response.usage.to_dict() == first
+
+
+def test_spoken_output_with_very_many_members() -> None:
+    """They are handed out at the end, all of them, under the name they have elsewhere."""
+    audio = {"id": "a", **{f"m{number}": number for number in range(70)}}
+    found = run(chunk(choice({"audio": audio})), chunk(choice({}, "stop")), "[DONE]")
+    assert found.response.data["audio"].items() >= audio.items()
+
+
+def test_encrypted_reasoning_remembers_the_member_beside_it() -> None:
+    """Where details come alone, a member that is sent empty says how this server calls reasoning."""
+    details = [{"type": "reasoning.encrypted", "data": "c2VjcmV0"}]
+    found = run(chunk(choice({"reasoning_details": details, "thinking": None})), chunk(choice({}, "stop")))
+    assert [event.member for event in found.all(e.ItemStarted)] == ["thinking"]

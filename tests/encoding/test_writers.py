@@ -1389,3 +1389,12 @@ def test_several_reasonings_become_one_of_chat() -> None:
     response = Spoken("responses").end(output=thoughts)
     message = attrs.evolve(response, output=thoughts).to_chat_completion()["choices"][0]["message"]
     assert message["reasoning_content"] == "xy"
+
+
+def test_a_citation_of_a_file_is_none_of_the_web() -> None:
+    """Chat Completions has those of web pages alone, whatever members another one has."""
+    note = {"type": "file_citation", "url": "https://a.test", "title": "A", "file_id": "f"}
+    part = made.text_part("Hi", (note,))
+    told = Spoken("chat", *events_of_item(0, made.message((part,), whole=True)), source="responses")
+    assert told.losses == [LossCode.ANNOTATION_UNSUPPORTED]
+    assert "a.test" not in told.text
