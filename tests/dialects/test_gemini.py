@@ -1099,3 +1099,5 @@ def test_members_beside_the_data_of_a_part(name: str) -> None:
         found = run(g.chunk(part), END)
         assert found.codes == []
         assert parts(found)[0] == part
+    found = run(g.chunk({name: {"a": 1}, "hologram": {"b": 2}}), END)
+    assert [item.type for item in found.response.output] == ["hologram"]
