@@ -30,7 +30,6 @@ LONGEST_NAMES: Final = 2048
 """So many characters of names are kept beyond a stream."""
 NAMES: Final[dict[int, tuple[list[str], dict[str, Any]]]] = {}
 """The names that came last of responses with so many members, and an object that has them."""
-NONE_KNOWN: Final[tuple[list[str], dict[str, Any]]] = [], {}
 LARGEST_DOUBLE: Final = 2**53
 """Above it, not every whole number is a double."""
 
@@ -67,12 +66,19 @@ def held(data: dict[str, Any]) -> dict[str, Any]:
     count = len(data)
     if not FEW_NAMES < count <= MANY_NAMES:
         return data.copy()
+    known = NAMES.get(count)
+    if known is not None:
+        names, blank = known
+        made, at = blank.copy(), 0  # one of the right size: it would grow in steps
+        for name, value in data.items():
+            shared = names[at]
+            if shared != name:
+                break
+            made[shared] = value
+            at += 1
+        if at == count:
+            return made
     names = [*data]
-    known, blank = NAMES.get(count, NONE_KNOWN)
-    if known == names:
-        made = blank.copy()  # one of the right size: it would grow in steps
-        made.update(zip(known, data.values(), strict=True))
-        return made
     if sum([len(name) for name in names]) <= LONGEST_NAMES:
         NAMES[count] = names, dict.fromkeys(names)
     return data.copy()
