@@ -1,7 +1,7 @@
 /* What every event of a stream goes through, in C: plain JSON, blocks that match a template, objects made.
 
-   Each of these has a twin in Python, which decides what is right: `wire/json_text.py`, `parsing/templates.py`
-   and `model/frozen.py` say what it does. What is not plain is not read here: the twin reads it. Nothing is
+   Each of these has a twin in Python, which decides what is right: `wire/json_text.py`,
+   `parsing/templates.py` and `model/frozen.py` say what it does. What is not plain is not read here: the twin reads it. Nothing is
    kept of a stream but names of members, in a table that does not grow. */
 
 #define PY_SSIZE_T_CLEAN
@@ -523,7 +523,8 @@ field_end(Block *block, long field, Py_ssize_t at, Found *found)
         }
         return at + block->digits;
     case PADDING:
-        while (at < block->size && (is_digit(octets[at]) || ((octets[at] | 0x20) >= 'a' && (octets[at] | 0x20) <= 'z'))) {
+        while (at < block->size
+               && (is_digit(octets[at]) || ((octets[at] | 0x20) >= 'a' && (octets[at] | 0x20) <= 'z'))) {
             at++;
         }
         return at < block->size && octets[at] == '"' ? at : -1;
@@ -575,7 +576,8 @@ matches(Block *block, PyObject *pattern, Py_ssize_t at, Found *found)
     }
     for (Py_ssize_t place = 0; place < PyTuple_GET_SIZE(fields); place++) {
         PyObject *pair = PyTuple_GET_ITEM(fields, place);
-        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2 || !PyUnicode_Check(PyTuple_GET_ITEM(pair, 1))) {
+        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2
+            || !PyUnicode_Check(PyTuple_GET_ITEM(pair, 1))) {
             PyErr_SetString(PyExc_TypeError, "a field is a number and a text");
             return -1;
         }
@@ -723,9 +725,9 @@ match_block(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count
             begin = literal_end(&block, before, begin);
             begin = begin < 0 ? begin : field_end(&block, COUNT, begin, NULL);
         }
-        for (Py_ssize_t number_in_group = 0; number_in_group < PyTuple_GET_SIZE(alike); number_in_group++, place++) {
+        for (Py_ssize_t one = 0; one < PyTuple_GET_SIZE(alike); one++, place++) {
             Found found;
-            int status = begin < 0 ? 0 : matches(&block, PyTuple_GET_ITEM(alike, number_in_group), begin, &found);
+            int status = begin < 0 ? 0 : matches(&block, PyTuple_GET_ITEM(alike, one), begin, &found);
             PyObject *result = status > 0 ? result_of(latin1, place, &found) : NULL;
             if (result != NULL || PyErr_Occurred()) {
                 return result;
@@ -756,8 +758,8 @@ value_of_none(Maker *self, Py_ssize_t place)
     PyObject *told = PyTuple_GET_ITEM(self->defaults, place);
     switch (PyTuple_GET_SIZE(told)) {
     case 0:
-        PyErr_Format(PyExc_TypeError, "%s() needs %R", self->kind->tp_name, PyTuple_GET_ITEM(self->names, place));
-        return NULL;
+        return PyErr_Format(PyExc_TypeError, "%s() needs %R", self->kind->tp_name,
+                            PyTuple_GET_ITEM(self->names, place));
     case 1:
         return Py_NewRef(PyTuple_GET_ITEM(told, 0));
     default:
@@ -789,7 +791,8 @@ Maker_call(PyObject *callable, PyObject *const *args, size_t flags, PyObject *ke
     Maker *self = (Maker *)callable;
     Py_ssize_t given = PyVectorcall_NARGS(flags), count = PyTuple_GET_SIZE(self->names);
     if (given > self->by_position) {
-        return PyErr_Format(PyExc_TypeError, "%s() takes %zd values by position", self->kind->tp_name, self->by_position);
+        return PyErr_Format(PyExc_TypeError, "%s() takes %zd values by position", self->kind->tp_name,
+                            self->by_position);
     }
     PyObject *made = self->kind->tp_alloc(self->kind, 0);
     if (made == NULL) {
@@ -806,7 +809,8 @@ Maker_call(PyObject *callable, PyObject *const *args, size_t flags, PyObject *ke
             goto failed;
         }
         if (SLOT(place) != NULL) {
-            PyErr_Format(PyExc_TypeError, "%s() was given %R twice", self->kind->tp_name, PyTuple_GET_ITEM(self->names, place));
+            PyErr_Format(PyExc_TypeError, "%s() was given %R twice", self->kind->tp_name,
+                         PyTuple_GET_ITEM(self->names, place));
             goto failed;
         }
         SLOT(place) = Py_NewRef(args[given + number]);
@@ -873,11 +877,13 @@ Maker_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
         PyErr_SetString(PyExc_TypeError, "Maker() takes no keywords");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "O!O!O!nO", &PyType_Type, &kind, &PyTuple_Type, &names, &PyTuple_Type, &defaults, &by_position, &check)) {
+    if (!PyArg_ParseTuple(args, "O!O!O!nO", &PyType_Type, &kind, &PyTuple_Type, &names, &PyTuple_Type, &defaults,
+                          &by_position, &check)) {
         return NULL;
     }
     Py_ssize_t count = PyTuple_GET_SIZE(names);
-    if (count > MOST_FIELDS || PyTuple_GET_SIZE(defaults) != count || by_position < 0 || by_position > count) {
+    if (count > MOST_FIELDS || PyTuple_GET_SIZE(defaults) != count || by_position < 0
+        || by_position > count) {
         PyErr_SetString(PyExc_TypeError, "too many fields, or not as many defaults");
         return NULL;
     }
@@ -950,7 +956,7 @@ static PyMemberDef Maker_members[] = {
 };
 
 static PyType_Slot Maker_slots[] = {
-    {Py_tp_doc, "Makes objects of a class with slots: what its constructor does, without a frame of its own."},
+    {Py_tp_doc, "Makes objects of a class with slots, as its constructor does, without a frame of its own."},
     {Py_tp_new, Maker_new},
     {Py_tp_call, PyVectorcall_Call},
     {Py_tp_members, Maker_members},
