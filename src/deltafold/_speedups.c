@@ -1,8 +1,8 @@
 /* What every event of a stream goes through, in C: plain JSON, blocks that match a template, objects made.
 
    Each of these has a twin in Python, which decides what is right: `wire/json_text.py`,
-   `parsing/templates.py` and `model/frozen.py` say what it does. What is not plain is not read here: the twin reads it. Nothing is
-   kept of a stream but names of members, in a table that does not grow. */
+   `parsing/templates.py` and `model/frozen.py` say what it does. What is not plain is not read here: the twin
+   reads it. Nothing is kept of a stream but names of members, in a table that does not grow. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -877,8 +877,8 @@ Maker_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
         PyErr_SetString(PyExc_TypeError, "Maker() takes no keywords");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "O!O!O!nO", &PyType_Type, &kind, &PyTuple_Type, &names, &PyTuple_Type, &defaults,
-                          &by_position, &check)) {
+    if (!PyArg_ParseTuple(args, "O!O!O!nO", &PyType_Type, &kind, &PyTuple_Type, &names, &PyTuple_Type,
+                          &defaults, &by_position, &check)) {
         return NULL;
     }
     Py_ssize_t count = PyTuple_GET_SIZE(names);
