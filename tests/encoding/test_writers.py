@@ -1393,7 +1393,8 @@ def test_several_reasonings_become_one_of_chat() -> None:
 
 def test_a_citation_of_a_file_is_none_of_the_web() -> None:
     """Chat Completions has those of web pages alone, whatever members another one has."""
-    note = {"type": "file_citation", "url": "https://a.test", "title": "A", "file_id": "f"}
+    place = {"start_index": 0, "end_index": 2}
+    note = {"type": "file_citation", "url": "https://a.test", "title": "A", **place}
     part = made.text_part("Hi", (note,))
     told = Spoken("chat", *events_of_item(0, made.message((part,), whole=True)), source="responses")
     assert told.losses == [LossCode.ANNOTATION_UNSUPPORTED]

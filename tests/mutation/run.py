@@ -247,7 +247,7 @@ def serve(folder: Path) -> int:
                 code = pytest.main([*PYTEST, file], plugins=[Profile(), some])
                 if some.failed:
                     return 1
-                if code == pytest.ExitCode.INTERRUPTED:  # the tests could not be imported
+                if code in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):  # not even imported
                     os.write(writing, f"{file}: import\n".encode())
                     return 1
                 if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
