@@ -158,13 +158,18 @@ class Reach:
         cost: dict[str, float] = defaultdict(lambda: 0.5)
         for test, seconds in self.seconds.items():
             cost[test.partition("::")[0]] += seconds
-        near = set(module.split(".")) | set(module.rpartition(".")[2].split("_"))
 
         def worth(name: str) -> float:
-            words = set(Path(name).parts[1:-1]) | set(Path(name).stem.split("_"))
-            return weight[name] * (1 + 3 * len(near & words)) / cost[name]
+            return weight[name] * nearness(module, name) / cost[name]
 
         return sorted(weight, key=worth, reverse=True)
+
+
+@cache
+def nearness(module: str, file: str) -> int:
+    """How much a file of tests seems to be about a module, by their names."""
+    near = {*module.split("."), *module.rpartition(".")[2].split("_")}
+    return 1 + 4 * len(near & {*Path(file).parts[1:-1], *Path(file).stem.split("_")})
 
 
 @cache

@@ -56,6 +56,7 @@ from mutation.reach import (  # noqa: E402
     Reach,
     Texts,
     fails,
+    nearness,
     source_of,
     test_files,
     words_of,
@@ -324,8 +325,8 @@ class Runner:
     def tests_of(self, mutant: Mutant) -> list[str]:
         """The tests that reach a mutant: first what killed its neighbours, then what says the same word.
 
-        All files get the same share of the time, their fastest tests first; and of tests with many cases, the
-        first cases of all come before the further cases of one.
+        All files get a share of the time, larger ones those that are named like the module, and their
+        fastest tests come first. Of tests with many cases, the first cases come before the further ones.
         """
         lines = self.reach.lines.get(mutant.module, {})
         if mutant.function:
@@ -347,8 +348,9 @@ class Runner:
         for test in sorted(
             found, key=lambda test: self.reach.seconds[test] * 2 ** min(self.reach.rank[test], 8)
         ):
-            spent[test.partition("::")[0]] += self.reach.seconds[test]
-            turn[test] = spent[test.partition("::")[0]]
+            file = test.partition("::")[0]
+            spent[file] += self.reach.seconds[test] / nearness(mutant.module, file)
+            turn[test] = spent[file]
 
         def place(test: str) -> tuple[int, bool, int, float, str]:
             says_nothing = bool(words) and not self.texts.say(self.items[test], words)
