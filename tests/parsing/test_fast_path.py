@@ -24,6 +24,7 @@ from deltafold import (
 )
 from deltafold.model import events as e
 from deltafold.parsing import fast_path as hot_path
+from deltafold.parsing import templates as shapes
 from deltafold.parsing.fast_path import MOST_TEMPLATES, MOST_UNUSED
 from deltafold.testing.builder import json_bytes as dumps
 from deltafold.wire.blocks import BlockScanner, Signal
@@ -1233,3 +1234,21 @@ def test_texts_outside_of_a_delta(choices: list[dict[str, Any]]) -> None:
         "whole",
         "ab",
     )
+
+
+def test_openings_are_shared_and_few() -> None:
+    """What stands before a number is one object for all streams; few are kept, and none that is long."""
+    before = dict(shapes.OPENINGS)
+    try:
+        shapes.OPENINGS.clear()
+        first, second = (shapes.shared_opening("".join(["data: ", "{"])) for _ in range(2))
+        assert first is second
+        long = "x" * (shapes.LONGEST_OPENING + 1)
+        assert shapes.shared_opening(long) is long
+        assert list(shapes.OPENINGS) == [first]
+        for number in range(3 * shapes.MOST_OPENINGS):
+            shapes.shared_opening(f"data: {number}")
+            assert len(shapes.OPENINGS) <= shapes.MOST_OPENINGS
+    finally:
+        shapes.OPENINGS.clear()
+        shapes.OPENINGS.update(before)

@@ -61,6 +61,9 @@ NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,14})(?![0-9])")
 ARRAY: Final = re.compile(r": ?\[ ?")
 NEVER: Final[Special] = "", bool
 CONTROLS: Final = re.compile(r"[\x00-\x1f]")
+OPENINGS: Final[dict[str, str]] = {}
+MOST_OPENINGS: Final = 32
+LONGEST_OPENING: Final = 256
 # The longest sequence number and count that is looked at, in digits.
 MOST_DIGITS: Final = 15
 HIGHEST: Final = 10**MOST_DIGITS
@@ -93,8 +96,20 @@ class Shape:
         """What blocks of this shape look like: what stands before a number that comes first, and the rest."""
         (field, same), *others = fields = [*self.fields, *[(TALLY, same) for same in self.between]]
         if field == COUNT:
-            return self.start, (same, tuple(others))
+            return shared_opening(self.start), (same, tuple(others))
         return "", (self.start, tuple(fields))
+
+
+def shared_opening(opening: str) -> str:
+    """What stands before a number, as one object for all streams. Few are kept, and none that is long."""
+    known = OPENINGS.get(opening)
+    if known is not None:
+        return known
+    if len(opening) <= LONGEST_OPENING:
+        if len(OPENINGS) >= MOST_OPENINGS:
+            OPENINGS.clear()
+        OPENINGS[opening] = opening
+    return opening
 
 
 class DeltaTemplate:

@@ -64,9 +64,10 @@ def chat_completion(response: Response) -> JSON:
             completion[key] = value
         elif key == "created_at" and isinstance(value, str) and is_own(response):
             completion[key] = value  # a field of its own beside `created`
-    if response.outcome in NOT_ENDED and not completion.get("error"):
+    outcome = response.outcome
+    if outcome is not None and outcome in NOT_ENDED and not completion.get("error"):
         # A choice without a finish reason alone would be taken for a whole answer.
-        completion["error"] = chat_error(response.outcome, response.error, own=is_own(response))
+        completion["error"] = chat_error(outcome, response.error, own=is_own(response))
     return completion
 
 
