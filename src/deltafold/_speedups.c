@@ -73,6 +73,59 @@ unescaped(Py_UCS4 letter)
     }
 }
 
+/* Where a string ends whose text starts at `at`: at its closing quote. -1 where it is not plain. */
+static Py_ssize_t
+string_end(int kind, const void *data, Py_ssize_t at, Py_ssize_t size, int *has_escapes)
+{
+    while (at < size) {
+        if (kind == PyUnicode_1BYTE_KIND) {
+            at = plain_until(data, at, size);
+            if (at >= size) {
+                break;
+            }
+        }
+        Py_UCS4 letter = PyUnicode_READ(kind, data, at);
+        if (letter == '"') {
+            return at;
+        }
+        if (letter < 0x20) {
+            break;
+        }
+        at++;
+        if (letter == '\\') {
+            *has_escapes = 1;
+            at++;
+        }
+    }
+    return -1;
+}
+
+#define NO_LETTER ((Py_UCS4)-1)
+
+/* What stands for the escape whose backslash is at `*at`, which then is at its last letter. Half a pair of
+   surrogates stands for nothing that is plain. */
+static Py_UCS4
+escaped_letter(int kind, const void *data, Py_ssize_t *at, Py_ssize_t end)
+{
+    Py_UCS4 letter = PyUnicode_READ(kind, data, ++*at);
+    if (letter != 'u') {
+        letter = unescaped(letter);
+        return letter ? letter : NO_LETTER;
+    }
+    if (end - *at < 5) {
+        return NO_LETTER;
+    }
+    letter = 0;
+    for (int place = 0; place < 4; place++) {
+        int value = hex_digit(PyUnicode_READ(kind, data, ++*at));
+        if (value < 0) {
+            return NO_LETTER;
+        }
+        letter = letter << 4 | (Py_UCS4)value;
+    }
+    return letter >= 0xD800 && letter <= 0xDFFF ? NO_LETTER : letter;
+}
+
 /* -------------------------------------------------------------------------------------------- plain JSON */
 
 #define NAMES 512
@@ -110,34 +163,6 @@ skip_space(Scan *scan)
     return 0;
 }
 
-/* The end of a string that starts at `begin`, behind its quote; -1 where it is not plain. */
-static Py_ssize_t
-string_end(Scan *scan, Py_ssize_t begin, int *has_escapes)
-{
-    Py_ssize_t at = begin, size = scan->size;
-    while (at < size) {
-        if (scan->kind == PyUnicode_1BYTE_KIND) {
-            at = plain_until(scan->data, at, size);
-            if (at >= size) {
-                return -1;
-            }
-        }
-        Py_UCS4 letter = LETTER(scan, at);
-        if (letter == '"') {
-            return at;
-        }
-        if (letter < 0x20) {
-            return -1;
-        }
-        at++;
-        if (letter == '\\') {
-            *has_escapes = 1;
-            at++;
-        }
-    }
-    return -1;
-}
-
 /* A string with escapes. */
 static PyObject *
 unescaped_string(Scan *scan, Py_ssize_t begin, Py_ssize_t end)
@@ -152,27 +177,9 @@ unescaped_string(Scan *scan, Py_ssize_t begin, Py_ssize_t end)
     PyObject *text = NULL;
     for (Py_ssize_t at = begin; at < end; at++) {
         Py_UCS4 letter = LETTER(scan, at);
-        if (letter == '\\') {
-            letter = LETTER(scan, ++at);
-            if (letter == 'u') {
-                if (end - at < 5) {
-                    goto done;
-                }
-                letter = 0;
-                for (int place = 0; place < 4; place++) {
-                    int value = hex_digit(LETTER(scan, ++at));
-                    if (value < 0) {
-                        goto done;
-                    }
-                    letter = letter << 4 | (Py_UCS4)value;
-                }
-                if (letter >= 0xD800 && letter <= 0xDFFF) {
-                    goto done;
-                }
-            }
-            else if ((letter = unescaped(letter)) == 0) {
-                goto done;
-            }
+        if (letter == '\\'
+            && (letter = escaped_letter(scan->kind, scan->data, &at, end)) == NO_LETTER) {
+            goto done;
         }
         PyUnicode_WRITE(kind, made, count, letter);
         count++;
@@ -188,7 +195,7 @@ static PyObject *
 read_string(Scan *scan)
 {
     int has_escapes = 0;
-    Py_ssize_t begin = scan->at, end = string_end(scan, begin, &has_escapes);
+    Py_ssize_t begin = scan->at, end = string_end(scan->kind, scan->data, begin, scan->size, &has_escapes);
     if (end < 0) {
         return NULL;
     }
@@ -483,25 +490,10 @@ text_end(Block *block, Py_ssize_t at)
     if (block->text == at) {
         return block->text_end;
     }
-    const Py_UCS1 *octets = block->octets;
     block->text = at;
-    block->text_end = -1;
     block->has_escapes = 0;
-    while (at < block->size) {
-        at = plain_until(octets, at, block->size);
-        if (at >= block->size || octets[at] == '"') {
-            break;
-        }
-        if (octets[at] < 0x20) {
-            return -1;
-        }
-        if (octets[at] == '\\') {
-            block->has_escapes = 1;
-            at++;
-        }
-        at++;
-    }
-    return block->text_end = at < block->size ? at : -1;
+    block->text_end = string_end(PyUnicode_1BYTE_KIND, block->octets, at, block->size, &block->has_escapes);
+    return block->text_end;
 }
 
 /* Where a field ends that starts at `at`; -1 where it does not. */
@@ -613,21 +605,7 @@ characters(const Py_UCS1 *octets, Py_ssize_t begin, Py_ssize_t end, int has_esca
                 made[count++] = (char)letter;
                 continue;
             }
-            letter = octets[++at];
-            if (letter != 'u') {
-                if ((letter = unescaped(letter)) == 0) {
-                    PyMem_Free(made);
-                    return NULL;
-                }
-                made[count++] = (char)letter;
-                continue;
-            }
-            letter = 0;
-            int place = 0, value = 0;
-            for (; place < 4 && at + 1 < end && (value = hex_digit(octets[at + 1])) >= 0; place++, at++) {
-                letter = letter << 4 | (Py_UCS4)value;
-            }
-            if (place < 4 || (letter >= 0xD800 && letter <= 0xDFFF)) {
+            if ((letter = escaped_letter(PyUnicode_1BYTE_KIND, octets, &at, end)) == NO_LETTER) {
                 PyMem_Free(made);
                 return NULL;
             }
