@@ -15,11 +15,10 @@ from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
 from deltafold.model.frozen import evolve
 from deltafold.parsing.frames import read_stray
 from deltafold.parsing.payload_values import (
-    detect_dialect,
     payloads_of,
     read_later,
     read_values,
-    unwrapped_payload,
+    recognized,
 )
 from deltafold.parsing.reporter import EXCERPT
 from deltafold.parsing.state import MOST_PIECES, ReaderState
@@ -217,11 +216,8 @@ def read_body(reader: ReaderState, text: str) -> None:
     if len(values) == 1 and not reader.rest:
         value = values[0]
         if isinstance(value, dict):
-            if "data" in value:
-                value = unwrapped_payload(reader, value)
-            if reader.dialect_unknown:
-                value = detect_dialect(reader, value)
-            reader.pending.extend(reader.dialect.translate_body(value))
+            payload = recognized(reader, value)  # first: it may be what decides the dialect
+            reader.pending.extend(reader.dialect.translate_body(payload))
             return
     read_later(reader, values)
 

@@ -19,7 +19,6 @@ from deltafold.wire.json_text import (
 )
 
 __all__ = [
-    "detect_dialect",
     "dispatch_object",
     "dispatch_value",
     "emit_unknown",
@@ -28,7 +27,7 @@ __all__ = [
     "payloads_of",
     "read_later",
     "read_values",
-    "unwrapped_payload",
+    "recognized",
 ]
 
 # So much of a line that is no field is kept, for an error message.
@@ -92,12 +91,16 @@ def dispatch_value(reader: ReaderState, value: Any, name: str) -> None:
 
 def dispatch_object(reader: ReaderState, payload: dict[str, Any], name: str) -> dict[str, Any]:
     """An object out of the data of an event. Gives the payload that it is."""
-    if "data" in payload:
-        payload = unwrapped_payload(reader, payload)
-    if reader.dialect_unknown:
-        payload = detect_dialect(reader, payload, name)
+    payload = recognized(reader, payload, name)
     reader.pending.extend(reader.dialect.translate(payload, name))
     return payload
+
+
+def recognized(reader: ReaderState, payload: dict[str, Any], name: str = "") -> dict[str, Any]:
+    """The payload that an object is, out of its wrapper. Where it tells the dialect, that is known now."""
+    if "data" in payload:
+        payload = unwrapped_payload(reader, payload)
+    return detect_dialect(reader, payload, name) if reader.dialect_unknown else payload
 
 
 def unwrapped_payload(reader: ReaderState, payload: dict[str, Any]) -> dict[str, Any]:
