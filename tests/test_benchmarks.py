@@ -69,6 +69,20 @@ def test_a_stream_has_the_size_that_is_asked_for(scenario: Scenario) -> None:
         assert len(small.blocks) == 29 or "29 events" not in scenario.name
 
 
+MADE = (
+    scenarios.text,
+    scenarios.calls,
+    scenarios.reasoning,
+    scenarios.chat_text,
+    scenarios.chat_calls,
+    scenarios.anthropic_text,
+    scenarios.anthropic_calls,
+    scenarios.gemini_text,
+    scenarios.gemini_calls,
+)
+"""What writes streams with text, calls and reasoning, of all wires."""
+
+
 def test_chunks_of_a_network() -> None:
     """Chunks are of 200 to 1500 bytes, but for the last."""
     chunks = scenarios.network(bytes(100_000))
@@ -99,17 +113,7 @@ def test_a_wrong_result_is_found(client: clients.Client) -> None:
 
 def test_a_half_stream_is_found() -> None:
     """A client that stops early is found out by the value that is missing, whichever it is."""
-    for make in (
-        scenarios.text,
-        scenarios.calls,
-        scenarios.reasoning,
-        scenarios.chat_text,
-        scenarios.chat_calls,
-        scenarios.anthropic_text,
-        scenarios.anthropic_calls,
-        scenarios.gemini_text,
-        scenarios.gemini_calls,
-    ):
+    for make in MADE:
         stream = make(60)
         reading = clients.deltafold(stream, [stream.body[: len(stream.body) // 2]])
         with pytest.raises(clients.Unfinished):
@@ -509,18 +513,7 @@ def test_what_clients_of_node_read(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.skip(reason)
     monkeypatch.setattr(node_peers, "HOT", 1e-6)
     found, _ = node_peers.installed()
-    for make in (
-        scenarios.text,
-        scenarios.calls,
-        scenarios.reasoning,
-        scenarios.image,
-        scenarios.chat_text,
-        scenarios.chat_calls,
-        scenarios.anthropic_text,
-        scenarios.anthropic_calls,
-        scenarios.gemini_text,
-        scenarios.gemini_calls,
-    ):
+    for make in (*MADE, scenarios.image):
         stream = make(60)
         for client in found:
             if stream.dialect in client.reads:
