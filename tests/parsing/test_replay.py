@@ -1466,3 +1466,142 @@ def test_an_error_in_place_of_a_replay() -> None:
         assert run.parser.response.outcome is Outcome.FAILED
         assert joined_text(run) == "Hel"
         assert AnomalyCode.REPLAY_REFUSED not in codes(run)
+
+
+def candidate(**members: Any) -> JSON:
+    """A chunk of Gemini's with one candidate."""
+    content = {"role": "model", "parts": [{"text": "A"}], **members.pop("content", {})}
+    return {"responseId": "r", "candidates": [{"index": 0, **members, "content": content}]}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "first", "again", "told"),
+    [
+        ("chat", chat({"content": "A"}, x=1), chat({"content": "A"}, x=1, y=2, z=3), {"y": 2, "z": 3}),
+        (
+            "chat",
+            chat({"content": "A"}, x=1),
+            chat({"content": "A"}, x=1, y=0, z=False),
+            {"y": 0, "z": False},
+        ),
+        ("chat", chat({"m": 1}), chat({"m": 1, "n": 2, "o": 0}), {"message": {"n": 2, "o": 0}}),
+        (
+            "chat",
+            chat({"m": {"p": 1, "q": {"r": 1}}}),
+            chat({"m": {"p": 1, "q": {"r": 1, "s": 2, "t": 3}, "u": 4}}),
+            {"message": {"m": {"q": {"s": 2, "t": 3}, "u": 4}}},
+        ),
+        (
+            "chat",
+            chat(logprobs={"a": 1}),
+            chat(logprobs={"a": 1, "b": 0, "c": 2}),
+            {"logprobs": {"b": 0, "c": 2}},
+        ),
+        (
+            "chat",
+            chat(logprobs={"refusal": [{"token": "a"}]}),
+            chat(logprobs={"refusal": [{"token": "a"}, {"token": "b"}]}),
+            {"logprobs": {"refusal": [{"token": "b"}]}},
+        ),
+        ("gemini", candidate(x=1), candidate(x=1, y=0, z=2), {"y": 0, "z": 2}),
+        *[
+            (
+                "gemini",
+                candidate(**{name: {"a": 1}}),
+                candidate(**{name: {"a": 1, "b": 0, "c": 2}}),
+                {name: {"b": 0, "c": 2}},
+            )
+            for name in ("content", "groundingMetadata", "citationMetadata")
+        ],
+    ],
+)
+def test_a_choice_that_comes_again_with_more(dialect: str, first: JSON, again: JSON, told: JSON) -> None:
+    """What a chunk that is sent again has beside what it had is handed out, and that alone."""
+    run = connected([[sse(first)], [sse(again)]], dialect)
+    check_laws(run)
+    sent = [event.data for event in run.events if isinstance(event, ChoiceUpdated) and event.data]
+    unbroken = play(sse(again), dialect)
+    assert sent[1:] == [told]
+    assert run.parser.response.choices == unbroken.parser.response.choices
+    assert C.REPLAY_REFUSED not in codes(run)
+
+
+def test_what_was_sent_of_a_choice_may_have_changed_since() -> None:
+    """An old value that is sent again is old, also where a later one has taken its place."""
+    chunks = [
+        chat({"content": "A", "m": 1}, x=1),
+        chat({"m": 2, "n": 3}, x=2),
+        chat(finish_reason="tool_calls"),
+        chat(finish_reason="length"),
+    ]
+    body = sse(*chunks)
+    for cut in range(1, len(chunks) + 1):
+        check_same(
+            connected([[sse(*chunks[:cut])], [body, sse(b"[DONE]")]], "chat"),
+            play(body + sse(b"[DONE]"), "chat"),
+        )
+
+
+@pytest.mark.parametrize("known", [["stop"], ["stop", "tool_calls"]])
+def test_another_finish_reason_is_new(known: list[str]) -> None:
+    """Also where the choice had one."""
+    chunks = [chat({"content": "A"}), *[chat(finish_reason=reason) for reason in known]]
+    run = connected([[sse(*chunks)], [sse(*chunks, chat(finish_reason="length"), b"[DONE]")]], "chat")
+    check_laws(run)
+    told = [event.finish_reason for event in run.events if isinstance(event, ChoiceUpdated)]
+    assert told == [*known, "length"]
+
+
+@pytest.mark.parametrize("again", [1, 2, 3])
+def test_what_is_counted_is_new_once_all_of_it_has_come_again(again: int) -> None:
+    """Over three connections, of which the second one broke off before it had told all again."""
+    chunks = [chat({"content": "A"}), *[chat(x=number) for number in range(1, 4)]]
+    run = connected([[sse(*chunks[:3])], [sse(*chunks[:again])], [sse(*chunks)]], "chat")
+    check_laws(run)
+    assert [event.data for event in run.events if isinstance(event, ChoiceUpdated) and event.data] == [
+        {"x": 1},
+        {"x": 2},
+        {"x": 3},
+    ]
+    assert [choice.data for choice in run.parser.response.choices] == [{"x": 3}]
+
+
+def test_choices_keep_what_was_handed_out_of_them() -> None:
+    """Also where the next connection broke off before it had sent all of it again."""
+    first = [chat({"content": "A", "m": 1}, x=1), chat({"n": 2}, x=2, y=3), chat(finish_reason="stop")]
+    for again in range(1, 4):
+        run = connected([[sse(*first)], [sse(*first[:again])]], "chat")
+        check_laws(run)
+        assert run.parser.response.choices == play(sse(*first), "chat").parser.response.choices
+
+
+def test_an_empty_payload_is_one_over_any_connection() -> None:
+    """It is a sign of life, whichever connection it comes over."""
+    parser = ResponseParser("chat")
+    events: list[Event] = []
+    for _ in range(2):
+        parser.feed_payload("")
+        parser.feed_payload(dumps(CHAT[0]).decode())
+        parser.reconnect()
+    assert drain(parser, events) is None
+    assert [event.source for event in events if isinstance(event, Heartbeat)] == ["empty", "empty"]
+
+
+def test_what_broke_off_before_a_later_connection_is_not_lost() -> None:
+    """Nothing is reported where the connection behind it sends again what the broken one had begun."""
+    first, second = HELLO[:4], [*HELLO[:3], *SECOND, text(1, "x")]
+    third = [*HELLO[:4], *SECOND, text(1, "x")]
+    run = connected([[sse(*first)], [sse(*second)], [sse(*third)]], draining=False)
+    check_laws(run)
+    assert codes(run) == [C.MISSING_TERMINAL]
+    assert [event.text for event in run.events if isinstance(event, TextDelta)] == ["Hel", "x"]
+
+
+@pytest.mark.parametrize("rest", [b"1", b"12", b"[", b"[1", b'"a', b'{"a":', b"<ht", b"\n\n"])
+def test_a_connection_that_broke_off_before_anything_was_clear(rest: bytes) -> None:
+    """What little it brought is of no event, and is dropped."""
+    body = sse(*HELLO)
+    run = connected([[rest], [body]])
+    check_laws(run)
+    assert run.events == play(body).events
+    assert codes(run) == []

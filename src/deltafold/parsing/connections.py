@@ -77,7 +77,8 @@ def expect_replay(reader: ReaderState) -> Replay:
 def end_replay(reader: ReaderState, replay: Replay) -> None:
     """The new connection has caught up: its payloads go straight to the dialect that is complete.
 
-    That is `replay.successor`. `data` and `usage` stay as they were handed out.
+    That is `replay.successor`. `data`, `usage` and `choices` stay as the events had them that were handed
+    out: what is only counted may have come again in part.
     """
     reader.replay = reader.last_response = None
     successor = replay.successor
@@ -86,10 +87,10 @@ def end_replay(reader: ReaderState, replay: Replay) -> None:
     if successor is replay.live:
         reader.set_active_dialect(successor)
     else:
-        data, usage = reader.fold.data, reader.fold.usage
+        data, usage, choices = reader.fold.data, reader.fold.usage, reader.fold.choices
         replay.keep_counts()
         reader.fold.replace_with(successor.fold)
-        reader.fold.data, reader.fold.usage = data, usage  # as the events had it that were handed out
+        reader.fold.data, reader.fold.usage, reader.fold.choices = data, usage, choices
         reader.select_dialect(successor.name).setstate(successor.getstate())
     if replay.ending is not None:
         reader.pending.append(replay.ending)

@@ -34,7 +34,7 @@ from deltafold.machine.lifecycle import (
     PART_VALUES,
     STREAM_EVENTS,
 )
-from deltafold.machine.records import GROWING, MERGED, ItemRecord, key_of, key_of_delta
+from deltafold.machine.records import GROWING, MERGED, ItemRecord, empty, key_of, key_of_delta
 from deltafold.machine.values import GROUPS
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
@@ -167,9 +167,8 @@ class Replay:
                 sent = own.response_of(payload)
                 if sent is not None and self._is_another(sent):
                     return self._refuse(payload, name, "another response came")
-                if self._mode is ReplayMode.UNDECIDED:
-                    self._mode = ReplayMode.BY_NUMBER
-                    own.last_number_before_reconnect = own.last_sequence_number
+                self._mode = ReplayMode.BY_NUMBER
+                own.last_number_before_reconnect = own.last_sequence_number
                 if seen:
                     self._number = number
                     self._first = number if self._first is None else self._first
@@ -337,6 +336,8 @@ class Replay:
         if fold.error is not None:
             rest[ERROR] = 0
         for index, choice in (fold.choices or {}).items():
+            if choice.finish_reason is not None:
+                rest[CHOICE_END, index] = 0
             for member in choice.data.keys() & GROWING:
                 pieces = choice.data[member]
                 for name, entries in pieces.items() if isinstance(pieces, dict) else ():
@@ -595,15 +596,16 @@ class Replay:
         known = (self.live.fold.choices or {}).get(event.choice_index)
         if known is None:
             return event
+        if event.finish_reason is not None:
+            self._check_off(None, (CHOICE_END, event.choice_index))
         new = {}
         for name, value in event.data.items():
-            if name in MERGED and counted:
-                continue  # its members may have been sent otherwise since
+            before = known.data.get(name)
             if (name in GROWING or name in MERGED) and isinstance(value, dict):
-                value = self._new_pieces(event.choice_index, name, value, known.data.get(name))
-            elif counted or known.data.get(name) == value:
-                continue
-            if value:
+                value = self._new_pieces(event.choice_index, name, value, before, counted=counted)
+            elif before == value or (counted and name in known.data):
+                continue  # it may have been sent otherwise since
+            if not empty(value):
                 new[name] = value
         ends = event.finish_reason not in (None, known.finish_reason)
         ends = ends and (not counted or known.finish_reason is None)
@@ -611,18 +613,20 @@ class Replay:
         spelled = spelled or event.legacy_call_id not in (None, known.legacy_call_id)
         return evolve(event, data=new) if new or ends or spelled else None
 
-    def _new_pieces(self, index: int, member: str, sent: JSON, known: Any) -> JSON:
+    def _new_pieces(self, index: int, member: str, sent: JSON, known: Any, *, counted: bool) -> JSON:
         """What is new in a member of a choice that comes in pieces."""
         known = known if isinstance(known, dict) else {}
+        if counted and member == "message":
+            return unknown_members(known, sent)
         new = {}
         for name, value in sent.items():
             before = known.get(name)
             if member in GROWING and isinstance(value, list) and isinstance(before, list):
                 place = PIECES, index, member, name
                 value = self._new_suffix(None, place, value, lambda before=before: before)  # type: ignore[misc]
-            elif value == before:
+            elif value == before or (counted and member in MERGED and name in known):
                 continue
-            if value:
+            if not empty(value):
                 new[name] = value
         return new
 
@@ -643,6 +647,7 @@ SNAPSHOT_FIELDS = (
 
 ITEM, ITEM_END, PART, PART_END, WHOLE = "item", "item end", "part", "part end", "whole"
 LIFTED, AUDIO, PIECES, STARTED, ERROR = "lifted", "audio", "pieces", "started", "error"
+CHOICE_END = "choice end"
 IDENTITY = ("type", "id", "call_id", "name")
 DIFFS: dict[type, Callable[[Replay, Any], Any]] = {
     **dict.fromkeys((*PART_VALUES, *ITEM_VALUES), Replay._delta),
@@ -697,6 +702,23 @@ def tokens(usage: Usage | None) -> int:
 def is_value(place: Hashable) -> bool:
     """Whether a place is that of a streamed value."""
     return isinstance(place, tuple) and place[0] not in (PART, PART_END, WHOLE)
+
+
+def unknown_members(known: JSON, sent: JSON) -> JSON:
+    """The members that are sent and not known, those of objects inside included: what is laid over."""
+    new: JSON = {}
+    waiting: list[tuple[JSON, JSON, tuple[str, ...]]] = [(known, sent, ())]
+    while waiting:
+        below, above, path = waiting.pop()
+        for name, value in above.items():
+            if name not in below:
+                inner = new
+                for step in path:
+                    inner = inner.setdefault(step, {})
+                inner[name] = value
+            elif isinstance(below[name], dict) and isinstance(value, dict):
+                waiting.append((below[name], value, (*path, name)))
+    return new
 
 
 def remainder(event: Any, text: str) -> Any:
