@@ -18,7 +18,7 @@ from deltafold.model.anomalies import AnomalyCode as C
 from deltafold.model.errors import ErrorKind, LimitExceeded, UsageError, WireError
 from deltafold.model.limits import Limits
 from deltafold.model.response import Outcome
-from deltafold.parsing.parser import ResponseParser, parse
+from deltafold.parsing.parser import ResponseParser, is_longer, parse
 from deltafold.testing import StreamBuilder
 from runs import (
     FIXTURES,
@@ -623,3 +623,74 @@ def test_a_member_data_that_wraps_nothing() -> None:
     found = run({"code": 0, "data": inner}, "[DONE]", dialect="chat")
     assert found.codes == [C.PAYLOAD_WRAPPED]
     assert found.response.output_text == "A"
+
+
+@pytest.mark.parametrize("chunks", [1023, 1024, 1025, 2048, 2049, 3000])
+@pytest.mark.parametrize("before", [b"", b"\n", b"\n\n"])
+def test_what_can_be_had_does_not_depend_on_how_many_chunks_brought_it(chunks: int, before: bytes) -> None:
+    """However many of them were held before anybody looked what kind of body it is."""
+    start = b": a sign of life\n\n"
+    body = start + b":" + b"x" * (chunks - len(start) - 3) + b"\n\n"
+    parser = ResponseParser("responses")
+    parser.feed(before)
+    assert list(parser.events()) == []
+    for at in range(len(body)):
+        parser.feed(body[at : at + 1])
+    assert len(list(parser.events())) == 2
+
+
+@pytest.mark.parametrize(
+    ("payload", "size"),
+    [
+        ({}, 2),
+        ({"a": 1}, 8),
+        ({"a": None}, 8),
+        ({1: 2}, 8),
+        ({"ab": "cde"}, 13),
+        ({"a": []}, 9),
+        ({"a": [1, "b"]}, 13),
+        ({"a": {}}, 9),
+        ({"a": {"b": "c"}}, 17),
+        ({"a": (1, 2)}, 11),
+        ({"a": [[], [1]]}, 14),
+    ],
+)
+def test_the_least_size_of_a_payload(payload: dict[Any, Any], size: int) -> None:
+    """What is counted of a payload before its text is made is never more than that text has."""
+    assert is_longer(payload, size - 1, 9)
+    assert not is_longer(payload, size, 9)
+    assert len(json.dumps(payload)) >= size
+
+
+def test_what_is_too_deep_is_not_counted() -> None:
+    """It has a limit of its own, and may never end."""
+    endless: list[Any] = []
+    endless.append(endless)
+    assert not is_longer({"a": endless}, 100, 5)
+    assert is_longer({"a": endless}, 100, 500)
+
+
+def test_the_name_of_an_event_whose_data_begin_a_body() -> None:
+    """A JSON value in front of the events has none."""
+    body = b'{"x":1}\n\ndata: {"type":"y"}\n\n'
+    found = play(body, "responses")
+    unknown = [(event.type, event.payload) for event in found.events if isinstance(event, e.UnknownEvent)]
+    assert unknown == [("", {"x": 1}), ("y", {"type": "y"})]
+
+
+def test_a_body_is_in_the_framing_that_was_named() -> None:
+    """A document in front of what looks like events is none of those where messages were asked for."""
+    body = b'{"x":1}\n\ndata: {"type":"y"}\n\n'
+    found = play(body, "responses", framing="aws_eventstream")
+    assert C.BODY_IS_JSON in codes(found)
+    assert C.VALUE_BEFORE_EVENTS not in codes(found)
+
+
+def test_the_cursor_between_two_payloads_of_one_event() -> None:
+    """It moves once all of an event has been handed out."""
+    payloads = [{"type": f"x{number}", "sequence_number": number} for number in range(4)]
+    parser = ResponseParser("responses")
+    parser.feed(b"data: %s\n\n" % json.dumps(payloads[0]).encode())
+    parser.feed(b"data: %s\n\n" % json.dumps(payloads[1:3]).encode())
+    parser.feed(b"data: %s%s\n\n" % tuple(json.dumps(payload).encode() for payload in payloads[2:]))
+    assert [parser.last_sequence_number for _ in parser.events()] == [0, 0, 2, 2, 3]

@@ -52,8 +52,11 @@ def hold_body(reader: ReaderState, data: bytes) -> None:
         if reader.opening is not None:
             for piece in head[reader.looked :]:
                 reader.opening.read(piece)
+            reader.looked = reader.joined + 1
+        else:
+            reader.looked = min(reader.looked, reader.joined)
         head[reader.joined :] = [b"".join(head[reader.joined :])]
-        reader.joined = reader.looked = len(head)
+        reader.joined = len(head)
         reader.joins_at = reader.joined + MOST_PIECES
 
 
@@ -61,12 +64,7 @@ def find_body_kind(reader: ReaderState) -> bool:
     """Finds out what kind of body this is. True where there is something in it to be read now."""
     if reader.body is None and reader.body_chunks:
         new = reader.body_chunks[reader.looked :]
-        if (
-            reader.looked
-            and reader.body_size <= MOST_BLANKS
-            and reader.closed is None
-            and not b"".join(new).strip()
-        ):
+        if reader.body_size <= MOST_BLANKS and reader.closed is None and not b"".join(new).strip():
             reader.looked = len(reader.body_chunks)  # blanks behind blanks: nothing has become clear
             return False
         head = b"".join(reader.body_chunks)
