@@ -27,6 +27,7 @@ from deltafold import (
 )
 from deltafold.dialects.written_json import ObjectScan, countable, dumps, json_object
 from deltafold.dialects.written_names import fitting_call_id
+from deltafold.encoding.encoder import events_of
 from deltafold.testing import strategies as drawn
 from runs import FIXTURES, THOROUGH, read
 
@@ -500,3 +501,81 @@ def test_a_failed_response_of_another_wire_has_no_finish_reason() -> None:
     body = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
     (candidate,) = df.parse(json.dumps(body).encode(), "chat").to_gemini_response()["candidates"]
     assert candidate == {"index": 0, "content": {"role": "model", "parts": [{"text": "x"}]}}
+
+
+def test_the_events_that_a_response_could_have_come_from() -> None:
+    """Items and parts begin blank, and everything that is in them comes."""
+    note, sure = {"type": "x"}, {"token": "Hi", "logprob": -1.0}
+    parts = [
+        {"type": "output_text", "text": "Hi", "annotations": [note], "logprobs": [sure]},
+        {"type": "output_text", "text": "Ho"},
+        {"type": "refusal", "refusal": "no"},
+        {"type": "brand", "x": 1},
+    ]
+    thought = {
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": "S"}],
+        "content": [{"type": "reasoning_text", "text": "T"}],
+    }
+    output = [
+        {"type": "message", "role": "assistant", "content": parts},
+        thought,
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+        {"type": "custom_tool_call", "call_id": "d", "name": "g", "input": "x"},
+    ]
+    body = {"object": "response", "id": "r", "status": "completed", "output": output}
+    events = events_of(parse(json.dumps(body).encode()))
+    for event in events:
+        if isinstance(event, df.ItemStarted):
+            for member in ("content", "summary", "arguments", "input"):
+                assert not getattr(event.item, member, None)
+            assert event.member is None
+    begun = [event.part for event in events if isinstance(event, df.PartStarted)]
+    assert [(type(part), getattr(part, "text", None), getattr(part, "refusal", None)) for part in begun] == [
+        (df.OutputText, "", None),
+        (df.OutputText, "", None),
+        (df.Refusal, None, ""),
+        (df.OtherPart, None, None),
+        (df.SummaryText, "", None),
+        (df.ReasoningText, "", None),
+    ]
+    assert [part.logprobs or part.annotations for part in begun if isinstance(part, df.OutputText)] == [
+        (),
+        (),
+    ]
+    assert [
+        event for event in events if "Delta" in type(event).__name__ or "Annot" in type(event).__name__
+    ] == [
+        df.TextDelta(0, 0, "Hi", (sure,)),
+        df.AnnotationAdded(0, 0, 0, note),
+        df.TextDelta(0, 1, "Ho"),
+        df.RefusalDelta(0, 2, "no"),
+        df.ReasoningDelta(1, 0, "S", "summary"),
+        df.ReasoningDelta(1, 0, "T", "text"),
+        df.ArgumentsDelta(2, "{}"),
+        df.ArgumentsDelta(3, "x"),
+    ]
+
+
+@pytest.mark.parametrize("member", ["reasoning", "reasoning_content"])
+def test_members_of_chat_go_with_their_items(member: str) -> None:
+    """Reasoning with the member that it came in, a legacy call with its own, and nothing else with any."""
+    call = {"name": "f", "arguments": "{}"}
+    messages: list[dict[str, Any]] = [
+        {"role": "assistant", member: "why", "content": "Hi", "function_call": call},
+        {"role": "assistant", member: "why", "content": "Hi", "tool_calls": [{"id": "c", "function": call}]},
+    ]
+    choices = [
+        {"index": number, "message": message, "finish_reason": "stop"}
+        for number, message in enumerate(messages)
+    ]
+    body = json.dumps({"object": "chat.completion", "choices": choices}).encode()
+    started = [event for event in events_of(parse(body, "chat")) if isinstance(event, df.ItemStarted)]
+    assert [(event.item.choice_index, event.item.type, event.member) for event in started] == [
+        (0, "reasoning", member),
+        (0, "message", None),
+        (0, "function_call", "function_call"),
+        (1, "reasoning", member),
+        (1, "message", None),
+        (1, "function_call", None),
+    ]

@@ -42,7 +42,8 @@ def test_model_and_limit_of_the_target() -> None:
     """They take the place of what the request says."""
     made = convert_request(chat(max_tokens=5), "chat", "anthropic", model="claude", max_tokens=7).request
     assert (made["model"], made["max_tokens"]) == ("claude", 7)
-    for dialect, path in (("chat", "max_completion_tokens"), ("responses", "max_output_tokens")):
+    limits = {"chat": "max_completion_tokens", "responses": "max_output_tokens", "anthropic": "max_tokens"}
+    for dialect, path in limits.items():
         same = {"model": "m", "messages": [], "input": []}
         assert convert_request(same, dialect, dialect, max_tokens=7).request[path] == 7
     assert convert_request(chat(), "chat", "chat", model="n").request["model"] == "n"
@@ -134,7 +135,9 @@ def test_the_backend_takes_what_it_takes() -> None:
     assert "tok" not in repr(made)
     developer = {"model": "m", "input": [{"role": "developer", "content": "Be brief"}, USER]}
     assert chatgpt_request(developer, "tok", "acc").body["input"] == [USER]
-    assert chatgpt_request({"model": "m", "input": "Hi"}, "tok", "acc").body["instructions"]
+    text_alone = chatgpt_request({"model": "m", "input": "Hi"}, "tok", "acc").body
+    assert text_alone["instructions"] == "You are a helpful assistant."
+    assert text_alone["input"] == [USER]
     listed = {"model": "m", "instructions": [developer["input"][0]], "input": [USER]}
     assert chatgpt_request(listed, "tok", "acc").body["instructions"] == "Be brief"
     assert chatgpt_request(listed, "tok", "acc").body["input"] == [USER]
@@ -210,3 +213,27 @@ def test_tokens_of_a_request() -> None:
     called = {"role": "assistant", "content": None, "reasoning_content": "Hm.", "tool_calls": [call]}
     counted = estimated_usage(chat(messages=[USER, called]), "chat", len).input_tokens
     assert counted == len("Hi" + "wave" + '{"to":"you"}')
+
+
+def test_what_the_backend_takes_goes_as_it_is() -> None:
+    """Nothing of it is a loss, but what the backend never does."""
+    tool = {"type": "function", "name": "w", "parameters": {}, "strict": False}
+    request = {
+        "model": "m",
+        "instructions": "Be kind",
+        "input": [USER],
+        "tools": [tool],
+        "tool_choice": "auto",
+        "parallel_tool_calls": True,
+        "reasoning": {"effort": "low", "summary": "detailed"},
+        "store": False,
+        "stream": True,
+        "include": ["reasoning.encrypted_content"],
+        "prompt_cache_key": "k",
+        "text": {"verbosity": "low"},
+        "service_tier": "priority",
+    }
+    made = chatgpt_request(request, "tok", "acc")
+    assert made.losses == ()
+    assert made.body == request
+    assert chatgpt_request({**request, "stream": False}, "tok", "acc").body["stream"] is True

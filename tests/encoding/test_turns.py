@@ -577,3 +577,38 @@ def test_approvals_that_the_response_holds_already() -> None:
     ]
     with pytest.raises(UsageError):
         next_turn(response, "responses", approvals=[Approval("mcpr_1", True), Approval("mcpr_2", True)])
+
+
+@pytest.mark.parametrize("source", ["responses", "gemini"])
+def test_an_id_that_was_made_goes_back_to_others_than_gemini(source: str) -> None:
+    """Where Gemini gave a call no id, its result has none; the ids of other APIs are theirs."""
+    made = "call_0_synthesized"
+    response = responses(call(made))
+    if source == "gemini":
+        body = gemini({"functionCall": {"name": "wave", "args": {"x": 1}}}, finishReason="STOP")
+        response = parse(body, "gemini")
+    assert [found.call_id for found in response.tool_calls] == [made]
+    items = next_turn(response, "gemini", [ToolResult(made, "ok")]).items
+    told = [part for item in items for part in item["parts"]]
+    ids = [
+        part[name].get("id") for part in told for name in ("functionCall", "functionResponse") if name in part
+    ]
+    assert ids == ([None, None] if source == "gemini" else [made, made])
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("computer_call", "call_id"),
+        ("local_shell_call", "id"),
+        ("shell_call", "call_id"),
+        ("apply_patch_call", "call_id"),
+    ],
+)
+def test_a_hosted_call_that_nothing_names(kind: str, name: str) -> None:
+    """Its id counts as an empty one."""
+    response = responses({"type": kind, "status": "completed"})
+    with pytest.raises(UsageError, match="the call '' has no result"):
+        next_turn(response, "responses", [])
+    last = next_turn(response, "responses", [ToolResult("", {"output": "x"})]).items[-1]
+    assert last == {"type": f"{kind}_output", name: "", "output": "x"}

@@ -10,7 +10,7 @@ import pytest
 from deltafold.arguments.lift import Lift
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.dialects.chat.think_tags import ThinkTags
-from deltafold.machine.build import item_from
+from deltafold.machine.build import item_from, part_from
 from deltafold.machine.evidence import close_item, reconcile_item, reconcile_value
 from deltafold.machine.fold import Fold
 from deltafold.machine.lifecycle import IllegalEvent, ItemState, ResponseState
@@ -19,7 +19,7 @@ from deltafold.machine.values import delta_of
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode as C
 from deltafold.model.errors import LimitExceeded
-from deltafold.model.items import OutputText, ReasoningText
+from deltafold.model.items import OtherPart, OutputText, ReasoningText, Refusal, SummaryText
 from deltafold.model.limits import Limits
 from deltafold.parsing.parser import ResponseParser
 from deltafold.wire.blocks import BlockScanner, Signal
@@ -132,6 +132,125 @@ def test_an_event_that_cannot_come_changes_nothing() -> None:
         with pytest.raises(IllegalEvent):
             fold.apply(e.StatusChanged("x", {}))
         assert fold.state is ResponseState.IDLE
+
+
+NOTE = {"type": "x"}
+OF_ITEMS: list[Any] = [
+    e.ItemUpdated(0, item_from({"type": "message"})),
+    e.ItemProgress(0, "searching"),
+    e.ItemFinished(0, item_from({"type": "message"})),
+    e.PartStarted(0, 0, "content", part_from({"type": "output_text", "text": ""})),
+    e.ArgumentsDelta(0, "a"),
+    e.LiftedDelta(0, ("x",), "text", "a"),
+    e.CodeDelta(0, "a"),
+    e.DiffDelta(0, "a"),
+    e.CommandDelta(0, 0, "a"),
+    e.CommandOutputDelta(0, 0, "stdout", "a"),
+    e.OutputDelta(0, "a"),
+]
+OF_PARTS: list[Any] = [
+    e.PartFinished(0, 0, "content", part_from({"type": "output_text", "text": ""})),
+    e.TextDelta(0, 0, "a"),
+    e.RefusalDelta(0, 0, "a"),
+    e.ReasoningDelta(0, 0, "a", "summary"),
+    e.ReasoningDelta(0, 0, "a", "text"),
+    e.ValueReplaced(0, "text", "a", 0),
+    e.ValueFinished(0, "text", "a", 0),
+    e.AnnotationAdded(0, 0, 0, NOTE),
+]
+
+
+@pytest.mark.parametrize("event", OF_ITEMS + OF_PARTS, ids=lambda event: type(event).__name__)
+def test_nothing_comes_for_an_item_that_has_not_begun(event: Any) -> None:
+    """It is illegal, and nothing is kept of it."""
+    fold = Fold(Limits())
+    fold.apply(e.ResponseStarted("r", "m", {}))
+    with pytest.raises(IllegalEvent):
+        fold.apply(event)
+    assert (fold.items, fold.size, fold.lifted) == ({}, 0, None)
+
+
+@pytest.mark.parametrize("event", OF_PARTS, ids=lambda event: type(event).__name__)
+def test_nothing_comes_for_a_part_that_has_not_begun(event: Any) -> None:
+    """It is illegal, and nothing is kept of it."""
+    fold = Fold(Limits())
+    fold.apply(e.ResponseStarted("r", "m", {}))
+    fold.apply(e.ItemStarted(0, item_from({"type": "message"})))
+    with pytest.raises(IllegalEvent):
+        fold.apply(event)
+    assert (fold.items[0].to_dict(), fold.size) == ({"type": "message"}, 0)
+
+
+@pytest.mark.parametrize("event", OF_ITEMS[4:], ids=lambda event: type(event).__name__)
+def test_what_comes_for_an_item_that_was_whole_is_in_it(event: Any) -> None:
+    """What was built of the item before is not handed out again."""
+    fold = Fold(Limits())
+    fold.apply(e.ResponseStarted("r", "m", {}))
+    fold.apply(e.ItemStarted(0, item_from({"type": "function_call"})))
+    fold.apply(e.ItemFinished(0, item_from({"type": "function_call"})))
+    assert fold.items[0].finished is not None
+    fold.apply(event)
+    assert fold.items[0].finished is None
+    assert fold.size == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"type": "output_text", "text": "a"}, OutputText),
+        ({"type": "output_text", "text": "a", "refusal": "b"}, OutputText),
+        ({"type": "output_text", "refusal": "b"}, OtherPart),
+        ({"type": "refusal", "refusal": "b"}, Refusal),
+        ({"type": "refusal", "refusal": "b", "text": "a"}, Refusal),
+        ({"type": "refusal", "refusal": ""}, Refusal),
+        ({"type": "refusal", "refusal": None, "text": "a"}, OutputText),
+        ({"type": "refusal"}, OtherPart),
+        ({"type": "brand", "text": "a"}, OutputText),
+        ({"text": ""}, OutputText),
+        ({"text": 5}, OtherPart),
+        ({}, OtherPart),
+    ],
+)
+def test_what_a_part_is(data: JSON, expected: type) -> None:
+    """That follows from its type and from what it has."""
+    part = part_from(data)
+    assert type(part) is expected
+    assert part.data is data
+    assert type(part_from({**data, "text": "a"}, reasoning=True)) is ReasoningText
+    assert type(part_from({**data, "text": "a"}, summary=True)) is SummaryText
+
+
+def test_a_response_that_was_asked_for_stays_as_it_was() -> None:
+    """What comes of its choices later does not show in it."""
+    for members in (
+        {"citationMetadata": {"citationSources": [{"uri": "a"}]}},
+        {"logprobsResult": {"chosenCandidates": [{"token": "a"}]}},
+        {"groundingMetadata": {"webSearchQueries": ["a"]}},
+        {"content": {"x": ["a"], "parts": [{"text": "a"}]}},
+    ):
+        parser = ResponseParser("gemini")
+        first: JSON = {"index": 0, **members}
+        parser.feed_payload({"candidates": [first]})
+        list(parser.events())
+        before = parser.response.choices[0].data
+        kept = json.loads(json.dumps(before))
+        name = next(iter(members))
+        more = {key: [*value, *value] for key, value in first[name].items() if key != "parts"}
+        parser.feed_payload({"candidates": [{"index": 0, name: {**more, "y": 1}}]})
+        list(parser.events())
+        assert before == kept
+        assert parser.response.choices[0].data != kept
+    parser = ResponseParser("chat")
+    for number in (1, 2):
+        delta = {"content": "a", "own": {"n": {str(number): 1}}, str(number): 1}
+        logprobs = {"refusal": [{"token": str(number)}], str(number): 1}
+        parser.feed_payload({"choices": [{"index": 0, "delta": delta, "logprobs": logprobs}]})
+        list(parser.events())
+        if number == 1:
+            before = parser.response.choices[0].data
+            kept = json.loads(json.dumps(before))
+    assert before == kept
+    assert parser.response.choices[0].data != kept
 
 
 # ------------------------------------------------------------------------------------- keys and evidence

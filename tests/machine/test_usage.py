@@ -76,6 +76,15 @@ def test_words_of_chat_are_renamed() -> None:
             },
         ),
         (
+            {"input_tokens": 6, "output_tokens": 5, "cache_read_input_tokens": 0},
+            {
+                "input_tokens": 6,
+                "output_tokens": 5,
+                "total_tokens": 11,
+                "input_tokens_details": {"cached_tokens": 0},
+            },
+        ),
+        (
             {"input_tokens": 6, "output_tokens": 5, "cache_creation_input_tokens": 0},
             {
                 "input_tokens": 6,
@@ -105,3 +114,24 @@ def test_counts_of_anthropic(sent: JSON, counted: JSON) -> None:
     usage = parse(json.dumps(body).encode(), "anthropic").usage
     assert usage is not None
     assert usage_of_responses(usage) == counted
+
+
+@pytest.mark.parametrize(
+    ("raw", "whose"),
+    [
+        ({}, True),
+        ({"output_tokens_details": {"reasoning_tokens": 1}}, True),
+        ({"output_tokens_details": {}}, True),
+        ({"output_tokens_details": None}, True),
+        ({"output_tokens_details": {"thinking_tokens": 0}}, False),
+        ({"cache_creation_input_tokens": 0}, False),
+        ({"cache_read_input_tokens": 0}, False),
+        ({"thinking_tokens": 0}, False),
+        ({"thinking_tokens": 0, "output_tokens_details": {"thinking_tokens": 0}}, False),
+    ],
+)
+def test_whose_words_a_usage_is_in(raw: JSON, whose: bool) -> None:
+    """One member of another wire is enough: then only the counts go over."""
+    sent = {"input_tokens": 6, "output_tokens": 5, "total_tokens": 11, **raw}
+    made = usage_of_responses(Usage(6, 5, 11, data=sent))
+    assert made == (sent if whose else {"input_tokens": 6, "output_tokens": 5, "total_tokens": 11})

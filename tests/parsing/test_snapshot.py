@@ -437,3 +437,17 @@ def test_snapshot_of_a_resumed_parser_is_the_same(stream: Stream) -> None:
         parser.next_event()
     told = json.loads(json.dumps(parser.snapshot()))
     assert json.loads(json.dumps(ResponseParser.resume(told).snapshot())) == told
+
+
+def test_what_is_being_read_is_kept() -> None:
+    """An anomaly that is met behind a snapshot quotes the event that it is in."""
+    parser = ResponseParser("responses")
+    parser.feed(b"data: 5 6\n\n")
+    assert parser.next_event() is not None
+    parser = ResponseParser.resume(parser.snapshot())
+    assert parser.next_event() is not None
+    assert [(anomaly.message, anomaly.excerpt) for anomaly in parser.anomalies] == [
+        ("2 JSON values in one event", "5 6"),
+        ("the payload is int, no object", "5 6"),
+        ("the payload is int, no object", "5 6"),
+    ]

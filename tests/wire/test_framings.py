@@ -28,7 +28,8 @@ from deltafold import (
     UsageError,
     WireError,
 )
-from deltafold.wire.body_kind import Body, Opening, sniff
+from deltafold.wire.body_kind import BOM, Body, Opening, sniff
+from deltafold.wire.frame_decoder import Step
 from deltafold.wire.value_end import ValueEnd
 from runs import Run, check_laws, drain
 
@@ -579,18 +580,23 @@ def test_the_end_of_a_value(text: str, size: int) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"x[{}]", "the body does not begin with a bracket"),
+        (b"x", "the body does not begin with a bracket"),
         (b"[{}] x", "something stands after the end of the array"),
         (b"[{} {}]", "there is no comma between two values"),
+        (b"[,{}]", "there is no value before a comma"),
+        (b"[{},]", "there is no value after the last comma"),
+        (b"[{}][{}]", "another array begins after the end of the array"),
+        (b"[{}]", None),
     ],
 )
-def test_what_is_wrong_with_an_array(body: bytes, message: str) -> None:
-    """The anomaly says which of the three it is: the first two have one code."""
+def test_what_is_wrong_with_an_array(body: bytes, message: str | None) -> None:
+    """The anomaly says what it is: they have one code."""
     parser = ResponseParser("gemini", framing="json_array")
     parser.feed(body)
     parser.close()
     list(parser.events())
-    assert parser.anomalies[0].message == message
+    found = [anomaly.message for anomaly in parser.anomalies if anomaly.code is C.ARRAY_MALFORMED]
+    assert found == ([] if message is None else [message])
 
 
 def test_frames_of_lines_are_counted() -> None:
@@ -599,3 +605,69 @@ def test_frames_of_lines_are_counted() -> None:
     decoder.feed(b'{}\n\n{"a":1}\n')
     assert [(decoder.next_frame(), decoder.event_index) for _ in range(2)] == [("{}", 0), ('{"a":1}', 1)]
     assert decoder.event_count == 2
+
+
+def test_a_short_frame_waits_for_no_byte_order_mark() -> None:
+    """Only what may be the beginning of one is waited for."""
+    found = NDJSONDecoder()
+    found.feed(b"1\n")
+    assert found.next_frame() == "1"
+    array_decoder = JSONArrayDecoder()
+    array_decoder.feed(b",")
+    assert array_decoder.advance() is Step.FLAW
+    for size in (1, 2):
+        found = NDJSONDecoder()
+        found.feed(BOM[:size])
+        assert found.next_frame() is None
+        found.feed(BOM[size:] + b"1\n")
+        assert found.next_frame() == "1"
+
+
+@pytest.mark.parametrize("kind", [JSONArrayDecoder, NDJSONDecoder])
+@pytest.mark.parametrize("body", [b"[" + BOM + b'{"a":1}]', b"1\n" + BOM + b"2\n", BOM + BOM + b"[1]\n"])
+def test_a_byte_order_mark_stands_at_the_start_or_nowhere(kind: type[Any], body: bytes) -> None:
+    """Whatever the chunks: elsewhere it is part of what it stands in."""
+    whole = decode(kind, [body])
+    for at in range(1, len(body)):
+        assert decode(kind, [body[:at], body[at:]]) == whole
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "offsets"),
+    [
+        (JSONArrayDecoder, b'[{"a":1}, "x",\n3]', [1, 10, 15]),
+        (JSONArrayDecoder, BOM + b"[ [] ]", [5]),
+        (NDJSONDecoder, b"1\n\n22\r\n3", [0, 3, 7]),
+        (AWSEventStreamDecoder, aws_message(b"", b"a") + aws_message(b"", b"bc"), [0, 17]),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 100])
+def test_where_a_frame_begins(kind: type[Any], body: bytes, offsets: list[int], size: int) -> None:
+    """Each has its place in the stream, and its number."""
+    decoder, found = kind(), []
+    for piece in cut(body, [size]):
+        decoder.feed(piece)
+        found += [(decoder.event_offset, decoder.event_index) for _ in decoder.frames()]
+    decoder.close()
+    found += [(decoder.event_offset, decoder.event_index) for _ in decoder.frames()]
+    assert found == [(offset, number) for number, offset in enumerate(offsets)]
+
+
+def test_a_message_is_known_by_its_first_twelve_bytes() -> None:
+    """Two lengths and their checksum: fewer do not tell, and more are not waited for."""
+    body = aws_message({":event-type": "chunk"}, b"{}")
+    assert [sniff(body[:size]) for size in range(12)] == [None] * 12
+    assert sniff(body[:12]) is Body.AWS_EVENT_STREAM
+    for wrong in range(12):
+        broken = body[:wrong] + bytes([body[wrong] ^ 0x40]) + body[wrong + 1 :]
+        assert sniff(broken) is Body.EVENTS
+
+
+def test_values_that_stand_in_no_array() -> None:
+    """Each of them is said to stand there; no comma is missing between them."""
+    parser = ResponseParser("gemini", framing="json_array")
+    parser.feed(b'"a" "b"')
+    parser.close()
+    list(parser.events())
+    found = [anomaly.message for anomaly in parser.anomalies if anomaly.code is C.ARRAY_MALFORMED]
+    assert found == ["the body does not begin with a bracket", "something stands after the end of the array"]

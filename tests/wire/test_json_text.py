@@ -15,6 +15,7 @@ from deltafold.model.errors import LimitExceeded, WireError
 from deltafold.wire.json_text import (
     CACHE_UP_TO,
     MOST_JOINTS,
+    MOST_VALUES,
     NotJSON,
     RepeatedResponseReader,
     check_depth,
@@ -233,6 +234,8 @@ def test_join_surrogates() -> None:
         (["x\udbff", "\udfff"], ["x", "\U0010ffff"], 0),
         (["\udc00y"], ["\ufffdy"], 1),
         (["\udfffz"], ["\ufffdz"], 1),
+        (["\udc00", "a"], ["\ufffd", "a"], 1),
+        (["\udbff", "\udc00"], ["", "\U0010fc00"], 0),
         (["\ud7ff", "\ue000"], ["\ud7ff", "\ue000"], 0),
         (["\ud83d", "x"], ["", "\ufffdx"], 1),
         (["\ud83d", ""], ["", "\ufffd"], 1),
@@ -581,3 +584,21 @@ def test_the_second_announcement_is_the_same_object() -> None:
     once, twice = (announcement.read(long, 64, strict=False) for _ in range(2))
     assert once == twice == json.loads(long)
     assert once["response"] is not twice["response"]
+
+
+@pytest.mark.parametrize("count", [1, 2, MOST_VALUES - 1, MOST_VALUES, MOST_VALUES + 1, 2 * MOST_VALUES + 1])
+@pytest.mark.parametrize(("rest", "glued"), [("", []), (" ?", ["?"])])
+def test_however_many_values_there_are(count: int, rest: str, glued: list[str]) -> None:
+    """All of them come, and it is said once that they are several."""
+    values, codes = read("5 " * (count - 1) + "5" + rest)
+    assert values == [*[5] * count, *glued]
+    several = [A.SEVERAL_PAYLOADS] if count > 1 and (count >= MOST_VALUES or not rest) else []
+    assert codes == [*several, *([A.MALFORMED_JSON] if rest else [])]
+
+
+@pytest.mark.parametrize("count", [1, 2, MOST_VALUES - 1, MOST_VALUES, MOST_VALUES + 1])
+def test_however_many_values_are_glued_on(count: int) -> None:
+    """They are read, whatever stands before them."""
+    values, codes = read("{broken" + "data: " + "{} " * count)
+    assert values == ["{broken", *[{}] * count]
+    assert codes == [A.GLUED_FRAME]

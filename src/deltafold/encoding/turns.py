@@ -254,7 +254,7 @@ def result_block(result: ToolResult, index: int, call: Call, dialect: str) -> Bl
         if dialect == "gemini" and part.keys() == {"text"} and isinstance(part["text"], str):
             block = Block("text", where, part["text"])
         if block.kind == "other" or (part.get("type") == "text" and len(part) > 2):
-            block = Block("other", where, type=block.type or "part", dialect=dialect, own=part)
+            block = Block("other", where, type=block.type, dialect=dialect, own=part)
         content.append(block)
     return Block(
         "result",

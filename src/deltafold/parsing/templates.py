@@ -361,7 +361,7 @@ def find_piece(line: str, key: str, pieces: HotPieces) -> re.Match[str] | None:
 def number_field(line: str, key: str, colon: str) -> Field:
     """The number under a key. Like `text_field()`."""
     at = position_of(line, key, colon)
-    found = NUMBER.match(line, at) if at else None
+    found = NUMBER.match(line, at)  # at 0 stands no number, but `data`
     return (0, 0, TALLY) if found is None else (at, found.end(), TALLY)
 
 
