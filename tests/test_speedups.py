@@ -301,6 +301,10 @@ OCTETS = st.lists(st.sampled_from(PIECES), max_size=5).map(b"".join)
 NUMBERS = st.sampled_from([-1, 0, 7, 10, 10**15 - 1, 2**63 - 1])
 
 
+BEHIND = {COUNT: "", PADDING: '"', TALLY: ",", TEXT: '"'}
+"""What stands behind a field, whatever comes then."""
+
+
 @st.composite
 def searches(draw: st.DrawFn) -> tuple[Any, ...]:
     """The arguments of a search: patterns, and a block that may match one of them."""
@@ -311,7 +315,9 @@ def searches(draw: st.DrawFn) -> tuple[Any, ...]:
             kinds = draw(st.lists(st.sampled_from([COUNT, PADDING, TALLY]), max_size=3))
             if draw(st.booleans()):
                 kinds.insert(draw(st.integers(0, len(kinds))), TEXT)
-            alike.append((draw(LITERALS), tuple([(kind, draw(LITERALS)) for kind in kinds])))
+            fields = [(kind, BEHIND[kind] + draw(LITERALS)) for kind in kinds]
+            fields[-1:] = [(kind, same + "\n\n") for kind, same in fields[-1:]]
+            alike.append((draw(LITERALS), tuple(fields)))
             known.append((before, alike[-1]))
         groups.append((before, tuple(alike)))
     number, prefix, block = draw(NUMBERS), draw(OCTETS), b""
@@ -345,7 +351,7 @@ def test_texts_match_as_in_python(in_c: Any, before: bytes, octets: bytes) -> No
 
 BLOCK = '{"n":7,"t":"%s","p":"%s","u":%s,"v":%s}\n\n'
 PATTERNS = (
-    ("", (("no", ()), ('{"n":8', ((TEXT, ""),)))),
+    ("", (("no", ()), ('{"n":8', ((TEXT, '"'),)))),
     (
         '{"n":',
         (
@@ -376,6 +382,13 @@ PATTERNS = (
         (("\\u00", "a", "1", "2"), None),
         (("\\ud83d\\ude42", "a", "1", "2"), None),
         (("a\\", "a", "1", "2"), None),
+        (("a" * 400, "a", "1", "2"), ("a" * 400, '1,"v":2')),
+        (('\\"' * 250, "a", "1", "2"), ('"' * 250, '1,"v":2')),
+        (("a\\n" * 200, "b" * 400, "1", "2"), ("a\n" * 200, '1,"v":2')),
+        (("a" * 350 + '\\","p":"', "a", "1", "2"), None),
+        (("a" * 400 + "\n", "a", "1", "2"), None),
+        (("a", "b" * 400 + "-", "1", "2"), None),
+        (("a", "a", "1" * 400, "2"), None),
     ],
 )
 def test_fields_of_a_block(match_block: Any, fields: tuple[str, ...], found: tuple[str, str] | None) -> None:
@@ -405,7 +418,7 @@ def test_what_matches_no_pattern_at_all(match_block: Any) -> None:
     assert match_block("a", 0, (), 1) is None
     assert match_block("a", 1, (("", (("", ()),)),), 1) == (0, 1, "", "")
     for field_kind in (TEXT, PADDING):
-        assert match_block("ab", 0, (("", (("", ((field_kind, ""),)),)),), -1) is None
+        assert match_block("ab", 0, (("", (("", ((field_kind, '"'),)),)),), -1) is None
 
 
 @pytest.mark.parametrize(

@@ -498,13 +498,17 @@ def writing(data: bytes) -> object:
 
 FIELDS = {"\x00": TEXT, "\x01": COUNT, "\x02": PADDING, "\x04": TALLY}
 """What stands for a field in the first line of an input."""
+BEHIND = {TEXT: '"', COUNT: "", PADDING: '"', TALLY: ","}
+"""What stands behind a field, whatever comes then."""
 
 
 def templates(data: bytes) -> object:
     """Blocks by template: of what follows the first line, cut as that says. Python finds what is found."""
     shape, _, block = data.decode("latin-1").partition("\n")
     start, *rest = re.split("([\x00\x01\x02\x04])", shape)
-    pairs = tuple(zip((FIELDS[one] for one in rest[::2]), rest[1::2], strict=True))
+    fields = [FIELDS[one] for one in rest[::2]]
+    pairs = tuple([(field, BEHIND[field] + same) for field, same in zip(fields, rest[1::2], strict=True)])
+    pairs = (*pairs[:-1], *[(field, same + "\n\n") for field, same in pairs[-1:]])
     if shape.count("\x00") > 1:
         return None  # no template has more than one text
     pattern = (start, pairs)

@@ -66,19 +66,12 @@ def held(data: dict[str, Any]) -> dict[str, Any]:
     count = len(data)
     if not FEW_NAMES < count <= MANY_NAMES:
         return data.copy()
-    known = NAMES.get(count)
-    if known is not None:
-        names, blank = known
-        made, at = blank.copy(), 0  # one of the right size: it would grow in steps
-        for name, value in data.items():
-            shared = names[at]
-            if shared != name:
-                break
-            made[shared] = value
-            at += 1
-        if at == count:
-            return made
     names = [*data]
+    known = NAMES.get(count)
+    if known is not None and known[0] == names:
+        made = known[1].copy()  # one of the right size: it would grow in steps
+        made.update(zip(known[0], data.values(), strict=True))
+        return made
     if sum([len(name) for name in names]) <= LONGEST_NAMES:
         NAMES[count] = names, dict.fromkeys(names)
     return data.copy()

@@ -35,7 +35,11 @@ FastEvent: TypeAlias = e.TextDelta | e.ReasoningDelta | e.ArgumentsDelta
 Special: TypeAlias = tuple[str, Callable[[str], bool]]
 """First characters of texts that may have to go the long way, and what knows whether such a text has to."""
 Fields: TypeAlias = tuple[tuple[int, str], ...]
-"""What may differ, field by field, each with what is the same in all blocks behind it."""
+"""What may differ, field by field, each with what is the same in all blocks behind it.
+
+That begins with the quote that closes a text or padding, and with no digit behind a number. The only line end
+in it is the end of the block.
+"""
 Pattern: TypeAlias = tuple[str, Fields]
 """What stands before the first field, and the fields."""
 Patterns: TypeAlias = tuple[tuple[str, tuple[Pattern, ...]], ...]
@@ -46,6 +50,8 @@ Field: TypeAlias = tuple[int, int, int]
 """Where a field begins and ends in the `data` line of a block, and what it is."""
 
 BACKSLASH: Final = "\\"
+QUOTE: Final = '"'
+ESCAPED_QUOTE: Final = '\\"'
 # What a field is.
 TEXT: Final = 0
 COUNT: Final = 1
@@ -64,6 +70,8 @@ CONTROLS: Final = re.compile(r"[\x00-\x1f]")
 OPENINGS: Final[dict[str, str]] = {}
 MOST_OPENINGS: Final = 32
 LONGEST_OPENING: Final = 256
+# How many octets of the fields are looked at first: nearly all blocks end within them.
+SHORT: Final = 384
 # The longest sequence number and count that is looked at, in digits.
 MOST_DIGITS: Final = 15
 HIGHEST: Final = 10**MOST_DIGITS
@@ -197,17 +205,21 @@ def match_block_in_python(latin1: str, position: int, patterns: Patterns, number
         at = position
         if before:
             counted = before + written
-            if not written or not latin1.startswith(counted, at):
+            at += len(counted)
+            if latin1[position:at] != counted or not written:
                 place += len(alike)
                 continue
-            at += len(counted)
         size, begins = 0, ""
         for start, fields in alike:
             if len(start) != size:  # most are as long as the one before
                 size = len(start)
                 begins = latin1[at : at + size]
             if start == begins:
-                found = match_fields(latin1, at + size, fields, written, place)
+                begin = at + size
+                found = match_fields(latin1, begin, begin + SHORT, fields, written, place)
+                if found is None and "\n" not in latin1[begin : begin + SHORT]:
+                    stop = latin1.find("\n", begin) + 2
+                    found = match_fields(latin1, begin, stop, fields, written, place)
                 if found is not None:
                     return found
             place += 1
@@ -224,44 +236,54 @@ def patterns_of(templates: list[DeltaTemplate]) -> Patterns:
     return tuple([(before, tuple(alike)) for before, alike in found])
 
 
-def match_fields(latin1: str, at: int, fields: Fields, written: str, place: int) -> Match | None:
-    """What `match_block_in_python()` gives for the pattern at a place, from its first field on."""
-    first, text, numbers, counts = -1, "", "", False
+def match_fields(latin1: str, at: int, stop: int, fields: Fields, written: str, place: int) -> Match | None:
+    """What `match_block_in_python()` gives for the pattern at a place, from its first field on.
+
+    Nothing is looked at from `stop` on.
+    """
+    block = rest = latin1[at:stop]
+    text, counts = "", False
+    first, last = 0, 0  # how much was left before the first number and behind the last one
     for field, same in fields:
-        begin = at
+        begun = rest
+        if field == COUNT:
+            if not written or not begun.startswith(written + same):
+                return None
+            rest = begun[len(written) + len(same) :]
+            continue
+        found, behind, rest = begun.partition(same)
         if field == TEXT:
-            at = latin1.find('"', begin)
-            text = latin1[begin:at]
-            if BACKSLASH in text:
-                escaped = ESCAPED.match(latin1, begin)
-                if escaped is None:
+            text = found
+            if BACKSLASH in found:  # nearly all escapes are quotes of the JSON inside of arguments
+                text = found.replace(ESCAPED_QUOTE, QUOTE)
+                found = found.replace(ESCAPED_QUOTE, "")
+                behind = "" if BACKSLASH in found else behind
+            if not behind:
+                escaped = ESCAPED.match(begun)
+                if escaped is None or not begun.startswith(same, escaped.end()):
                     return None
-                at, text = escaped.end(), characters(escaped[0])
+                text, rest = characters(escaped[0]), begun[escaped.end() + len(same) :]
+            elif QUOTE in found:
+                return None
             elif not (text.isascii() and text.isprintable()):
                 text = characters(text)
-            if at < 0 or not text:
+            if not text:
                 return None
+        elif not behind:
+            return None
         elif field == PADDING:
-            at = latin1.find('"', begin)
-            padding = latin1[begin:at]
-            if at < 0 or (padding and not (padding.isascii() and padding.isalnum())):
-                return None
-        elif field == COUNT:
-            at += len(written)
-            if not written or latin1[begin:at] != written:
+            if found and not (found.isascii() and found.isalnum()):
                 return None
         else:
-            number = NUMBER.match(latin1, at)
-            if number is None:
+            if not found.isdecimal() or len(found) > MOST_DIGITS or (found[0] == "0" and found != "0"):
                 return None
-            at = number.end()
-            first = begin if first < 0 else first
-            numbers, counts = latin1[first:at], counts or latin1[begin] != "0"
-        if not latin1.startswith(same, at):
-            return None
-        at += len(same)
+            counts = counts or found != "0"
+            first, last = first or len(begun), len(rest) + len(same)
+    end = at + len(block) - len(rest)
+    if not first:
+        return place, end, text, ""
     # One of the numbers has to count something: usage that counts nothing means something else on some wires.
-    return None if numbers and not counts else (place, at, text, numbers)
+    return (place, end, text, block[len(block) - first : len(block) - last]) if counts else None
 
 
 def characters(octets: str) -> str:
@@ -273,9 +295,7 @@ def characters(octets: str) -> str:
         except UnicodeDecodeError:
             return ""
     if BACKSLASH in text:
-        # Nearly all escapes are quotes of the JSON inside of arguments.
-        unquoted = text.replace('\\"', '"')
-        return str(scanstring(text + '"', 0)[0]) if BACKSLASH in unquoted else unquoted
+        return str(scanstring(text + QUOTE, 0)[0])
     return "" if not text.isprintable() and CONTROLS.search(text) is not None else text
 
 
