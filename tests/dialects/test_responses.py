@@ -1037,6 +1037,33 @@ def test_an_item_without_a_type() -> None:
     late = run(created(), added(0, {"id": "x_1"}), done(0, message("Hi", id="x_1")), completed())
     assert late.response.output_text == "Hi"
     assert isinstance(late.response.output[0], Message)
+    assert late.names(of=0)[:3] == ["ItemStarted", "ItemUpdated", "PartStarted"]  # the type comes first
+
+
+@pytest.mark.parametrize(
+    "whole", [message("Hi"), {"type": "reasoning", "id": "rs_1", "summary": []}, call('{"a":1}')]
+)
+def test_an_item_whose_members_say_its_type(whole: dict[str, Any]) -> None:
+    """A message has a role and content, a call all of its three members, reasoning a summary."""
+    untyped = {name: member for name, member in whole.items() if name != "type"}
+    for events in (
+        [added(0, untyped), done(0, untyped), completed(untyped)],
+        [done(0, untyped), completed()],
+        [completed(untyped)],
+    ):
+        found = run(created(), *events)
+        assert found.response.to_dict()["output"] == [whole]
+        assert C.INVALID_FIELD in found.codes
+    doubtful = [
+        {"id": "x_1", "role": "user", "content": []},
+        {"id": "x_1", "role": "assistant"},
+        {"id": "x_1", "name": "tick", "arguments": "{}"},
+        {"id": "x_1", "call_id": "call_1", "arguments": "{}"},
+        {"id": "x_1", "call_id": "call_1", "name": "tick"},
+        {"id": "x_1", "summary": "Hm"},
+    ]
+    for item in doubtful:
+        assert run(created(), done(0, item), completed()).response.output[0].type == ""
 
 
 def test_a_call_that_ends_with_its_response() -> None:

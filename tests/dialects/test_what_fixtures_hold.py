@@ -248,7 +248,7 @@ def test_every_type_of_the_responses_api() -> None:
 def test_every_item_part_and_annotation_of_the_responses_api() -> None:
     """Each type of item, part and annotation is among the final responses."""
     items = [item for fixture in of("responses") for item in lenient(fixture).output()]
-    assert {item["type"] for item in items} >= ITEMS
+    assert {item.get("type") for item in items} >= ITEMS
     parts = [part for item in items for group in ("content", "summary") for part in item.get(group) or []]
     assert {part["type"] for part in parts} >= PARTS
     assert {note["type"] for part in parts for note in part.get("annotations") or []} >= ANNOTATIONS

@@ -1077,6 +1077,26 @@ def test_an_item_that_turns_out_to_be_a_call(target: str) -> None:
         assert len(told.end(reason="tool_calls").tool_calls) == 1
 
 
+@pytest.mark.parametrize("target", ["chat", "anthropic", "gemini"])
+@pytest.mark.parametrize("at", [0, 1, 2, None])
+@pytest.mark.parametrize("thought", [False, True])
+def test_an_item_that_turns_out_to_be_text(target: str, at: int | None, thought: bool) -> None:
+    """It had no type when it began. What had come of it before is written then, too."""
+    begin, part = began(0, thought=thought)
+    later = [part, df.ReasoningDelta(0, 0, "Hi", "text") if thought else df.TextDelta(0, 0, "Hi")]
+    if at is not None:
+        later.insert(at, df.ItemUpdated(0, begin.item))
+    whole = (
+        made.reasoning((), (made.thought_part("Hi"),))
+        if thought
+        else made.message((made.text_part("Hi"),), whole=True)
+    )
+    unknown = df.ItemStarted(0, df.OtherItem("", None, None, None, {}))
+    told = Spoken(target, unknown, *later, df.ItemFinished(0, whole), source="responses")
+    (found,) = told.end().output
+    assert [part.text for part in found.content] == ["Hi"]
+
+
 @every_target
 def test_a_limit_that_no_word_says(target: str) -> None:
     """A response that a limit cut does not end well, whatever the word."""

@@ -105,7 +105,10 @@ def take(writer: Writer, event: Any) -> None:
             if kind is ITEM_FINISHED and writer.held == event.output_index:
                 take_last_call_id(item, event.item)
             release_call(writer)
-        OF_ITEM.get(kind, hosted)(writer, item, event)
+        if item.unwritten is not None:
+            wait(writer, item, event)
+        else:
+            OF_ITEM.get(kind, hosted)(writer, item, event)
 
 
 def release_call(writer: Writer) -> None:
@@ -264,6 +267,8 @@ def start_item(writer: Writer, event: e.ItemStarted) -> None:
         writer.held = event.output_index  # there a name may come in pieces
     elif isinstance(event.item, OtherItem) and event.item.data.get("call_id") is not None:
         writer.held = event.output_index  # its server may send it whole at once, with another id
+    elif not event.item.type and writer.name != "responses":
+        item.skipped, item.unwritten = True, []  # its type decides whether it has a place on the wire
     else:
         writer.item_started(item)
 
@@ -300,7 +305,7 @@ def update_item(writer: Writer, item: WrittenItem, event: e.ItemUpdated) -> None
     taken_back = call and item.state is ITEM_DONE and not is_whole(event.item)
     if taken_back and not told_so:
         writer.lose(LossCode.CALL_NOT_WHOLE, item.index)
-    become(writer, item, event.item)
+    item.item = event.item
     if not item.skipped:
         writer.item_updated(item)
         if item.called is not None and item.state is ITEM_DONE:
@@ -349,7 +354,7 @@ def annotation(writer: Writer, item: WrittenItem, event: e.AnnotationAdded) -> N
 
 
 def finish_item(writer: Writer, item: WrittenItem, event: e.ItemFinished) -> None:
-    become(writer, item, event.item)
+    item.item = event.item
     item.state = ITEM_DONE
     if item.skipped:
         return
@@ -397,12 +402,23 @@ OF_ITEM: Final[dict[type, Callable[[Writer, WrittenItem, Any], None]]] = {
 }
 
 
-def become(writer: Writer, item: WrittenItem, sent: Item) -> None:
-    """More is known of an item, which may turn out to be a call: that is written, with what came of it."""
-    before, item.item = item.item, sent
-    if item.skipped and isinstance(before, OtherItem) and isinstance(sent, (FunctionCall, CustomToolCall)):
-        item.skipped = False
-        writer.item_started(item)
+def wait(writer: Writer, item: WrittenItem, event: Any) -> None:
+    """Something came of an item without a type: that is kept until its type is known, or it ends."""
+    assert item.unwritten is not None
+    OF_ITEM.get(type(event), hosted)(writer, item, event)
+    if type(event) is not ITEM_UPDATED:
+        item.unwritten.append(event)
+    if item.item.type or item.state is ITEM_DONE:
+        write_waiting(writer, item)
+
+
+def write_waiting(writer: Writer, item: WrittenItem) -> None:
+    """Writes an item that waited for its type, with what came of it."""
+    waiting, item.unwritten, item.skipped = item.unwritten, None, False
+    item.state, item.parts, item.pieces, item.written = ITEM_OPEN, {}, [], None
+    writer.item_started(item)
+    for event in waiting or ():
+        OF_ITEM.get(type(event), hosted)(writer, item, event)
 
 
 def finish_response(writer: Writer, event: e.ResponseFinished) -> None:
@@ -417,6 +433,9 @@ def finish_response(writer: Writer, event: e.ResponseFinished) -> None:
         drop_held_call(writer)
     release_call(writer)
     end_call(writer)
+    for item in list(writer.items.values()):
+        if item.unwritten is not None:
+            write_waiting(writer, item)
     outcome = event.outcome
     error: ResponseError | None
     if outcome is COMPLETED or outcome is INCOMPLETE:

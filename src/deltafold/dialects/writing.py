@@ -224,7 +224,8 @@ class Writer:
 
     def skip_type(self, item: WrittenItem) -> None:
         """An item of a type that the wire does not have is left out."""
-        self.skip(item, LossCode.ITEM_UNSUPPORTED, f"a {item.item.type[:60]} is left out")
+        what = f"a {item.item.type[:60]}" if item.item.type else "an item without a type"
+        self.skip(item, LossCode.ITEM_UNSUPPORTED, f"{what} is left out")
 
     def cut_call(self, item: WrittenItem, code: LossCode, message: str = "") -> None:
         """A call is left out or left open, and so the response is not complete."""

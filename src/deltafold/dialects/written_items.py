@@ -66,6 +66,7 @@ class WrittenItem:
         "begun",
         "over",
         "skipped",
+        "unwritten",
         "ident",
         "prefix",
         "pieces",
@@ -96,6 +97,8 @@ class WrittenItem:
         """Whether the wire was sent its end."""
         self.skipped = False
         """Whether it is left out."""
+        self.unwritten: list[e.Event] | None = None
+        """What came of it while it has no type; None where that is known."""
         self.ident: str | None = None
         """Its id on the wire."""
         self.prefix = ""

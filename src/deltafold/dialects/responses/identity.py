@@ -82,12 +82,6 @@ class ItemIdentity(Dialect):
         if self.open_by_type is not None:
             self.open_by_type.setdefault(kind, deque()).append(index)
 
-    def _learn_type(self, record: ItemRecord, sent: JSON) -> None:
-        """An item that may have had no type is sent again."""
-        kind = string(sent, "type")
-        if kind and not record.type:
-            self._note_type(record.index, kind)
-
     def _open_items(self, wanted: str) -> deque[int]:
         """The items of a type: the first and the last are open, those between may have ended."""
         if self.open_by_type is None:

@@ -205,7 +205,7 @@ class ItemReader(ItemIdentity):
     def _set_missing_type(self, index: int, wanted: str) -> ItemRecord:
         """An item that was announced without a type gets that of what comes for it."""
         record = self.record(index)
-        if record.type == "":
+        if wanted and not record.type:
             data = self._with_type(record, wanted)
             self.out.append(e.ItemUpdated(index, self.fold.item(record, data, whole=False)))
         return record
@@ -340,6 +340,9 @@ class ItemReader(ItemIdentity):
     def _as_text(self, item: JSON) -> JSON:
         """An item with text and parts where it has those: arguments may come as a value, parts as text."""
         kind = item.get("type")
+        if not kind and (found := type_by_members(item)) is not None:
+            self.report_once(AnomalyCode.INVALID_FIELD, "type", f"a {found} came without its type")
+            item, kind = {**item, "type": found}, found
         if kind == "message" or kind == "reasoning":
             for group in GROUPS:
                 entries = item.get(group)
@@ -383,7 +386,7 @@ class ItemReader(ItemIdentity):
         if waits and ended and self._waits(index, sent, record.to_dict):
             overlay(self.resent.setdefault(index, {}), sent)
             return
-        self._learn_type(record, sent)
+        self._set_missing_type(index, string(sent, "type") or "")
         if index in self.resent:
             resent = self.resent.pop(index)
             if not ended:
@@ -501,7 +504,7 @@ class ItemReader(ItemIdentity):
                 elif record.state is ITEM_OPEN:
                     item = overlay(self.resent.pop(index, {}), item)
                     item = self._lifted_item(record, item, whole=False)
-                    self._learn_type(record, item)
+                    self._set_missing_type(index, string(item, "type") or "")
                     merged, events = reconcile_item(record, item, self.report, whole=False)
                     self.out += events
                     if merged != record.to_dict():
@@ -549,6 +552,15 @@ def overlay(known: JSON, sent: JSON) -> JSON:
 def says_nothing(name: str, value: Any) -> bool:
     """Whether a member says nothing: it is empty, or the arguments are."""
     return empty(value) or (name == "arguments" and value in ("{}", "[]"))
+
+
+def type_by_members(item: JSON) -> str | None:
+    """The type of an item that came without one, where its members leave no doubt."""
+    if item.get("role") == "assistant" and isinstance(item.get("content"), (list, str)):
+        return "message"
+    if "arguments" in item and string(item, "call_id") and string(item, "name"):
+        return "function_call"
+    return "reasoning" if isinstance(item.get("summary"), list) else None
 
 
 def part_of(entry: Any, blank: JSON) -> Any:
