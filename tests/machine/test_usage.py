@@ -64,6 +64,29 @@ def test_words_of_chat_are_renamed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("usage", "told"),
+    [
+        (Usage(), None),
+        (Usage(data={"cost": 1}), {"cost": 1}),
+        (Usage(total_tokens=17), {"total_tokens": 17}),
+        (Usage(cached_tokens=4), {"input_tokens_details": {"cached_tokens": 4}}),
+        (Usage(reasoning_tokens=0), {"output_tokens_details": {"reasoning_tokens": 0}}),
+        (Usage(12, 5, 17, 4, 2, 3), COUNTED),
+    ],
+)
+def test_usage_without_words_of_its_own(usage: Usage, told: JSON | None) -> None:
+    """Its counts are told; None where there is neither a count nor a word."""
+    assert usage_of_responses(usage) == told
+
+
+@pytest.mark.parametrize(("sent", "told"), [({}, None), ({"cost": 1}, {"cost": 1})])
+def test_usage_that_counts_nothing(sent: JSON, told: JSON | None) -> None:
+    """A response has it where it says anything; an empty one is as none."""
+    body = {"object": "chat.completion", "choices": [], "usage": sent}
+    assert parse(json.dumps(body).encode(), "chat").to_dict()["usage"] == told
+
+
+@pytest.mark.parametrize(
     ("sent", "counted"),
     [
         (
