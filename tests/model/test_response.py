@@ -10,7 +10,8 @@ import pytest
 
 from deltafold import FunctionCall, Outcome, Response, ResponseFailed, ResponseParser, Usage
 from deltafold.dialects.base import usage_from
-from deltafold.testing import payloads
+from deltafold.registry import DIALECTS
+from deltafold.testing import StreamBuilder, payloads
 from deltafold.testing.builder import json_bytes
 from runs import calls_of, play
 
@@ -238,3 +239,28 @@ def test_repr_and_str_stay_short() -> None:
     assert len(str(response)) < 200
     assert str(response).startswith("<Response resp_1 completed: 'xxx")
     assert "in_progress" in str(attrs.evolve(response, outcome=None, status="in_progress"))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_who_ended_the_response(dialect: str) -> None:
+    """The server, where it sent an end; an error of the stream, a caller and a transport end no response."""
+    said = StreamBuilder(dialect).text("Hi")
+    assert play(said.completed().body, dialect).response.ended_by_server
+    assert play(said.incomplete().body, dialect).response.ended_by_server
+    assert not play(said.truncated().body, dialect).response.ended_by_server
+    assert play(said.failed().body, dialect).response.ended_by_server is (dialect == "responses")
+    parser = ResponseParser(dialect)
+    parser.feed(said.truncated().body)
+    parser.cancel()
+    list(parser.events())
+    assert (parser.response.outcome, parser.response.ended_by_server) == (Outcome.CANCELLED, False)
+
+
+@pytest.mark.parametrize("dialect", ["responses", "chat", "anthropic"])
+def test_a_response_that_its_server_cancelled(dialect: str) -> None:
+    """That is an end as well, and the server sent it."""
+    body = StreamBuilder(dialect).text("Hi").completed().body
+    for word in (b'"completed"', b'"stop"', b'"end_turn"'):
+        body = body.replace(word, b'"cancelled"')
+    found = play(body.replace(b"response.completed", b"response.cancelled"), dialect).response
+    assert (found.outcome, found.ended_by_server) == (Outcome.CANCELLED, True)

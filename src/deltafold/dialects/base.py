@@ -12,7 +12,7 @@ from deltafold.diagnosis.error_payloads import error_in
 from deltafold.dialects.emitter import Emitter
 from deltafold.machine import make
 from deltafold.machine.fold import Emitted, Fold, PendingFinish
-from deltafold.machine.lifecycle import COMPLETED, FAILED, INCOMPLETE, TRUNCATED
+from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE, TRUNCATED
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, ResponseError
@@ -320,9 +320,7 @@ class ErrorTerminatedDialect(Dialect):
     def _end(self, outcome: Outcome) -> None:
         """Ends all that is open, and the response."""
 
-    def ending(
-        self, outcome: Outcome, word: str | None, reason: str | None, *, by_server: bool = False
-    ) -> PendingFinish:
+    def ending(self, outcome: Outcome, word: str | None, reason: str | None) -> PendingFinish:
         """How the response ends: `word` is the server's own for what cut it, `reason` the finish reason."""
         data: JSON = {}
         if outcome is not TRUNCATED:
@@ -331,6 +329,8 @@ class ErrorTerminatedDialect(Dialect):
             data["incomplete_details"] = {"reason": word}
         if self.failing is not None:
             data["error"] = self.failing
+        by_server = outcome is COMPLETED or outcome is INCOMPLETE
+        by_server = by_server or (outcome is CANCELLED and reason == "cancelled")  # else the caller gave up
         return PendingFinish(outcome, data, None, reason, by_server)
 
 

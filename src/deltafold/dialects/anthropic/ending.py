@@ -10,7 +10,7 @@ from deltafold.dialects.anthropic.calls import take_call_back
 from deltafold.dialects.anthropic.state import OpenMessage
 from deltafold.dialects.anthropic.table import stop_of
 from deltafold.dialects.base import ErrorTerminatedDialect
-from deltafold.machine.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE, TRUNCATED
+from deltafold.machine.lifecycle import COMPLETED, FAILED, INCOMPLETE, ITEM_STATUS_AT_END, TRUNCATED
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.errors import ErrorKind, ResponseError
 from deltafold.model.response import Outcome
@@ -57,8 +57,6 @@ def end_message(
     opened = message.open_blocks()
     if opened and outcome is COMPLETED:
         dialect.report(AnomalyCode.BLOCK_NOT_ENDED, f"{len(opened)} blocks did not end before their message")
-    status = "completed" if outcome is COMPLETED else "incomplete" if outcome is INCOMPLETE else None
     for block in opened:
-        end_block(dialect, block, whole=outcome is COMPLETED, status=status)
-    by_server = outcome is COMPLETED or outcome is INCOMPLETE or outcome is CANCELLED
-    dialect.end_response(dialect.ending(outcome, message.stop_reason, reason, by_server=by_server))
+        end_block(dialect, block, whole=outcome is COMPLETED, status=ITEM_STATUS_AT_END[outcome])
+    dialect.end_response(dialect.ending(outcome, message.stop_reason, reason))
