@@ -28,7 +28,6 @@ from deltafold.model.items import (
     Reasoning,
     ReasoningText,
     Refusal,
-    SummaryText,
 )
 from deltafold.model.json_values import copied
 from deltafold.model.losses import LossCode
@@ -266,7 +265,7 @@ class ResponsesWriter(Writer):
         sent = event.part
         group = event.group
         data: JSON
-        if isinstance(sent, SummaryText) or group == "summary":
+        if group == "summary":
             part.kind, data = "summary", {"type": "summary_text", "text": ""}
         elif isinstance(sent, ReasoningText):
             part.kind, data = "reasoning", {"type": "reasoning_text", "text": ""}
@@ -302,8 +301,14 @@ class ResponsesWriter(Writer):
         )
         self.say(kind, f"{self.where(item)}{at}{self.part_json(data)}")
         if part.kind in STEMS:
-            more = at + ('"logprobs":[],' if part.kind == "text" else "")
-            part.prefix = self.prefix(item, STEMS[part.kind], more)
+            self.open_value(item, part, part.kind)
+
+    def open_value(self, item: WrittenItem, part: WrittenPart, kind: str) -> None:
+        """A value begins to stream in a part, which may be one of which nobody knew what that would be."""
+        part.kind = kind
+        name = "summary_index" if kind == "summary" else "content_index"
+        more = '"logprobs":[],' if kind == "text" else ""
+        part.prefix = self.prefix(item, STEMS[kind], f'"{name}":{part.place},{more}')
 
     @staticmethod
     def part_json(data: JSON) -> str:
@@ -326,6 +331,8 @@ class ResponsesWriter(Writer):
         self.out.append(f'{part.prefix}{quoted(text)},"sequence_number":{number}}}\n\n')
 
     def text(self, item: WrittenItem, part: WrittenPart, event: e.TextDelta) -> None:
+        if part.kind == "other":
+            self.open_value(item, part, "text")
         if (part.closed or part.ended or item.over) and not self.own():
             self.say_late(item, event.text)
             return
@@ -352,9 +359,13 @@ class ResponsesWriter(Writer):
         take(self, e.TextDelta(index, 0, text))
 
     def refusal(self, item: WrittenItem, part: WrittenPart, event: e.RefusalDelta) -> None:
+        if part.kind == "other":
+            self.open_value(item, part, "refusal")
         self.fragment(item, part, event.text)
 
     def reasoning(self, item: WrittenItem, part: WrittenPart, event: e.ReasoningDelta) -> None:
+        if part.kind == "other":
+            self.open_value(item, part, "reasoning")
         self.fragment(item, part, event.text)
         if part.place >= 0 and not (part.closed or part.ended or item.over):
             self.heat(event, event.part_index, part.prefix, "", part.pieces)
