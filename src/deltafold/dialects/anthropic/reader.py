@@ -235,7 +235,7 @@ class AnthropicDialect(ErrorTerminatedDialect):
         new: JSON = {}
         clashing: JSON = {}
         for key, value in sent.items():
-            if key in OF_MESSAGE or (value is None and key in known) or known.get(key, "") == value:
+            if key in OF_MESSAGE or (key in known and (value is None or known[key] == value)):
                 continue
             known[key] = value
             if key in OF_DOCUMENT:
@@ -262,7 +262,7 @@ class AnthropicDialect(ErrorTerminatedDialect):
             self.report_invalid("delta", delta)
         sent = dict(delta) if isinstance(delta, dict) else {}
         for key, value in payload.items():
-            if key not in ("type", "delta", "usage", "index", "message"):
+            if key not in ("delta", "index", "message"):
                 sent[key] = value
         known = self.message.known
         new = self._new_members(
@@ -281,7 +281,7 @@ class AnthropicDialect(ErrorTerminatedDialect):
         usage = self.message.usage
         usage.read(self, payload.get("usage"))  # LiteLLM sends it here
         usage.read_metrics(self, payload.get("amazon-bedrock-invocationMetrics"))
-        new = self._new_members({k: v for k, v in payload.items() if k not in ("type", "usage", "message")})
+        new = self._new_members({key: value for key, value in payload.items() if key != "message"})
         if new:
             self.out.append(make.status_changed(None, new))
         end_by_stop_reason(self, self.message)

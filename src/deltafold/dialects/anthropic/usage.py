@@ -39,7 +39,7 @@ class UsageTotals:
             if key in NUMBERS and value is not None and whole_number(value) is None:
                 emitter.report_invalid(key, value)
                 continue
-            if (value is not None or key not in known) and known.get(key, "") != value:
+            if key not in known or (value is not None and known[key] != value):
                 if len(known) > MOST_COUNTS:
                     emitter.hold_text(len(key) + weight(value) - weight(known.get(key)))
                 known[key] = copied(value)

@@ -219,8 +219,6 @@ class AnthropicWriter(Writer):
             self.close()
             if kind == "json":
                 self.start(item, "json", self.call_block(item))
-            elif kind == "signature" and not item.begun:
-                self.start(item, "thinking", block_json("thinking", item.item, own=self.own()))
             elif kind == "start":
                 self.start(item, "json", text)
                 return
@@ -330,7 +328,6 @@ class AnthropicWriter(Writer):
             if not self.own() or not sent.type:
                 self.skip_type(item)
             elif sent.type.endswith("tool_use"):
-                self.begin()
                 self.write_piece(item, "start", dumps(block_from(sent.data)))
         elif isinstance(sent, FunctionCall):
             self.item_updated(item)
@@ -402,7 +399,6 @@ class AnthropicWriter(Writer):
                 if not had_begun:
                     text = "".join(item.pieces)
         elif not item.begun and item.index not in self.waiting:
-            self.begin()
             self.write_piece(item, "start", dumps(block_from(item.item.data)))
         self.write_piece(item, "json", text)
 
@@ -425,7 +421,6 @@ class AnthropicWriter(Writer):
             self.finish_reasoning(item, sent)
         elif isinstance(sent, OtherItem):
             if not item.begun and item.index not in self.waiting:
-                self.begin()
                 self.write_piece(item, "whole", dumps(block_from(sent.data)))
         elif isinstance(sent, Message) and self.own() and not item.begun and item.index not in self.waiting:
             self.write_piece(item, "text", "")
