@@ -418,6 +418,24 @@ def test_what_was_read_before_an_error_stands(text: str, value: Any) -> None:
 # -------------------------------------------------------------------------------------------- limits
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the text holds no value"),
+        (" \n", "the text holds no value"),
+        ("t", "the text ends before the value does"),
+        (" nul", "the text ends before the value does"),
+        ('"', "the text ends before the value does"),
+        ('"\\', "the text ends before the value does"),
+        ("[", "the text ends before the value does"),
+        ('{"a":', "the text ends before the value does"),
+    ],
+)
+def test_an_end_that_comes_too_early(text: str, message: str) -> None:
+    """What has begun was cut off; where nothing has begun there is no value. The fault is at the end."""
+    assert read(text).error == ArgumentsError(message, len(text))
+
+
 def test_number_on_its_own_is_complete_only_after_close() -> None:
     """A bare number may go on until `close()`; with a blank after it, it is known but not yet complete."""
     reader = read("12", close=False)

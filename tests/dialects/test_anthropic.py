@@ -1160,3 +1160,225 @@ def test_a_call_that_has_no_name_at_all() -> None:
         "arguments": "{}",
         "status": "completed",
     }
+
+
+def test_a_response_has_no_more_than_was_sent() -> None:
+    """Members of the message and of its blocks that have another place in a response stand there alone."""
+    found = whole(
+        a.block(a.text(citations=None), a.said("Hi")),
+        a.block(a.text("Yes", citations=[{"type": "page_location", "cited_text": "y"}]), index=1),
+        a.block(a.thinking(), a.thought("Hm"), index=2),
+        a.block(a.redacted_thinking("sealed"), index=3),
+        call('{"a":1}', index=4),
+        a.block(a.server_tool_use(), a.fragment('{"b":2}'), index=5),
+    )
+    assert found.codes == []
+    assert found.response.to_dict() == {
+        "object": "response",
+        "status": "completed",
+        "id": "msg_01Hq",
+        "model": "claude-sonnet-4-5-20250929",
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "error": None,
+        "incomplete_details": None,
+        "usage": {"input_tokens": 12, "output_tokens": 5, "total_tokens": 17},
+        "output": [
+            {
+                "type": "message",
+                "status": "completed",
+                "role": "assistant",
+                "content": [{"type": "output_text", "text": "Hi", "annotations": []}],
+                "citations": None,
+            },
+            {
+                "type": "message",
+                "status": "completed",
+                "role": "assistant",
+                "content": [
+                    {
+                        "type": "output_text",
+                        "text": "Yes",
+                        "annotations": [{"type": "page_location", "cited_text": "y"}],
+                    }
+                ],
+            },
+            {
+                "type": "reasoning",
+                "status": "completed",
+                "summary": [],
+                "content": [{"type": "reasoning_text", "text": "Hm"}],
+            },
+            {"type": "reasoning", "status": "completed", "summary": [], "encrypted_content": "sealed"},
+            {
+                "type": "function_call",
+                "status": "completed",
+                "call_id": "toolu_01",
+                "name": "get_weather",
+                "arguments": '{"a":1}',
+            },
+            {
+                "type": "server_tool_use",
+                "id": "srvtoolu_01",
+                "name": "web_search",
+                "input": {"b": 2},
+                "arguments": '{"b":2}',
+            },
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "id",
+        "status",
+        "role",
+        "content",
+        "summary",
+        "call_id",
+        "name",
+        "arguments",
+        "block",
+        "encrypted_content",
+    ],
+)
+@pytest.mark.parametrize("sent", [a.text("a"), a.thinking("b"), a.redacted_thinking("c"), a.tool_use()])
+def test_members_of_a_block_that_its_item_has_too(sent: dict[str, Any], name: str) -> None:
+    """They mean something else: they stand under `block`, and the message has them where they came."""
+    plain, odd = {key: value for key, value in sent.items() if value != ""}, {name: ["odd"]}
+    if name in plain:
+        return
+    found = whole(a.block({**plain, **odd}))
+    (item,) = found.output()
+    assert item == {**whole(a.block(plain)).output()[0], "block": odd}
+    assert blocks(found) == [{**plain, **odd}]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["object", "status", "error", "incomplete_details", "output", "created_at", "background", "audio"],
+)
+def test_members_of_a_message_that_a_response_has_too(name: str) -> None:
+    """They mean something else: they stand under `message`, and the message has them where they came."""
+    found = run(a.message_start(**{name: 0}), TEXT, *END)
+    plain = run(START, TEXT, *END).response
+    assert found.response.to_dict() == {**plain.to_dict(), "message": {name: 0}}
+    assert found.response.to_anthropic_message() == {**plain.to_anthropic_message(), name: 0}
+
+
+def test_members_that_are_empty() -> None:
+    """An empty text is one all the same; none of them takes the place of anything."""
+    found = run(a.message_start(k="", usage=a.usage(tier="")), a.message_delta(k=None), a.message_stop())
+    message = found.response.to_anthropic_message()
+    assert (message["k"], message["usage"]["tier"]) == ("", "")
+    again = run(
+        a.message_start(k="x", usage=a.usage(tier="x", more=None)),
+        {**a.message_delta(k=""), "usage": {"tier": None, "more": None}},
+        a.message_stop(),
+    )
+    message = again.response.to_anthropic_message()
+    assert (message["k"], message["usage"]["tier"], message["usage"]["more"]) == ("x", "x", None)
+
+
+@pytest.mark.parametrize("sent", ["", None, 5, ["a"]])
+@pytest.mark.parametrize("say", [a.said, a.thought])
+@pytest.mark.parametrize("block", [None, a.tool_use()])
+def test_a_delta_without_a_text_begins_nothing(sent: Any, say: Any, block: Any) -> None:
+    """Where its block never began, or is of another kind, it has nothing to fit."""
+    found = whole(say(sent)) if block is None else whole(a.block(block, say(sent), a.fragment("{}")))
+    assert found.codes == ([C.INVALID_FIELD] if sent else [])
+    assert len(found.output()) == (0 if block is None else 1)
+    assert of(found, e.UnknownEvent) == []
+
+
+@pytest.mark.parametrize("say", [a.said, a.thought])
+def test_an_empty_delta_behind_its_block(say: Any) -> None:
+    """It adds nothing to what had ended, and says nothing of it."""
+    assert whole(TEXT, say("")).codes == []
+
+
+@pytest.mark.parametrize(
+    ("ends", "status"),
+    [
+        ([*END], "completed"),
+        ([a.message_delta("max_tokens"), a.message_stop()], "incomplete"),
+        ([a.message_delta("refusal"), a.message_stop()], "incomplete"),
+        ([], "in_progress"),
+        ([a.error()], "in_progress"),
+    ],
+)
+@pytest.mark.parametrize("sent", [a.text("a"), a.thinking("b"), a.redacted_thinking("c"), a.tool_use()])
+def test_a_block_that_is_open_at_the_end(sent: dict[str, Any], ends: list[Any], status: str) -> None:
+    """A limit cuts it, a turn that ends closes it; where the message has no end it has none either."""
+    found = run(START, a.begin(sent), ends)
+    assert [item["status"] for item in found.output()] == [status]
+    assert len(of(found, e.ItemFinished)) == (0 if status == "in_progress" else 1)
+    assert (C.BLOCK_NOT_ENDED in found.codes) is (status == "completed")
+
+
+@pytest.mark.parametrize("word", ["end_turn", "max_tokens"])
+def test_a_call_of_the_server_that_is_open_at_the_end(word: str) -> None:
+    """Its input is a value where the turn ended, and what was streamed where a limit cut it."""
+    found = whole(a.begin(a.server_tool_use()), a.fragment('{"a":1}'), stop=word)
+    (item,) = found.output()
+    assert item["arguments"] == '{"a":1}'
+    assert item["input"] == ({"a": 1} if word == "end_turn" else {})
+    assert len(of(found, e.ItemFinished)) == 1
+
+
+@pytest.mark.parametrize("word", [None, 5, "refusal", "model_context_window_exceeded", "end_turn", "made_up"])
+def test_the_stop_reason_of_a_message_with_a_cut_call(word: Any) -> None:
+    """One that says that all came would have the call look whole; where there is none, none is made up."""
+    cut = [START, a.begin(a.tool_use()), a.fragment('{"a":')]
+    found = run(*cut, a.message_delta(word), a.message_stop())
+    told = found.response.to_anthropic_message()["stop_reason"]
+    assert told == ("max_tokens" if word in ("end_turn", "made_up") else word)
+    assert run(*cut).response.to_anthropic_message()["stop_reason"] is None
+
+
+def test_an_error_as_the_first_sign_of_a_new_connection() -> None:
+    """It may come of anything, so it is read, and no replay that does not begin as a response does."""
+    parser = ResponseParser("anthropic")
+    parser.feed(framed(START, a.begin(a.text()), a.said("x")))
+    events = list(parser.events())
+    parser.reconnect()
+    parser.feed(framed(a.error()))
+    events += parser.events()
+    assert C.REPLAY_REFUSED not in [anomaly.code for anomaly in parser.anomalies]
+    assert [type(event).__name__ for event in events][-2:] == ["ErrorReported", "ResponseFinished"]
+    assert parser.response.error is not None
+    assert parser.response.error.type == "overloaded_error"
+
+
+def test_a_few_counts_take_no_room() -> None:
+    """They are not text: a limit that all of the text stays in is not passed by them."""
+    sent = a.usage(service_tier="standard" * 10)
+    found = run(a.message_start(usage=sent), TEXT, *END, limits=Limits(text_size=200))
+    assert found.response.usage is not None
+    assert found.response.to_anthropic_message()["usage"]["service_tier"] == "standard" * 10
+
+
+@pytest.mark.parametrize(
+    ("payload", "refused"),
+    [
+        (a.begin(a.text()), True),
+        (a.said("y"), True),
+        (a.end(), True),
+        (a.message_delta(), True),
+        (a.message_stop(), True),
+        (a.message_start(), False),
+        (a.ping(), False),
+        ({"type": "odd"}, False),
+    ],
+)
+def test_what_a_new_connection_may_begin_with(payload: Any, refused: bool) -> None:
+    """What only comes in the middle of a message tells no reader where it belongs."""
+    parser = ResponseParser("anthropic")
+    parser.feed(framed(START, a.begin(a.text()), a.said("x")))
+    list(parser.events())
+    parser.reconnect()
+    parser.feed(framed(payload))
+    list(parser.events())
+    assert (C.REPLAY_REFUSED in [anomaly.code for anomaly in parser.anomalies]) is refused
+    assert parser.response.output_text == "x"

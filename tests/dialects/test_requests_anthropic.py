@@ -219,3 +219,17 @@ def test_a_role_that_there_is_not() -> None:
         of({"messages": [{"role": "developer", "content": "x"}]})
     with pytest.raises(UsageError, match=r"messages\[0\]\.content\[0\]\.source\.type"):
         of({"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": []}}]}]})
+
+
+@pytest.mark.parametrize("target", ["responses", "chat", "gemini"])
+def test_a_system_prompt_in_parts(target: str) -> None:
+    """Nothing is lost of a part but what it has beside its text."""
+    parts: list[Any] = [
+        {"type": "text", "text": "Be kind."},
+        {"type": "text", "text": "Be brief.", "glow": 1},
+    ]
+    request = {"max_tokens": 9, "system": parts, "messages": [{"role": "user", "content": "Hi"}]}
+    made = convert_request(request, "anthropic", target)
+    assert [loss.path for loss in made.losses] == ["system[1].glow"]
+    assert "Be kind." in str(made.request)
+    assert "Be brief." in str(made.request)

@@ -225,6 +225,31 @@ def test_schemas_in_upper_case() -> None:
     }
 
 
+@pytest.mark.parametrize("where", ["items", "additionalProperties", "anyOf", "prefixItems", "properties"])
+def test_schemas_inside_of_a_schema_in_upper_case(where: str) -> None:
+    """Each of them is one as well; what is no schema stays as it is, whatever it looks like."""
+
+    def schema(word: str) -> dict[str, Any]:
+        inner = {"type": word}
+        held = {"anyOf": [inner], "prefixItems": [inner], "properties": {"a": inner}}
+        return {where: held.get(where, inner), "enum": [{"type": "STRING"}], "default": {"type": "STRING"}}
+
+    tool = {"functionDeclarations": [{"name": "w", "parameters": schema("INTEGER")}]}
+    assert of({"tools": [tool]}).request["tools"][0]["function"]["parameters"] == schema("integer")
+
+
+def test_counts_of_a_schema_that_are_text() -> None:
+    """They are numbers in JSON Schema; other texts stay, and so does what is no count."""
+    names = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
+    schema = {**dict.fromkeys(names, "12"), "title": "12", "minimum": "12"}
+    tool = {"functionDeclarations": [{"name": "w", "parameters": schema}]}
+    made = of({"tools": [tool]}).request["tools"][0]["function"]["parameters"]
+    assert made == {**dict.fromkeys(names, 12), "title": "12", "minimum": "12"}
+    odd = {**tool["functionDeclarations"][0], "parameters": dict.fromkeys(names, "many")}
+    made = of({"tools": [{"functionDeclarations": [odd]}]}).request["tools"][0]["function"]["parameters"]
+    assert made == dict.fromkeys(names, "many")
+
+
 @pytest.mark.parametrize(
     "uri", ["gs://bucket/a.pdf", "https://generativelanguage.googleapis.com/v1beta/files/a"]
 )

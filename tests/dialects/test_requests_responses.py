@@ -119,3 +119,25 @@ def test_instructions_without_a_text_are_left_out() -> None:
     """Where a user's message stays, though it says nothing."""
     silent = [{"role": role, "content": ""} for role in ("system", "user")]
     assert convert_request({"messages": silent}, "chat", "responses").request["input"] == silent[1:]
+
+
+@pytest.mark.parametrize("choice", ["auto", "none", "required"])
+def test_choices_that_are_a_word(choice: str) -> None:
+    """They are the same on Chat Completions and here."""
+    tool = {"type": "function", "function": {"name": "w"}}
+    request = {"messages": [{"role": "user", "content": "Hi"}], "tools": [tool], "tool_choice": choice}
+    made = convert_request(request, "chat", "responses")
+    assert (made.request["tool_choice"], made.losses) == (choice, ())
+
+
+@pytest.mark.parametrize("target", ["chat", "anthropic", "gemini"])
+def test_members_that_say_nothing_are_no_loss(target: str) -> None:
+    """Null, and arrays and objects with nothing in them; what says anything is one, be it false or 0."""
+    part: dict[str, Any] = {"type": "input_text", "text": "Hi"}
+    for empty in (None, [], {}):
+        message = {"role": "user", "content": [{**part, "glow": empty}], "glow": empty}
+        assert of({"input": [message]}, target).losses == ()
+    for value in (0, False, "", [None]):
+        message = {"role": "user", "content": [{**part, "glow": value}], "glow": value}
+        losses = of({"input": [message]}, target).losses
+        assert [loss.path for loss in losses] == ["input[0].glow", "input[0].content[0].glow"]

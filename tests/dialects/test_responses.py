@@ -2584,3 +2584,114 @@ def test_the_name_of_a_call_that_is_no_text() -> None:
         found = run(created(), added(0, item), completed({**item, field: 5, "status": "completed"}))
         assert [(call.call_id, call.name) for call in found.response.tool_calls] == [("c", "f")]
         assert C.INVALID_FIELD in found.codes
+
+
+def test_items_without_an_index_follow_each_other() -> None:
+    """Each takes the first place behind those that are known, and leaves none free."""
+    found = run(
+        created(),
+        added(None, message(id="a", status="in_progress")),
+        added(None, call(id="b", status="in_progress")),
+        added(7, call(id="c", call_id="call_2", status="in_progress")),
+        added(None, call(id="d", call_id="call_3", status="in_progress")),
+    )
+    assert [event.output_index for event in found.all(e.ItemStarted)] == [0, 1, 7, 8]
+
+
+def test_a_fragment_without_any_key_finds_the_last_item_of_its_kind() -> None:
+    """The open one, though others were asked for before it began; where none is open the one that ended."""
+    found = run(
+        created(),
+        added(0, message(id=None, status="in_progress")),
+        text(None, "a", None),
+        added(1, message(id=None, status="in_progress")),
+        text(None, "b", None),
+        done(1, message("b", id=None)),
+        done(0, message("a", id=None)),
+        added(2, reasoning(id=None)),
+        added(3, call(id=None, status="in_progress")),
+        text(None, "c", None),
+        arguments(None, "{}"),
+    )
+    texts = [item.content[0].text for item in found.response.output if isinstance(item, Message)]  # type: ignore[union-attr]
+    assert texts == ["a", "bc"]
+    assert told(found)[0][2] == "{}"
+    assert C.ITEM_NOT_ANNOUNCED not in found.codes
+
+
+@pytest.mark.parametrize(("added_type", "type"), [(None, ""), ("", ""), (5, ""), ("odd", "odd")])
+def test_the_type_of_an_item_is_the_servers(added_type: Any, type: str) -> None:
+    """Nothing is made up where it told none."""
+    sent = {"id": "x"} if added_type is None else {"id": "x", "type": added_type}
+    found = run(created(), added(0, sent), end="none")
+    assert [item.type for item in found.response.output] == [type]
+    assert found.output() == [sent]
+    (started,) = found.all(e.ItemStarted)
+    assert started.item.type == type
+
+
+def test_what_snapshots_say_of_an_open_item_is_there_at_the_end() -> None:
+    """Of many, what is small beside the item waits, and the stream may break off before it is weighed."""
+    sent = [in_progress(output=[{"id": "msg_1", "type": "message", f"k{n}": n, "n": n}]) for n in range(40)]
+    for tail in ([], [completed(type="response.incomplete")]):
+        found = run(
+            created(), added(0, OPEN), part_added(0, output_text()), text(0, "x" * 9000), *sent, *tail
+        )
+        (item,) = found.output()
+        assert item.items() >= {"n": 39, **{f"k{n}": n for n in range(40)}}.items()
+        assert found.response.output_text == "x" * 9000
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_a_type_that_comes_late_does_not_wait(count: int) -> None:
+    """However often an item was announced without one: what it is decides what follows."""
+    again = [added(0, {"id": "x", "n": n}) for n in range(count)]
+    found = run(created(), *again, added(0, {"id": "x", "type": "message", "content": []}), end="none")
+    (item,) = found.response.output
+    assert isinstance(item, Message)
+    assert item.data["n"] == count - 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (call('{"a":1}', name="f"), call('{"a":1}', name="g")),
+        (call('{"a":1}'), call('{"a":2}')),
+        (custom_call("one"), custom_call("two")),
+        (message("one"), message("two")),
+        (reasoning("one"), reasoning("two")),
+        (reasoning(encrypted_content="one"), reasoning(encrypted_content="two")),
+    ],
+)
+def test_items_are_known_by_what_they_say(one: JSON, other: JSON) -> None:
+    """Where all ids are new at the end and the order is another, no item is taken for another one."""
+
+    def named(item: JSON, name: str) -> JSON:
+        return {**item, "id": name, **({"call_id": f"call_{name}"} if "call_id" in item else {})}
+
+    found = run(
+        created(),
+        done(0, named(one, "a")),
+        done(1, named(other, "b")),
+        completed(named(other, "new_b"), named(one, "new_a")),
+    )
+    assert found.all(e.ValueReplaced) == []
+    assert C.VALUE_CONTRADICTED not in found.codes
+    assert [item.id for item in found.response.output] == ["new_b", "new_a"]
+
+
+@pytest.mark.parametrize(
+    ("item", "kind", "member"),
+    [
+        (custom_call("*** Begin"), "custom_tool_call_input", "input"),
+        (call('{"a"'), "function_call_arguments", "arguments"),
+    ],
+)
+def test_arguments_that_come_behind_the_end_of_their_item(item: JSON, kind: str, member: str) -> None:
+    """A call that ended is what it was: it may be run already."""
+    begun = {**item, member: ""}
+    whole_item = {**item, "status": "completed"}
+    found = run(created(), added(0, begun), done(0, whole_item), value(f"{kind}.delta", 0, delta="more"))
+    assert found.output()[0][member] == item[member]
+    assert C.DELTA_AFTER_DONE in found.codes
+    assert found.texts(e.ArgumentsDelta) == [item[member]]

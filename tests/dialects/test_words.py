@@ -245,6 +245,10 @@ def test_events_of_other_wires(wire: str) -> None:
         ({"generated_text": ""}, "the text generation API of Hugging Face"),
         ({"response": "x"}, "the text API of Workers AI or Ollama"),
         ({"a": 1, "b": 2}, "nothing known, with a, b"),
+        *(
+            ({name: ""}, f"nothing known, with {name}")
+            for name in ("created_at", "done", "token", "content", "stop")
+        ),
         ({}, "nothing known, with no members"),
         ("x" * 70, f"text: {'x' * 60!r}"),
         ([], "JSON that is no object"),

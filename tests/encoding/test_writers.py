@@ -1419,3 +1419,166 @@ def test_a_citation_of_a_file_is_none_of_the_web() -> None:
     told = Spoken("chat", *events_of_item(0, made.message((part,), whole=True)), source="responses")
     assert told.losses == [LossCode.ANNOTATION_UNSUPPORTED]
     assert "a.test" not in told.text
+
+
+@every_target
+@pytest.mark.parametrize("outcome", [Outcome.TRUNCATED, Outcome.CANCELLED])
+@pytest.mark.parametrize("own", [False, True])
+def test_an_error_that_is_not_how_it_ended(target: str, outcome: Outcome, own: bool) -> None:
+    """A response that breaks off or is given up behind an error says that it was so, and no more."""
+    known = df.ResponseError(df.ErrorKind.RATE_LIMITED, "busy", "slow_down", type="odd_error", param="model")
+    ends = []
+    for events in ([], [df.ErrorReported(known)]):
+        told = Spoken(target, *events, source=target if own else None)
+        told.end(outcome, None, strict=False)
+        ends.append(told.payloads)
+    assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize("source", ["responses", "anthropic"])
+def test_a_message_without_any_text(source: str) -> None:
+    """It is a block of Anthropic's where it was one; of another API's there would be nothing to see."""
+    item = made.message((), whole=False)
+    told = Spoken("anthropic", df.ItemStarted(0, item), source=source)
+    told.say(df.ItemFinished(0, made.message((), whole=True)))
+    assert len(told.end().output) == (1 if source == "anthropic" else 0)
+    assert told.losses == []
+
+
+@pytest.mark.parametrize("thought", [False, True])
+def test_what_waits_goes_into_no_other_block(thought: bool) -> None:
+    """Fragments that wait for a call keep waiting while something else is written behind that."""
+
+    def say(index: int, text: str) -> Event:
+        return df.ReasoningDelta(index, 0, text, "text") if thought else df.TextDelta(index, 0, text)
+
+    events = [df.ResponseStarted("r", "m"), call(0), *began(1, thought=thought), say(1, "a")]
+    events += [df.ArgumentsDelta(0, "{}"), *began(2, thought=thought), say(2, "x")]
+    events += [*(say(1, text) for text in "bcd"), say(2, "y"), called(0, "{}")]
+    response = df.Response("r", "m", None, Outcome.COMPLETED, (), None, None, None, "tool_calls", {})
+    encoder = StreamEncoder("anthropic")
+    body = b"".join(map(encoder.encode, [*events, df.ResponseFinished(Outcome.COMPLETED, response)]))
+    found = parse(body, "anthropic")
+    text = found.reasoning_text if thought else found.output_text
+    assert "abcd" in text
+    assert sorted(text.replace("\n", "")) == sorted("abcdxy")
+
+
+@every_target
+def test_arguments_that_go_on_after_they_were_corrected(target: str) -> None:
+    """What is written is what came first, and all that came then: the reader has what no one may run."""
+    told = Spoken(target, call(0), df.ArgumentsDelta(0, '{"a"'), df.ValueReplaced(0, "arguments", '{"b"'))
+    told.say(df.ArgumentsDelta(0, ":1"), df.ArgumentsDelta(0, "}"), called(0, '{"b":1}'))
+    response = told.end(reason="tool_calls", strict=False)
+    able = target in ("responses", "gemini")
+    assert [known.arguments for known in response.tool_calls] == (['{"b":1}'] if able else [])
+    assert LossCode.VALUE_REPLACED in told.losses
+
+
+@pytest.mark.parametrize("probable", [False, True])
+@pytest.mark.parametrize(
+    ("delta", "kind", "member"),
+    [
+        (df.TextDelta(0, 0, "Hi"), "output_text", "text"),
+        (df.RefusalDelta(0, 0, "Hi"), "refusal", "refusal"),
+        (df.ReasoningDelta(0, 0, "Hi", "text"), "reasoning_text", "text"),
+    ],
+)
+def test_a_part_that_nobody_knows_and_what_streams_in_it(
+    delta: Any, kind: str, member: str, probable: bool
+) -> None:
+    """Each fragment is an event, as in the parts that are known, and none comes behind the end."""
+    part = df.OtherPart("hologram", {"type": "hologram"})
+    item = made.reasoning((), ()) if kind == "reasoning_text" else made.message((), whole=False)
+    told = Spoken("responses", df.ItemStarted(0, item), source="responses")
+    told.say(df.PartStarted(0, 0, "content", part))
+    if probable and kind == "output_text":
+        delta = attrs.evolve(delta, logprobs=({"token": "Hi"},))
+    told.say(delta, delta)
+    sent = [payload for payload in told.payloads if payload["type"] == f"response.{kind}.delta"]
+    assert [(payload["delta"], payload["content_index"]) for payload in sent] == [("Hi", 0)] * 2
+    told.say(df.PartFinished(0, 0, "content", df.OtherPart("hologram", {"type": "hologram", member: "HiHi"})))
+    assert told.payloads[-1]["part"].items() >= {"type": "hologram", member: "HiHi"}.items()
+    assert told.losses == []
+    before = len(told.payloads)
+    told.say(delta)
+    assert told.losses == [LossCode.LATE_FRAGMENT]
+    assert len(told.payloads) == before
+
+
+def test_a_part_that_nobody_knows_and_that_has_ended() -> None:
+    """Nothing can be added to it."""
+    part = df.OtherPart("hologram", {"type": "hologram"})
+    told = Spoken("responses", *began(0), df.PartStarted(0, 1, "content", part), source="responses")
+    told.say(df.PartFinished(0, 1, "content", part))
+    before = len(told.payloads)
+    told.say(df.RefusalDelta(0, 1, "Hi"))
+    assert len(told.payloads) == before
+    assert told.losses == [LossCode.LATE_FRAGMENT]
+
+
+@pytest.mark.parametrize("source", [None, "chat", "responses"])
+def test_items_as_they_are_announced(source: str | None) -> None:
+    """Without what streams in them, and with no list that their server did not send."""
+    told = Spoken("responses", df.ItemStarted(0, made.reasoning((), (), ident="r_1")), source=source)
+    assert told.payloads[-1]["item"] == {"type": "reasoning", "id": "r_1", "summary": []}
+    thought = made.reasoning((), (made.thought_part("t"),), ident="r_2")
+    told.say(df.ItemStarted(1, thought))
+    known = {"content": []} if source == "responses" else {}
+    assert told.payloads[-1]["item"] == {"type": "reasoning", "id": "r_2", "summary": [], **known}
+    told.say(df.ItemStarted(2, made.message((), whole=False, ident="m_1")))
+    assert told.payloads[-1]["item"] == {
+        "type": "message",
+        "id": "m_1",
+        "role": "assistant",
+        "status": "in_progress",
+        "content": [],
+    }
+
+
+def test_parts_that_are_left_out_are_in_no_item() -> None:
+    """The item that ends has the parts that were written."""
+    part = df.OtherPart("hologram", {"type": "hologram", "cells": [1]})
+    told = Spoken("responses", *began(0), df.PartStarted(0, 1, "content", part), source="chat")
+    whole_item = made.message((made.text_part("Hi"), part), whole=True)
+    told.say(df.TextDelta(0, 0, "Hi"), df.ItemFinished(0, whole_item))
+    assert told.losses == [LossCode.PART_UNSUPPORTED]
+    assert [part["type"] for part in told.payloads[-1]["item"]["content"]] == ["output_text"]
+
+
+@every_target
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("source", [None, *DIALECTS])
+def test_an_encoder_that_moves_goes_on_in_the_same_words(
+    target: str, source: str | None, fails: bool
+) -> None:
+    """Wherever in a response of all kinds of things it is copied, what it writes then is the same."""
+    note = {"type": "url_citation", "url": "u", "title": "t", "start_index": 0, "end_index": 1}
+    odd = df.UnknownEvent("odd", {"type": "odd", "n": 1})
+    events: list[Event] = [odd, df.ResponseStarted(None, "m", {"created_at": 5, "k": 1}, source), odd]
+    events += [df.StatusChanged(None, {"id": "r", "late": 1}), df.ItemStarted(0, made.reasoning((), ()))]
+    for at in range(3):
+        events.append(df.PartStarted(0, at, "summary", made.thought_part(summary=True)))
+        events += [df.ReasoningDelta(0, at, text, "summary") for text in ("a", "b")]
+    events += [*began(1), df.TextDelta(1, 0, "Hi"), df.TextDelta(1, 0, "!", ({"token": "!"},))]
+    events += [df.AnnotationAdded(1, 0, at, note) for at in range(2)]
+    for at in (2, 3):
+        events.append(df.PartStarted(1, at, "content", df.OtherPart("odd", {"type": "odd"})))
+    events += [call(2, call_id="same"), call(3, call_id="same"), df.LiftedDelta(2, ("why",), "text", "Be")]
+    events += [df.ArgumentsDelta(2, "{"), df.ArgumentsDelta(3, "{}"), df.TextDelta(1, 0, "?")]
+    events += [df.LiftedDelta(2, ("why",), "text", "cause"), df.ArgumentsDelta(2, "}")]
+    events += [called(2, "{}"), called(3, "{}"), df.ValueReplaced(3, "arguments", '{"a":1}'), *spoken(4)]
+    events += [call(5), df.ArgumentsDelta(5, '{"a":'), called(5, '{"a":', whole=False), *spoken(6)]
+    events += [call(7), called(7, "{}"), df.UsageReported(df.Usage(1, 2, 3, data={"input_tokens": 1}))]
+    if fails:
+        events.append(df.ErrorReported(df.ResponseError(df.ErrorKind.RATE_LIMITED, "busy", "slow_down")))
+    outcome, reason = (Outcome.FAILED, "error") if fails else (Outcome.COMPLETED, "tool_calls")
+    response = df.Response("r", "m", None, outcome, (), None, None, None, reason, {})
+    events.append(df.ResponseFinished(outcome, response))
+    options = {"created": 7, "lifted": True}
+    whole_way, moving = StreamEncoder(target, **options), StreamEncoder(target, **options)
+    for event in events:
+        moving = pickle.loads(pickle.dumps(moving))
+        assert moving.encode(event) == whole_way.encode(event)
+    assert pickle.loads(pickle.dumps(moving)).losses == whole_way.losses
+    assert whole_way.losses
