@@ -1354,7 +1354,7 @@ def test_an_error_as_the_first_sign_of_a_new_connection() -> None:
 def test_a_few_counts_take_no_room() -> None:
     """They are not text: a limit that all of the text stays in is not passed by them."""
     sent = a.usage(service_tier="standard" * 10)
-    found = run(a.message_start(usage=sent), TEXT, *END, limits=Limits(text_size=200))
+    found = run(a.message_start(usage=sent), TEXT, *END, limits=Limits(text_size=90))
     assert found.response.usage is not None
     assert found.response.to_anthropic_message()["usage"]["service_tier"] == "standard" * 10
 

@@ -2615,6 +2615,11 @@ def test_a_fragment_without_any_key_finds_the_last_item_of_its_kind() -> None:
     )
     texts = [item.content[0].text for item in found.response.output if isinstance(item, Message)]  # type: ignore[union-attr]
     assert texts == ["a", "bc"]
+    assert [(event.output_index, event.text) for event in found.all(e.TextDelta)] == [
+        (0, "a"),
+        (1, "b"),
+        (1, "c"),
+    ]
     assert told(found)[0][2] == "{}"
     assert C.ITEM_NOT_ANNOUNCED not in found.codes
 
@@ -2646,7 +2651,13 @@ def test_what_snapshots_say_of_an_open_item_is_there_at_the_end() -> None:
 def test_a_type_that_comes_late_does_not_wait(count: int) -> None:
     """However often an item was announced without one: what it is decides what follows."""
     again = [added(0, {"id": "x", "n": n}) for n in range(count)]
-    found = run(created(), *again, added(0, {"id": "x", "type": "message", "content": []}), end="none")
+    found = run(
+        created(),
+        added(0, {"id": "x", "fill": "z" * 5000}),
+        *again,
+        added(0, {"id": "x", "type": "message", "content": []}),
+        end="none",
+    )
     (item,) = found.response.output
     assert isinstance(item, Message)
     assert item.data["n"] == count - 1

@@ -16,6 +16,21 @@ from deltafold.dialects.written_json import ObjectScan, dumps
 from deltafold.encoding.encoder import events_of_item
 from deltafold.parsing.snapshot import wrap
 from deltafold.registry import DIALECTS, part_of
+from runs import (
+    DELTAS,
+    added,
+    created,
+    message,
+    output_text,
+    part_added,
+    part_done,
+    play,
+    reasoning_text,
+    refusal,
+    run,
+    summary_text,
+    value,
+)
 
 JSON = dict[str, Any]
 every_target = pytest.mark.parametrize("target", DIALECTS)
@@ -1506,6 +1521,40 @@ def test_a_part_that_nobody_knows_and_what_streams_in_it(
     assert len(told.payloads) == before
 
 
+ANNOUNCED = [output_text(), refusal(), reasoning_text(), summary_text(), {"type": "hologram"}]
+STREAMED = {"output_text": "text", "refusal": "refusal", "reasoning_text": "text"}
+
+
+@pytest.mark.parametrize("kind", STREAMED)
+@pytest.mark.parametrize("part", ANNOUNCED, ids=lambda part: part["type"])
+@pytest.mark.parametrize("ends", [False, True])
+def test_parts_that_were_announced_as_something_else(part: JSON, kind: str, ends: bool) -> None:
+    """On their own wire each has what streamed in it: no refusal becomes text, and no text a refusal."""
+    item = {"type": "reasoning", "id": "r_1", "summary": []} if kind == "reasoning_text" else message()
+    events = [added(0, {**item, "status": "in_progress"}), part_added(0, part)]
+    events += [value(f"{kind}.delta", 0, content_index=0, delta=text) for text in ("a", "b", "c")]
+    if ends:
+        events.append(value(f"{kind}.done", 0, content_index=0, **{STREAMED[kind]: "abc"}))
+        events.append(part_done(0, {**part, STREAMED[kind]: "abc"}))
+    first = run(created(), *events, dialect="responses", end="none")
+    encoder = StreamEncoder("responses")
+    body = b"".join(map(encoder.encode, first.events))
+    again = play(body, "responses", close=False)
+    assert encoder.losses == ()
+    for one in (first, again):
+        texts = {type(event).__name__: [] for event in one.all(*DELTAS)}
+        for event in one.all(*DELTAS):
+            texts[type(event).__name__].append(event.text)
+        assert list(texts.values()) == [["a", "b", "c"]]
+    assert [type(event) for event in again.all(*DELTAS)] == [type(event) for event in first.all(*DELTAS)]
+
+
+def test_a_refusal_behind_text_in_one_part() -> None:
+    """The part is text, and that a refusal is written so is told."""
+    told = Spoken("responses", *began(0), df.TextDelta(0, 0, "a"), df.RefusalDelta(0, 0, "b"))
+    assert told.losses == [LossCode.REFUSAL_AS_TEXT]
+
+
 def test_a_part_that_nobody_knows_and_that_has_ended() -> None:
     """Nothing can be added to it."""
     part = df.OtherPart("hologram", {"type": "hologram"})
@@ -1582,3 +1631,17 @@ def test_an_encoder_that_moves_goes_on_in_the_same_words(
         assert moving.encode(event) == whole_way.encode(event)
     assert pickle.loads(pickle.dumps(moving)).losses == whole_way.losses
     assert whole_way.losses
+
+
+@every_target
+@pytest.mark.parametrize("source", DIALECTS)
+def test_a_call_without_arguments_ends_once(target: str, source: str) -> None:
+    """Whatever follows it, and though its end is written only then."""
+    told = Spoken(target, call(0), called(0, "{}"), *spoken(1), *spoken(2), source=source)
+    told.say(df.ItemUpdated(2, made.message((made.text_part("Hi"),), whole=True)), *spoken(3))
+    response = told.end(reason="tool_calls", strict=False)
+    assert [known.call_id for known in response.tool_calls] == ["call_0"]
+    if (target, source) != ("gemini", "gemini"):  # whose own word for the end was not sent
+        assert response.anomalies == ()
+    ends = [payload for payload in told.payloads if payload.get("type") == "response.output_item.done"]
+    assert len(ends) == (4 if target == "responses" else 0)

@@ -304,11 +304,16 @@ class ResponsesWriter(Writer):
             self.open_value(item, part, part.kind)
 
     def open_value(self, item: WrittenItem, part: WrittenPart, kind: str) -> None:
-        """A value begins to stream in a part, which may be one of which nobody knew what that would be."""
+        """What streams in a part is known."""
         part.kind = kind
         name = "summary_index" if kind == "summary" else "content_index"
         more = '"logprobs":[],' if kind == "text" else ""
         part.prefix = self.prefix(item, STEMS[kind], f'"{name}":{part.place},{more}')
+
+    def become(self, item: WrittenItem, part: WrittenPart, kind: str) -> None:
+        """A part is of the kind that streams in it, whatever it was announced as."""
+        if part.kind != kind and part.place >= 0 and not (part.pieces or part.closed or part.ended):
+            self.open_value(item, part, kind)
 
     @staticmethod
     def part_json(data: JSON) -> str:
@@ -331,8 +336,7 @@ class ResponsesWriter(Writer):
         self.out.append(f'{part.prefix}{quoted(text)},"sequence_number":{number}}}\n\n')
 
     def text(self, item: WrittenItem, part: WrittenPart, event: e.TextDelta) -> None:
-        if part.kind == "other":
-            self.open_value(item, part, "text")
+        self.become(item, part, "text")
         if (part.closed or part.ended or item.over) and not self.own():
             self.say_late(item, event.text)
             return
@@ -359,13 +363,13 @@ class ResponsesWriter(Writer):
         take(self, e.TextDelta(index, 0, text))
 
     def refusal(self, item: WrittenItem, part: WrittenPart, event: e.RefusalDelta) -> None:
-        if part.kind == "other":
-            self.open_value(item, part, "refusal")
+        self.become(item, part, "refusal")
+        if part.kind == "text":
+            self.lose(LossCode.REFUSAL_AS_TEXT, item.index)
         self.fragment(item, part, event.text)
 
     def reasoning(self, item: WrittenItem, part: WrittenPart, event: e.ReasoningDelta) -> None:
-        if part.kind == "other":
-            self.open_value(item, part, "reasoning")
+        self.become(item, part, "summary" if event.kind == "summary" else "reasoning")
         self.fragment(item, part, event.text)
         if part.place >= 0 and not (part.closed or part.ended or item.over):
             self.heat(event, event.part_index, part.prefix, "", part.pieces)
