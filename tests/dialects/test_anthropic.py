@@ -1382,3 +1382,90 @@ def test_what_a_new_connection_may_begin_with(payload: Any, refused: bool) -> No
     list(parser.events())
     assert (C.REPLAY_REFUSED in [anomaly.code for anomaly in parser.anomalies]) is refused
     assert parser.response.output_text == "x"
+
+
+@pytest.mark.parametrize("say", [a.said, a.thought])
+def test_an_empty_delta_behind_the_stop_reason(say: Any) -> None:
+    """The message is as complete as it was: only its end is missing. Behind one with a text it is not."""
+    block = a.text("x") if say is a.said else a.thinking("x")
+    for sent, outcome in (("", Outcome.COMPLETED), (None, Outcome.COMPLETED), ("y", Outcome.TRUNCATED)):
+        found = run(START, a.begin(block), a.message_delta(), say(sent))
+        assert found.response.outcome is outcome
+        assert C.MISSING_TERMINAL in found.codes
+
+
+def test_a_compaction_of_nulls() -> None:
+    """A null is told where nothing else was; it takes the place of nothing."""
+    first = a.delta("compaction_delta", content=None, k=None, n=1)
+    found = whole(a.block({"type": "compaction", "m": 1}, first, a.delta("compaction_delta", n=None, m=None)))
+    assert blocks(found) == [{"type": "compaction", "m": 1, "content": None, "k": None, "n": 1}]
+
+
+@pytest.mark.parametrize(("block", "say"), [(a.text(), a.thought), (a.thinking(), a.said)])
+def test_what_does_not_fit_a_block_stays_together(block: Any, say: Any) -> None:
+    """It becomes one item beside that block, and that ends with it."""
+    found = whole(a.block(block, say("a"), say("b"), say("c")))
+    kinds = (e.TextDelta, e.ReasoningDelta)
+    assert [event.text for event in found.events if isinstance(event, kinds)] == ["a", "b", "c"]
+    assert len(found.output()) == 2
+    assert [item["status"] for item in found.output()] == ["completed", "completed"]
+    assert found.codes == [C.DELTA_MISFITS]
+
+
+def test_an_object_of_no_type() -> None:
+    """It is told as it came, with an anomaly, once."""
+    found = run(START, {"glow": 1}, {"glow": 2}, TEXT, *END)
+    assert found.codes == [C.TYPE_MISSING]
+    assert [event.payload for event in of(found, e.UnknownEvent)] == [{"glow": 1}, {"glow": 2}]
+
+
+@pytest.mark.parametrize("sent", [{"role": "odd", "stop_reason": "refusal"}, "text", 5])
+def test_a_message_beside_an_event(sent: Any) -> None:
+    """What stands there may be an error; it is no member of the message."""
+    plain = run(START, TEXT, *END).response.to_dict()
+    delta, stop = {**a.message_delta(), "message": sent}, a.message_stop(message=sent)
+    assert run(START, TEXT, delta, stop).response.to_dict() == plain
+
+
+@pytest.mark.parametrize("kind", ["", None, 5])
+def test_a_block_whose_type_is_none(kind: Any) -> None:
+    """Its members tell what it is."""
+    for sent in (a.text("a"), {"thinking": "b"}, a.tool_use()):
+        found = whole(a.block({**sent, "type": kind}))
+        assert found.codes == [C.INVALID_FIELD]
+        expected = "text" if "text" in sent else "thinking" if "thinking" in sent else "tool_use"
+        assert [block["type"] for block in blocks(found)] == [expected]
+
+
+def test_a_call_that_has_no_id_at_all() -> None:
+    """One is made up, and no member beside it."""
+    found = whole(a.block({"type": "tool_use", "name": "f", "input": {}}), stop="tool_use")
+    assert found.codes == [C.CALL_ID_MISSING]
+    (item,) = found.output()
+    assert (item["call_id"], "id" in item, "block" in item) == ("call_0_synthesized", False, False)
+    assert blocks(found) == [{"type": "tool_use", "name": "f", "input": {}}]
+
+
+@pytest.mark.parametrize(
+    ("sent", "arguments"),
+    [
+        ('{"a":1}', '{"a":1}'),
+        ("", "{}"),
+        (None, "{}"),
+        ({"a": 1}, '{"a":1}'),
+        ([1], "[1]"),
+        (5, "5"),
+    ],
+)
+def test_the_input_that_a_call_begins_with(sent: Any, arguments: str) -> None:
+    """Where nothing is streamed it is what the arguments are, as they came or as JSON."""
+    found = whole(a.block(a.tool_use(input=sent)), stop="tool_use")
+    assert [call[2] for call in calls(found)] == [arguments]
+    assert (C.INVALID_FIELD in found.codes) is (not isinstance(sent, (dict, type(None))))
+
+
+def test_events_behind_the_end_are_told_once_for_each_kind() -> None:
+    """All that nobody knows are one kind, and signs of life are none."""
+    late = [a.ping(), a.said("x"), a.said("y"), a.end(), a.end(), {"type": "odd"}, {"type": "odder"}]
+    found = run(START, TEXT, *END, *late)
+    assert found.codes == [C.EVENT_AFTER_END] * 3

@@ -233,3 +233,13 @@ def test_a_system_prompt_in_parts(target: str) -> None:
     assert [loss.path for loss in made.losses] == ["system[1].glow"]
     assert "Be kind." in str(made.request)
     assert "Be brief." in str(made.request)
+
+
+@pytest.mark.parametrize(
+    "name", ["system", "messages", "tools", "tool_choice", "thinking", "output_config", "metadata"]
+)
+def test_members_that_are_neither_objects_nor_arrays(name: str) -> None:
+    """The error says which one it is."""
+    request = {"max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}], name: 5}
+    with pytest.raises(UsageError, match=f"^{name}: an? (object|array) is expected, not int"):
+        convert_request(request, "anthropic", "chat")

@@ -141,3 +141,23 @@ def test_members_that_say_nothing_are_no_loss(target: str) -> None:
         message = {"role": "user", "content": [{**part, "glow": value}], "glow": value}
         losses = of({"input": [message]}, target).losses
         assert [loss.path for loss in losses] == ["input[0].glow", "input[0].content[0].glow"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, 5) for name in ("instructions", "input", "tools", "reasoning", "text")),
+        *((name, 5) for name in ("stream_options", "include")),
+    ],
+)
+def test_members_that_are_neither_objects_nor_arrays(name: str, value: Any) -> None:
+    """The error says which one it is."""
+    with pytest.raises(UsageError, match=f"^{name}: an? (object|array) is expected, not int"):
+        of({name: value})
+
+
+@pytest.mark.parametrize("name", ["instructions", "input", "tools"])
+def test_entries_that_are_no_objects(name: str) -> None:
+    """The error says where it stands."""
+    with pytest.raises(UsageError, match=rf"^{name}\[0\]: an object is expected, not int"):
+        of({name: [5]})

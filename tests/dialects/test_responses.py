@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from deltafold.diagnosis.rate_limits import rate_limits_from_event
-from deltafold.dialects.responses.table import HEARTBEATS, NOTICES, PROGRESS
 from deltafold.machine.lifecycle import ResponseState
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
@@ -60,6 +59,28 @@ C = AnomalyCode
 OPEN = message(status="in_progress")
 OPEN_CALL = call(status="in_progress")
 PARIS = '{"city":"Paris"}'
+HEARTBEATS = ("keepalive", "ping", "response.keep_alive", "response.keepalive")
+NOTICES = (
+    "response.metadata",
+    "codex.response.metadata",
+    "responsesapi.websocket_timing",
+    "response.steer.accepted",
+    "response.steer.pending",
+    "response.steer.failed",
+)
+PROGRESS = {
+    "web_search_call": ("in_progress", "searching", "completed", "failed"),
+    "file_search_call": ("in_progress", "searching", "completed", "failed"),
+    "image_generation_call": ("in_progress", "generating", "completed", "failed"),
+    "code_interpreter_call": ("in_progress", "interpreting", "executing", "completed", "failed"),
+    "mcp_call": ("in_progress", "executing", "completed", "failed"),
+    "mcp_list_tools": ("in_progress", "completed", "failed"),
+    "computer_call": ("in_progress", "completed"),
+    "shell_call": ("in_progress", "completed"),
+    "x_search_call": ("in_progress", "searching", "completed"),
+    "code_execution_call": ("in_progress", "executing", "completed"),
+    "compaction": ("compacting",),
+}
 
 
 def run_bytes(body: bytes) -> Run:
@@ -236,12 +257,13 @@ def test_streamed_commands_meet_the_item_told_whole() -> None:
     assert found.codes == []
 
 
-@pytest.mark.parametrize(("type", "expected"), PROGRESS.items())
-def test_progress_of_hosted_tools(type: str, expected: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("item_type", "status"), [(tool, status) for tool, found in PROGRESS.items() for status in found]
+)
+def test_progress_of_hosted_tools(item_type: str, status: str) -> None:
     """A hosted tool's progress is an event and the item's status, until the item was told whole."""
-    item_type, status = expected
     item = {"id": "x_1", "type": item_type, "status": "in_progress"}
-    step = {"type": type, "item_id": "x_1", "output_index": 0}
+    step = {"type": f"response.{item_type}.{status}", "item_id": "x_1", "output_index": 0}
     found = run(created(), added(0, item), step, end="none")
     assert found.all(e.ItemProgress) == [e.ItemProgress(0, status)]
     assert found.output()[0]["status"] == status
@@ -2706,3 +2728,78 @@ def test_arguments_that_come_behind_the_end_of_their_item(item: JSON, kind: str,
     assert found.output()[0][member] == item[member]
     assert C.DELTA_AFTER_DONE in found.codes
     assert found.texts(e.ArgumentsDelta) == [item[member]]
+
+
+HELD_BY = {
+    "output_text": "message",
+    "refusal": "message",
+    "reasoning_text": "reasoning",
+    "reasoning": "reasoning",
+    "reasoning_summary_text": "reasoning",
+    "reasoning_summary": "reasoning",
+    "function_call_arguments": "function_call",
+    "mcp_call_arguments": "mcp_call",
+    "custom_tool_call_input": "custom_tool_call",
+    "code_interpreter_call_code": "code_interpreter_call",
+    "apply_patch_call_operation_diff": "apply_patch_call",
+    "shell_call_command": "shell_call",
+    "shell_call_output_content": "shell_call_output",
+    "mcp_call_output": "mcp_call",
+}
+
+
+@pytest.mark.parametrize("kind", HELD_BY)
+@pytest.mark.parametrize("item_type", [*sorted({*HELD_BY.values(), *PROGRESS}), "odd"])
+def test_what_an_item_can_hold(kind: str, item_type: str) -> None:
+    """A fragment is of the item of its index where that is of the right type, or nobody knows what it is.
+
+    Arguments may be of any call. Text is of a message, or of reasoning that goes on. Else a new item begins.
+    """
+    delta: Any = {"stdout": "x"} if kind == "shell_call_output_content" else "x"
+    fragment = value(f"{kind}.delta", 0, delta=delta)
+    found = run(created(), added(0, {"id": "i", "type": item_type}), fragment, end="none")
+    wanted = HELD_BY[kind]
+    calls = ("function_call", "mcp_call", "custom_tool_call")
+    holds = (
+        item_type == wanted
+        or (item_type == "odd" and wanted != "message")
+        or (item_type == "reasoning" and wanted == "message")
+        or (item_type in calls and wanted in calls)
+    )
+    assert [item.type for item in found.response.output] == ([item_type] if holds else [item_type, wanted])
+    assert (C.ITEM_NOT_ANNOUNCED in found.codes) is not holds
+
+
+@pytest.mark.parametrize(
+    ("item_type", "group", "part"),
+    [
+        ("message", "content", {"type": "output_text", "text": "Hi", "annotations": []}),
+        ("message", "summary", {"type": "summary_text", "text": "Hi"}),
+        ("reasoning", "content", {"type": "reasoning_text", "text": "Hi"}),
+        ("reasoning", "summary", {"type": "summary_text", "text": "Hi"}),
+    ],
+)
+def test_parts_that_are_mere_text(item_type: str, group: str, part: JSON) -> None:
+    """Each is a part of the kind that its place says."""
+    found = run(created(), done(0, {"id": "i", "type": item_type, group: ["Hi"]}))
+    assert found.output()[0][group] == [part]
+    assert C.INVALID_FIELD in found.codes
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"),
+    [
+        ("output_text", {"type": "output_text", "text": "x"}),
+        ("refusal", {"type": "refusal", "refusal": "x"}),
+        ("reasoning_text", {"type": "reasoning_text", "text": "x"}),
+        ("reasoning_summary_text", {"type": "summary_text", "text": "x"}),
+    ],
+)
+def test_a_part_that_only_its_text_tells(kind: str, part: JSON) -> None:
+    """It is of the kind that the event is about."""
+    item = reasoning() if "reasoning" in kind else OPEN
+    at = "summary_index" if "summary" in kind else "content_index"
+    found = run(created(), added(0, item), value(f"{kind}.delta", 0, delta="x", **{at: 0}))
+    (told_item,) = found.output()
+    (told_part,) = told_item["summary" if "summary" in kind else "content"]
+    assert {name: held for name, held in told_part.items() if name != "annotations"} == part

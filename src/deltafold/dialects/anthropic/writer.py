@@ -352,7 +352,7 @@ class AnthropicWriter(Writer):
             self.lose(LossCode.LOGPROBS_UNSUPPORTED, item.index)
         if event.text:
             self.write_piece(item, "text", event.text)
-            if self.current == item.index and "text" in self.prefixes:
+            if self.current == item.index:
                 self.heat(event, event.content_index, self.prefixes["text"], TAIL)
 
     def refusal(self, item: WrittenItem, part: WrittenPart, event: e.RefusalDelta) -> None:
@@ -365,7 +365,7 @@ class AnthropicWriter(Writer):
         if text is None:
             return
         self.write_piece(item, "thinking", text)
-        if self.current == item.index and "thinking" in self.prefixes:
+        if self.current == item.index:
             self.heat(event, event.part_index, self.prefixes["thinking"], TAIL)
 
     def annotation(self, item: WrittenItem, part: WrittenPart, event: e.AnnotationAdded) -> None:
