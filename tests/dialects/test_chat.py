@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import deltafold.dialects.chat.call_arguments as chat_module
 from deltafold.arguments.lift import Lift
 from deltafold.dialects.chat.call_arguments import MOST_CHECKS
+from deltafold.encoding.encoder import StreamEncoder
 from deltafold.machine.lifecycle import ResponseState
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
@@ -1443,6 +1444,8 @@ def test_arguments_that_cannot_be_read(odd: Any) -> None:
     assert (call.arguments, call.complete) == ("", False)
     assert found.response.tool_calls == ()
     assert found.codes == [C.INVALID_FIELD]
+    found = run(calls(part(odd, "tick", id="a")), calls(part(PARIS)), ends("tool_calls"), "[DONE]")
+    assert [call.arguments for call in found.response.tool_calls] == [PARIS]
 
 
 def test_a_message_tells_arguments_as_an_object() -> None:
@@ -2306,3 +2309,403 @@ def test_encrypted_reasoning_remembers_the_member_beside_it() -> None:
     details = [{"type": "reasoning.encrypted", "data": "c2VjcmV0"}]
     found = run(chunk(choice({"reasoning_details": details, "thinking": None})), chunk(choice({}, "stop")))
     assert [event.member for event in found.all(e.ItemStarted)] == ["thinking"]
+
+
+# ------------------------------------------------------------------------------ where servers put what
+
+
+REASONING_MEMBERS = (
+    *("reasoning_content", "reasoning", "reasoning_text", "cot_summary", "thinking"),
+    *("thinking_content", "thought", "thoughts", "reasoning_summary"),
+)
+
+
+def placed(place: str, text: str) -> JSON:
+    """A chunk with a piece of text at a place: members in the order of their nesting."""
+    first, *inner = place.split(".")
+    if place == "text":
+        return chunk({"index": 0, "text": text})
+    if inner and first in ("content", "reasoning_details"):
+        kind = "summary" if inner == ["summary"] else "text" if inner == ["text"] else inner[0]
+        value: Any = text
+        for name in reversed(inner[1:]):
+            value = [{"type": "text", name: value}]
+        return thinks(**{first: [{"type": kind, "index": 0, inner[0]: value}]})
+    if first == "tool_calls":
+        value = text
+        for name in reversed(inner):
+            value = {name: value}
+        value.setdefault("name", "f")
+        value.get("function", value.get("custom", {})).setdefault("name", "f")
+        return calls({"index": 0, "id": "a", **value})
+    if inner:
+        return thinks(
+            **{first: {"name": "f", inner[0]: text} if first == "function_call" else {inner[0]: text}}
+        )
+    return thinks(**{first: text})
+
+
+PLACES = (
+    *("text", "content", "refusal", *REASONING_MEMBERS),
+    *("content.text", "content.thinking", "content.thinking.text", "content.reasoning", "content.summary"),
+    *(
+        f"{name}.{inner}"
+        for name in REASONING_MEMBERS
+        for inner in ("text", "content", "thinking", "reasoning", "summary")
+    ),
+    *("reasoning_details.text", "reasoning_details.summary", "function_call.arguments", "audio.transcript"),
+    *("tool_calls.function.arguments", "tool_calls.custom.input", "tool_calls.arguments", "tool_calls.input"),
+)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_halves_meet_wherever_pieces_of_text_stand(place: str) -> None:
+    """A character that a server cuts in two is whole, and no anomaly, whatever the member is called."""
+    found = run(placed(place, "a\ud83d"), placed(place, "\ude00b"), ends(), "[DONE]")
+    assert "".join(event.text for event in found.events if isinstance(event, DELTAS)) == "a😀b"
+    assert C.LONE_SURROGATE not in found.codes
+
+
+DELTAS = (e.TextDelta, e.RefusalDelta, e.ReasoningDelta, e.ArgumentsDelta, e.TranscriptDelta)
+
+
+@pytest.mark.parametrize("member", REASONING_MEMBERS)
+def test_each_member_that_holds_reasoning(member: str) -> None:
+    """It is read in a delta and in a message, and goes back, whole or streamed, under its own name."""
+    for found in (
+        run(thinks(**{member: "Hm"}), says("A"), ends(), "[DONE]"),
+        run(whole({member: "Hm", "content": "A"})),
+    ):
+        assert (found.response.reasoning_text, found.response.output_text) == ("Hm", "A")
+        assert [event.member for event in found.all(e.ItemStarted)] == [member, None]
+        assert (said(found)[member], found.codes) == ("Hm", [])
+        encoder = StreamEncoder("chat")
+        written = [payload for event in found.events for payload in encoder.payloads(event)]
+        deltas = [one["delta"] for payload in written for one in payload["choices"]]
+        assert [delta[member] for delta in deltas if member in delta] == ["Hm"]
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        *("reasoning_signature", "thinking_signature", "signature", "reasoning_opaque"),
+        *("reasoning_encrypted_content", "encrypted_content"),
+    ],
+)
+def test_each_member_that_proves_reasoning(member: str) -> None:
+    """Beside the text, or in the part of the content that holds it."""
+    part = {"type": "thinking", "thinking": "Hm", member: "c2ln"}
+    for delta in ({"reasoning": "Hm", member: "c2ln"}, {"content": [part]}):
+        found = run(chunk(choice(delta)), ends(), "[DONE]")
+        assert (found.response.reasoning_text, found.output()[0]["encrypted_content"]) == ("Hm", "c2ln")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("thinking", "reasoning", "thought", "reasoning_text", "reasoning_content", "summary"),
+        *("summary_text", "redacted_thinking", "reasoning.text", "reasoning.summary", "reasoning.encrypted"),
+    ],
+)
+def test_each_type_of_a_part_of_reasoning(kind: str) -> None:
+    """Its text is reasoning; where it has none, what it holds under `data` is encrypted reasoning."""
+    found = run(says([{"type": kind, "text": "Hm"}, {"type": "text", "text": "A"}]), ends(), "[DONE]")
+    assert (found.response.reasoning_text, found.response.output_text) == ("Hm", "A")
+    found = run(says([{"type": kind, "data": "c2VjcmV0"}]), ends(), "[DONE]")
+    assert found.output()[0]["encrypted_content"] == "c2VjcmV0"
+
+
+@pytest.mark.parametrize("member", ["id", "call_id", "tool_call_id"])
+@pytest.mark.parametrize("name", ["name", "function_name", "tool_name"])
+def test_each_member_that_names_a_call(member: str, name: str) -> None:
+    """Its id and name come under the words of other APIs too, and leave nothing else in the item."""
+    sent = {"index": 0, member: "a", "type": "function", name: "f", "arguments": "{}"}
+    found = run(calls(sent), ends("tool_calls"), "[DONE]")
+    fields = {"call_id": "a", "name": "f", "arguments": "{}"}
+    assert found.output() == [{"type": "function_call", "status": "completed", **fields}]
+    assert found.codes == []
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        *({"choices": []}, {"usage": {"prompt_tokens": 1}}, {"model": "m"}, {"created": 5}),
+        *({"x_groq": {"id": "r"}}, {"prompt_filter_results": [{}]}, {"prompt_annotations": [{}]}),
+        {"object": "chat.completion.chunk"},
+    ],
+)
+def test_each_member_that_makes_a_chunk(payload: JSON) -> None:
+    """One of them is enough."""
+    found = run(payload, says("A"), ends())
+    assert found.names()[0] == "ResponseStarted"
+    assert not found.all(e.UnknownEvent)
+
+
+def test_a_stored_answer_of_ollama_is_no_chunk() -> None:
+    """It has a model, but is of another API, which this one does not read."""
+    stranger = {
+        "model": "m",
+        "created_at": "2026-01-01T00:00:00Z",
+        "done": False,
+        "message": {"content": "x"},
+    }
+    assert [event.payload for event in run(stranger).all(e.UnknownEvent)] == [stranger]
+
+
+def test_a_payload_with_choices_is_a_chunk_whatever_its_type() -> None:
+    """Some gateways give each chunk a type or an event name of their own."""
+    found = run({**says("A"), "type": "message_start"}, {**says("B"), "type": "response.created"}, ends())
+    assert (found.response.output_text, found.codes) == ("AB", [])
+
+
+def test_a_response_begins_with_what_its_chunk_says_of_it() -> None:
+    """Choices, usage, padding and errors are none of that; the time has the name it has elsewhere."""
+    sent = chunk(choice({"content": "A"}), usage={"prompt_tokens": 1}, obfuscation="x", error=GONE)
+    found = run({**sent, "id": "c", "model": "m", "created": 7, "provider": "P"})
+    assert found.events[0] == e.ResponseStarted("c", "m", found.events[0].data)
+    assert found.events[0].data == {
+        "object": "response",
+        "status": "in_progress",
+        "id": "c",
+        "model": "m",
+        "created_at": 7,
+        "provider": "P",
+    }
+
+
+GONE = {"code": 502, "message": "gone"}
+
+
+def test_members_of_an_error_are_none_of_the_response() -> None:
+    """What stands beside an error in a payload of its own says nothing of a response."""
+    found = run({"error": GONE, "request_id": "r"})
+    assert found.names() == ["ErrorReported", "ResponseFinished"]
+    assert "request_id" not in found.response.data
+
+
+def test_members_of_a_choice_that_have_a_place_are_not_kept_beside_it() -> None:
+    """Under both spellings; others are."""
+    sent = {
+        "index": 1,
+        "delta": {"content": "A"},
+        "message": {"content": "A"},
+        "text": "A",
+        "finish_reason": "stop",
+        "finishReason": "stop",
+        "usage": {"prompt_tokens": 1},
+        "logprobs": {"content": [], "refusal": None},
+        "other": 1,
+    }
+    assert [event.data for event in run(chunk(sent)).all(e.ChoiceUpdated)] == [{"other": 1}]
+
+
+def test_an_error_of_one_choice_is_none_of_the_next() -> None:
+    """The first that is told counts: that of the payload, else that of the first choice with one."""
+    busy = {"code": 429, "message": "slow down"}
+    two = chunk(choice({}, error=GONE), choice({}, index=1))
+    assert run(two).response.error.message == "gone"
+    two = chunk(choice({}, error=GONE), choice({}, index=1, error=busy))
+    assert run(two).response.error.message == "gone"
+    assert run({**two, "error": busy}).response.error.message == "slow down"
+
+
+@pytest.mark.parametrize("unfinished", [0, 1, 2])
+def test_any_choice_without_a_finish_reason(unfinished: int) -> None:
+    """The response is truncated, wherever that choice stands."""
+    choices = [choice({"content": "A"}, None if at == unfinished else "stop", at) for at in range(3)]
+    assert run(chunk(*choices)).response.outcome is Outcome.TRUNCATED
+
+
+# ------------------------------------------------------------------------------------ odd pieces of things
+
+
+def test_transcripts_of_choices_keep_apart() -> None:
+    """Halves of characters meet within a choice, and one that stays alone is told of."""
+
+    def spoken(first: str, second: str) -> JSON:
+        told = (choice({"audio": {"transcript": text}}, index=at) for at, text in enumerate((first, second)))
+        return chunk(*told)
+
+    found = run(spoken("a\ud83d", "b\ud83d"), spoken("\ude00", "\ude01"))
+    assert found.texts(e.TranscriptDelta) == ["a", "b", "😀", "😁"]
+    assert C.LONE_SURROGATE not in found.codes
+    found = run(spoken("a\ud83d", "b\ud83d"))
+    assert found.texts(e.TranscriptDelta) == ["a", "b", "\ufffd", "\ufffd"]
+    assert found.codes.count(C.LONE_SURROGATE) == 2
+
+
+def test_sound_without_data_is_none() -> None:
+    """An empty piece makes no event."""
+    found = run(thinks(audio={"id": "a", "data": "", "transcript": ""}), ends(), "[DONE]")
+    assert not found.all(e.AudioDelta, e.TranscriptDelta)
+    assert said(found)["audio"] == {"id": "a"}
+
+
+@pytest.mark.parametrize("index", [0, 1, 5])
+def test_arguments_never_go_on_a_legacy_call(index: int) -> None:
+    """Whatever index they come under: `function_call` and `tool_calls` are two things."""
+    begun = chunk(choice({"function_call": {"name": "tick", "arguments": '{"city":'}}))
+    found = run(begun, calls(part(PARIS, index=index)), ends("tool_calls"), "[DONE]")
+    assert [(name, arguments) for name, _, arguments in told(found)] == [("tick", '{"city":'), ("", PARIS)]
+
+
+def test_tags_in_parts_of_the_content() -> None:
+    """They are looked for there too, and in a message."""
+    content = [{"type": "text", "text": "<think>Hm</think>A"}]
+    for payload in (says(content), whole({"content": content})):
+        found = run(payload, ends(), "[DONE]", think_tags=True)
+        assert (found.response.reasoning_text, found.response.output_text) == ("Hm", "A")
+
+
+def test_a_role_that_says_nothing() -> None:
+    """It takes none back; where none is told, the assistant speaks."""
+    assert run(thinks(role="critic"), thinks(role=""), says("A"), ends()).output()[0]["role"] == "critic"
+    assert run(says("A"), ends()).output()[0]["role"] == "assistant"
+
+
+def test_an_image_that_is_sent_again() -> None:
+    """It is one image where it has the same index; without any, each is another."""
+
+    def picture(url: str, **fields: Any) -> JSON:
+        return thinks(images=[{"type": "image_url", "image_url": {"url": url}, **fields}])
+
+    found = run(*[picture("a", index=0)] * 2, picture("b", index=0), picture("b", index=1), ends())
+    assert [found["image_url"]["url"] for found in said(found)["images"]] == ["a", "b", "b"]
+    assert len(said(run(*[picture("a")] * 2, ends()))["images"]) == 2
+
+
+def test_a_part_of_refusal() -> None:
+    """Its type says so, and not a member; one without a text of its own is kept as it came."""
+    part = {"type": "refusal", "refusal": "No"}
+    found = run(says([part]), says([part]), ends(), "[DONE]")
+    assert (found.texts(e.RefusalDelta), found.codes) == (["No", "No"], [])
+    assert found.output()[0]["content"] == [{"type": "refusal", "refusal": "NoNo"}]
+    found = run(says([{"type": "text", "text": "A", "refusal": "No"}]), ends(), "[DONE]")
+    assert (found.texts(e.TextDelta), found.texts(e.RefusalDelta)) == (["A"], [])
+    odd = {"type": "refusal", "refusal": 5}
+    assert run(says([odd]), ends(), "[DONE]").output()[0]["content"][-1] == odd
+
+
+@pytest.mark.parametrize("outer", ["reasoning", "part"])
+def test_how_deep_reasoning_stands(outer: str) -> None:
+    """Three objects and lists, and no more."""
+    deep: Any = "Hm"
+    for name in ("summary", "content", "text"):
+        deep = {name: deep}
+    for value, expected in ((deep, "Hm"), ({"text": deep}, "")):
+        sent = {"reasoning": value} if outer == "reasoning" else {"content": [{"type": "thinking", **value}]}
+        found = run(chunk(choice(sent)), ends(), "[DONE]")
+        assert found.response.reasoning_text == expected
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"reasoning_details": [{"type": "reasoning.text", "text": "Hm"}]},
+        {"reasoning_details": [{"type": "reasoning.summary", "summary": "Hm"}]},
+        {"thinking_blocks": [{"type": "thinking", "thinking": "Hm"}]},
+    ],
+)
+def test_reasoning_that_is_said_to_be_empty(beside: JSON) -> None:
+    """Entries beside an empty text repeat what came before: they are no text of their own."""
+    found = run(thinks(reasoning="Hm"), thinks(reasoning="", **beside), ends(), "[DONE]")
+    assert found.texts(e.ReasoningDelta) == ["Hm"]
+    assert run(thinks(**beside), ends(), "[DONE]").texts(e.ReasoningDelta) == ["Hm"]
+
+
+@pytest.mark.parametrize("member", ["signature", "data", "format"])
+def test_what_details_of_reasoning_hold_is_counted(member: str) -> None:
+    """Nobody sees it before the end: it may not grow beyond what a text may."""
+    details = [{"type": "t", "id": str(at), member: "x" * 100} for at in range(50)]
+    payloads = [thinks(reasoning_details=[detail]) for detail in details]
+    with pytest.raises(LimitExceeded) as fault:
+        run(*payloads, end="none", limits=Limits(text_size=3000))
+    assert fault.value.limit == "text_size"
+
+
+WAITING: dict[str, list[JSON]] = {
+    "fields": [
+        thinks(role="critic", extra={"a": 1}),
+        chunk(choice({"content": "A", "extra": {"a": 1}}, note=1), provider="P"),
+        chunk(choice({"content": "B", "extra": {"a": 1}}, note=1), provider="P"),
+        chunk(choice({"refusal": "No"}, logprobs={"refusal": [{"token": "No"}]})),
+        chunk(choice({}, "length", native_finish_reason="content_filter")),
+        ends("stop"),
+        chunk({"index": 0, "message": {"refusal": "No"}, "logprobs": {"refusal": [{"token": "No"}]}}),
+    ],
+    "parts": [
+        *[thinks(annotations=[{"type": "x", "n": 1}, {"type": "x", "n": at}]) for at in range(2, 5)],
+        *[thinks(images=[{"type": "image_url", "index": 0}])] * 2,
+        *[says([{"type": "odd"}]), says("A"), thinks(refusal="No"), says("B")],
+    ],
+    "reasoning": [
+        thinks(reasoning_details=[{"type": "t", "id": "x", "index": 0, "data": "A"}], thinking=""),
+        thinks(reasoning_details=[{"type": "t", "index": 0, "data": "B", "text": "a\ud83d"}]),
+        thinks(reasoning_details=[{"type": "t", "id": "y", "index": 0, "text": "c"}]),
+        thinks(reasoning_details=[{"type": "t", "id": "x", "text": "\ude00"}], signature="s"),
+    ],
+    "tags": [says("<thi"), says("nk>Hm</th"), says("ink>A<"), says("b")],
+    "a legacy call": [
+        chunk(choice({"function_call": {"name": "f", "arguments": '{"a":'}})),
+        chunk(choice({"function_call": {"arguments": "1}"}})),
+    ],
+    "a custom call": [
+        calls({"index": 0, "id": "a", "type": "custom", "custom": {"name": "f", "input": "ab"}}),
+        calls({"index": 0, "custom": {"input": "{}"}}),
+    ],
+    "names": [calls(part(name=f"piece_{at}_" * 30, id="a")) for at in range(8)],
+    "ids": [
+        calls(part("{", "f", id="a", index=0), part("{", "g", id="a", index=1)),
+        calls(part("}", index=1)),
+    ],
+    "before a name": [calls(part('{"a":')), calls(part("1")), calls(part("}", "f", id="a", more={"x": 1}))],
+    "empty arguments": [calls(part("{}", "f", id="a")), calls(part(PARIS))],
+    "arguments that come again": [calls(part(PARIS[:size], "f", id="a")) for size in (1, 8, 14, len(PARIS))],
+    "odd arguments": [calls(part(True, "f", id="a")), says("A")],
+    "updates": [calls(part("1", "f", id="a", more=at)) for at in range(40)],
+    "usage": [
+        usage(prompt_tokens=1),
+        usage(completion_tokens=2),
+        usage(**{f"m{at}": at for at in range(70)}),
+        usage(m1=5),
+    ],
+    "sound": [
+        thinks(audio={"id": "a", "transcript": "a\ud83d"}),
+        thinks(audio={"id": "a", "transcript": "\ude00"}),
+        thinks(audio={"id": "a", "expires_at": 5}),
+    ],
+    "an error": [says("A"), chunk(error=GONE), chunk(error={"code": 500, "message": "x"})],
+}
+
+
+@pytest.mark.parametrize("what", WAITING)
+def test_all_that_waits_is_in_a_snapshot(what: str) -> None:
+    """A parser that is taken up again after each payload tells the same as one that never was."""
+    payloads = [*WAITING[what], ends("tool_calls"), "[DONE]"]
+    parser, events = ResponseParser("chat", think_tags=True), []
+    for payload in payloads:
+        parser.feed_payload(payload)
+        events += parser.events()
+        parser = resumed(parser)
+    parser.close()
+    events += parser.events()
+    same(run(*payloads, think_tags=True), Run(events, parser))
+
+
+def test_usage_of_another_api_in_the_words_of_this_one() -> None:
+    """The members that mean the same have other names."""
+    counts = {
+        "input_tokens": 5,
+        "input_tokens_details": {"cached_tokens": 1},
+        "output_tokens": 3,
+        "output_tokens_details": {"reasoning_tokens": 2},
+        "total_tokens": 8,
+    }
+    found = run_payloads(created(), completed(message("A"), usage=counts), dialect="responses")
+    assert found.response.to_chat_completion()["usage"] == {
+        "prompt_tokens": 5,
+        "prompt_tokens_details": {"cached_tokens": 1},
+        "completion_tokens": 3,
+        "completion_tokens_details": {"reasoning_tokens": 2},
+        "total_tokens": 8,
+    }

@@ -1101,3 +1101,189 @@ def test_members_beside_the_data_of_a_part(name: str) -> None:
         assert parts(found)[0] == part
     found = run(g.chunk({name: {"a": 1}, "hologram": {"b": 2}}), END)
     assert [item.type for item in found.response.output] == ["hologram"]
+
+
+# ----------------------------------------------------------------------------------- each word, each rule
+
+SNAKE = {
+    "response": {
+        "model_version": "modelVersion",
+        "response_id": "responseId",
+        "usage_metadata": "usageMetadata",
+        "prompt_feedback": "promptFeedback",
+        "create_time": "createTime",
+        "model_status": "modelStatus",
+    },
+    "candidate": {
+        "finish_message": "finishMessage",
+        "safety_ratings": "safetyRatings",
+        "citation_metadata": "citationMetadata",
+        "grounding_metadata": "groundingMetadata",
+        "url_context_metadata": "urlContextMetadata",
+        "logprobs_result": "logprobsResult",
+        "avg_logprobs": "avgLogprobs",
+        "token_count": "tokenCount",
+        "continuation_token": "continuationToken",
+    },
+    "part": {
+        "thought_signature": "thoughtSignature",
+        "inline_data": "inlineData",
+        "file_data": "fileData",
+        "executable_code": "executableCode",
+        "code_execution_result": "codeExecutionResult",
+        "function_response": "functionResponse",
+        "tool_call": "toolCall",
+        "tool_response": "toolResponse",
+        "audio_transcription": "audioTranscription",
+        "part_metadata": "partMetadata",
+        "video_metadata": "videoMetadata",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("where", "snake", "camel"),
+    [(where, *names) for where, found in SNAKE.items() for names in found.items()],
+)
+def test_each_name_of_the_proto_alone(where: str, snake: str, camel: str) -> None:
+    """One of them is enough to know that a chunk has the names of the proto."""
+    value: Any = "x" if snake in ("model_version", "response_id", "thought_signature") else {"a": 1}
+    part, candidate, response = ({snake: value} if where == place else {} for place in reversed(SNAKE))
+    sent = {"content": {"parts": [{"text": "a"} | part]}, **candidate}
+    found = run({"candidates": [sent], **response}, {"candidates": [{"finish_reason": "STOP"}]})
+    document = found.response.to_gemini_response()
+    places = {"response": [document], "candidate": document["candidates"], "part": parts(found)}[where]
+    assert [place[camel] for place in places if camel in place] == [value]
+    assert not any(snake in place for place in places)
+    assert found.response.outcome is Outcome.COMPLETED
+
+
+@pytest.mark.parametrize("name", ["args", "response", "partMetadata", "data", "parsed"])
+def test_what_is_the_applications_keeps_its_names(name: str) -> None:
+    """Names in it are no names of the proto."""
+    told = {"function_call": {"name": "f", "x_y": {name: {"a_b": {"c_d": 1}}, "e_f": {"g_h": 1}}}}
+    found = run(g.chunk(told), END)
+    inside = parts(found)[0]["functionCall"]
+    assert inside["xY"] == {name: {"a_b": {"c_d": 1}}, "eF": {"gH": 1}}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [],
+        *(["id"], ["object"], ["model"], ["status"], ["incomplete_details"], ["usage"], ["output"]),
+        *(["created_at"], ["background"], ["audio"], ["members"], ["id", "model", "members"]),
+    ],
+)
+def test_a_document_is_what_was_sent(names: list[str]) -> None:
+    """Members that the Responses API has as well come back under their names, and nothing is added."""
+    sent = g.chunk(g.text("x"), **STOP) | {"usageMetadata": g.usage(1, 2), "createTime": "t"}
+    sent |= dict.fromkeys(names, "odd")
+    found = run(sent)
+    assert found.response.to_gemini_response() == sent
+    assert (found.response.id, found.response.model) == (sent["responseId"], sent["modelVersion"])
+
+
+@pytest.mark.parametrize("before", [g.chunk(g.call("f", args={"a": 1})), g.chunk(g.text("x"))])
+def test_an_empty_call_that_ends_nothing(before: Any) -> None:
+    """It is said to be out of order: no call was open, and none that came in pieces had ended."""
+    found = run(before, g.chunk(g.call(None)), END)
+    assert found.codes == [C.CALL_NOT_OPEN]
+    assert all(call[3] for call in calls(found))
+
+
+def test_all_calls_are_taken_back_whatever_stands_between() -> None:
+    """Those of the candidate whose word says so, and of no other."""
+    found = run(
+        g.candidates(
+            g.candidate(g.text("x"), g.call("f", args={}), g.text("y"), g.call("g", args={})),
+            g.candidate(g.call("h", args={}), index=1, **STOP),
+        ),
+        g.chunk(finishReason="MALFORMED_FUNCTION_CALL"),
+    )
+    assert [(name, whole) for _, name, _, whole in calls(found)] == [("f", False), ("g", False), ("h", True)]
+
+
+def test_a_whole_call_that_is_sent_again_in_pieces() -> None:
+    """It stays whole where they say the same."""
+    sent = {"id": "c", "partialArgs": [g.piece("$.a", "x")]}
+    found = run(g.chunk(g.call("f", id="c", args={"a": "x"})), g.chunk({"functionCall": sent}), END)
+    assert (calls(found), found.codes) == ([("c", "f", '{"a":"x"}', True)], [])
+
+
+@pytest.mark.parametrize("ident", ["c1", None])
+def test_two_calls_whose_pieces_come_in_turn(ident: str | None) -> None:
+    """Those with ids go on side by side; one without any ends where the next begins."""
+    named = {} if ident is None else {"id": ident}
+    pieces = [g.piece("$.a", 1)]
+    found = run(
+        g.chunk(g.call("f", **named, partialArgs=pieces, willContinue=True)),
+        g.chunk(g.call("g", id="c2", willContinue=True)),
+        g.chunk({"functionCall": {"id": "c2", "partialArgs": pieces}}),
+        g.chunk({"functionCall": named}),
+        END,
+    )
+    one = (ident or "call_0_synthesized", "f", *(('{"a":1}', True) if ident else ('{"a":1', False)))
+    assert calls(found) == [one, ("c2", "g", '{"a":1}', True)]
+    names = [(type(event).__name__, getattr(event, "output_index", None)) for event in found.events]
+    assert (names.index(("ItemFinished", 0)) < names.index(("ItemStarted", 1))) is (ident is None)
+
+
+def test_an_event_that_is_named_an_error() -> None:
+    """Whatever stands in it; a payload that is an error needs no name, and another name says nothing."""
+    for name, payload, outcome in (
+        ("error", {"n": 1}, Outcome.FAILED),
+        ("error", g.error(), Outcome.FAILED),
+        ("", g.error(), Outcome.FAILED),
+        ("stats", {"n": 1}, Outcome.COMPLETED),
+    ):
+        body = f"event: {name}\ndata: {json.dumps(payload)}\n\n" if name else framed(payload).decode()
+        found = play(framed(g.chunk(g.text("a"))) + body.encode() + framed(END), "gemini")
+        assert found.response.outcome is outcome
+
+
+@pytest.mark.parametrize("payload", [{"type": "ping"}, {"type": "other"}, {"type": 5}, {}])
+def test_what_a_payload_behind_the_end_is(payload: Any) -> None:
+    """A sign of life by its type, else an event after the end."""
+    found = run({"choices": [], "object": "chat.completion.chunk"}, payload)
+    expected = [] if payload == {"type": "ping"} else [C.EVENT_AFTER_END]
+    assert found.codes == [C.WRONG_DIALECT, *expected]
+
+
+def test_a_usage_that_says_the_same_costs_nothing() -> None:
+    """Vertex sends the type of traffic with each chunk: it is held once."""
+    same = {"usageMetadata": {"trafficType": "ON_DEMAND"}}
+    found = run(*[g.chunk(g.text("a")) | same] * 60, END, limits=Limits(text_size=200))
+    assert found.response.to_gemini_response()["usageMetadata"] == {"trafficType": "ON_DEMAND"}
+
+
+@pytest.mark.parametrize(("count", "early"), [(64, True), (65, False)])
+def test_when_a_usage_is_reported(count: int, early: bool) -> None:
+    """With what it came with; one with more members than any server's waits for the end. So does the rest."""
+    usage = {"promptTokenCount": 1, **{f"k{number}": number for number in range(count - 1)}}
+    found = run(g.chunk(g.call("f", args={})) | {"usageMetadata": usage}, END | {"usageMetadata": {"z": 1}})
+    reported = [event.usage.to_dict() for event in found.all(e.UsageReported)]
+    assert reported == ([usage] if early else []) + [usage | {"z": 1}]
+
+
+def test_a_large_usage_that_more_is_said_of() -> None:
+    """Whichever way it came: what is said later is in the usage at the end, and not in what was reported."""
+    usage = {"promptTokenCount": 1, **{f"k{number}": number for number in range(80)}}
+    payloads = [
+        g.chunk(g.text("a")) | {"usageMetadata": usage | {"promptTokenCount": n}} for n in range(1, 9)
+    ]
+    payloads.append(g.chunk(g.call("f", args={})))
+    payloads.append(g.chunk(g.call("h", args={})) | {"usageMetadata": {"trafficType": "X"}})
+    parser = ResponseParser("gemini")
+    reported: list[Any] = []
+    for payload in [*payloads, END]:
+        parser.feed(framed(payload))
+        for event in parser.events():
+            if isinstance(event, e.UsageReported):
+                reported.append((event.usage, event.usage.to_dict()))
+    parser.close()
+    reported += [(event.usage, {}) for event in parser.events() if isinstance(event, e.UsageReported)]
+    reported[-1] = (reported[-1][0], reported[-1][0].to_dict())
+    assert [found.to_dict() for found, _ in reported] == [told for _, told in reported]
+    assert reported[-1][1] == usage | {"promptTokenCount": 8, "trafficType": "X"}
+    assert parser.response.usage == reported[-1][0]

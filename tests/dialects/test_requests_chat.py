@@ -188,3 +188,50 @@ def test_instructions_without_a_text_are_left_out() -> None:
     made = to({"input": [{"role": "system", "content": [image]}, USER]})
     assert made.request["messages"] == [USER]
     assert [loss.code for loss in made.losses] == ["content_not_supported"]
+
+
+PARAMETERS: dict[str, Any] = {
+    "stop": ["x"],
+    "max_completion_tokens": 5,
+    "audio": {"voice": "a", "format": "wav"},
+    "frequency_penalty": 1,
+    "logit_bias": {"1": 1},
+    "logprobs": True,
+    "modalities": ["text"],
+    "n": 2,
+    "prediction": {"type": "content", "content": "x"},
+    "presence_penalty": 1,
+    "seed": 3,
+    "verbosity": "low",
+    "temperature": 1,
+    "top_p": 0.5,
+    "reasoning_effort": "low",
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "web_search_options": {"search_context_size": "low"},
+}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_each_parameter_of_its_own(name: str) -> None:
+    """It comes back under its own name where nothing is converted, and nothing is lost."""
+    sent = {name: PARAMETERS[name]} | ({"stream": True} if name == "stream_options" else {})
+    made = of(sent, "chat")
+    assert (made.request[name], made.losses) == (PARAMETERS[name], ())
+
+
+def test_members_that_a_choice_of_tools_has_beside_their_names() -> None:
+    """Each is a loss, named by its place."""
+    tools = [{"type": "function", "function": {"name": "w", "strict": True}, "note": 1}]
+    allowed = {"mode": "auto", "tools": tools, "limit": 2}
+    choices = {
+        "allowed_tools": {"type": "allowed_tools", "allowed_tools": allowed, "x": 1},
+        "function": {"type": "function", "function": {"name": "w", "strict": True}, "x": 1},
+    }
+    inside = {
+        "allowed_tools": ["tools[0].note", "tools[0].function.strict", "limit"],
+        "function": ["strict"],
+    }
+    for kind, choice in choices.items():
+        paths = {loss.path for loss in of({"tools": [TOOL], "tool_choice": choice}).losses}
+        assert paths == {"tool_choice.x", *(f"tool_choice.{kind}.{name}" for name in inside[kind])}

@@ -1645,3 +1645,116 @@ def test_a_call_without_arguments_ends_once(target: str, source: str) -> None:
         assert response.anomalies == ()
     ends = [payload for payload in told.payloads if payload.get("type") == "response.output_item.done"]
     assert len(ends) == (4 if target == "responses" else 0)
+
+
+# ------------------------------------------------------------------------------------------- what is kept
+
+NOTE = {"type": "url_citation", "url": "u", "title": "t", "start_index": 0, "end_index": 1}
+TOLD: dict[str, list[Event]] = {
+    "citations": [*began(0), df.TextDelta(0, 0, "Hi"), df.AnnotationAdded(0, 0, 0, NOTE), *spoken(1)],
+    "text, thoughts and text": [
+        *[
+            *began(0),
+            df.TextDelta(0, 0, "Hi"),
+            *began(1, thought=True),
+            df.ReasoningDelta(1, 0, "Hm", "text"),
+        ],
+        *[df.TextDelta(0, 0, "!"), df.TextDelta(0, 0, "?"), df.ReasoningDelta(1, 0, "m", "text")],
+    ],
+    "calls in turn": [
+        *[call(0), df.ArgumentsDelta(0, '{"a":'), call(1), df.ArgumentsDelta(1, "{}"), *spoken(2)],
+        *[df.ArgumentsDelta(0, "1}"), called(1, "{}"), called(0, '{"a":1}')],
+    ],
+    "a call that was corrected": [
+        *[call(0), df.ArgumentsDelta(0, '{"a":1}'), df.ValueReplaced(0, "arguments", '{"a":2}')],
+        called(0, '{"a":2}'),
+    ],
+    "a call that is taken back": [
+        *events_of_item(0, made.function_call("f", "call_0", "{}", whole=True)),
+        df.ItemUpdated(0, made.function_call("f", "call_0", "{}", whole=False)),
+        *spoken(1),
+    ],
+    "further choices": [
+        *spoken(0, "a", 0),
+        *[call(1, choice=1), df.ArgumentsDelta(1, "{}")],
+        df.ItemFinished(1, made.function_call("f", "call_1", "{}", whole=True, choice=1)),
+        df.ChoiceUpdated(1, None, {"x": 1, "error": {"code": 500, "message": "Oh."}}),
+        df.ChoiceUpdated(0, None, {"y": 1}),
+    ],
+    "an error": [
+        *[*began(0), df.TextDelta(0, 0, "Hi"), df.StatusChanged(None, {"error_message": "Oh.", "z": 1})],
+        df.ErrorReported(df.ResponseError(df.ErrorKind.OVERLOADED, "busy")),
+    ],
+    "a part with members of its own": [
+        df.ItemStarted(0, made.message((), whole=False)),
+        df.PartStarted(0, 0, "content", attrs.evolve(made.text_part(), data={"text": "", "k": 1})),
+        *[df.TextDelta(0, 0, "Hi"), df.UsageReported(df.Usage(1, 2, 3))],
+    ],
+}
+
+
+@pytest.mark.parametrize("outcome", [Outcome.COMPLETED, Outcome.INCOMPLETE, Outcome.FAILED])
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("told", TOLD)
+@every_target
+def test_all_that_is_kept_is_in_a_snapshot(target: str, told: str, own: bool, outcome: Outcome) -> None:
+    """An encoder that moves after each event writes the same, to its end, as one that never does."""
+    source = target if own else "chat" if target != "chat" else "gemini"
+    started = df.ResponseStarted("r", "m", {"metadata": {"k": "v"}, "error_code": 5}, source)
+    choices = (df.Choice(0, "STOP", {}), df.Choice(1, "STOP", {}))
+    response = df.Response("r", "m", None, outcome, (), None, None, None, None, {}, choices)
+    moving = staying = StreamEncoder(target)
+    for event in [started, *TOLD[told], df.ResponseFinished(outcome, response)]:
+        moving = StreamEncoder.resume(json.loads(json.dumps(moving.snapshot())))
+        assert moving.encode(event) == staying.encode(event)
+    assert moving.losses == staying.losses
+
+
+def test_no_member_of_a_chunk_comes_twice() -> None:
+    """What a choice of Chat Completions has of its own is not said again beside it."""
+    data = {"index": 5, "delta": {"x": 1}, "finish_reason": "", "message": {"a": 1}, "other": 1}
+    encoder = StreamEncoder("chat")
+    encoder.encode(df.ResponseStarted("r", "m", {}, "chat"))
+    body = encoder.encode(df.ChoiceUpdated(0, None, data)).decode()
+    line = body.strip().split("\n\n")[-1].removeprefix("data: ")
+
+    def once(pairs: list[tuple[str, Any]]) -> JSON:
+        assert len(dict(pairs)) == len(pairs)
+        return dict(pairs)
+
+    (choice,) = json.loads(line, object_pairs_hook=once)["choices"]
+    assert choice == {"index": 0, "delta": {"a": 1}, "other": 1, "finish_reason": None}
+
+
+def test_which_choice_calls() -> None:
+    """Each choice of another wire ends with a word of its own: the one with a call asks for it."""
+    called = events_of_item(1, made.function_call("f", "c", "{}", whole=True, choice=1))
+    told = Spoken("chat", *spoken(0, "a", 0), *called, *spoken(2, "b", 2), source="gemini")
+    told.end(choices=tuple(df.Choice(at, "STOP", {}) for at in range(3)))
+    words = [payload["choices"][0]["finish_reason"] for payload in told.payloads if payload["choices"]]
+    assert words[-3:] == ["stop", "tool_calls", "stop"]
+
+
+@every_target
+def test_fragments_behind_a_correction(target: str) -> None:
+    """What streams on after arguments were replaced belongs to both: what was written, and what is so."""
+    events = [call(0), df.ArgumentsDelta(0, '{"a":1'), df.ValueReplaced(0, "arguments", '{"a":2')]
+    events += [df.ArgumentsDelta(0, text) for text in (',"b"', ":3", ',"c":4', "}")]
+    events.append(called(0, '{"a":2,"b":3,"c":4}'))
+    response = df.Response("r", "m", None, Outcome.COMPLETED, (), None, None, None, "tool_calls", {})
+    encoder = StreamEncoder(target)
+    written = [encoder.encode(event) for event in (df.ResponseStarted("r", "m"), *events)]
+    written.append(encoder.encode(df.ResponseFinished(Outcome.COMPLETED, response)))
+    read = parse(b"".join(written), target)
+    for found in read.tool_calls:
+        assert json.loads(found.arguments) == {"a": 2, "b": 3, "c": 4}
+    assert read.tool_calls or read.outcome is not Outcome.COMPLETED
+
+
+@pytest.mark.parametrize("kind", ["web_search_call", "made_up"])
+@every_target
+def test_the_type_of_an_item_that_is_left_out(target: str, kind: str) -> None:
+    """The loss names it, once, whatever comes of it."""
+    told = Spoken(target, *hosted(0, kind), source="other")
+    losses = [loss.message for loss in told.encoder.losses if loss.code is LossCode.ITEM_UNSUPPORTED]
+    assert losses == ([] if target == "responses" else [f"a {kind} is left out"])

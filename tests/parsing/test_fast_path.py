@@ -1236,6 +1236,30 @@ def test_texts_outside_of_a_delta(choices: list[dict[str, Any]]) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"content": [{"type": "text", "text": "a"}]},
+        {"content": {"type": "text", "text": "a"}},
+        {"content": ["a"]},
+        {"content": [{"type": "thinking", "thinking": "a"}]},
+        {"reasoning": {"text": "a"}},
+        {"reasoning": ["a"]},
+        {"reasoning_details": [{"type": "reasoning.text", "text": "a"}]},
+        {"thinking_blocks": [{"type": "thinking", "thinking": "a"}]},
+        {"reasoning": "a", "thinking": "a"},
+        {"tool_calls": [{"index": 0, "arguments": "a"}]},
+        {"tool_calls": {"index": 0, "function": {"arguments": "a"}}},
+        {"function_call": {"arguments": "a"}},
+    ],
+)
+def test_texts_in_other_places_of_a_delta(delta: dict[str, Any]) -> None:
+    """A text may stand deeper, twice, or in no array; each is read."""
+    blocks = [CHAT_PRELUDE, *[event(chunk(delta))] * 4, event(chunk({"content": "z"}))]
+    check_same(blocks, "chat")
+    check_same([b"".join(blocks).replace(b'"a"', b'"b"', 1)], "chat")
+
+
 def test_openings_are_shared_and_few() -> None:
     """What stands before a number is one object for all streams; few are kept, and none that is long."""
     before = dict(shapes.OPENINGS)

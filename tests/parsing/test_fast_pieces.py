@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import runs
-from deltafold import Lift, Limits, ResponseParser
+from deltafold import Lift, Limits, ResponseParser, UsageReported
 from parsing.test_fast_path import (
     RAW,
     check_same,
@@ -239,6 +240,7 @@ def test_leaves_take_the_short_way(size: int, frames_read: list[bool]) -> None:
 
 
 FIRST = leaf("$.first", boolValue=True)
+END_OF_ALL = event({"candidates": [{"finishReason": "STOP", "index": 0}]})
 
 
 @pytest.mark.parametrize(
@@ -278,6 +280,84 @@ FIRST = leaf("$.first", boolValue=True)
 def test_which_pieces_take_it(blocks: list[bytes], long: int, frames_read: list[bool]) -> None:
     """What may be an anomaly, or another value, goes the long way."""
     assert long_blocks(frames_read, [BEGUN, FIRST, *blocks, ENDED], "gemini") == 3 + long
+
+
+@pytest.mark.parametrize(
+    ("paths", "arguments"),
+    [
+        (["$.ab", "$.a.c"], '{"ab":0,"a":{"c":1}}'),
+        (["$.a.bc", "$.a.b.d", "$.a.e"], '{"a":{"bc":0,"b":{"d":1},"e":2}}'),
+        (["$.a[10]", "$.a[1].b"], None),
+        (["$.a[0]", "$.a[1]", "$.ab", "$.a.c"], None),
+        (["$.a[0].b", "$.a[0].bc", "$.a[1].b", "$.a[1].c[0]", "$.a[1].c[1]", "$.d"], None),
+        (["$.x.y", "$.x.y.z"], None),
+        (["$.x", "$.xy", "$.x.y"], None),
+        (["$.a.b", "$.c", "$.a.d", "$.a"], None),
+    ],
+)
+def test_paths_that_look_alike(paths: list[str], arguments: str | None) -> None:
+    """One that begins as another does is another: it lies elsewhere, or contradicts."""
+    leaves = [leaf(path, numberValue=number) for number, path in enumerate(paths)]
+    check_same([BEGUN, FIRST, *leaves, ENDED], "gemini")
+    check_same([BEGUN, *leaves, ENDED], "gemini")
+    if arguments is not None:
+        (call,) = runs.play([BEGUN, *leaves, ENDED], dialect="gemini").response.tool_calls
+        assert call.arguments == arguments
+
+
+SECOND = """
+{"text":""} {"text":"b"} {"text":"","k":1} {"thought":true} {"functionCall":{}}
+{"functionCall":{"willContinue":true}}
+{"functionCall":{"partialArgs":[{"jsonPath":"$.s","stringValue":"","willContinue":true}],"willContinue":true}}
+{"functionCall":{"partialArgs":[{"jsonPath":"$.s","stringValue":"y","willContinue":true}],"willContinue":true}}
+5 {"functionCall":{"args":{},"willContinue":true}} {"functionCall":{"id":"x","willContinue":true}} {}
+{"text":5}
+"""
+
+
+@pytest.mark.parametrize("second", SECOND.split())
+def test_a_part_behind_another(second: str) -> None:
+    """It is read each time, whatever it brings or does not."""
+    more = b"," + second.encode() + b'],"role"'
+    texts = [of_text(text, None).replace(b'],"role"', more) for text in "abcd"]
+    pieces = [leaf(f"$.k{number}", numberValue=number) for number in range(4)]
+    pieces = [block.replace(b'],"role"', more) for block in pieces]
+    opened = leaf("$.s", stringValue="x", willContinue=True)
+    for blocks in (
+        [*texts, END_OF_ALL],
+        [BEGUN, *pieces, ENDED, END_OF_ALL],
+        [BEGUN, opened, *pieces, ENDED, END_OF_ALL],
+        [*texts, BEGUN, opened, *texts, *pieces, *texts, ENDED, END_OF_ALL],
+    ):
+        check_same(blocks, "gemini")
+        check_same([b"".join(blocks)], "gemini")
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        {"jsonPath": "$.s", "stringValue": "", "willContinue": True},
+        {"jsonPath": "$.s", "stringValue": "y", "willContinue": True},
+        {"jsonPath": "$.l[]"},
+        5,
+    ],
+)
+def test_a_piece_behind_another(second: Any) -> None:
+    """It is read each time, whatever it brings or does not."""
+    more = f"}},{json.dumps(second, separators=(',', ':'))}],".encode()
+    pieces = [leaf(f"$.k{number}", numberValue=number).replace(b"}],", more, 1) for number in range(4)]
+    assert all(more in piece for piece in pieces)
+    opened = leaf("$.s", stringValue="x", willContinue=True)
+    for blocks in ([BEGUN, *pieces, ENDED], [BEGUN, opened, *pieces, ENDED], [BEGUN, FIRST, *pieces, ENDED]):
+        check_same([*blocks, END_OF_ALL], "gemini")
+
+
+def test_brackets_that_close_count_as_text() -> None:
+    """A leaf far outside closes all that is open: the limit of the text is met on either way alike."""
+    paths = [f"$.{'.'.join('a' * 190)}", "$.z[64]"]
+    blocks = [BEGUN, FIRST, *(leaf(path, numberValue=1) for path in paths)]
+    for size in range(900, 2200, 20):
+        check_same(blocks, "gemini", limits=Limits(text_size=size, json_depth=200))
 
 
 def test_what_changes_the_response_ends_it(frames_read: list[bool]) -> None:
@@ -360,6 +440,39 @@ def test_usage_of_several_shapes() -> None:
                 ]
                 check_same(blocks, "gemini")
                 check_same([b"".join(blocks)], "gemini", moves=frozenset({0}))
+
+
+def test_counts_that_come_the_long_way_behind_others() -> None:
+    """Those that came last count, with all that was said of the usage since, and are reported once."""
+    few = {"promptTokenCount": 5, "totalTokenCount": 6}
+    many = few | {f"k{number}": number for number in range(80)}
+    called = call_chunk(name="f", args={})
+    counted = called.replace(b',"responseId"', b',"usageMetadata":{"totalTokenCount":9},"responseId"')
+    for usages in ([few], [few, many], [many, few, many], [many, few]):
+        texts = [of_text("a", usage) for usage in usages for _ in range(4)]
+        for rest in ([], [called], [counted], [called, of_text("a", {"trafficType": "X"})]):
+            blocks = [*texts, *rest, *texts[:1], *rest, END_OF_ALL]
+            check_same(blocks, "gemini")
+            run = runs.play([*texts, *rest, END_OF_ALL], dialect="gemini")
+            last = {"totalTokenCount": 9} if rest == [counted] else usages[-1]
+            assert run.response.usage is not None
+            assert run.response.usage.to_dict() == last | ({"trafficType": "X"} if len(rest) == 2 else {})
+            reported = [event.usage.to_dict() for event in run.events if isinstance(event, UsageReported)]
+            assert all(one != two for one, two in pairwise(reported))
+
+
+def test_usage_in_the_names_of_the_proto() -> None:
+    """It counts as well as that of the chunks around it."""
+    usual = of_text("a", {"promptTokenCount": 5})
+    proto = usual.replace(b"usageMetadata", b"usage_metadata").replace(
+        b"promptTokenCount", b"prompt_token_count"
+    )
+    for blocks in ([proto] * 4 + [usual.replace(b":5", b":7"), proto], [usual] * 4 + [proto, usual]):
+        check_same([b"".join(blocks)], "gemini")
+        check_same(blocks, "gemini")
+        response = runs.play(b"".join(blocks), dialect="gemini").response
+        assert response.usage is not None
+        assert response.usage.input_tokens == 5
 
 
 def test_counts_that_are_no_numbers() -> None:

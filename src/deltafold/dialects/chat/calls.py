@@ -58,27 +58,26 @@ def read_call(emitter: Emitter, calls: OpenCalls, sent: JSON) -> None:
     place, ident, name = place_of(emitter, sent), call_id(sent), call_name(sent, function)
     call = find_call(emitter, calls, place, ident, name, argument_text(sent, function))
     if call is None:
-        call = begin_call(emitter, calls, OpenCall(place), is_custom(sent))
+        call = begin_call(emitter, calls, place, custom=is_custom(sent), legacy=False)
     merge_fields(emitter, calls, call, ident, name, sent, function)
     read_arguments(emitter, call, sent, function)
 
 
 def read_legacy_call(emitter: Emitter, calls: OpenCalls, function: JSON) -> None:
     """A fragment of the call in `function_call`, which has neither index nor id."""
-    sent: JSON = {"type": "function", "function": function}
     call = None if calls.legacy is None else calls.calls[calls.legacy]
     if call is None:
-        call = OpenCall(None)
-        call.legacy = True
-        begin_call(emitter, calls, call, custom=False)
-    merge_fields(emitter, calls, call, None, call_name(sent, function), sent, function)
-    read_arguments(emitter, call, sent, function)
+        call = begin_call(emitter, calls, None, custom=False, legacy=True)
+    merge_fields(emitter, calls, call, None, call_name({}, function), {}, function)
+    read_arguments(emitter, call, {}, function)
 
 
-def begin_call(emitter: Emitter, calls: OpenCalls, call: OpenCall, custom: bool) -> OpenCall:
+def begin_call(
+    emitter: Emitter, calls: OpenCalls, place: int | None, *, custom: bool, legacy: bool
+) -> OpenCall:
     """Something came of a call, which is no item yet. Raises `LimitExceeded`."""
-    call.custom = custom
     emitter.hold_item()
+    call = OpenCall(place, len(calls.calls), custom, legacy)
     calls.add(call)
     return call
 
@@ -304,10 +303,9 @@ def read_whole_legacy_call(emitter: Emitter, calls: OpenCalls, function: JSON) -
     if calls.legacy is None:
         read_legacy_call(emitter, calls, function)
     else:
-        sent: JSON = {"type": "function", "function": function}
         call = calls.calls[calls.legacy]
-        merge_fields(emitter, calls, call, None, call_name(sent, function), sent, function)
-        read_whole_arguments(emitter, call, sent, function)
+        merge_fields(emitter, calls, call, None, call_name({}, function), {}, function)
+        read_whole_arguments(emitter, call, {}, function)
 
 
 # --------------------------------------------------------------------------------------------------- the end

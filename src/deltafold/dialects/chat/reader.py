@@ -95,7 +95,7 @@ class ChatDialect(ErrorTerminatedDialect):
     state_classes: ClassVar[tuple[tuple[type, int], ...]] = (
         (Details, 0),
         (MergedUsage, 0),
-        (OpenCall, 1),
+        (OpenCall, 4),
         (OpenCalls, 1),
         (OpenChoice, 1),
         (SpokenOutput, 0),

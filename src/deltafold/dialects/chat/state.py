@@ -20,11 +20,11 @@ class OpenCall:
     SNAPSHOT_FIELDS: Final = (
         "place",
         "at",
+        "custom",
+        "legacy",
         "id",
         "name",
         "name_rest",
-        "custom",
-        "legacy",
         "index",
         "pieces",
         "size",
@@ -39,18 +39,18 @@ class OpenCall:
     )
     __slots__ = SNAPSHOT_FIELDS
 
-    def __init__(self, place: int | None) -> None:
+    def __init__(self, place: int | None, at: int, custom: bool, legacy: bool) -> None:
         self.place = place
         """The wire's index."""
-        self.at = 0
+        self.at = at
         """Its position among the calls of its choice."""
+        self.custom = custom
+        self.legacy = legacy
+        """It came as `function_call`, the field that was there before `tool_calls`."""
         self.id: str | None = None
         self.name = ""
         self.name_rest: list[str] = []
         """Pieces of a name that is longer than any: they are joined once, at the end."""
-        self.custom = False
-        self.legacy = False
-        """It came as `function_call`, the field that was there before `tool_calls`."""
         self.index: int | None = None
         """The output index, once the name is known and the item has begun."""
         self.pieces: list[str] = []
@@ -100,8 +100,7 @@ class OpenCalls:
         """Fields that became known too late for their item's announcement, by output index."""
 
     def add(self, call: OpenCall) -> None:
-        """A call begins."""
-        call.at = len(self.calls)
+        """A call begins, behind all others."""
         self.calls.append(call)
         if call.legacy:
             self.legacy = call.at

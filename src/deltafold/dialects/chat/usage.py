@@ -42,7 +42,6 @@ class MergedUsage:
     def end(self, emitter: Emitter) -> None:
         """The response ends: what waits is reported."""
         if self.waits:
-            self.waits = False
             emitter.out.append(make.usage_reported(usage_from(copied(self.known))))
 
 

@@ -56,8 +56,6 @@ class ChatWriter(Writer):
         "choices",
         "calls",
         "prefixes",
-        "waiting",
-        "told_parts",
         "notes",
         "faults",
         "failing",
@@ -76,10 +74,6 @@ class ChatWriter(Writer):
         """How many calls each choice has."""
         self.prefixes: dict[tuple[int, str], str] = {}
         """All of a chunk before a text, by choice and member."""
-        self.waiting: JSON = {}
-        """Members of the response that stand in the first chunk."""
-        self.told_parts: dict[int, int] = {}
-        """How many parts of a message that are no text were written, by choice."""
         self.notes: dict[int, list[JSON]] = {}
         """The citations of each choice."""
         self.failing: JSON = {}
