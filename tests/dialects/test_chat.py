@@ -2709,3 +2709,12 @@ def test_usage_of_another_api_in_the_words_of_this_one() -> None:
         "completion_tokens_details": {"reasoning_tokens": 2},
         "total_tokens": 8,
     }
+
+
+def test_half_a_character_hides_no_repetition() -> None:
+    """Arguments that come again are found so whether or not strings are lifted out of them."""
+    payloads = [calls(part(PARIS, "tick", id="a")), calls(part("\ud83d")), calls(part('{"city": "Paris"}'))]
+    plain = run(*payloads, ends("tool_calls"))
+    lifted = run(*payloads, ends("tool_calls"), lifts=[Lift(("x",), "text", tool="tick")])
+    assert (told(lifted), lifted.codes) == (told(plain), plain.codes)
+    assert C.ARGUMENTS_REPEATED in plain.codes

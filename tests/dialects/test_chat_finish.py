@@ -218,3 +218,20 @@ def test_a_word_of_the_server_behind_that_is_no_worse() -> None:
     """Then the gateway's own word counts."""
     found = run(says("A"), ends("length", native_finish_reason="content_filter"), "[DONE]")
     assert (found.response.finish_reason, found.response.incomplete_reason) == ("length", "length")
+
+
+@pytest.mark.parametrize(
+    ("words", "outcome", "reason"),
+    [
+        (["stop", "content_filter"], Outcome.INCOMPLETE, "content_filter"),
+        (["content_filter", "stop"], Outcome.INCOMPLETE, "content_filter"),
+        (["length", "content_filter"], Outcome.INCOMPLETE, "length"),
+        (["content_filter", "length"], Outcome.INCOMPLETE, "content_filter"),
+        (["length", "abort", "stop"], Outcome.CANCELLED, None),
+        (["abort", "length", "network_error"], Outcome.FAILED, None),
+    ],
+)
+def test_the_gravest_word_of_several_choices(words: list[str], outcome: Outcome, reason: str | None) -> None:
+    """It decides wherever it stands; of those that are as grave the first does."""
+    found = run(chunk(*(choice({"content": "A"}, word, at) for at, word in enumerate(words))), "[DONE]")
+    assert (found.response.outcome, found.response.incomplete_reason) == (outcome, reason)

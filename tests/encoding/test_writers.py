@@ -1758,3 +1758,12 @@ def test_the_type_of_an_item_that_is_left_out(target: str, kind: str) -> None:
     told = Spoken(target, *hosted(0, kind), source="other")
     losses = [loss.message for loss in told.encoder.losses if loss.code is LossCode.ITEM_UNSUPPORTED]
     assert losses == ([] if target == "responses" else [f"a {kind} is left out"])
+
+
+def test_a_call_of_geminis_own_that_is_left_out_is_lost_once() -> None:
+    """What comes of it later does not make it another loss."""
+    replaced = df.ValueReplaced(0, "arguments", '{"a":2}')
+    told = Spoken("gemini", *cut(0, '{"a":1'), replaced, source="gemini")
+    told.end(choices=(df.Choice(0, "STOP", {}),), strict=False)
+    lost = [LossCode.ARGUMENTS_NO_OBJECT, LossCode.VALUE_REPLACED, LossCode.FINISH_REASON]
+    assert told.losses == lost

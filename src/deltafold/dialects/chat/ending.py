@@ -57,14 +57,14 @@ def outcome_of(
     if dialect.failing is not None:
         return FAILED, None
     unfinished = not choices
-    gravest, word = None, ""
+    gravest, word = None, None
     for choice in choices.values():
         unfinished = unfinished or choice.finish_reason is None
-        reason = choice.gravest_word() or ""
-        stop = stop_of(reason)
+        reason = choice.gravest_word()
+        stop = None if reason is None else stop_of(reason)
         if stop is not None and (gravest is None or stop.weight > gravest.weight):
             gravest, word = stop, reason
-    if gravest is not None and gravest.kind is not None:
+    if gravest is not None and word is not None and gravest.kind is not None:
         fail_by_word(dialect, gravest, word)
         return FAILED, None
     if unfinished:

@@ -54,7 +54,7 @@ JSON: TypeAlias = dict[str, Any]
 
 API: Final = "Chat Completions API"
 ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
-NAMES: Final = {"stop": "stop", "reasoning_effort": "effort", "max_completion_tokens": "max_tokens"}
+NAMES: Final = {"reasoning_effort": "effort", "max_completion_tokens": "max_tokens"}
 """Parameters that other APIs have under other names, and their neutral names."""
 OWN: Final = {
     "stop": "stop",

@@ -48,10 +48,11 @@ class LatestUsage:
                 self._add(emitter, sent)
         elif sent is not None:
             emitter.report_invalid("usageMetadata", sent)
-        # What has more members than any server sends is reported at the end.
         out = emitter.out
-        if (len(out) != 1 or type(out[0]) not in TEXT_DELTAS) and len(self.known) <= MOST_COUNTS:
-            self.report(emitter)
+        if len(out) != 1 or type(out[0]) not in TEXT_DELTAS:
+            self.catch_up()
+            if len(self.known) <= MOST_COUNTS:  # what has more than any server sends is reported at the end
+                self.report(emitter)
 
     def _add(self, emitter: Emitter, sent: JSON) -> None:
         """What a usage says that counts nothing: on Vertex, the type of traffic."""
@@ -63,8 +64,8 @@ class LatestUsage:
                 new.pop(key, None)  # null or 0, which says nothing
         if not new:
             return
-        if known is self.reported or len(known) <= MOST_COUNTS:
-            known = self.known = dict(known)  # the other one was handed out
+        if len(known) <= MOST_COUNTS:
+            known = self.known = dict(known)  # the other one may have been handed out
         for key, value in new.items():
             emitter.hold_text(len(key) + weight(value) - weight(known.get(key)))
             known[key] = copied(value)
