@@ -803,3 +803,31 @@ def test_what_was_spoken_and_lifted_is_joined_once() -> None:
     assert response.to_dict()["audio"] == {"data": "abc", "transcript": "abc"}
     assert [lifted.text for lifted in response.lifted] == ["abc"]
     assert [*fold.audio.values(), *fold.lifted.values()] == [["abc"], ["abc"], ["abc"]]
+
+
+@pytest.mark.parametrize(
+    ("part", "found"),
+    [
+        (output_text("Hello"), []),
+        (output_text(""), []),
+        (output_text("Hello!"), []),
+        ({**output_text(), "text": None}, []),
+        ({**output_text(), "text": []}, []),
+        ({**output_text(), "text": 5}, [C.INVALID_FIELD]),
+        ({**output_text(), "text": ["Hello"]}, [C.INVALID_FIELD]),
+        ({**output_text("Hello"), "refusal": 5}, []),
+    ],
+)
+def test_a_part_that_is_sent_whole_once_more(part: JSON, found: list[C]) -> None:
+    """What is no text where a text had come is reported; a text that goes on is none."""
+    again = run(
+        created(),
+        added(0, message()),
+        part_added(0, output_text()),
+        text(0, "Hello"),
+        part_done(0, output_text("Hello")),
+        part_done(0, part),
+    )
+    assert [
+        anomaly.code for anomaly in again.parser.anomalies if anomaly.code is not C.MISSING_TERMINAL
+    ] == found

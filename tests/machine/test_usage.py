@@ -158,3 +158,25 @@ def test_whose_words_a_usage_is_in(raw: JSON, whose: bool) -> None:
     sent = {"input_tokens": 6, "output_tokens": 5, "total_tokens": 11, **raw}
     made = usage_of_responses(Usage(6, 5, 11, data=sent))
     assert made == (sent if whose else {"input_tokens": 6, "output_tokens": 5, "total_tokens": 11})
+
+
+@pytest.mark.parametrize(
+    ("usage", "sent", "made"),
+    [
+        ((6, None, None), {"input_tokens": 6, "cost": 1}, {"input_tokens": 6, "cost": 1}),
+        ((None, 5, None), {"output_tokens": 5, "cost": 1}, {"output_tokens": 5, "cost": 1}),
+        ((None, None, 11), {"total_tokens": 11, "cost": 1}, {"total_tokens": 11, "cost": 1}),
+        ((None, None, None), {"cost": 1}, {"cost": 1}),
+        ((None, None, None), {}, None),
+        ((6, None, None), {"promptTokenCount": 6}, {"input_tokens": 6}),
+        ((None, 5, None), {"candidatesTokenCount": 5}, {"output_tokens": 5}),
+        ((7, 5, None), {"input_tokens": 6, "output_tokens": 5}, {"input_tokens": 7, "output_tokens": 5}),
+        ((6, 7, None), {"input_tokens": 6, "output_tokens": 5}, {"input_tokens": 6, "output_tokens": 7}),
+        ((6, None, 6), {"input_tokens": 6}, {"input_tokens": 6, "total_tokens": 6}),
+        ((6, None, None), {"prompt_tokens": 6, "cost": 1}, {"input_tokens": 6, "cost": 1}),
+        ((None, 5, None), {"completion_tokens": 5, "cost": 1}, {"output_tokens": 5, "cost": 1}),
+    ],
+)
+def test_what_was_sent_of_a_usage_in_part(usage: Any, sent: JSON, made: JSON | None) -> None:
+    """It goes as it came where it says what was counted, else the counts go alone."""
+    assert usage_of_responses(Usage(*usage, data=sent)) == made

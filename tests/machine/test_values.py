@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 
 from deltafold.machine.records import ItemRecord, StreamedValue, begins
-from deltafold.machine.values import arguments_path, delta_of, find, path_of, place
+from deltafold.machine.values import (
+    arguments_path,
+    delta_of,
+    find,
+    index_of,
+    indexes_of,
+    kind_of,
+    path_of,
+    place,
+    value_finished,
+)
 from deltafold.model import events as e
 
 
@@ -97,7 +107,13 @@ def test_arguments_that_say_nothing(text: str, says: bool) -> None:
 def test_where_a_value_stands_and_what_hands_it_out(kind: Any, key: Any, delta: e.Event) -> None:
     """The table of the kinds once more, in words."""
     assert path_of(kind, 3) == key
+    assert path_of(kind, 3, ("input",)) == (("input",) if kind == "arguments" else key)
     assert delta_of(7, kind, key, "a") == delta
+    assert kind_of(delta) == kind
+    assert index_of(delta, kind) == (3 if 3 in key else 0)
+    name = "content_index" if kind in ("text", "refusal") else "part_index"
+    assert indexes_of(kind, key) == ({name: 3} if 3 in key else {})
+    assert value_finished(7, kind, key, "a") == e.ValueFinished(7, kind, "a", **indexes_of(kind, key))
     item: dict[str, Any] = {}
     place(item, [(key, "a")])
     assert find(item, key) == "a"

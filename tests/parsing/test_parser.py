@@ -657,8 +657,8 @@ def test_what_can_be_had_does_not_depend_on_how_many_chunks_brought_it(chunks: i
 )
 def test_the_least_size_of_a_payload(payload: dict[Any, Any], size: int) -> None:
     """What is counted of a payload before its text is made is never more than that text has."""
-    assert is_longer(payload, size - 1, 9)
-    assert not is_longer(payload, size, 9)
+    assert is_longer(payload, size - 1, 9) is True
+    assert is_longer(payload, size, 9) is False
     assert len(json.dumps(payload)) >= size
 
 
@@ -666,8 +666,8 @@ def test_what_is_too_deep_is_not_counted() -> None:
     """It has a limit of its own, and may never end."""
     endless: list[Any] = []
     endless.append(endless)
-    assert not is_longer({"a": endless}, 100, 5)
-    assert is_longer({"a": endless}, 100, 500)
+    assert is_longer({"a": endless}, 100, 5) is False
+    assert is_longer({"a": endless}, 100, 500) is True
 
 
 def test_the_name_of_an_event_whose_data_begin_a_body() -> None:
@@ -694,3 +694,15 @@ def test_the_cursor_between_two_payloads_of_one_event() -> None:
     parser.feed(b"data: %s\n\n" % json.dumps(payloads[1:3]).encode())
     parser.feed(b"data: %s%s\n\n" % tuple(json.dumps(payload).encode() for payload in payloads[2:]))
     assert [parser.last_sequence_number for _ in parser.events()] == [0, 0, 2, 2, 3]
+
+
+@pytest.mark.parametrize("dialect", ["responses", "chat", "anthropic", "gemini"])
+@pytest.mark.parametrize("name", ["error", "other"])
+def test_words_under_the_name_of_an_error(dialect: str, name: str) -> None:
+    """They are the error, and at once; under another name they are data that nobody knows."""
+    body = b'event: %s\ndata: Over loaded\n\ndata: {"brand":1}\n\n' % name.encode()
+    found = play(body, dialect, close=False)
+    errors = [event.error.message for event in found.events if isinstance(event, e.ErrorReported)]
+    unknown = [event.payload for event in found.events if isinstance(event, e.UnknownEvent)]
+    assert errors[:1] == (["Over loaded"] if name == "error" else [])
+    assert ("Over loaded" in unknown) is (name != "error")

@@ -26,6 +26,7 @@ from deltafold import (
     LiftedDelta,
     LimitExceeded,
     Limits,
+    Message,
     Notice,
     Outcome,
     PartStarted,
@@ -1605,3 +1606,14 @@ def test_a_connection_that_broke_off_before_anything_was_clear(rest: bytes) -> N
     check_laws(run)
     assert run.events == play(body).events
     assert codes(run) == []
+
+
+@pytest.mark.parametrize("end", [3, 4, 5])
+def test_what_a_replay_says_more_of_an_item_is_known(end: int) -> None:
+    """Once all that had come has come again, the response is as the last connection told it."""
+    more = added(0, message(status="in_progress", phase="final_answer"))
+    run = connected([[sse(*HELLO[:4])], [sse(HELLO[0], more, *HELLO[2:end])]])
+    item = run.parser.response.output[0]
+    assert isinstance(item, Message)
+    assert item.phase == (None if end == 3 else "final_answer")
+    assert joined_text(run) == ("Hello" if end == 5 else "Hel")

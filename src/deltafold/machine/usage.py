@@ -24,10 +24,9 @@ def usage_of_responses(usage: Usage) -> dict[str, Any] | None:
     details = sent.get("output_tokens_details")
     foreign = not OWN_COUNTS.isdisjoint(sent) or (isinstance(details, dict) and "thinking_tokens" in details)
     foreign = foreign or (usage.total_tokens is not None and "total_tokens" not in sent)
-    if "input_tokens" in sent or "output_tokens" in sent or usage.input_tokens is None is usage.output_tokens:
-        words = (sent.get("input_tokens"), sent.get("output_tokens"))
-        if words == (usage.input_tokens, usage.output_tokens) and sent and not foreign:
-            return sent
+    words = (sent.get("input_tokens"), sent.get("output_tokens"))
+    if words == (usage.input_tokens, usage.output_tokens) and sent and not foreign:
+        return sent
     return counted_usage(usage) or None
 
 
