@@ -687,3 +687,17 @@ def test_a_fault_is_told_at_the_same_place_after_a_resume(text: str) -> None:
         reader = ArgumentsReader.resume(reader.getstate())
         reader.feed(text[size:])
         assert reader.error == whole.error
+
+
+@pytest.mark.parametrize("depth", range(5))
+def test_events_of_values_that_are_not_too_deep(depth: int) -> None:
+    """All of them are those that come without a bound, but for the ones whose path is longer."""
+    text = '{"a":[[1,"x",{}],{"b":null,"c":["y"]},[]],"d":"z"}'
+    found = []
+    for options in ({}, {"events_depth": depth}):
+        reader = ArgumentsReader(events=True, **options)
+        for character in text:
+            reader.feed(character)
+        reader.close()
+        found.append(reader.take_events())
+    assert found[1] == [event for event in found[0] if len(event.path) <= depth]

@@ -2803,3 +2803,47 @@ def test_a_part_that_only_its_text_tells(kind: str, part: JSON) -> None:
     (told_item,) = found.output()
     (told_part,) = told_item["summary" if "summary" in kind else "content"]
     assert {name: held for name, held in told_part.items() if name != "annotations"} == part
+
+
+def test_what_waits_may_look_like_nothing() -> None:
+    """Only arguments are nothing where they are an empty object; any other text is what it is."""
+    item = {"id": "x", "type": "odd", "fill": "z" * 5000}
+    again = [
+        added(0, {"id": "x", "type": "odd", "n": n, "note": "{}" if n > 30 else "kept"}) for n in range(40)
+    ]
+    (told_item,) = run(created(), added(0, item), *again, completed()).output()
+    assert (told_item["n"], told_item["note"]) == (39, "{}")
+
+
+@pytest.mark.parametrize(("name", "items"), [("a", 1), ("b", 2), (None, 1)])
+def test_a_message_under_an_index_that_is_taken(name: str | None, items: int) -> None:
+    """Another id is another item; the same one, or none, is the item that is known."""
+    found = run(
+        created(),
+        added(0, message(id="a", status="in_progress")),
+        added(0, message(id=name, status="in_progress")),
+        end="none",
+    )
+    assert len(found.response.output) == items
+    assert found.codes == [C.INDEX_REUSED if items == 2 else C.ANNOUNCED_TWICE]
+
+
+def test_the_end_of_an_item_does_not_wait() -> None:
+    """However often it was announced."""
+    item = {"id": "x", "type": "odd", "fill": "z" * 5000}
+    again = [added(0, {"id": "x", "type": "odd", "n": n}) for n in range(40)]
+    found = run(created(), added(0, item), *again, done(0, {"type": "odd", "last": 1}), end="none")
+    (finished,) = found.all(e.ItemFinished)
+    assert finished.item.data.items() >= {"n": 39, "last": 1, "fill": "z" * 5000}.items()
+
+
+@pytest.mark.parametrize("empty", ["", "{}", "[]", None])
+def test_arguments_that_a_later_snapshot_leaves_out(empty: Any) -> None:
+    """Those that one before told stay, though none of the two was weighed by then."""
+    filled = added(0, {**OPEN_CALL, "fill": "z" * 5000})
+    told_first = [in_progress(output=[{**OPEN_CALL, "n": n}]) for n in range(30)]
+    told_first.append(in_progress(output=[{**OPEN_CALL, "arguments": PARIS, "n": 30}]))
+    then = in_progress(output=[{**OPEN_CALL, "arguments": empty, "n": 31}])
+    found = run(created(), filled, *told_first, then, completed(type="response.incomplete"))
+    (item,) = found.output()
+    assert (item["n"], item["arguments"]) == (31, PARIS)

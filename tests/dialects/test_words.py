@@ -245,6 +245,8 @@ def test_events_of_other_wires(wire: str) -> None:
         ({"generated_text": ""}, "the text generation API of Hugging Face"),
         ({"response": "x"}, "the text API of Workers AI or Ollama"),
         ({"a": 1, "b": 2}, "nothing known, with a, b"),
+        ({"type": 5, "object": ["start"], "event_type": {}}, "nothing known, with type, object, event_type"),
+        ({"type": 5, "event_type": "start"}, "the UI message stream of the AI SDK"),
         *(
             ({name: ""}, f"nothing known, with {name}")
             for name in ("created_at", "done", "token", "content", "stop")

@@ -1767,3 +1767,94 @@ def test_a_call_of_geminis_own_that_is_left_out_is_lost_once() -> None:
     told.end(choices=(df.Choice(0, "STOP", {}),), strict=False)
     lost = [LossCode.ARGUMENTS_NO_OBJECT, LossCode.VALUE_REPLACED, LossCode.FINISH_REASON]
     assert told.losses == lost
+
+
+def test_a_call_that_is_whole_holds_nothing_up() -> None:
+    """However short the pieces of its arguments were: what follows is written at once."""
+    encoder = StreamEncoder("anthropic")
+    for event in (
+        df.ResponseStarted("r", "m"),
+        call(0),
+        *(df.ArgumentsDelta(0, piece) for piece in '{"a":[1]}'),
+    ):
+        encoder.encode(event)
+    for event in began(1):
+        encoder.encode(event)
+    assert b'"Hi"' in encoder.encode(df.TextDelta(1, 0, "Hi"))
+
+
+@pytest.mark.parametrize(
+    ("role", "written"), [(None, "assistant"), ("assistant", "assistant"), ("tool", "tool")]
+)
+def test_the_role_of_a_message(role: str | None, written: str) -> None:
+    """It is its own; where nobody told one it is the assistant."""
+    item = attrs.evolve(made.message((), whole=True), role=role)
+    told = Spoken("responses", df.ItemStarted(0, item), df.ItemFinished(0, item))
+    sent = [payload["item"]["role"] for payload in told.payloads if "item" in payload]
+    assert sent == [written] * 2
+
+
+@pytest.mark.parametrize(
+    ("source", "reason", "own", "written"),
+    [
+        ("chat", "length", None, "max_output_tokens"),
+        ("chat", "content_filter", None, "content_filter"),
+        ("chat", "odd", "odder", "odd"),
+        ("chat", None, None, "max_output_tokens"),
+        ("responses", "length", "odd", "odd"),
+        ("responses", "length", None, "max_output_tokens"),
+        ("responses", None, None, "max_output_tokens"),
+    ],
+)
+def test_why_a_response_is_incomplete(source: str, reason: str | None, own: str | None, written: str) -> None:
+    """In the word of its server where that speaks this wire; else in the nearest one of this wire."""
+    told = Spoken("responses", *spoken(0), source=source)
+    told.end(Outcome.INCOMPLETE, reason, incomplete_reason=own, strict=False)
+    assert told.payloads[-1]["response"]["incomplete_details"] == {"reason": written}
+    lost = source == "chat" and reason not in ("length", "content_filter")
+    assert told.losses == ([LossCode.FINISH_REASON] if lost else [])
+
+
+@pytest.mark.parametrize("source", [None, "anthropic", "responses"])
+@pytest.mark.parametrize("reason", ["stop", "tool_calls", None, "pause_turn", "compaction"])
+def test_a_good_end_that_has_no_word_here(source: str | None, reason: str | None) -> None:
+    """That it was one stands; which of another wire's it was is lost."""
+    told = Spoken("responses", *spoken(0), source=source)
+    told.end(Outcome.COMPLETED, reason)
+    last = told.payloads[-1]
+    assert (last["type"], last["response"]["status"]) == ("response.completed", "completed")
+    lost = source != "responses" and reason in ("pause_turn", "compaction")
+    assert told.losses == ([LossCode.FINISH_REASON] if lost else [])
+
+
+@pytest.mark.parametrize("source", ["chat", "responses"])
+@pytest.mark.parametrize("sent", [{"reason": "odd", "k": 1}, {"reason": 5}, {}, "odd", None])
+def test_what_a_server_says_of_an_incomplete_response(source: str, sent: Any) -> None:
+    """Its own words stand on its own wire, where they have a reason; they are nothing on another."""
+    told = Spoken("responses", *spoken(0), source=source)
+    told.end(Outcome.INCOMPLETE, "length", strict=False, data={"incomplete_details": sent})
+    kept = source == "responses" and isinstance(sent, dict) and sent.get("reason") == "odd"
+    written = told.payloads[-1]["response"]["incomplete_details"]
+    assert written == (sent if kept else {"reason": "max_output_tokens"})
+
+
+@every_target
+@pytest.mark.parametrize(
+    "event",
+    [
+        df.TextDelta(0, 1, "a"),
+        df.RefusalDelta(0, 1, "a"),
+        df.ReasoningDelta(0, 1, "a", "text"),
+        df.ReasoningDelta(0, 0, "a", "summary"),
+        df.AnnotationAdded(0, 1, 0, {}),
+        df.ValueFinished(0, "text", "a", content_index=1),
+        df.ValueFinished(0, "summary", "a", part_index=0),
+        df.ValueReplaced(0, "reasoning", "a", part_index=1),
+        df.PartFinished(0, 1, "content", made.text_part("a")),
+    ],
+)
+def test_events_about_a_part_that_has_not_begun(target: str, event: Any) -> None:
+    """They are refused, and say which part is meant."""
+    told = Spoken(target, *began(0))
+    with pytest.raises(UsageError, match=r"part [01] of item 0 is absent"):
+        told.say(event)
