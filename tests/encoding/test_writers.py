@@ -1858,3 +1858,42 @@ def test_events_about_a_part_that_has_not_begun(target: str, event: Any) -> None
     told = Spoken(target, *began(0))
     with pytest.raises(UsageError, match=r"part [01] of item 0 is absent"):
         told.say(event)
+
+
+@pytest.mark.parametrize("target", ["responses", "anthropic"])
+@pytest.mark.parametrize("source", DIALECTS)
+def test_what_comes_before_its_response(target: str, source: str) -> None:
+    """It is written behind the beginning on its own wire, in its order; on another it has no place."""
+    encoder = StreamEncoder(target)
+    for at in range(2):
+        odd = df.UnknownEvent("odd", {"type": "odd", "at": at})
+        assert encoder.payloads(odd) == []
+    sent = encoder.payloads(df.ResponseStarted("r", "m", {}, source))
+    told = [payload["at"] for payload in sent if payload["type"] == "odd"]
+    assert told == ([0, 1] if source == target else [])
+    assert sent[0]["type"] != "odd"
+    odd = df.UnknownEvent("odd", {"type": "odd", "at": 2})
+    assert [payload["at"] for payload in encoder.payloads(odd)] == ([2] if source == target else [])
+    assert encoder.losses == ()
+
+
+@pytest.mark.parametrize("source", [None, "chat", "responses"])
+@pytest.mark.parametrize(
+    ("part", "group", "announced"),
+    [
+        (
+            made.text_part("a"),
+            "content",
+            {"type": "output_text", "text": "", "annotations": [], "logprobs": []},
+        ),
+        (made.refusal_part("a"), "content", {"type": "refusal", "refusal": ""}),
+        (made.thought_part("a"), "content", {"type": "reasoning_text", "text": ""}),
+        (made.thought_part("a", summary=True), "summary", {"type": "summary_text", "text": ""}),
+    ],
+)
+def test_parts_as_they_are_announced(part: Any, group: Any, announced: JSON, source: str | None) -> None:
+    """Without what streams in them, and of the type that they are of."""
+    thought = announced["type"] in ("reasoning_text", "summary_text")
+    item = made.reasoning((), ()) if thought else made.message((), whole=False)
+    told = Spoken("responses", df.ItemStarted(0, item), df.PartStarted(0, 0, group, part), source=source)
+    assert told.payloads[-1]["part"] == announced

@@ -28,7 +28,6 @@ from deltafold.machine.lifecycle import (
     PartState,
     ResponseState,
 )
-from deltafold.machine.values import KINDS, kind_of
 from deltafold.model import events as e
 from deltafold.model.errors import ErrorKind, ResponseError, UsageError
 from deltafold.model.frozen import evolve
@@ -344,8 +343,6 @@ def replace_value(writer: Writer, item: WrittenItem, event: e.ValueReplaced) -> 
         item.pieces = [event.text]
         if item.state is ITEM_DONE and not item.skipped:
             writer.call_changed(item)
-    else:
-        item.values[event.kind, event.part_index or 0] = [event.text]
 
 
 def annotation(writer: Writer, item: WrittenItem, event: e.AnnotationAdded) -> None:
@@ -368,11 +365,9 @@ def lifted(writer: Writer, item: WrittenItem, event: e.LiftedDelta) -> None:
     writer.lose(LossCode.LIFTED_TEXT, event.output_index)
 
 
-def hosted_delta(writer: Writer, item: WrittenItem, event: Any) -> None:
+def command(writer: Writer, item: WrittenItem, event: e.CommandDelta) -> None:
     if not item.skipped:
-        value = kind_of(event)
-        name = KINDS[value].index
-        item.values.setdefault((value, getattr(event, name) if name else 0), []).append(event.text)
+        item.values.setdefault(("command", event.command_index), []).append(event.text)
     hosted(writer, item, event)
 
 
@@ -394,11 +389,7 @@ OF_ITEM: Final[dict[type, Callable[[Writer, WrittenItem, Any], None]]] = {
     e.AnnotationAdded: annotation,
     e.ItemFinished: finish_item,
     e.LiftedDelta: lifted,
-    e.CodeDelta: hosted_delta,
-    e.DiffDelta: hosted_delta,
-    e.CommandDelta: hosted_delta,
-    e.CommandOutputDelta: hosted_delta,
-    e.OutputDelta: hosted_delta,
+    e.CommandDelta: command,
 }
 
 

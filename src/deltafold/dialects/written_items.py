@@ -111,7 +111,7 @@ class WrittenItem:
         self.written: list[str] | None = None
         """The fragments that were written, where others took their place."""
         self.values: dict[tuple[str, int], list[str]] = {}
-        """Fragments of what else is streamed: code, patches, commands and their output."""
+        """Fragments of commands."""
         self.kinds = ""
         """Which kinds of reasoning were written: `text`, `summary`."""
         self.member: str | None = None

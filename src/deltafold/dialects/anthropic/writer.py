@@ -408,7 +408,7 @@ class AnthropicWriter(Writer):
             return
         if item.written is not None:
             return
-        if scan.begun and self.current == item.index and "json" in self.prefixes:
+        if scan.begun and self.current == item.index:
             self.heat(event, 0, self.prefixes["json"], TAIL, item.pieces, item.unscanned)
 
     def item_finished(self, item: WrittenItem) -> None:
