@@ -1897,3 +1897,45 @@ def test_parts_as_they_are_announced(part: Any, group: Any, announced: JSON, sou
     item = made.reasoning((), ()) if thought else made.message((), whole=False)
     told = Spoken("responses", df.ItemStarted(0, item), df.PartStarted(0, 0, group, part), source=source)
     assert told.payloads[-1]["part"] == announced
+
+
+def test_what_every_response_has_is_the_servers_where_it_told_it() -> None:
+    """From its beginning to its end; where it told nothing there is what a request has by itself."""
+    sent = {"parallel_tool_calls": False, "tool_choice": "none", "tools": [{"type": "odd"}]}
+    for data, expected in (
+        (sent, sent),
+        (dict.fromkeys(sent), {"parallel_tool_calls": True, "tool_choice": "auto", "tools": []}),
+    ):
+        told = Spoken("responses", *spoken(0), source="responses", data=data)
+        told.end(data=data)
+        for payload in (told.payloads[0], told.payloads[-1]):
+            assert payload["response"].items() >= expected.items()
+
+
+@every_target
+def test_an_id_and_a_model_that_come_late(target: str) -> None:
+    """They are those of the response where nothing of it was written by then."""
+    encoder = StreamEncoder(target)
+    events = [
+        df.ResponseStarted(None, None, {}, "chat"),
+        df.StatusChanged(None, {"id": "late", "model": "big"}),
+    ]
+    body = b"".join(map(encoder.encode, [*events, *spoken(0)])).decode()
+    assert '"late"' in body
+    assert '"big"' in body
+    more = encoder.encode(df.StatusChanged(None, {"id": "later", "model": "bigger"})) + b"".join(
+        map(encoder.encode, spoken(1))
+    )
+    assert b"later" not in more
+    assert b"bigger" not in more
+
+
+@pytest.mark.parametrize("whole_call", [True, False])
+def test_a_custom_call_in_the_response_that_ends(whole_call: bool) -> None:
+    """One that is not whole says so, though its input has no form that would tell; one that is does not."""
+    item = made.custom_call("f", "c", "ls", whole=whole_call)
+    told = Spoken("responses", *events_of_item(0, item), source="responses")
+    told.end(output=(item,), strict=False)
+    (sent,) = told.payloads[-1]["response"]["output"]
+    assert (sent["status"] == "completed") is whole_call
+    assert sent["input"] == "ls"
