@@ -948,6 +948,10 @@ def test_audio() -> None:
         "data": "UklGRg==",
         "expires_at": 1767100600,
     }
+    assert [event.data for event in found.all(e.StatusChanged)] == [
+        {"audio": {"id": "audio_1"}},
+        {"audio": {"id": "audio_1", "expires_at": 1767100600}},
+    ]
 
 
 def test_unknown_fields_are_kept_where_they_stood() -> None:
@@ -2718,3 +2722,21 @@ def test_half_a_character_hides_no_repetition() -> None:
     lifted = run(*payloads, ends("tool_calls"), lifts=[Lift(("x",), "text", tool="tick")])
     assert (told(lifted), lifted.codes) == (told(plain), plain.codes)
     assert C.ARGUMENTS_REPEATED in plain.codes
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "said"),
+    [
+        ("", {"type": "response.created", "response": {}}, "response.created"),
+        ("message_start", {"message": {}}, "message_start"),
+        ("named", {"type": "message_start", "message": {}}, "message_start"),
+        ("", {"candidates": []}, "a payload of another API"),
+        ("", {"type": 5, "candidates": []}, "a payload of another API"),
+    ],
+)
+def test_what_came_in_place_of_a_chunk(name: str, payload: JSON, said: str) -> None:
+    """The error says what it was: by its type, else by the name of its event."""
+    event = f"event: {name}\n".encode() if name else b""
+    found = run_bytes(frames(says("A")) + event + frames(payload))
+    assert found.response.error.code == "wrong_dialect"
+    assert found.response.error.message.startswith(f"{said} came where Chat Completions were expected")

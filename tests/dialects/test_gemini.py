@@ -1287,3 +1287,74 @@ def test_a_large_usage_that_more_is_said_of() -> None:
     assert [found.to_dict() for found, _ in reported] == [told for _, told in reported]
     assert reported[-1][1] == usage | {"promptTokenCount": 8, "trafficType": "X"}
     assert parser.response.usage == reported[-1][0]
+
+
+def test_words_of_choices_in_a_document() -> None:
+    """Each candidate ends with the nearest to what its own word means, in whatever words its server has."""
+    words = {
+        "length": "MAX_TOKENS",
+        "eos": "STOP",
+        "tool_calls": "STOP",
+        "max_new_tokens": "MAX_TOKENS",
+        "sensitive": "SAFETY",
+        "repetition": "MAX_TOKENS",
+        "made_up": "MAX_TOKENS",
+    }
+    choices = [{"index": at, "delta": {"content": "a"}, "finish_reason": w} for at, w in enumerate(words)]
+    found = run_any({"object": "chat.completion.chunk", "choices": choices}, dialect="chat")
+    document = found.response.to_gemini_response()
+    assert [candidate["finishReason"] for candidate in document["candidates"]] == [*words.values()]
+    assert [candidate["index"] for candidate in document["candidates"]] == [*range(len(words))]
+
+
+def test_the_items_that_parts_become() -> None:
+    """A thought is reasoning, a text a message; members that they have beside stay with the part."""
+    found = run(g.chunk(g.thought("Hm", k=1), g.text("A", k=2), g.call("f", id="c", args={})), END)
+    thought = {"type": "reasoning_text", "text": "Hm", "k": 1}
+    said = {"type": "output_text", "text": "A", "annotations": [], "k": 2}
+    called = {"call_id": "c", "name": "f", "arguments": "{}", "status": "completed"}
+    assert found.output() == [
+        {"type": "reasoning", "summary": [], "content": [thought]},
+        {"type": "message", "role": "assistant", "status": "completed", "content": [said]},
+        {"type": "function_call", **called},
+    ]
+
+
+def test_a_document_of_several_candidates() -> None:
+    """Each has what was sent of it, in the order of their indexes."""
+    sent = [
+        g.candidate(
+            g.text(text), g.call("f", id=text, args={"a": text}), index=index, **STOP, avgLogprobs=index
+        )
+        for index, text in enumerate("abc", 1)
+    ]
+    document = run(g.candidates(*sent[::-1])).response.to_gemini_response()
+    assert document["candidates"] == sent
+
+
+@pytest.mark.parametrize(
+    ("piece", "arguments"),
+    [
+        ({"stringValue": "x"}, '{"a":"x"}'),
+        ({"boolValue": False}, '{"a":false}'),
+        ({"boolValue": True, "stringValue": None}, '{"a":true}'),
+        ({"numberValue": 50.0}, '{"a":50}'),
+        ({"numberValue": 0}, '{"a":0}'),
+        ({"numberValue": -0.5}, '{"a":-0.5}'),
+        ({"nullValue": "NULL_VALUE"}, '{"a":null}'),
+        ({"nullValue": 0}, '{"a":null}'),
+        ({"nullValue": None}, '{"a":null}'),
+        ({"nullValue": "NULL_VALUE", "numberValue": None}, '{"a":null}'),
+        *(
+            ({"nullValue": None, name: None}, '{"a":{}}')
+            for name in ("stringValue", "numberValue", "boolValue")
+        ),
+    ],
+)
+def test_each_value_of_a_piece(piece: Any, arguments: str) -> None:
+    """A null is one where it stands alone; beside others it is what an SDK writes for a member left out.
+
+    A path without a value is an empty object.
+    """
+    found = run(*streamed({"jsonPath": "$.a", **piece}), END)
+    assert (calls(found)[0][2:], found.codes) == ((arguments, True), [])

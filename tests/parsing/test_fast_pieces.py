@@ -287,12 +287,30 @@ def test_which_pieces_take_it(blocks: list[bytes], long: int, frames_read: list[
     [
         (["$.ab", "$.a.c"], '{"ab":0,"a":{"c":1}}'),
         (["$.a.bc", "$.a.b.d", "$.a.e"], '{"a":{"bc":0,"b":{"d":1},"e":2}}'),
+        (["$.a.b", "$.x.c"], '{"a":{"b":0},"x":{"c":1}}'),
+        (["$.a.b", "$.axc"], '{"a":{"b":0},"axc":1}'),
+        (["$.a[0]", "$.x[0]", "$.x[1]"], '{"a":[0],"x":[1,2]}'),
+        (["$.a.b", "$.a[1]"], None),
+        (["$.a[0]", "$.a.b", "$.a[1x"], None),
+        (["$.a[0]", "$.a[1x", "$.a[2]"], None),
         (["$.a[10]", "$.a[1].b"], None),
         (["$.a[0]", "$.a[1]", "$.ab", "$.a.c"], None),
         (["$.a[0].b", "$.a[0].bc", "$.a[1].b", "$.a[1].c[0]", "$.a[1].c[1]", "$.d"], None),
         (["$.x.y", "$.x.y.z"], None),
         (["$.x", "$.xy", "$.x.y"], None),
         (["$.a.b", "$.c", "$.a.d", "$.a"], None),
+        *(
+            (["$.a", "$.b", path, "$.c"], None)
+            for path in ("$.l[", "$.l]", "$.*", "$.b*", "$..b", "$.", "$b")
+        ),
+        *(
+            (["$.a.b", path, "$.a.d"], None)
+            for path in ("$.a.", "$.a.c[", "$.a.c]", "$.a..c", "$.a.*", "$.a")
+        ),
+        *(
+            (["$.a[0]", path, "$.a[2]"], None)
+            for path in ("$.a[1", "$.a1]", "$.a[x]", "$.a[01]", "$.a[", "$.a[*]")
+        ),
     ],
 )
 def test_paths_that_look_alike(paths: list[str], arguments: str | None) -> None:

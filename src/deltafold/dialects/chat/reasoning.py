@@ -52,7 +52,7 @@ def read_reasoning(emitter: Emitter, choice: OpenChoice, sent: JSON) -> list[str
     if not texts and not isinstance(sent.get("reasoning"), str):
         for block in blocks:
             piece = block.get("thinking")
-            if isinstance(piece, str) and piece:
+            if isinstance(piece, str):
                 texts.append(piece)
     for block in blocks:
         read_signature(emitter, choice, first(block, "signature", "data"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from deltafold.dialects.gemini.table import FINISH_WORDS, MADE_ID, members_of, usage_metadata
+from deltafold.dialects.gemini.table import FINISH_WORDS, MADE_ID, members_of, stop_of, usage_metadata
 from deltafold.model.items import (
     CustomToolCall,
     FunctionCall,
@@ -161,9 +161,13 @@ def converted_candidate(response: Response, index: int, items: list[Item], sent:
         parts += converted_parts(item)
     candidate: JSON = {"content": {"role": "model", "parts": parts}}
     word = None if sent is None else sent.finish_reason
-    reason = response.finish_reason if word is None or index == 0 else word
+    reason, outcome = response.finish_reason, response.outcome
+    if word is not None and index != 0:  # those of the response are those of its first choice
+        reason, stop = word, stop_of(word)
+        if stop is not None:
+            reason, outcome = stop.reason or word, stop.outcome
     if reason is not None and response.outcome in ("completed", "incomplete"):
-        nearest = "STOP" if response.outcome == "completed" else "MAX_TOKENS"
+        nearest = "STOP" if outcome == "completed" else "MAX_TOKENS"
         candidate["finishReason"] = FINISH_WORDS.get(reason, nearest)
     candidate["index"] = index
     return candidate
