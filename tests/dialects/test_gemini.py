@@ -1358,3 +1358,12 @@ def test_each_value_of_a_piece(piece: Any, arguments: str) -> None:
     """
     found = run(*streamed({"jsonPath": "$.a", **piece}), END)
     assert (calls(found)[0][2:], found.codes) == ((arguments, True), [])
+
+
+@pytest.mark.parametrize("more", [False, True])
+@pytest.mark.parametrize("odd", [5, [1], True, "x"])
+def test_arguments_that_are_no_object(odd: Any, more: bool) -> None:
+    """They are told of, whether or not the call goes on."""
+    found = run(g.chunk(g.call("f", args=odd, **({"willContinue": True} if more else {}))), END)
+    assert C.INVALID_FIELD in found.codes
+    assert calls(found)[0][2] == ("" if more else odd if isinstance(odd, str) else json.dumps(odd))
