@@ -1914,20 +1914,16 @@ def test_what_every_response_has_is_the_servers_where_it_told_it() -> None:
 
 @every_target
 def test_an_id_and_a_model_that_come_late(target: str) -> None:
-    """They are those of the response where nothing of it was written by then."""
+    """The first that are text are those of the response, where nothing of it was written by then."""
     encoder = StreamEncoder(target)
-    events = [
-        df.ResponseStarted(None, None, {}, "chat"),
-        df.StatusChanged(None, {"id": "late", "model": "big"}),
-    ]
+    events: list[Event] = [df.ResponseStarted(None, None, {}, "other")]
+    for known in ({"id": 5, "model": 5}, {"id": "late", "model": "big"}, {"id": "not_it", "model": "not_it"}):
+        events.append(df.StatusChanged(None, known))
     body = b"".join(map(encoder.encode, [*events, *spoken(0)])).decode()
     assert '"late"' in body
     assert '"big"' in body
-    more = encoder.encode(df.StatusChanged(None, {"id": "later", "model": "bigger"})) + b"".join(
-        map(encoder.encode, spoken(1))
-    )
-    assert b"later" not in more
-    assert b"bigger" not in more
+    more = [df.StatusChanged(None, {"id": "not_it", "model": "not_it"}), *spoken(1)]
+    assert "not_it" not in body + b"".join(map(encoder.encode, more)).decode()
 
 
 @pytest.mark.parametrize("whole_call", [True, False])
