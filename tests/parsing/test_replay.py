@@ -1547,10 +1547,101 @@ def test_what_was_sent_of_a_choice_may_have_changed_since() -> None:
 def test_another_finish_reason_is_new(known: list[str]) -> None:
     """Also where the choice had one."""
     chunks = [chat({"content": "A"}), *[chat(finish_reason=reason) for reason in known]]
-    run = connected([[sse(*chunks)], [sse(*chunks, chat(finish_reason="length"), b"[DONE]")]], "chat")
+    last, rest = chat(finish_reason="length"), chat({"content": "B"})
+    for first, again in (
+        (chunks, [*chunks, last]),
+        ([*chunks, rest], [*chunks, last, rest]),
+        ([*chunks, rest], [*chunks, rest, last]),
+    ):
+        run = connected([[sse(*first)], [sse(*again, b"[DONE]")]], "chat")
+        check_laws(run)
+        told = [event.finish_reason for event in run.events if isinstance(event, ChoiceUpdated)]
+        assert told == [*known, "length"]
+        assert run.parser.response.choices[0].finish_reason == "length"
+
+
+def test_the_end_of_a_choice_is_new_among_what_is_counted() -> None:
+    """Its finish reason and the member of its reasoning, where fewer events lead there than before."""
+    begun = [chat({"reasoning": "why"}), chat({"content": "A"})]
+    run = connected([[sse(*begun, chat(x=1), chat(y=1))], [sse(*begun, *CHAT_END)]], "chat")
     check_laws(run)
-    told = [event.finish_reason for event in run.events if isinstance(event, ChoiceUpdated)]
-    assert told == [*known, "length"]
+    told = [
+        (event.finish_reason, event.reasoning_field)
+        for event in run.events
+        if isinstance(event, ChoiceUpdated)
+    ]
+    assert told == [(None, None), (None, None), ("stop", None), ("stop", "reasoning")]
+    choice = run.parser.response.choices[0]
+    assert (choice.finish_reason, choice.reasoning_field, choice.data) == (
+        "stop",
+        "reasoning",
+        {"x": 1, "y": 1},
+    )
+
+
+@pytest.mark.parametrize(
+    ("dialect", "first", "again", "told"),
+    [
+        ("chat", {}, [{"x": 1}], [{"x": 1}]),
+        ("chat", {"x": 1, "y": 2}, [{"x": 1}, {"y": 2}], []),
+        ("chat", {"x": {"p": 1}}, [{"x": {"p": 1}}, {"x": {"p": 1, "q": 2}}], [{"x": {"p": 1, "q": 2}}]),
+        ("chat", {"delta": {"m": {"p": 1}}}, [{"delta": {"m": 5}}], []),
+        ("chat", {"delta": {"m": 5}}, [{"delta": {"m": {"p": 1}}}], []),
+        (
+            "chat",
+            {"delta": {"m": 5}},
+            [{"delta": {"m": 5}}, {"delta": {"n": {"p": 1}}}],
+            [{"message": {"n": {"p": 1}}}],
+        ),
+        ("chat", {"citationMetadata": "x"}, [{"citationMetadata": "x"}], []),
+        (
+            "chat",
+            {"citationMetadata": "x"},
+            [{"citationMetadata": {"a": 1}}],
+            [{"citationMetadata": {"a": 1}}],
+        ),
+        ("chat", {"groundingMetadata": "x"}, [{"groundingMetadata": "y"}], []),
+        (
+            "gemini",
+            {"citationMetadata": {"c": [1]}},
+            [{"citationMetadata": {"c": [1]}}, {"citationMetadata": {"c": 5}}],
+            [{"citationMetadata": {"c": 5}}],
+        ),
+        (
+            "gemini",
+            {"citationMetadata": {"c": 5}},
+            [{"citationMetadata": {"c": 5}}, {"citationMetadata": {"c": [1]}}],
+            [{"citationMetadata": {"c": [1]}}],
+        ),
+    ],
+)
+def test_members_of_a_choice_before_all_has_come_again(
+    dialect: str, first: JSON, again: list[JSON], told: list[JSON]
+) -> None:
+    """What is new is handed out once all that is old has come again, and what is old never."""
+
+    def payload(members: JSON, text: str) -> JSON:
+        if dialect == "gemini":
+            return candidate(**members, content={"parts": [{"text": text}]})
+        return chat(
+            {"content": text, **members.get("delta", {})},
+            **{k: v for k, v in members.items() if k != "delta"},
+        )
+
+    known = [payload(first, "A"), payload({}, "B")]
+    texts = ["A", *[""] * (len(again) - 1)]
+    run = connected(
+        [
+            [sse(*known)],
+            [sse(*[payload(*pair) for pair in zip(again, texts, strict=True)], payload({}, "B"))],
+        ],
+        dialect,
+    )
+    check_laws(run)
+    sent = [event.data for event in run.events if isinstance(event, ChoiceUpdated) and event.data]
+    assert sent[bool(first) :] == told
+    assert joined_text(run) == "AB"
+    assert C.REPLAY_REFUSED not in codes(run)
 
 
 @pytest.mark.parametrize("again", [1, 2, 3])
