@@ -246,3 +246,17 @@ def test_the_size_of_a_payload_is_limited(fields: Any) -> None:
     parser = ResponseParser("chat", limits=Limits(event_bytes=1000))
     parser.feed_payload(fields)
     assert list(parser.events())
+
+
+def test_asking_before_anything_was_fed_changes_nothing() -> None:
+    """Payloads may be fed after that, as bytes may."""
+    for feed in (
+        lambda parser: parser.feed_payload({"candidates": []}),
+        lambda parser: parser.feed(b'data: {"candidates":[]}\n\n'),
+    ):
+        parser = ResponseParser("gemini")
+        assert list(parser.events()) == []
+        assert parser.next_event() is None
+        assert parser.bytes_pending == 0
+        feed(parser)
+        assert len(list(parser.events())) == 1
