@@ -19,6 +19,7 @@ from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.json_values import compact, copied
 
 __all__ = [
+    "ARGUMENTS",
     "emit_input",
     "end_arguments",
     "has_arguments",
@@ -71,11 +72,13 @@ def emit_input(emitter: Emitter, block: Block, text: str) -> None:
 def end_arguments(emitter: Emitter, block: Block) -> bool:
     """The input with which a call began is its arguments, where nothing was streamed.
 
-    Gives whether it is sure that nothing was: of a doubtful call no arguments are made up.
+    Gives whether it is sure that these are the arguments: of a doubtful call none are made up, and those in
+    the midst of which a piece could not be read are not whole.
     """
     index = block.index
-    if (index, ARGUMENTS) in emitter.pending_surrogates or emitter.size_so_far(index, ARGUMENTS):
-        return True
+    size = emitter.size_so_far(index, ARGUMENTS)
+    if (index, ARGUMENTS) in emitter.pending_surrogates or size:
+        return not 0 < block.gap < size
     block.without_arguments = empty(block.start)
     if block.without_arguments and block.doubtful:
         return False

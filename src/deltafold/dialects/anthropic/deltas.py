@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from deltafold.dialects.anthropic.blocks import begin_block, emit_piece, place_of
-from deltafold.dialects.anthropic.calls import emit_input, has_arguments, take_back, written
+from deltafold.dialects.anthropic.calls import ARGUMENTS, emit_input, has_arguments, take_back, written
 from deltafold.dialects.anthropic.citations import read_citation
 from deltafold.dialects.anthropic.state import Block, OpenMessage
 from deltafold.dialects.anthropic.table import DELTAS, ITEM_TYPES, UNTYPED_DELTAS
@@ -110,6 +110,8 @@ def read_input(
     elif text is not None and not isinstance(text, str):
         emitter.report_invalid("partial_json", text)
         doubt(emitter, message, block)
+        if block is not None and not block.gap:
+            block.gap = emitter.size_so_far(block.index, ARGUMENTS)
     if not isinstance(text, str) or not text:
         return
     if block is None or not block.open or not has_arguments(emitter, block):

@@ -16,7 +16,7 @@ class Block:
 
     SNAPSHOT_FIELDS: Final = (
         *("index", "kind", "start", "open", "citations", "late"),
-        *("without_arguments", "doubtful"),
+        *("without_arguments", "doubtful", "gap"),
     )
     __slots__ = SNAPSHOT_FIELDS
 
@@ -36,6 +36,8 @@ class Block:
         """Whether it ended as a call into which nothing had been streamed."""
         self.doubtful = False
         """Whether input came that had no place, and may have been for it."""
+        self.gap = 0
+        """How many characters of the input had come before a piece that could not be read."""
 
 
 class OpenMessage:

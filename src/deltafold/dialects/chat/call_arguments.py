@@ -121,6 +121,8 @@ def read_arguments(emitter: Emitter, call: OpenCall, sent: JSON, function: JSON)
     elif text is not None and not isinstance(text, str):
         emitter.report_invalid("arguments", text)
         call.is_odd = True
+        if has_arguments(emitter, call) and (call.custom or not is_whole(emitter, call)):
+            call.has_gap = True
         return
     if not text:
         return
@@ -201,11 +203,12 @@ def emit_arguments(emitter: Emitter, call: OpenCall, text: str) -> None:
 def emit_held(emitter: Emitter, call: OpenCall) -> bool:
     """The call ends: arguments that were held back are handed out. Gives whether those are what was sent.
 
-    A call of which arguments came that could not be read is no call without arguments.
+    A call of which arguments came that could not be read is no call without arguments, and one that such came
+    in the midst of is not whole.
     """
     held, call.held = call.held, ""
     emit_arguments(emitter, call, held)
-    return not call.is_odd or has_arguments(emitter, call)
+    return not call.has_gap and (not call.is_odd or has_arguments(emitter, call))
 
 
 def is_json_prefix(text: str) -> bool:
@@ -227,6 +230,7 @@ def read_whole_arguments(emitter: Emitter, call: OpenCall, sent: JSON, function:
         text = written(emitter, call, text)
     if not isinstance(text, str) or not text:
         return
+    call.has_gap = False
     size = size_so_far(emitter, call)
     if size + len(call.held) <= len(text) and text.startswith(so_far(emitter, call) + call.held):
         if len(text) == size + len(call.held):

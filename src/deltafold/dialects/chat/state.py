@@ -36,6 +36,7 @@ class OpenCall:
         "checked",
         "id_repeats",
         "is_odd",
+        "has_gap",
     )
     __slots__ = SNAPSHOT_FIELDS
 
@@ -71,6 +72,8 @@ class OpenCall:
         """Whether it came with the id of another call."""
         self.is_odd = False
         """Whether arguments came that could not be read."""
+        self.has_gap = False
+        """Whether such came where they had begun and were not whole."""
 
     @property
     def key(self) -> ValuePath:

@@ -18,7 +18,7 @@ from deltafold.machine.evidence import (
 )
 from deltafold.machine.fold import Fold
 from deltafold.machine.lifecycle import ITEM_DONE, ITEM_OPEN
-from deltafold.machine.records import ItemRecord, empty, merge_fields
+from deltafold.machine.records import ItemRecord, arguments_key, empty, merge_fields
 from deltafold.machine.values import GROUPS, ITEM_VALUES, ValuePath
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
@@ -47,6 +47,7 @@ class ItemReader(ItemIdentity):
         "budgets",
         "resent",
         "unmatched",
+        "gaps",
     )
     __slots__ = SNAPSHOT_FIELDS[len(ItemIdentity.SNAPSHOT_FIELDS) :]
 
@@ -64,6 +65,9 @@ class ItemReader(ItemIdentity):
         self.unmatched: dict[tuple[str, int], JSON] = {}
         """Items in snapshots of the output that are not compared yet with those that are known: of each type
         the first, the second and so on."""
+        self.gaps: dict[int, int] | None = None
+        """Items with a fragment of arguments that could not be read, and how many characters of them had come
+        before."""
 
     def _start(self, data: JSON | None = None, *, announced: bool = False) -> None:
         """The response begins, whatever began it."""
@@ -90,7 +94,19 @@ class ItemReader(ItemIdentity):
         late = self.take_update(record.index)
         if record.index in self.resent:
             late = overlay({**copied(record.to_dict(more)), **late}, self.resent.pop(record.index))
+        if status == "completed" and self.gaps is not None and self._has_gap(record):
+            status = "incomplete"
         self.out += close_item(self.fold, record, status, more, late, self.report)
+
+    def _has_gap(self, record: ItemRecord) -> bool:
+        """Whether arguments are not whole, whatever they look like: a fragment could not be read before or
+        between others, and they were never sent whole."""
+        before = None if self.gaps is None else self.gaps.get(record.index)
+        value = record.values.get(arguments_key(record))
+        if before is None or (value is not None and value.is_complete):
+            return False
+        size = 0 if value is None else value.size()
+        return size == 0 or 0 < before < size
 
     def _begin(self, place: int | None, sent: JSON, *, whole: bool = False) -> int:
         """An item begins, whatever announced it first. Gives its index."""

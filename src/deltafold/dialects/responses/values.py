@@ -181,11 +181,21 @@ class ValueReader(ItemReader):
         if not isinstance(text, str):
             if text is not None:  # Bifrost sends null for nothing
                 self.report_invalid("delta", text)
+                if streamed.kind == "arguments":
+                    self._note_gap(payload, streamed)
             return
         record, value_kind, key = self._value(payload, streamed)
         logprobs = payload.get("logprobs")
         number = payload.get("sequence_number")
         self._fragment(record, value_kind, key, text, logprobs if isinstance(logprobs, list) else (), number)
+
+    def _note_gap(self, payload: JSON, streamed: ValueWire) -> None:
+        record, _, key = self._value(payload, streamed)
+        value = record.values.get(key)
+        if self.gaps is None:
+            self.gaps = {}
+        if not self.gaps.get(record.index):
+            self.gaps[record.index] = 0 if value is None else value.size()
 
     def _fragment(
         self,
