@@ -1112,6 +1112,19 @@ def test_an_item_that_turns_out_to_be_text(target: str, at: int | None, thought:
     assert [part.text for part in found.content] == ["Hi"]
 
 
+@pytest.mark.parametrize("target", ["chat", "anthropic", "gemini"])
+def test_an_item_whose_type_never_comes(target: str) -> None:
+    """That it is left out is known when it ends, or with its response."""
+    item = df.OtherItem("", None, None, None, {})
+    for last in ([df.ItemFinished(0, item)], []):
+        told = Spoken(target, df.ItemStarted(0, item), source="responses")
+        told.say(df.PartStarted(0, 0, "content", made.text_part()), df.TextDelta(0, 0, "Hi"))
+        assert told.losses == []
+        told.say(*last)
+        assert told.end().output_text == ""
+        assert told.losses == [LossCode.ITEM_UNSUPPORTED]
+
+
 @every_target
 def test_a_limit_that_no_word_says(target: str) -> None:
     """A response that a limit cut does not end well, whatever the word."""
