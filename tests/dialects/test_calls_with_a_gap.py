@@ -93,7 +93,46 @@ def test_a_call_that_is_sent_whole_after_a_gap() -> None:
     assert call.arguments == '{"a":1}'
 
 
+@pytest.mark.parametrize(
+    "whole", [{}, {"arguments": None}, {"arguments": ""}, {"arguments": "{}"}, {"arguments": 7}]
+)
+def test_a_whole_item_that_does_not_fill_a_gap(whole: JSON) -> None:
+    """Its arguments say less than what was streamed, so they are not all of them; nor are those of the end."""
+    call = {"id": "f", "type": "function_call", "call_id": "call_1", "name": "t", "status": "completed"}
+    *events, last = responses('{"a":1', 7, "}")
+    done = {"type": "response.output_item.done", "output_index": 0, "item": {**call, **whole}}
+    for end in ([], [{**call, **whole}]):
+        ending = {**last, "response": {**last["response"], "output": end}}
+        assert response_of("responses", [*events, done, ending]).tool_calls == ()
+        assert response_of("responses", [*events, ending]).tool_calls == ()
+    ending = {**last, "response": {**last["response"], "output": [{**call, "arguments": '{"a":1}'}]}}
+    (found,) = response_of("responses", [*events, done, ending]).tool_calls
+    assert found.arguments == '{"a":1}'
+
+
+def test_an_empty_object_behind_a_gap() -> None:
+    """Where nothing else was streamed it is all of the arguments; no word of them is not."""
+    call = {"id": "f", "type": "function_call", "call_id": "call_1", "name": "t", "status": "completed"}
+    *events, last = responses(7)
+    for arguments, count in (("{}", 1), ("", 0)):
+        item = {**call, "arguments": arguments}
+        done = {"type": "response.output_item.done", "output_index": 0, "item": item}
+        assert len(response_of("responses", [*events, done, last]).tool_calls) == count
+
+
 def test_a_custom_call_with_a_gap() -> None:
     """Its text has no end of its own, so that more may always have come."""
+    response = {"id": "r", "object": "response", "status": "in_progress", "output": []}
+    item = {"type": "custom_tool_call", "id": "f", "call_id": "call_1", "name": "t", "input": ""}
+    for pieces, count in ((["ls", 7], 0), ([7, "ls"], 1)):
+        kind = "response.custom_tool_call_input.delta"
+        deltas = [{"type": kind, "output_index": 0, "item_id": "f", "delta": piece} for piece in pieces]
+        events: list[JSON] = [
+            {"type": "response.created", "response": response},
+            {"type": "response.output_item.added", "output_index": 0, "item": item},
+            *deltas,
+            {"type": "response.completed", "response": {**response, "status": "completed"}},
+        ]
+        assert len(response_of("responses", events).tool_calls) == count
     assert response_of("chat", chat("ls", 7, custom=True)).tool_calls == ()
     assert len(response_of("chat", chat(7, "ls", custom=True)).tool_calls) == 1

@@ -121,8 +121,7 @@ def read_arguments(emitter: Emitter, call: OpenCall, sent: JSON, function: JSON)
     elif text is not None and not isinstance(text, str):
         emitter.report_invalid("arguments", text)
         call.is_odd = True
-        if has_arguments(emitter, call) and (call.custom or not is_whole(emitter, call)):
-            call.has_gap = True
+        call.gap = call.gap or size_so_far(emitter, call)
         return
     if not text:
         return
@@ -208,7 +207,9 @@ def emit_held(emitter: Emitter, call: OpenCall) -> bool:
     """
     held, call.held = call.held, ""
     emit_arguments(emitter, call, held)
-    return not call.has_gap and (not call.is_odd or has_arguments(emitter, call))
+    if call.gap and (call.custom or call.gap < size_so_far(emitter, call)):
+        return False
+    return not call.is_odd or has_arguments(emitter, call)
 
 
 def is_json_prefix(text: str) -> bool:
@@ -230,7 +231,7 @@ def read_whole_arguments(emitter: Emitter, call: OpenCall, sent: JSON, function:
         text = written(emitter, call, text)
     if not isinstance(text, str) or not text:
         return
-    call.has_gap = False
+    call.gap = 0
     size = size_so_far(emitter, call)
     if size + len(call.held) <= len(text) and text.startswith(so_far(emitter, call) + call.held):
         if len(text) == size + len(call.held):

@@ -36,7 +36,7 @@ class OpenCall:
         "checked",
         "id_repeats",
         "is_odd",
-        "has_gap",
+        "gap",
     )
     __slots__ = SNAPSHOT_FIELDS
 
@@ -72,8 +72,8 @@ class OpenCall:
         """Whether it came with the id of another call."""
         self.is_odd = False
         """Whether arguments came that could not be read."""
-        self.has_gap = False
-        """Whether such came where they had begun and were not whole."""
+        self.gap = 0
+        """How many characters of them had come before that."""
 
     @property
     def key(self) -> ValuePath:

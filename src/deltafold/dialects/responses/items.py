@@ -34,6 +34,7 @@ MANY_REPEATS: Final = 16
 LARGE_PART: Final = 0.8
 """What is sent again of an item is weighed at once where it is so large a part of it."""
 OUTPUT: Final = -1
+NOTHING: Final = ("{}", "[]")
 PROVISIONAL: Final = ("encrypted_content", "status")
 
 
@@ -94,7 +95,7 @@ class ItemReader(ItemIdentity):
         late = self.take_update(record.index)
         if record.index in self.resent:
             late = overlay({**copied(record.to_dict(more)), **late}, self.resent.pop(record.index))
-        if status == "completed" and self.gaps is not None and self._has_gap(record):
+        if status == "completed" and self._has_gap(record):
             status = "incomplete"
         self.out += close_item(self.fold, record, status, more, late, self.report)
 
@@ -102,11 +103,20 @@ class ItemReader(ItemIdentity):
         """Whether arguments are not whole, whatever they look like: a fragment could not be read before or
         between others, and they were never sent whole."""
         before = None if self.gaps is None else self.gaps.get(record.index)
-        value = record.values.get(arguments_key(record))
-        if before is None or (value is not None and value.is_complete):
+        if before is None:
             return False
-        size = 0 if value is None else value.size()
-        return size == 0 or 0 < before < size
+        size = self._size_of_arguments(record)
+        return size == 0 or 0 < before < size or (before > 0 and record.type == "custom_tool_call")
+
+    def _size_of_arguments(self, record: ItemRecord) -> int:
+        value = record.values.get(arguments_key(record))
+        return 0 if value is None else value.size()
+
+    def _fill_gap(self, record: ItemRecord, text: Any) -> None:
+        """Arguments were sent whole. An empty object is less than what was streamed."""
+        says = isinstance(text, str) and text != ""
+        if says and self.gaps is not None and not (text in NOTHING and self._size_of_arguments(record)):
+            self.gaps.pop(record.index, None)
 
     def _begin(self, place: int | None, sent: JSON, *, whole: bool = False) -> int:
         """An item begins, whatever announced it first. Gives its index."""
@@ -410,6 +420,10 @@ class ItemReader(ItemIdentity):
             sent = overlay(resent, sent)
         if self.waiting and (waiting := self.take_update(index)):
             sent = merge_fields(waiting, sent)
+        if self.gaps is not None:
+            self._fill_gap(record, sent.get(ITEM_VALUES.get(record.type, "")))
+            if self._has_gap(record):
+                sent = {**sent, "status": "incomplete"}
         sent = self._lifted_item(record, sent, whole=True)
         if record.finished is not None and record.finished.data == sent:
             return
@@ -567,7 +581,7 @@ def overlay(known: JSON, sent: JSON) -> JSON:
 
 def says_nothing(name: str, value: Any) -> bool:
     """Whether a member says nothing: it is empty, or the arguments are."""
-    return empty(value) or (name == "arguments" and value in ("{}", "[]"))
+    return empty(value) or (name == "arguments" and value in NOTHING)
 
 
 def type_by_members(item: JSON) -> str | None:
