@@ -97,7 +97,7 @@ def test_a_call_that_is_sent_whole_after_a_gap() -> None:
     "whole", [{}, {"arguments": None}, {"arguments": ""}, {"arguments": "{}"}, {"arguments": 7}]
 )
 def test_a_whole_item_that_does_not_fill_a_gap(whole: JSON) -> None:
-    """Its arguments say less than what was streamed, so they are not all of them; nor are those of the end."""
+    """Its arguments say less than what was streamed, so they are not all; nor are those of the end."""
     call = {"id": "f", "type": "function_call", "call_id": "call_1", "name": "t", "status": "completed"}
     *events, last = responses('{"a":1', 7, "}")
     done = {"type": "response.output_item.done", "output_index": 0, "item": {**call, **whole}}
