@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from deltafold.diagnosis.rate_limits import rate_limits_from_event
+from deltafold.encoding.encoder import StreamEncoder
 from deltafold.machine.lifecycle import ResponseState
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
@@ -1076,7 +1077,10 @@ def test_an_item_whose_members_say_its_type(whole: dict[str, Any]) -> None:
         found = run(created(), *events)
         assert found.response.to_dict()["output"] == [whole]
         assert C.INVALID_FIELD in found.codes
+    spoken = {"id": "x_1", "content": [{"type": "output_text", "text": "Hi"}]}
+    assert run(created(), added(0, spoken), completed()).response.output_text == "Hi"
     doubtful = [
+        {"id": "x_1", "call_id": "call_1", "name": "tick", "arguments": "{}", "output": "done"},
         {"id": "x_1", "role": "user", "content": []},
         {"id": "x_1", "role": "assistant"},
         {"id": "x_1", "name": "tick", "arguments": "{}"},
@@ -1096,6 +1100,41 @@ def test_a_call_that_ends_with_its_response() -> None:
     found = run(created(), added(0, OPEN_CALL), done(0, call("")), completed())
     assert told(found) == [("tick", "call_1", "{}", True)]
     assert found.response.to_dict()["output"][0]["arguments"] == ""
+
+
+@pytest.mark.parametrize("named", [{"id": "x_1"}, {}])
+@pytest.mark.parametrize(
+    ("kind", "members"),
+    [
+        ("mcp_call", {"call_id": "c", "name": "f", "arguments": "{}", "output": "o"}),
+        ("local_shell_call", {"call_id": "c", "name": "f", "arguments": "{}"}),
+        ("custom_tool_call", {"call_id": "c", "name": "f", "input": "x", "arguments": None}),
+        ("compaction", {"summary": []}),
+        ("agent_message", {"role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}),
+    ],
+)
+def test_an_item_keeps_its_type(kind: str, members: dict[str, Any], named: dict[str, Any]) -> None:
+    """What its members would say counts for nothing where the item is known."""
+    begun, again = {"type": kind, **named}, {**named, **members}
+    for events in ([done(0, again), completed()], [done(0, again), completed(again)], [completed(again)]):
+        found = run(created(), added(0, begun), *events)
+        assert {item.type for item in found.response.output} <= {kind, ""}
+        assert len(found.response.output) == 1 or not named
+        assert len(found.response.tool_calls) == (kind == "custom_tool_call")
+
+
+def test_a_call_whose_type_comes_late_goes_back_as_one() -> None:
+    """Its arguments are written as those of its type, not as those of any."""
+    whole = {"type": "function_call", "id": "a", "call_id": "c", "name": "f", "arguments": '{"a":1}'}
+    begun, streamed = added(0, {"id": "a"}), arguments(0, '{"a":1}', item_id="a")
+    found = run(created(), begun, streamed, done(0, whole), completed())
+    body = b"".join(map(StreamEncoder("responses").encode, found.events))
+    again = ResponseParser("responses")
+    assert [event for event in again.read([body]) if isinstance(event, e.ArgumentsDelta)]
+    assert [(one.type, one.data["arguments"]) for one in again.response.output] == [
+        ("function_call", '{"a":1}')
+    ]
+    assert again.anomalies == ()
 
 
 @pytest.mark.parametrize("index", [-1, "first", 1.5, True, [0]])

@@ -217,7 +217,7 @@ def match_block_in_python(latin1: str, position: int, patterns: Patterns, number
             if start == begins:
                 begin = at + size
                 found = match_fields(latin1, begin, begin + SHORT, fields, written, place)
-                if found is None and "\n" not in latin1[begin : begin + SHORT]:
+                if found is None and "\n" not in latin1[begin : begin + SHORT - 1]:
                     stop = latin1.find("\n", begin) + 2
                     found = match_fields(latin1, begin, stop, fields, written, place)
                 if found is not None:

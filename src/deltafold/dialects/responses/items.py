@@ -35,6 +35,7 @@ LARGE_PART: Final = 0.8
 """What is sent again of an item is weighed at once where it is so large a part of it."""
 OUTPUT: Final = -1
 NOTHING: Final = ("{}", "[]")
+HOSTED: Final = frozenset({"output", "input", "action", "server_label", "error"})
 PROVISIONAL: Final = ("encrypted_content", "status")
 
 
@@ -257,7 +258,7 @@ class ItemReader(ItemIdentity):
             here = self._index_of_id(item)
             self.report_once(AnomalyCode.INDEX_MISSING, None, "an item was announced without output_index")
         if here is None:
-            self._begin(place, item)
+            self._begin(place, self._typed(item))
             return
         record = self.fold.items[here]
         same_type = (string(item, "type") or "") in ("", record.type) or not record.type
@@ -353,7 +354,7 @@ class ItemReader(ItemIdentity):
             self.report(AnomalyCode.INDEX_REUSED, f"output_index {place} tells another item")
         else:
             self.report(AnomalyCode.ITEM_NOT_ANNOUNCED, "an item was sent whole and never announced")
-        self._begin(place, item, whole=True)
+        self._begin(place, self._typed(item), whole=True)
 
     def _lifted_item(self, record: ItemRecord, sent: JSON, *, whole: bool) -> JSON:
         """An item as it was sent, its arguments as they are handed on."""
@@ -363,12 +364,16 @@ class ItemReader(ItemIdentity):
         tool = string(sent, "name") or tool_of(record)
         return {**sent, "arguments": self.lifts.whole_text(record.index, tool, text, self.out, whole=whole)}
 
+    def _typed(self, item: JSON) -> JSON:
+        """An item of which no type is known, with the one that its members tell."""
+        if item.get("type") or (found := type_by_members(item)) is None:
+            return item
+        self.report_once(AnomalyCode.INVALID_FIELD, "type", f"a {found} came without its type")
+        return self._as_text({**item, "type": found})
+
     def _as_text(self, item: JSON) -> JSON:
         """An item with text and parts where it has those: arguments may come as a value, parts as text."""
         kind = item.get("type")
-        if not kind and (found := type_by_members(item)) is not None:
-            self.report_once(AnomalyCode.INVALID_FIELD, "type", f"a {found} came without its type")
-            item, kind = {**item, "type": found}, found
         if kind == "message" or kind == "reasoning":
             for group in GROUPS:
                 entries = item.get(group)
@@ -412,7 +417,9 @@ class ItemReader(ItemIdentity):
         if waits and ended and self._waits(index, sent, record.to_dict):
             overlay(self.resent.setdefault(index, {}), sent)
             return
-        self._set_missing_type(index, string(sent, "type") or "")
+        if not record.type:
+            sent = self._typed(sent)
+            self._set_missing_type(index, string(sent, "type") or "")
         if index in self.resent:
             resent = self.resent.pop(index)
             if not ended:
@@ -509,6 +516,8 @@ class ItemReader(ItemIdentity):
         if whole:
             self.unmatched = {}
         items = self.fold.items
+        if not items:  # beside others it may be one of them
+            sent = [self._typed(item) for item in sent]
         if (
             not self.resent
             and len(sent) == len(items)
@@ -586,11 +595,20 @@ def says_nothing(name: str, value: Any) -> bool:
 
 def type_by_members(item: JSON) -> str | None:
     """The type of an item that came without one, where its members leave no doubt."""
-    if item.get("role") == "assistant" and isinstance(item.get("content"), (list, str)):
+    content = item.get("content")
+    if item.get("role") == "assistant" and isinstance(content, (list, str)):
+        return "message"
+    if isinstance(content, list) and any(isinstance(part, dict) and is_spoken(part) for part in content):
         return "message"
     if "arguments" in item and string(item, "call_id") and string(item, "name"):
-        return "function_call"
+        # Calls that the server has run itself have more.
+        return None if item.keys() & HOSTED else "function_call"
     return "reasoning" if isinstance(item.get("summary"), list) else None
+
+
+def is_spoken(part: JSON) -> bool:
+    """Whether a part is one that only messages have."""
+    return part.get("type") in ("output_text", "refusal")
 
 
 def part_of(entry: Any, blank: JSON) -> Any:

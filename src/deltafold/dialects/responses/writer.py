@@ -462,7 +462,8 @@ class ResponsesWriter(Writer):
         if not prefix:
             if not self.own():
                 return
-            item.prefix = prefix = self.prefix(item, "response.mcp_call_arguments")
+            kind = item.item.type if item.item.type in ARGUMENTS else "mcp_call"
+            item.prefix = prefix = self.prefix(item, ARGUMENTS[kind][0])
         number = self.number
         self.number = number + 1
         self.out.append(f'{prefix}{quoted(text)},"sequence_number":{number}}}\n\n')
