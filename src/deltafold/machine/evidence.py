@@ -46,6 +46,7 @@ from deltafold.model.json_values import string
 from deltafold.wire.json_text import ReportAnomaly
 
 __all__ = [
+    "EMPTY_ARGUMENTS",
     "as_part",
     "close_item",
     "is_refusal",

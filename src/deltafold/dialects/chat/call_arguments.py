@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 from deltafold.dialects.chat.state import OpenCall
 from deltafold.dialects.chat.table import first
 from deltafold.dialects.emitter import Emitter
+from deltafold.machine.evidence import EMPTY_ARGUMENTS
 from deltafold.machine.records import begins
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.model.json_values import compact, is_same_json
@@ -24,7 +25,6 @@ JSON: TypeAlias = dict[str, Any]
 # Whether arguments that begin again are those of the same call is seen by parsing what came so far. Text full
 # of braces must not make that quadratic.
 MOST_CHECKS: Final = 16
-NOTHING: Final = ("{}", "[]")
 ARGUMENTS: Final = ("arguments", "input", "parameters")
 """Where the arguments of a function stand; some servers pass the model's own word on."""
 OPENING: Final = "{["
@@ -152,7 +152,7 @@ def new_text(emitter: Emitter, call: OpenCall, text: str) -> str:
     if text[0] not in OPENING or not has_arguments(emitter, call) or not may_repeat(emitter, call, text):
         return text
     if call.cumulative or is_whole(emitter, call):
-        if text.strip() in NOTHING:
+        if text.strip() in EMPTY_ARGUMENTS:
             report_repetition(emitter, call, "`{}` came after the arguments")
             return ""
         size = size_so_far(emitter, call)

@@ -11,6 +11,7 @@ from deltafold.dialects.responses.identity import ItemIdentity, tool_of
 from deltafold.dialects.responses.table import BARE_PARTS, CALLS, LIFTABLE
 from deltafold.machine import make
 from deltafold.machine.evidence import (
+    EMPTY_ARGUMENTS,
     close_item,
     reconcile_as_streamed,
     reconcile_item,
@@ -34,7 +35,6 @@ MANY_REPEATS: Final = 16
 LARGE_PART: Final = 0.8
 """What is sent again of an item is weighed at once where it is so large a part of it."""
 OUTPUT: Final = -1
-NOTHING: Final = ("{}", "[]")
 HOSTED: Final = frozenset({"output", "input", "action", "server_label", "error"})
 PROVISIONAL: Final = ("encrypted_content", "status")
 
@@ -106,17 +106,14 @@ class ItemReader(ItemIdentity):
         before = None if self.gaps is None else self.gaps.get(record.index)
         if before is None:
             return False
-        size = self._size_of_arguments(record)
+        size = self.size_so_far(record.index, arguments_key(record))
         return size == 0 or 0 < before < size or (before > 0 and record.type == "custom_tool_call")
-
-    def _size_of_arguments(self, record: ItemRecord) -> int:
-        value = record.values.get(arguments_key(record))
-        return 0 if value is None else value.size()
 
     def _fill_gap(self, record: ItemRecord, text: Any) -> None:
         """Arguments were sent whole. An empty object is less than what was streamed."""
-        says = isinstance(text, str) and text != ""
-        if says and self.gaps is not None and not (text in NOTHING and self._size_of_arguments(record)):
+        if self.gaps is None or not isinstance(text, str) or not text:
+            return
+        if text not in EMPTY_ARGUMENTS or not self.size_so_far(record.index, arguments_key(record)):
             self.gaps.pop(record.index, None)
 
     def _begin(self, place: int | None, sent: JSON, *, whole: bool = False) -> int:
@@ -590,7 +587,7 @@ def overlay(known: JSON, sent: JSON) -> JSON:
 
 def says_nothing(name: str, value: Any) -> bool:
     """Whether a member says nothing: it is empty, or the arguments are."""
-    return empty(value) or (name == "arguments" and value in NOTHING)
+    return empty(value) or (name == "arguments" and value in EMPTY_ARGUMENTS)
 
 
 def type_by_members(item: JSON) -> str | None:

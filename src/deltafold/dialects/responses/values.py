@@ -190,11 +190,11 @@ class ValueReader(ItemReader):
         self._fragment(record, value_kind, key, text, logprobs if isinstance(logprobs, list) else (), number)
 
     def _note_gap(self, payload: JSON, streamed: ValueWire) -> None:
-        record, _, _ = self._value(payload, streamed)
+        record, _, key = self._value(payload, streamed)
         if self.gaps is None:
             self.gaps = {}
         if not self.gaps.get(record.index):
-            self.gaps[record.index] = self._size_of_arguments(record)
+            self.gaps[record.index] = self.size_so_far(record.index, key)
 
     def _fragment(
         self,
@@ -276,7 +276,7 @@ class ValueReader(ItemReader):
 
     def _tell(self, record: ItemRecord, kind: e.ValueKind, key: ValuePath, text: str) -> None:
         if text:
-            if self.gaps is not None and kind == "arguments":
+            if kind == "arguments":
                 self._fill_gap(record, text)
             if self.announced_text or self.pending_surrogates:
                 self.announced_text.pop((record.index, key), None)
