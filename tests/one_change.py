@@ -33,11 +33,12 @@ class Outcome:
     codes: Sequence[str]
     document: Any
     everything: Any
+    error: str = ""
 
     @property
     def digest(self) -> str:
         """Another one for any other outcome."""
-        text = repr((self.codes, self.document, self.everything))
+        text = repr((self.codes, self.document, self.everything, self.error))
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
 
 
@@ -130,6 +131,8 @@ def flat(value: Any, here: str = "") -> dict[str, str]:
 
 def told(before: Outcome, after: Outcome) -> str:
     """What differs between two outcomes, in words."""
+    if after.error:
+        return f"refused: {after.error}"
     had, has = Counter(before.codes), Counter(after.codes)
     words = [*(f"-{code}" for code in sorted(had - has)), *(f"+{code}" for code in sorted(has - had))]
     old, new = flat(before.document), flat(after.document)

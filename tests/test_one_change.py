@@ -171,7 +171,7 @@ def converted(source: str, request: JSON, target: str) -> Outcome:
     try:
         made = convert_request(request, source, target)
     except UsageError as error:
-        return Outcome([str(error)], {}, ())
+        return Outcome([], {}, (), str(error))
     return Outcome([f"{loss.code} {loss.path}" for loss in made.losses], made.request, made)
 
 
