@@ -24,8 +24,10 @@ from deltafold import (
     Response,
     StreamEncoder,
     UsageError,
+    chatgpt_request,
     convert_request,
     encode_response,
+    estimated_usage,
     next_turn,
     parse,
 )
@@ -95,20 +97,19 @@ def changed_streams(fixture: Fixture) -> Iterator[tuple[str, str, list[JSON]]]:
                 )
 
 
-def read_and_written(dialect: str, payloads: Sequence[JSON], target: str) -> Outcome:
-    """What is read of payloads, and what of that is written on a wire."""
+def read_and_written(dialect: str, payloads: Sequence[JSON], place: str) -> Outcome:
+    """What is read of payloads, and what of that is written on its own wire and on another, all in turn."""
     run = play(b"".join(b"data: %b\n\n" % json.dumps(payload).encode() for payload in payloads), dialect)
     check_laws(run)
-    encoder = StreamEncoder(target)
-    written = [encoder.encode(event) for event in run.events]
-    codes = [*(found.code for found in run.anomalies), *(loss.code for loss in encoder.losses)]
+    codes: list[str] = [found.code for found in run.anomalies]
+    written: list[Any] = []
+    for target in sorted({dialect, DIALECTS[crc32(place.encode()) % len(DIALECTS)]}):
+        encoder = StreamEncoder(target)
+        written.append([encoder.encode(event) for event in run.events])
+        codes += [f"{loss.code} on {target}" for loss in encoder.losses]
+        written.append(encoder.losses)
     document = getattr(run.response, SHAPES[dialect])()
-    return Outcome(codes, document, (run.everything, written, encoder.losses))
-
-
-def target_of(place: str) -> str:
-    """The wire on which what is read of a stream is written: all of them in turn."""
-    return DIALECTS[crc32(place.encode()) % len(DIALECTS)]
+    return Outcome(codes, document, (run.everything, written))
 
 
 HOMES = [one for one in STREAMED if one.name in home_of_places(one.dialect).values()]
@@ -118,15 +119,11 @@ HOMES = [one for one in STREAMED if one.name in home_of_places(one.dialect).valu
 def test_of_a_stream(fixture: Fixture, snapshot: SnapshotAssertion) -> None:
     """It keeps the laws, and says what it always said."""
     payloads = [payload for _, payload in fixtures.payloads_of(fixture)]
-
-    @cache
-    def before(target: str) -> Outcome:
-        return read_and_written(fixture.dialect, payloads, target)
-
-    found = Report()
+    found, before = Report(), ("", Outcome([], {}, ()))
     for place, change, made in changed_streams(fixture):
-        target = target_of(place)
-        found.add(place, change, before(target), read_and_written(fixture.dialect, made, target))
+        if place != before[0]:
+            before = place, read_and_written(fixture.dialect, payloads, place)
+        found.add(place, change, before[1], read_and_written(fixture.dialect, made, place))
     assert str(found) == snapshot
 
 
@@ -146,8 +143,9 @@ def stored(dialect: str, body: JSON) -> Outcome:
     response = parse(json.dumps(body).encode(), dialect)
     forms = [encode_response(response, target) for target in DIALECTS]
     turns = [answered(response, target) for target in DIALECTS]
-    codes = [anomaly.code for anomaly in response.anomalies]
-    return Outcome(codes, getattr(response, SHAPES[dialect])(), (response, forms, turns))
+    codes: list[str] = [anomaly.code for anomaly in response.anomalies]
+    told = (response.verdict, response.tool_calls, response.requires_action, str(response))
+    return Outcome(codes, getattr(response, SHAPES[dialect])(), (response, told, forms, turns))
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -185,4 +183,27 @@ def test_of_a_request(source: str, target: str, snapshot: SnapshotAssertion) -> 
         value = at(request, path)
         for change, new in changes_of(value, words.others(path, value)).items():
             found.add(spelled(path), change, before, converted(source, changed(request, path, new), target))
+    assert str(found) == snapshot
+
+
+def prepared(request: JSON, dialect: str) -> Outcome:
+    """A request as the ChatGPT backend takes it, and about how many tokens it has, or why it is none."""
+    try:
+        made = chatgpt_request(request, "token", "account")
+        estimate = estimated_usage(request, dialect, len)
+    except UsageError as error:
+        return Outcome([], {}, (), str(error))
+    return Outcome([f"{loss.code} {loss.path}" for loss in made.losses], made.body, (made, estimate))
+
+
+@pytest.mark.parametrize("dialect", ["responses", "chat"])
+def test_of_a_request_to_the_chatgpt_backend(dialect: str, snapshot: SnapshotAssertion) -> None:
+    """What the backend does not take is lost by its name, and what it wants is there."""
+    request, found = REQUESTS[dialect], Report()
+    before = prepared(request, dialect)
+    words = Words([request])
+    for path in paths_in(request):
+        value = at(request, path)
+        for change, new in changes_of(value, words.others(path, value)).items():
+            found.add(spelled(path), change, before, prepared(changed(request, path, new), dialect))
     assert str(found) == snapshot
