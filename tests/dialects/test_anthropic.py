@@ -1469,3 +1469,134 @@ def test_events_behind_the_end_are_told_once_for_each_kind() -> None:
     late = [a.ping(), a.said("x"), a.said("y"), a.end(), a.end(), {"type": "odd"}, {"type": "odder"}]
     found = run(START, TEXT, *END, *late)
     assert found.codes == [C.EVENT_AFTER_END] * 3
+
+
+# ----------------------------------------------------------------------------------- deltas, by their member
+
+
+@pytest.mark.parametrize(
+    ("block", "member", "piece", "typed"),
+    [
+        (a.text(), "text", "Hi", "text_delta"),
+        (a.thinking(), "thinking", "Hm", "thinking_delta"),
+        (a.tool_use(), "partial_json", '{"a":1}', "input_json_delta"),
+        (a.thinking("Hm"), "signature", "c2ln", "signature_delta"),
+        (a.text("Hi"), "citation", {"type": "char_location", "cited_text": "x"}, "citations_delta"),
+    ],
+)
+def test_what_a_delta_without_a_type_is(block: Any, member: str, piece: Any, typed: str) -> None:
+    """Its member tells: it does what one with that type does, and that is told once."""
+    bare = {"type": "content_block_delta", "index": 0, "delta": {member: piece}}
+    named = {**bare, "delta": {"type": typed, member: piece}}
+    found, expected = whole(a.block(block, bare)), whole(a.block(block, named))
+    assert blocks(found) == blocks(expected) != blocks(whole(a.block(block)))
+    assert found.events == expected.events
+    assert [(told.code, told.message) for told in found.anomalies] == [
+        (C.TYPE_MISSING, f"a delta has no type, but what a {typed} has")
+    ]
+    assert expected.codes == []
+
+
+def test_a_delta_that_has_no_member_either() -> None:
+    """Nobody knows what it is: it comes as it is."""
+    bare = {"type": "content_block_delta", "index": 0, "delta": {"odd": 1}}
+    found = whole(a.block(a.text(), bare))
+    assert [event.payload for event in of(found, e.UnknownEvent)] == [bare]
+    assert found.codes == []
+
+
+@pytest.mark.parametrize("kind", ["text", "thinking", "tool_use", "redacted_thinking", "compaction", "odd"])
+@pytest.mark.parametrize(
+    ("delta", "fits", "misfits"),
+    [
+        ({"type": "signature_delta", "signature": "s"}, {"thinking"}, True),
+        ({"type": "citations_delta", "citation": {"type": "x"}}, {"text"}, True),
+        ({"type": "compaction_delta", "content": "x"}, {"compaction"}, True),
+        ({"type": "odd_delta", "content": "x"}, set(), False),
+    ],
+)
+def test_which_block_a_delta_fits(kind: str, delta: Any, fits: set[str], misfits: bool) -> None:
+    """What fits none of that type is told, and is no part of it."""
+    sent = {"type": kind, "id": "i", "name": "n", "text": "", "thinking": "", "data": ""}
+    found = whole(a.block(sent, {"type": "content_block_delta", "index": 0, "delta": delta}))
+    assert (C.DELTA_MISFITS in found.codes) is (misfits and kind not in fits)
+    unknown = kind not in fits and delta["type"] != "signature_delta"
+    assert len(of(found, e.UnknownEvent)) == unknown
+    never = run(START, {"type": "content_block_delta", "index": 0, "delta": delta}, *END)
+    assert never.codes == [C.DELTA_MISFITS]
+    assert len(of(never, e.UnknownEvent)) == 1
+
+
+# ------------------------------------------------------------------------------- what a stop reason leads to
+
+
+@pytest.mark.parametrize("word", ["max_turns", "repetition", "other", "no_image"])
+def test_a_limit_that_has_no_word_of_ours(word: str) -> None:
+    """The finish reason is the server's, and so is why the response is incomplete."""
+    found = whole(TEXT, stop=word)
+    assert (found.response.outcome, found.response.finish_reason) == (Outcome.INCOMPLETE, word)
+    assert found.response.incomplete_reason == word
+    assert found.codes == []
+
+
+@pytest.mark.parametrize("word", ["error", "network_error", "overloaded"])
+def test_a_stop_reason_that_is_a_failure(word: str) -> None:
+    """It is the error, which may be tried again."""
+    found = whole(TEXT, stop=word)
+    assert (found.response.outcome, found.response.finish_reason) == (Outcome.FAILED, "error")
+    error = found.response.error
+    assert error is not None
+    assert (error.kind, error.message, error.code, error.retryable) == ("server_error", None, word, True)
+    assert error.raw == {"stop_reason": word}
+    assert found.response.data["error"] == {"code": word, "message": None}
+
+
+@pytest.mark.parametrize("word", ["cancelled", "abort"])
+def test_a_stop_reason_of_a_caller_that_gave_up(word: str) -> None:
+    """The server says so itself: that is no fault of anybody."""
+    found = whole(TEXT, stop=word)
+    assert (found.response.outcome, found.response.finish_reason) == (Outcome.CANCELLED, "cancelled")
+    assert found.response.error is None
+
+
+@pytest.mark.parametrize(
+    ("stop", "status", "codes"),
+    [
+        ("end_turn", "completed", [C.BLOCK_NOT_ENDED]),
+        ("max_tokens", "incomplete", []),
+        ("refusal", "incomplete", []),
+        ("tide_turned", "completed", [C.FINISH_REASON_UNKNOWN, C.BLOCK_NOT_ENDED]),
+        (None, "in_progress", [C.FINISH_REASON_MISSING]),
+    ],
+)
+def test_blocks_that_are_open_when_their_message_ends(
+    stop: Any, status: str, codes: list[AnomalyCode]
+) -> None:
+    """A good end closes them, and tells how many; a limit cuts them."""
+    found = whole(a.begin(a.text()), a.said("Hi"), a.begin(a.text(), 1), a.said("Ho", 1), stop=stop)
+    assert [item["status"] for item in found.output()] == [status, status]
+    assert found.codes == [C.BLOCK_OUT_OF_ORDER, *codes]
+    told = [anomaly.message for anomaly in found.anomalies if anomaly.code is C.BLOCK_NOT_ENDED]
+    assert told == ["2 blocks did not end before their message"][: len(told)]
+
+
+def test_a_transport_that_ends_behind_the_stop_reason() -> None:
+    """Nothing but `message_stop` is missing: the message ended as its stop reason says."""
+    only = sse(START, TEXT, a.message_delta())
+    assert (only.response.outcome, only.response.finish_reason) == (Outcome.COMPLETED, "stop")
+    assert [anomaly.message for anomaly in only.anomalies] == ["the transport ended before message_stop"]
+    early = sse(START, TEXT)
+    assert (early.response.outcome, early.response.finish_reason) == (Outcome.TRUNCATED, None)
+    assert [anomaly.message for anomaly in early.anomalies] == ["the transport ended before the message did"]
+    gone = run(START, TEXT, a.message_delta(), end="cancel")
+    assert (gone.response.outcome, gone.codes) == (Outcome.CANCELLED, [])
+
+
+@pytest.mark.parametrize("behind", [0, 1])
+def test_a_limit_behind_a_call_without_arguments(behind: int) -> None:
+    """It may have had some: it is taken back, unless another block came behind it."""
+    more = [a.block(a.text(), a.said("Hi"), index=1)][:behind]
+    found = whole(a.block(a.tool_use()), *more, stop="max_tokens")
+    assert [whole_call for _, _, _, whole_call in calls(found)] == [bool(behind)]
+    assert len(of(found, e.ItemUpdated)) == 1 - behind
+    assert [done for _, _, _, done in calls(whole(call("{}"), stop="max_tokens"))] == [True]

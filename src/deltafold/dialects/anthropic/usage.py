@@ -59,9 +59,6 @@ class UsageTotals:
 
     def _report(self, emitter: Emitter, *, whole: bool) -> None:
         """Hands out all that is known of the usage; of very many members the known ones, until the end."""
-        sent: JSON = dict(self.known) if whole else {}
-        if not whole:
-            for key in COUNTS:
-                if key in self.known:
-                    sent[key] = self.known[key]
+        known = self.known
+        sent = dict(known) if whole else {key: known[key] for key in COUNTS if key in known}
         emitter.out.append(make.usage_reported(usage_from(sent)))
