@@ -77,6 +77,16 @@ def test_names_are_shared() -> None:
     assert sorted(NAMES) == [len(names), MANY_NAMES]
 
 
+def test_names_that_look_like_others_when_joined() -> None:
+    """Names are told apart whatever stands in them."""
+    NAMES.clear()
+    rest = [f"name {number}" for number in range(FEW_NAMES)]
+    for names in (["a", "b\0c", *rest], ["a\0b", "c", *rest], ["a", "a\0a", *rest], ["a\0a", "a", *rest]):
+        sent = dict.fromkeys(names, 1)
+        assert [*held(sent)] == names
+    assert not NAMES
+
+
 @pytest.mark.parametrize(
     ("value", "characters"),
     [("abc", 3), (7, 4), (["ab", 1, None], 14), ({"key": "abc", "n": 1}, 23), ({"a": [{"b": "c"}]}, 23)],

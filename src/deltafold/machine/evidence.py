@@ -102,14 +102,15 @@ def keeps(kind: e.ValueKind, value: StreamedValue | None, sent: str) -> bool:
     """
     if value is None:
         return False
-    size = value.size()
     if not sent:
-        return size > 0
+        return value.size() > 0
     if kind == "arguments":
-        if sent.strip() not in EMPTY_ARGUMENTS or (size <= len(sent) and sent.startswith(value.text)):
+        if sent.strip() not in EMPTY_ARGUMENTS:
             return False
-        return value.says_something()
-    return value.is_complete and value.ended_size == len(sent) < size and begins(value.fragments, sent)
+        return not (value.size() <= len(sent) and sent.startswith(value.text)) and value.says_something()
+    if not value.is_complete or value.ended_size != len(sent):
+        return False
+    return len(sent) < value.size() and begins(value.fragments, sent)
 
 
 def excerpt(text: str) -> str:

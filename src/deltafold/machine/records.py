@@ -134,7 +134,7 @@ class StreamedValue:
 
     def size(self) -> int:
         """Characters, without joining or counting all of them."""
-        return self.packed_size + sum([len(piece) for piece in self.fragments[self.packed_count :]])
+        return self.packed_size + sum(map(len, self.fragments[self.packed_count :]))
 
     def tail(self, size: int) -> str:
         """Its last characters, without joining all of them."""

@@ -28,15 +28,17 @@ FEW_NAMES: Final = 15
 MANY_NAMES: Final = 64
 LONGEST_NAMES: Final = 2048
 """So many characters of names are kept beyond a stream."""
-NAMES: Final[dict[int, tuple[list[str], dict[str, Any]]]] = {}
+NAMES: Final[dict[int, tuple[str, dict[str, Any]]]] = {}
 """The names that came last of responses with so many members, and an object that has them."""
+BETWEEN_NAMES: Final = "\0"
 LARGEST_DOUBLE: Final = 2**53
 """Above it, not every whole number is a double."""
 
 
 def copied(value: Any) -> Any:
     """A JSON value that shares no array or object with the given one."""
-    if type(value) is not dict and type(value) is not list:
+    kind = type(value)
+    if kind is not dict and kind is not list:
         return value
     made: Any = value.copy()
     waiting = [made]
@@ -45,13 +47,15 @@ def copied(value: Any) -> Any:
         if type(container) is dict:
             members: dict[Any, Any] = container
             for key, member in members.items():
-                if type(member) is dict or type(member) is list:
+                kind = type(member)
+                if kind is dict or kind is list:
                     members[key] = inner = member.copy()
                     waiting.append(inner)
         else:
             entries: list[Any] = container
             for index, member in enumerate(entries):
-                if type(member) is dict or type(member) is list:
+                kind = type(member)
+                if kind is dict or kind is list:
                     entries[index] = inner = member.copy()
                     waiting.append(inner)
     return made
@@ -66,14 +70,14 @@ def held(data: dict[str, Any]) -> dict[str, Any]:
     count = len(data)
     if not FEW_NAMES < count <= MANY_NAMES:
         return data.copy()
-    names = [*data]
+    names = BETWEEN_NAMES.join(data)
     known = NAMES.get(count)
     if known is not None and known[0] == names:
-        made = known[1].copy()  # one of the right size: it would grow in steps
-        made.update(zip(known[0], data.values(), strict=True))
+        made = known[1].copy()
+        made.update(data)  # a name that is there already stays the string that it was
         return made
-    if sum([len(name) for name in names]) <= LONGEST_NAMES:
-        NAMES[count] = names, dict.fromkeys(names)
+    if len(names) <= LONGEST_NAMES and names.count(BETWEEN_NAMES) < count:  # it stands in none of them
+        NAMES[count] = names, dict.fromkeys(data)
     return data.copy()
 
 
@@ -154,6 +158,9 @@ def objects(data: dict[str, Any], key: str) -> tuple[dict[str, Any], ...]:
 
 def weight(value: Any) -> int:
     """About how many characters a JSON value has."""
+    kind = type(value)
+    if kind is not dict and kind is not list:
+        return len(value) if kind is str else 4
     total = 0
     waiting = [value]
     while waiting:
@@ -163,9 +170,10 @@ def weight(value: Any) -> int:
             members: dict[str, Any] = found
             for key, member in members.items():
                 total += len(key) + 4
-                if type(member) is str:
+                kind = type(member)
+                if kind is str:
                     total += len(member)
-                elif type(member) is dict or type(member) is list:
+                elif kind is dict or kind is list:
                     waiting.append(member)
                 else:
                     total += 4
@@ -185,6 +193,7 @@ def has_more_members(value: dict[str, Any], most: int) -> bool:
         if most < 0:
             return True
         for member in found.values() if type(found) is dict else found:
-            if type(member) is dict or type(member) is list:
+            kind = type(member)
+            if kind is dict or kind is list:
                 waiting.append(member)
     return False

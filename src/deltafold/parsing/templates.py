@@ -246,11 +246,6 @@ def match_fields(latin1: str, at: int, stop: int, fields: Fields, written: str, 
     first, last = 0, 0  # how much was left before the first number and behind the last one
     for field, same in fields:
         begun = rest
-        if field == COUNT:
-            if not written or not begun.startswith(written + same):
-                return None
-            rest = begun[len(written) + len(same) :]
-            continue
         found, behind, rest = begun.partition(same)
         if field == TEXT:
             text = found
@@ -271,6 +266,9 @@ def match_fields(latin1: str, at: int, stop: int, fields: Fields, written: str, 
                 return None
         elif not behind:
             return None
+        elif field == COUNT:
+            if not written or found != written:
+                return None
         elif field == PADDING:
             if found and not (found.isascii() and found.isalnum()):
                 return None
@@ -342,22 +340,31 @@ def shape_of(
         at = position_of(line, "obfuscation", colon + '"')
         fields.append((at, scanstring(line, at)[1] - 1 if at else 0, PADDING))
     fields.sort()
-    counted = [number_field(line, name, colon) for name in tallies]
-    order = sorted(zip(counted, tallies, strict=True))
-    last = fields[-1][0]
-    fields += [field for field, _ in order]
-    if fields[0][0] <= 0 or (order and order[0][0][0] < last):
+    first, own = fields[0][0], len(fields)
+    names: list[str] = []
+    if tallies:
+        order = sorted([(number_field(line, name, colon), name) for name in tallies])
+        if order[0][0][0] < fields[-1][0]:
+            return None
+        for field, name in order:
+            fields.append(field)
+            names.append(name)
+    if first <= 0:
         return None
-    start = line[: fields[0][0]]
-    behind = [
-        line[field[1] : (fields[at + 1][0] if at + 1 < len(fields) else len(line))]
-        for at, field in enumerate(fields)
-    ]
-    if BACKSLASH in start or BACKSLASH in "".join(behind):
+    # From the last field to the first one: behind each, what is the same up to the next.
+    rest: list[tuple[int, str]] = []
+    stop = len(line)
+    for start, end, kind in reversed(fields):
+        same = line[end:stop]
+        if BACKSLASH in same:
+            return None
+        rest.append((kind, same))
+        stop = start
+    rest.reverse()
+    opening = line[:first]
+    if BACKSLASH in opening:
         return None
-    own = len(fields) - len(order)
-    rest = [(field[2], same) for field, same in zip(fields[:own], behind, strict=False)]
-    return Shape(block[:begin] + start, rest, [name for _, name in order], behind[own:], piece)
+    return Shape(block[:begin] + opening, rest[:own], names, [same for _, same in rest[own:]], piece)
 
 
 def text_field(line: str, key: str, colon: str) -> Field:

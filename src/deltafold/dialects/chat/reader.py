@@ -55,6 +55,10 @@ __all__ = ["ChatDialect"]
 JSON: TypeAlias = dict[str, Any]
 
 
+ERROR_NAMES: Final = frozenset({"error", "error_message"})
+"""Under which an error stands inside a choice."""
+
+
 class ChatDialect(ErrorTerminatedDialect):
     """Translates the payloads of one stream."""
 
@@ -250,16 +254,18 @@ class ChatDialect(ErrorTerminatedDialect):
     def _metadata(self, payload: JSON) -> None:
         """The chunk's own fields. An id names nothing: some servers give each chunk another one."""
         new: JSON = {}
+        sent = self.sent_fields
         for key in KEEP_FIRST:
-            value = payload.get(key)
-            if not empty(value) and value != 0 and key not in self.sent_fields:
-                new[key] = value
+            if key not in sent and key in payload:
+                value = payload[key]
+                if not empty(value) and value != 0:
+                    new[key] = value
         for key, value in payload.items():
-            if key not in OF_CHUNK and not empty(value) and self.sent_fields.get(key) != value:
+            if key not in OF_CHUNK and not empty(value) and sent.get(key) != value:
                 new[key] = value
         if self.started and not new:
             return
-        self.sent_fields.update(new)
+        sent.update(new)
         data = {"created_at" if key == "created" else key: copied(value) for key, value in new.items()}
         if self.started:
             self.out.append(make.status_changed(None, data))
@@ -300,7 +306,7 @@ class ChatDialect(ErrorTerminatedDialect):
 def choice_error(sent: JSON) -> Any:
     """The error that stands inside a choice, its delta or message; None where there is none."""
     for where in (sent, sent.get("delta"), sent.get("message")):
-        if isinstance(where, dict):
+        if isinstance(where, dict) and not ERROR_NAMES.isdisjoint(where):
             found = where.get("error")
             if found and says_error(found):
                 return found

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from deltafold.dialects.chat.reasoning_details import Details
 from deltafold.dialects.chat.state import OpenChoice
-from deltafold.dialects.chat.table import REASONING, TEXTS, first
+from deltafold.dialects.chat.table import OF_REASONING, REASONING, TEXTS, first
 from deltafold.dialects.chat.texts import value_of
 from deltafold.dialects.emitter import Emitter
 from deltafold.machine.records import empty
@@ -24,6 +24,8 @@ DEEPEST_REASONING: Final = 3
 def read_reasoning(emitter: Emitter, choice: OpenChoice, sent: JSON) -> list[str]:
     """The pieces of reasoning in a delta or message, which the caller hands out."""
     texts: list[str] = []
+    if OF_REASONING.isdisjoint(sent):
+        return texts
     for key in REASONING:
         value = sent.get(key)
         if value is None or value == "":

@@ -66,6 +66,8 @@ OF_DELTA: Final = frozenset(
         *REASONING,
     }
 )
+OF_REASONING: Final = frozenset({*REASONING, "reasoning_details", "thinking_blocks"})
+"""Members of a delta or message in which reasoning comes."""
 REASONING_PARTS: Final = frozenset(
     {"thinking", "reasoning", "thought", "reasoning_text", "reasoning_content", "summary", "summary_text"}
     | {"redacted_thinking", "reasoning.text", "reasoning.summary", "reasoning.encrypted"}

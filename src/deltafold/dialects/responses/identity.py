@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from itertools import chain
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.arguments.lifted_calls import CallLifts
 from deltafold.dialects.base import Dialect
@@ -24,6 +24,8 @@ from deltafold.wire.json_text import ReportAnomaly
 __all__ = ["ItemIdentity", "ids_of", "tool_of"]
 
 JSON: TypeAlias = dict[str, Any]
+
+ID_NAMES: Final = ("call_id", "item_id", "id")
 
 
 class ItemIdentity(Dialect):
@@ -169,8 +171,12 @@ class ItemIdentity(Dialect):
 
 def ids_of(sent: JSON) -> list[str]:
     """The ids by which an item is called."""
-    idents = [string(sent, name) for name in ("call_id", "item_id", "id")]
-    return [ident for ident in idents if ident]
+    found: list[str] = []
+    for name in ID_NAMES:
+        ident = sent.get(name)
+        if isinstance(ident, str) and ident:
+            found.append(ident)
+    return found
 
 
 def tool_of(record: ItemRecord) -> str:

@@ -374,7 +374,9 @@ class ItemReader(ItemIdentity):
         if kind == "message" or kind == "reasoning":
             for group in GROUPS:
                 entries = item.get(group)
-                if isinstance(entries, str) and entries:
+                if not entries:
+                    continue
+                if isinstance(entries, str):
                     entries = [entries]
                 if isinstance(entries, list) and any(isinstance(entry, str) for entry in entries):
                     self.report_invalid(f"{group} of a {kind}", entries)
