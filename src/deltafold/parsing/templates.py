@@ -147,7 +147,7 @@ class DeltaTemplate:
         self.before_number, self.pattern = shape.pattern()
         self.tallies = tallies
         """What the numbers are that are tallied; None where there are none."""
-        self.has_sequence_number = COUNT in [field for field, _ in shape.fields]
+        self.has_sequence_number = COUNT in dict(shape.fields)
         self.index = event.output_index
         self.part: int | None = None
         self.reasoning: Literal["summary", "text"] | None = None
@@ -340,31 +340,22 @@ def shape_of(
         at = position_of(line, "obfuscation", colon + '"')
         fields.append((at, scanstring(line, at)[1] - 1 if at else 0, PADDING))
     fields.sort()
-    first, own = fields[0][0], len(fields)
-    names: list[str] = []
-    if tallies:
-        order = sorted([(number_field(line, name, colon), name) for name in tallies])
-        if order[0][0][0] < fields[-1][0]:
-            return None
-        for field, name in order:
-            fields.append(field)
-            names.append(name)
-    if first <= 0:
+    order = sorted([(number_field(line, name, colon), name) for name in tallies]) if tallies else []
+    if fields[0][0] <= 0 or (order and order[0][0][0] < fields[-1][0]):
         return None
-    # From the last field to the first one: behind each, what is the same up to the next.
+    own = len(fields)
+    fields += [field for field, _ in order]
+    # From the last field to the first one: behind each stands what is the same, up to the next.
     rest: list[tuple[int, str]] = []
     stop = len(line)
     for start, end, kind in reversed(fields):
-        same = line[end:stop]
-        if BACKSLASH in same:
-            return None
-        rest.append((kind, same))
+        rest.append((kind, line[end:stop]))
         stop = start
     rest.reverse()
-    opening = line[:first]
-    if BACKSLASH in opening:
+    opening, behind = line[:stop], [same for _, same in rest]
+    if BACKSLASH in opening or BACKSLASH in "".join(behind):
         return None
-    return Shape(block[:begin] + opening, rest[:own], names, [same for _, same in rest[own:]], piece)
+    return Shape(block[:begin] + opening, rest[:own], [name for _, name in order], behind[own:], piece)
 
 
 def text_field(line: str, key: str, colon: str) -> Field:
@@ -395,7 +386,7 @@ def number_field(line: str, key: str, colon: str) -> Field:
 def position_of(line: str, key: str, colon: str) -> int:
     """Where the value of a key begins that occurs once, else 0. `colon` stands before it, from a quote on."""
     quoted = f'"{key}"'
-    at = line.find(quoted)
-    begin = at + len(quoted) - 1 + len(colon)
-    once = at >= 0 and line.find(quoted, begin) < 0
-    return begin if once and line[begin - len(colon) : begin] == colon else 0
+    if line.count(quoted) != 1:
+        return 0
+    end = line.find(quoted) + len(quoted) - 1
+    return end + len(colon) if line.startswith(colon, end) else 0
