@@ -1,0 +1,120 @@
+"""Bodies whose kind is not clear yet: in any chunks the same, looked at once, and nothing of them is lost."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from deltafold import Outcome, ResponseParser, parse
+from deltafold.model.anomalies import AnomalyCode as C
+from runs import JSON, count_calls, play, same
+
+MANY = 1024
+"""Chunks after which those that are held become one."""
+ENDED: JSON = {"id": "resp_1", "object": "response", "status": "completed", "model": "m", "output": []}
+EVENT = {"type": "response.completed", "sequence_number": 1, "response": ENDED}
+CREATED = {"type": "response.created", "sequence_number": 0, "response": {**ENDED, "status": "in_progress"}}
+
+
+def one_by_one(body: bytes) -> list[bytes]:
+    """A chunk for each byte."""
+    return [body[at : at + 1] for at in range(len(body))]
+
+
+@pytest.mark.parametrize("end", [*range(MANY - 3, MANY + 4), 2 * MANY - 1, 2 * MANY, 2 * MANY + 1])
+@pytest.mark.parametrize("behind", ["", "data: {}\n\n", "\n" + json.dumps(EVENT) + "\n"])
+def test_where_the_first_object_ends(end: int, behind: str) -> None:
+    """Stored, before events or the first of JSON lines: that is seen wherever the chunks become one."""
+    first = json.dumps(CREATED if behind else ENDED)
+    body = (first[:-1] + " " * (end - len(first)) + "}" + behind).encode()
+    assert body[end - 1 : end] == b"}"
+    run = play(body)
+    assert (run.response.outcome is Outcome.COMPLETED) is (not behind.startswith("data"))
+    same(run, play(one_by_one(body)))
+    undrained = ResponseParser("responses")
+    for chunk in one_by_one(body):
+        undrained.feed(chunk)
+    undrained.close()
+    assert list(undrained.events()) == run.events
+    assert undrained.anomalies == run.anomalies
+
+
+@pytest.mark.parametrize("head", ["", "[", " [", "\ufeff", "\ufeff["])
+@pytest.mark.parametrize("framing", ["auto", "json_array"])
+def test_blanks_are_looked_at_once(head: str, framing: Any) -> None:
+    """However many come before it is clear what a body is."""
+
+    def feed(blanks: int) -> None:
+        parser = ResponseParser(framing=framing)
+        for chunk in [head.encode(), *[b" "] * blanks]:
+            parser.feed(chunk)
+            assert parser.next_event() is None
+
+    assert count_calls(lambda: feed(600))["sniff"] <= count_calls(lambda: feed(6))["sniff"] <= 4
+
+
+def test_more_blanks_than_any_server_sends() -> None:
+    """They end as nothing, and what stands behind them is read."""
+    blanks = b" " * 100_000
+    assert parse(blanks).outcome is Outcome.TRUNCATED
+    assert parse(blanks + json.dumps(ENDED).encode()) == parse(json.dumps(ENDED).encode())
+    assert play([blanks, json.dumps(ENDED).encode()]).response.outcome is Outcome.COMPLETED
+
+
+@pytest.mark.parametrize("cuts", [[], [1], [5, 9], list(range(1, 40))])
+def test_a_stored_response_before_another_connection(cuts: list[int]) -> None:
+    """What came over the first one is whole, in however many chunks."""
+    body = json.dumps(ENDED).encode()
+    parser = ResponseParser()
+    events = []
+    for start, stop in zip([0, *cuts], [*cuts, len(body)], strict=True):
+        parser.feed(body[start:stop])
+        events += parser.events()
+    parser.reconnect()
+    events += parser.events()
+    parser.close()
+    events += parser.events()
+    assert parser.response.outcome is Outcome.COMPLETED
+    assert [found.code for found in parser.anomalies] == [C.BODY_IS_JSON]
+    assert parser.response == parse(body)
+
+
+@pytest.mark.parametrize("framing", ["auto", "json_array", "ndjson"])
+def test_only_a_byte_order_mark(framing: Any) -> None:
+    """It is as nothing: no byte of it is left over."""
+    run, nothing = play(b"\xef\xbb\xbf", framing=framing), play(b"", framing=framing)
+    assert run.response == nothing.response
+    assert run.codes == nothing.codes
+
+
+@pytest.mark.parametrize("more", [0, 1, 2])
+def test_words_behind_payloads_are_why_it_failed_if_they_came_last(more: int) -> None:
+    """Words are no payload. Where a payload comes behind them, they are not the last that was heard."""
+    parser = ResponseParser()
+    for payload in [json.dumps(CREATED), "upstream gave up", *['{"type":"response.in_progress"}'] * more]:
+        parser.feed_payload(payload)
+    parser.close()
+    list(parser.events())
+    assert parser.response.outcome is (Outcome.TRUNCATED if more else Outcome.FAILED)
+    assert ("gave up" in repr(parser.response.error)) is (not more)
+
+
+def test_json_that_an_event_breaks_off() -> None:
+    """A value printed over lines ends where an event comes between; what follows is no part of it."""
+    created = f"data: {json.dumps(CREATED)}\n\n"
+    lines = '{\n"error": {\n'
+    body = f"{created}{lines}data: {json.dumps({'type': 'response.in_progress', 'sequence_number': 1})}\n\n"
+    body += '"message": "late"}}\n\n'
+    run = play(body.encode())
+    assert run.response.error is not None
+    assert run.response.error.message == '"message": "late"}}'
+
+
+def test_a_body_over_many_lines_is_none_of_json_lines() -> None:
+    """A second document behind one that is printed over lines is text behind a body."""
+    body = json.dumps(ENDED, indent=1) + "\n" + json.dumps(EVENT) + "\n"
+    run = play(body.encode())
+    assert C.VALUE_BEFORE_EVENTS not in run.codes
+    same(run, play(one_by_one(body.encode())))
