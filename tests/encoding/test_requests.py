@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from typing import Any
 
 import pytest
@@ -237,3 +239,351 @@ def test_what_the_backend_takes_goes_as_it_is() -> None:
     assert made.losses == ()
     assert made.body == request
     assert chatgpt_request({**request, "stream": False}, "tok", "acc").body["stream"] is True
+
+
+# ------------------------------------------------------------------------------------ the words, one by one
+
+SAYING_HI: dict[str, dict[str, Any]] = {
+    "responses": {"model": "m", "input": [USER], "max_output_tokens": 5},
+    "chat": {"model": "m", "messages": [USER], "max_completion_tokens": 5},
+    "anthropic": {
+        "model": "m",
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}],
+        "max_tokens": 5,
+    },
+    "gemini": {
+        "contents": [{"role": "user", "parts": [{"text": "Hi"}]}],
+        "generationConfig": {"maxOutputTokens": 5},
+    },
+}
+"""The same request to each API."""
+
+
+def limited(dialect: str, limit: int, model: str) -> dict[str, Any]:
+    """The request to an API with another limit, and another model where it is told one."""
+    body = copy.deepcopy(SAYING_HI[dialect])
+    if dialect == "gemini":
+        body["generationConfig"] = {"maxOutputTokens": limit}
+        return body
+    body["model"] = model
+    body[{"responses": "max_output_tokens", "chat": "max_completion_tokens"}.get(dialect, "max_tokens")] = (
+        limit
+    )
+    return body
+
+
+@pytest.mark.parametrize("source", DIALECTS)
+@pytest.mark.parametrize("target", DIALECTS)
+def test_the_model_and_the_limit_that_the_caller_wants(source: str, target: str) -> None:
+    """They stand where the target has them, in place of the request's own, which is not changed."""
+    before = copy.deepcopy(SAYING_HI)
+    plain = convert_request(SAYING_HI[source], source, target)
+    # The Responses API stores what it is not asked not to, as no other does.
+    more: dict[str, Any] = {"store": False} if target == "responses" != source else {}
+    if source != "gemini" and target != "gemini":
+        assert plain.request == {**limited(target, 5, "m"), **more}
+    made = convert_request(SAYING_HI[source], source, target, model="n", max_tokens=0)
+    if source == target == "gemini":
+        more = {"model": "n"}
+    assert made.request == {**limited(target, 0, "n"), **more}
+    assert (plain.losses, made.losses) == ((), ())
+    assert before == SAYING_HI
+
+
+@pytest.mark.parametrize("config", [None, {}, {"topK": 1, "maxOutputTokens": 3}])
+def test_a_limit_beside_what_gemini_was_asked_for(config: Any) -> None:
+    """The rest of its configuration stays, and one that is null is none."""
+    request = {"contents": [], "generationConfig": config}
+    made = convert_request(request, "gemini", "gemini", max_tokens=7).request
+    assert made == {"contents": [], "generationConfig": {**(config or {}), "maxOutputTokens": 7}}
+    assert request == {"contents": [], "generationConfig": config}
+
+
+@pytest.mark.parametrize("target", DIALECTS)
+def test_signatures_are_made_up_for_gemini_alone(target: str) -> None:
+    """Where they are asked for."""
+    call = {"id": "c1", "type": "function", "function": {"name": "w", "arguments": "{}"}}
+    messages = [
+        USER,
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "ok"},
+    ]
+    for asked in (False, True):
+        made = convert_request(chat(messages=messages), "chat", target, placeholder_signatures=asked)
+        signed = "skip_thought_signature_validator" in str(made.request)
+        assert signed is (asked and target == "gemini")
+
+
+def test_a_dialect_that_is_none_is_told_with_those_that_there_are() -> None:
+    """On either side."""
+    words = "^no dialect is called 'smoke'; there are responses, chat, anthropic, gemini$"
+    for pair in (("smoke", "chat"), ("chat", "smoke")):
+        with pytest.raises(UsageError, match=words):
+            convert_request(chat(), *pair)
+
+
+def backend(**more: Any) -> Any:
+    """A request of the Responses API as the backend gets it."""
+    return chatgpt_request({"model": "m", "input": [USER], **more}, "tok", "acc")
+
+
+IMAGE = {"type": "input_image", "image_url": "https://e.example/a.png", "detail": "auto"}
+PLAIN = {
+    "model": "m",
+    "input": [USER],
+    "instructions": "You are a helpful assistant.",
+    "store": False,
+    "stream": True,
+    "include": ["reasoning.encrypted_content"],
+}
+"""The least that the backend gets."""
+
+
+def test_what_is_sent_and_where() -> None:
+    """The address, the headers and the body; credentials are in the headers alone."""
+    made = backend()
+    assert made.url == "https://chatgpt.com/backend-api/codex/responses"
+    assert made.headers == {
+        "Authorization": "Bearer tok",
+        "chatgpt-account-id": "acc",
+        "Accept": "text/event-stream",
+        "Content-Type": "application/json",
+    }
+    assert (made.body, made.losses) == (PLAIN, ())
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [(("", "acc"), "access_token"), (("tok", "a\n"), "account_id"), ((5, "a"), "access_token")],
+)
+def test_a_credential_that_is_none_is_named(given: Any, name: str) -> None:
+    """With what is wrong with it."""
+    words = {"a\n": "no header can hold its control or non-ASCII characters"}
+    said = words.get(given[1], "a text that is not empty is expected")
+    with pytest.raises(UsageError, match=f"^{name}: {said}$"):
+        chatgpt_request({"model": "m", "input": "Hi"}, *given)
+
+
+@pytest.mark.parametrize(
+    ("member", "lost"),
+    [
+        ({"temperature": 1}, True),
+        ({"temperature": 0}, True),
+        ({"background": True}, True),
+        ({"background": False}, False),
+        ({"metadata": {}}, False),
+        ({"metadata": {"a": "b"}}, True),
+        ({"top_p": None}, False),
+        ({"brand_new": "x"}, True),
+        ({"user": ""}, True),
+    ],
+)
+def test_what_the_backend_does_not_take_is_not_sent(member: dict[str, Any], lost: bool) -> None:
+    """It is lost where it says something."""
+    made = backend(**member)
+    assert made.body == PLAIN
+    [name] = member
+    words = [("field_not_supported", name, f"{name}: the ChatGPT backend has nothing for it")]
+    assert [(loss.code, loss.path, loss.message) for loss in made.losses] == (words if lost else [])
+
+
+@pytest.mark.parametrize(
+    "name", ["model", "tools", "reasoning", "include", "prompt_cache_key", "text", "service_tier", "input"]
+)
+def test_a_null_is_not_sent(name: str) -> None:
+    """Whatever it stands for."""
+    made = backend(**{name: None})
+    want = {key: value for key, value in PLAIN.items() if key != name or key == "include"}
+    assert made.body == ({**want, "input": []} if name == "input" else want)
+    assert made.losses == ()
+
+
+@pytest.mark.parametrize(
+    ("messages", "instructions", "left"),
+    [
+        ([USER], "You are a helpful assistant.", [USER]),
+        ([{"role": "system", "content": "Be kind"}, USER], "Be kind", [USER]),
+        ([USER, {"role": "developer", "content": "Be kind"}], "Be kind", [USER]),
+        (
+            [{"role": "system", "content": " "}, {"role": "system", "content": "Be kind"}, USER],
+            "Be kind",
+            [{"role": "developer", "content": " "}, USER],
+        ),
+        (
+            [{"role": "system", "content": "Be kind"}, {"role": "system", "content": "Be brief"}],
+            "Be kind",
+            [{"role": "developer", "content": "Be brief"}],
+        ),
+        (
+            [
+                {
+                    "role": "system",
+                    "content": [{"type": "input_text", "text": text} for text in ("", "Be ", "kind")],
+                }
+            ],
+            "Be kind",
+            [],
+        ),
+        (
+            [{"role": "assistant", "content": "Be kind"}],
+            "You are a helpful assistant.",
+            [{"role": "assistant", "content": "Be kind"}],
+        ),
+        (
+            [{"role": "system", "content": "Be kind"}, USER, {"role": "developer", "content": "Be brief"}],
+            "Be kind",
+            [USER, {"role": "developer", "content": "Be brief"}],
+        ),
+        (
+            [{"role": "system", "content": [{"type": "input_text", "text": "Be kind"}, IMAGE]}],
+            "You are a helpful assistant.",
+            [{"role": "developer", "content": [{"type": "input_text", "text": "Be kind"}, IMAGE]}],
+        ),
+        (
+            [{"role": "system", "content": None}],
+            "You are a helpful assistant.",
+            [{"role": "developer", "content": None}],
+        ),
+    ],
+)
+def test_instructions_of_the_first_message_that_has_some(
+    messages: list[Any], instructions: str, left: list[Any]
+) -> None:
+    """It goes out of the input; a further system message becomes one of a developer."""
+    for none in ({}, {"instructions": None}, {"instructions": ""}, {"instructions": " "}):
+        before = copy.deepcopy(messages)
+        made = backend(input=messages, **none)
+        assert (made.body["instructions"], made.body["input"]) == (instructions, left)
+        assert messages == before
+    made = backend(input=messages, instructions="My own")
+    assert made.body["instructions"] == "My own"
+    kept = [{**item, "role": "developer" if item["role"] == "system" else item["role"]} for item in messages]
+    assert made.body["input"] == kept
+    listed = backend(input=[USER], instructions=messages)
+    assert (listed.body["instructions"], listed.body["input"]) == (instructions, [*left, USER])
+
+
+@pytest.mark.parametrize(
+    ("item", "goes"),
+    [
+        ({"type": "item_reference", "id": "msg_1"}, False),
+        ({"id": "msg_1"}, False),
+        ({"type": None, "id": "msg_1"}, False),
+        ({"type": "message", "role": "user", "content": "x"}, True),
+        ({"type": "web_search_call", "id": "msg_1", "status": "completed"}, True),
+        ({"role": "user", "content": "x"}, True),
+    ],
+)
+def test_what_refers_to_something_stored_is_not_sent(item: dict[str, Any], goes: bool) -> None:
+    """For nothing is; whatever says itself what it is goes."""
+    made = backend(input=[item, USER])
+    assert made.body["input"] == ([item, USER] if goes else [USER])
+    assert [(loss.code, loss.path) for loss in made.losses] == (
+        [] if goes else [("conversation_missing", "input, item_reference msg_1")]
+    )
+
+
+@pytest.mark.parametrize("sent", [None, False, True])
+def test_the_backend_never_stores(sent: bool | None) -> None:
+    """It is a loss for who wants it."""
+    made = backend(store=sent)
+    assert made.body == PLAIN
+    words = [("value_changed", "store", "store: the backend stores nothing")]
+    assert [(loss.code, loss.path, loss.message) for loss in made.losses] == (words if sent else [])
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "sent"),
+    [
+        ({}, {}),
+        ([], []),
+        ({"effort": None}, {"effort": None}),
+        ({"effort": "none"}, {"effort": "none"}),
+        ({"effort": "low"}, {"effort": "low", "summary": "auto"}),
+        ({"effort": "low", "summary": "concise"}, {"effort": "low", "summary": "concise"}),
+        ({"summary": "concise"}, {"summary": "concise"}),
+    ],
+)
+def test_reasoning_is_shown_in_short(reasoning: Any, sent: Any) -> None:
+    """Where there is some, and nobody said how."""
+    assert backend(reasoning=reasoning).body == {**PLAIN, "reasoning": sent}
+
+
+@pytest.mark.parametrize("tools", [None, []])
+def test_without_tools_nothing_is_said_of_them(tools: Any) -> None:
+    """Neither a choice nor how many calls there may be at once."""
+    made = backend(tools=tools, tool_choice="auto", parallel_tool_calls=False)
+    assert (made.body, made.losses) == (PLAIN, ())
+
+
+def test_requests_of_either_api_of_openai() -> None:
+    """One with both messages and an input is one of the Responses API."""
+    spoken = {"messages": [{"role": "system", "content": "Be kind"}, USER], "model": "m"}
+    made = chatgpt_request({**spoken, "max_tokens": 5, "top_k": 1}, "tok", "acc")
+    assert made.body == {**PLAIN, "instructions": "Be kind"}
+    assert sorted(loss.path for loss in made.losses) == ["max_output_tokens", "top_k"]
+    both = chatgpt_request({**spoken, "input": [USER]}, "tok", "acc")
+    assert both.body == PLAIN
+    assert [loss.path for loss in both.losses] == ["messages"]
+    neither = chatgpt_request({"model": "m", "include": ["x"]}, "tok", "acc")
+    assert neither.body == {**PLAIN, "input": [], "include": ["x", "reasoning.encrypted_content"]}
+    assert neither.losses == ()
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        ([], "request: an object is expected, not list"),
+        ({"model": "m", "input": [{"content": "x"}]}, "input[0].role"),
+        ({"model": "m", "messages": [{"role": "wizard"}]}, "messages[0].role"),
+    ],
+)
+def test_the_backend_gets_no_request_that_is_none(request_: Any, words: str) -> None:
+    """Nor are its tokens counted."""
+    with pytest.raises(UsageError, match=f"^{re.escape(words)}"):
+        chatgpt_request(request_, "tok", "acc")
+    dialect = "chat" if "messages" in request_ else "responses"
+    with pytest.raises(UsageError, match=f"^{re.escape(words)}"):
+        estimated_usage(request_, dialect, len)
+
+
+def test_which_texts_of_a_request_are_counted() -> None:
+    """Of messages, calls, results and tools; a text that is empty is not asked for."""
+    counted: list[str] = []
+
+    def count(text: str) -> int:
+        counted.append(text)
+        return 1
+
+    call = {"type": "function_call", "call_id": "c1", "name": "wave", "arguments": '{"a":1}'}
+    patch = {"type": "custom_tool_call", "call_id": "c2", "name": "patch", "input": "+a"}
+    image = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+    results = [{"type": "input_text", "text": "there"}, image]
+    grammar = {"type": "grammar", "syntax": "lark", "definition": "start: x"}
+    request = {
+        "model": "m",
+        "instructions": "Be kind",
+        "input": [
+            {"role": "user", "content": [{"type": "input_text", "text": "Hi"}, image]},
+            {"role": "user", "content": ""},
+            {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]},
+            call,
+            patch,
+            {"type": "function_call_output", "call_id": "c1", "output": results},
+            {"type": "custom_tool_call_output", "call_id": "c2", "output": "done"},
+        ],
+        "tools": [
+            {"type": "function", "name": "wave", "description": "Waves.", "parameters": {"b": 2}},
+            {"type": "custom", "name": "patch", "format": grammar},
+            {"type": "function", "name": "bare", "parameters": None},
+        ],
+    }
+    found = estimated_usage(request, "responses", count)
+    assert sorted(counted) == sorted(
+        [
+            *("Be kind", "Hi", "wave", '{"a":1}', "patch", "+a", "there", "done"),
+            *("wave", "Waves.", '{"b":2}', "patch", "bare"),
+            next(text for text in counted if "lark" in text),
+        ]
+    )
+    assert (found.input_tokens, found.output_tokens, found.reasoning_tokens) == (len(counted), 0, 0)

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from typing import Any
 
+import attrs
 import pytest
 
-from deltafold import Approval, Response, ResponseParser, ToolResult, UsageError, next_turn, parse
+from deltafold import (
+    Approval,
+    FunctionCall,
+    Outcome,
+    Response,
+    ResponseParser,
+    ToolResult,
+    UsageError,
+    next_turn,
+    parse,
+)
 
 DIALECTS = ("responses", "chat", "anthropic", "gemini")
 
@@ -612,3 +624,428 @@ def test_a_hosted_call_that_nothing_names(kind: str, name: str) -> None:
         next_turn(response, "responses", [])
     last = next_turn(response, "responses", [ToolResult("", {"output": "x"})]).items[-1]
     assert last == {"type": f"{kind}_output", name: "", "output": "x"}
+
+
+# ------------------------------------------------------------------------------------ the words, one by one
+
+SHELL = {"type": "shell_call", "id": "sh_1", "call_id": "call_9", "status": "completed", "action": {}}
+ASKED = {"type": "mcp_approval_request", "name": "rm", "server_label": "s", "arguments": "{}"}
+NO_LUCK = {"status": "failed", "error": {"code": "server_error", "message": "x"}}
+SERVICES = {
+    "responses": "Responses API",
+    "chat": "Chat Completions API",
+    "anthropic": "Anthropic Messages API",
+    "gemini": "Gemini API",
+}
+every_dialect = pytest.mark.parametrize("dialect", DIALECTS)
+
+
+@every_dialect
+def test_calls_and_their_results_in_the_words_of_each_api(dialect: str) -> None:
+    """The id, the name and the arguments of each call, and what came of it."""
+    patch = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "call_2", "name": "patch", "input": "+a"}
+    response = responses(call(), patch)
+    results = [ToolResult("call_1", "one"), ToolResult("call_2", "two", is_error=True)]
+    turn = next_turn(response, dialect, results)
+    told: dict[str, list[Any]] = {
+        "responses": [
+            call(),
+            patch,
+            {"type": "function_call_output", "call_id": "call_1", "output": "one"},
+            {"type": "custom_tool_call_output", "call_id": "call_2", "output": "two"},
+        ],
+        "chat": [
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [
+                    {
+                        "id": "call_1",
+                        "type": "function",
+                        "function": {"name": "wave", "arguments": '{"x":1}'},
+                    },
+                    {"id": "call_2", "type": "custom", "custom": {"name": "patch", "input": "+a"}},
+                ],
+            },
+            {"role": "tool", "tool_call_id": "call_1", "content": "one"},
+            {"role": "tool", "tool_call_id": "call_2", "content": "two"},
+        ],
+        "anthropic": [
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "tool_use", "id": "call_1", "name": "wave", "input": {"x": 1}},
+                    {"type": "tool_use", "id": "call_2", "name": "patch", "input": {"input": "+a"}},
+                ],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": "call_1", "content": "one"},
+                    {"type": "tool_result", "tool_use_id": "call_2", "content": "two", "is_error": True},
+                ],
+            },
+        ],
+        "gemini": [
+            {
+                "role": "model",
+                "parts": [
+                    {"functionCall": {"id": "call_1", "name": "wave", "args": {"x": 1}}},
+                    {"functionCall": {"id": "call_2", "name": "patch", "args": {"input": "+a"}}},
+                ],
+            },
+            {
+                "role": "user",
+                "parts": [
+                    {
+                        "functionResponse": {
+                            "id": "call_1",
+                            "name": "wave",
+                            "response": {"output": "one"},
+                        }
+                    },
+                    {
+                        "functionResponse": {
+                            "id": "call_2",
+                            "name": "patch",
+                            "response": {"error": "two"},
+                        }
+                    },
+                ],
+            },
+        ],
+    }
+    assert list(turn.items) == told[dialect]
+    paths = [loss.path for loss in turn.losses if loss.code == "error_flag_not_supported"]
+    assert paths == (["results (call_2).is_error"] if dialect in ("responses", "chat") else [])
+
+
+@every_dialect
+def test_a_call_without_an_id_and_its_result_get_the_same_one(dialect: str) -> None:
+    """Its result names it by an empty one."""
+    response = responses({**call(), "call_id": None})
+    with pytest.raises(UsageError, match=r"^the call '' has no result$"):
+        next_turn(response, dialect)
+    said_so, answer = next_turn(response, dialect, [ToolResult("", "ok")]).items
+    ident = {"chat": "tool_call_id", "anthropic": "tool_use_id", "responses": "call_id"}.get(dialect)
+    if ident is None:
+        assert '"id"' not in json.dumps([said_so, answer])
+    else:
+        [made] = re.findall(f'"{ident}": "([a-z0-9_]+)"', json.dumps(answer))
+        assert re.fullmatch("(call|toolu)_[0-9a-f]{32}", made)
+        assert dialect == "responses" or made in json.dumps(said_so)
+
+
+@every_dialect
+def test_a_call_that_somebody_made_without_arguments(dialect: str) -> None:
+    """It goes as one of an empty object."""
+    [made] = responses(call()).output
+    assert isinstance(made, FunctionCall)
+    made = attrs.evolve(made, arguments="")
+    response = Response("r", "m", "completed", Outcome.COMPLETED, (made,), None, None, None, "tool_calls", {})
+    told = json.dumps(next_turn(response, dialect, [ToolResult("call_1", "ok")]).items[0])
+    empty = {"responses": '"arguments": "{}"', "chat": '"arguments": "{}"', "anthropic": '"input": {}'}
+    assert empty.get(dialect, '"args": {}') in told
+
+
+@every_dialect
+def test_what_is_lost_of_a_call_that_had_not_come_whole(dialect: str) -> None:
+    """It is named by its place and its id."""
+    response = responses(said("Hi"), call(arguments='{"x":'), status="incomplete")
+    [loss] = next_turn(response, dialect).losses
+    words = "output[1] (call_1)", "output[1] (call_1): the call had not come whole"
+    assert (loss.code, loss.path, loss.message) == ("call_not_whole", *words)
+    assert next_turn(response, dialect, answers_only=True).items == ()
+
+
+@every_dialect
+def test_a_refusal_that_gives_no_reason(dialect: str) -> None:
+    """A plain one is given; what the caller says came of the call goes before it."""
+    refused = [Approval("call_1", False)]
+    told = json.dumps(next_turn(responses(call()), dialect, approvals=refused).items[-1])
+    assert '"The user did not allow this call."' in told
+    done = [ToolResult("call_1", "done")]
+    told = json.dumps(next_turn(responses(call()), dialect, done, refused).items[-1])
+    assert '"done"' in told
+    assert "allow" not in told
+    with pytest.raises(UsageError, match=r"^the call 'call_1' has no result$"):
+        next_turn(responses(call()), dialect, approvals=[Approval("call_1", True)])
+
+
+@every_dialect
+def test_approvals_in_the_words_of_each_api(dialect: str) -> None:
+    """The Responses API has them, in the order of their requests; each of the others loses each."""
+    response = responses({**ASKED, "id": "one"}, {**ASKED, "id": "two"}, ASKED)
+    answers = [Approval("two", False), Approval("one", True, "Go.")]
+    turn = next_turn(response, dialect, approvals=answers, answers_only=True)
+    if dialect == "responses":
+        assert turn.items == (
+            {
+                "type": "mcp_approval_response",
+                "approval_request_id": "one",
+                "approve": True,
+                "reason": "Go.",
+            },
+            {"type": "mcp_approval_response", "approval_request_id": "two", "approve": False},
+        )
+        assert turn.losses == ()
+    else:
+        assert turn.items == ()
+        assert [(loss.code, loss.path, loss.message) for loss in turn.losses] == [
+            (
+                "content_not_supported",
+                ident,
+                f"{ident}: the {SERVICES[dialect]} has no MCP approvals",
+            )
+            for ident in ("one", "two")
+        ]
+
+
+def test_the_answers_after_a_failure_are_those_that_were_given() -> None:
+    """Calls and requests without one are passed over, wherever they stand."""
+    response = responses(call("call_1"), call("call_2"), SHELL, {**SHELL, "call_id": "call_8"}, **NO_LUCK)
+    results = [ToolResult("call_2", "two"), ToolResult("call_8", {"output": []})]
+    assert next_turn(response, "responses", results).items == (
+        {"type": "function_call_output", "call_id": "call_2", "output": "two"},
+        {"type": "shell_call_output", "call_id": "call_8", "output": []},
+    )
+    response = responses({**ASKED, "id": "one"}, {**ASKED, "id": "two"}, call(), call(), **NO_LUCK)
+    turn = next_turn(response, "responses", [ToolResult("call_1", "x")], [Approval("two", True)])
+    assert turn.items[-1] == {
+        "type": "mcp_approval_response",
+        "approval_request_id": "two",
+        "approve": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("output", "wanted"),
+    [
+        ([SHELL], ["call_9"]),
+        ([SHELL, {"type": "shell_call_output", "call_id": "call_9", "output": []}], []),
+        ([SHELL, {"type": "shell_call_output", "call_id": "call_8", "output": []}], ["call_9"]),
+        ([SHELL, {"type": "apply_patch_call_output", "call_id": "call_9", "output": ""}], ["call_9"]),
+        ([{**SHELL, "status": "in_progress"}], []),
+        ([{**SHELL, "status": "incomplete"}], ["call_9"]),
+        ([{**SHELL, "type": "web_search_call"}], []),
+        ([SHELL, {**SHELL, "call_id": "call_8"}], ["call_9", "call_8"]),
+    ],
+)
+def test_which_hosted_calls_want_an_output(output: list[Any], wanted: list[str]) -> None:
+    """Those of the caller's that have come whole and whose own output is not there."""
+    response = responses(*output)
+    missing = list(wanted)
+    given: list[ToolResult] = []
+    while missing:
+        with pytest.raises(UsageError, match=f"^the call '{missing[0]}' has no result$"):
+            next_turn(response, "responses", given)
+        given.append(ToolResult(missing.pop(0), {"output": []}))
+    items = next_turn(response, "responses", given, answers_only=True).items
+    assert [item["call_id"] for item in items] == wanted
+
+
+@every_dialect
+def test_the_outputs_of_hosted_calls(dialect: str) -> None:
+    """An object with the type of the call's output, or without one; no other API has them."""
+    output = {"type": "shell_call_output", "output": [{"outcome": {"type": "exit"}}]}
+    for given in (output, {"output": output["output"]}):
+        turn = next_turn(responses(SHELL), dialect, [ToolResult("call_9", given)], answers_only=True)
+        if dialect == "responses":
+            assert turn.items == ({**output, "call_id": "call_9"},)
+            turn.items[0]["output"][0]["outcome"].clear()
+            assert output["output"] == [{"outcome": {"type": "exit"}}]
+        else:
+            assert turn.items == ()
+            [loss] = turn.losses
+            words = f"call_9: the {SERVICES[dialect]} has no shell_call_output"
+            assert (loss.code, loss.path, loss.message) == ("content_not_supported", "call_9", words)
+
+
+@pytest.mark.parametrize("output", ["text", [], None, {"type": "computer_call_output"}])
+def test_outputs_that_are_none_of_a_hosted_call(output: Any) -> None:
+    """A text, a list, or the output of another kind of call."""
+    words = "^the result of 'call_9' has to be an object of the type shell_call_output$"
+    with pytest.raises(UsageError, match=words):
+        next_turn(responses(SHELL), "responses", [ToolResult("call_9", output)])
+
+
+@pytest.mark.parametrize(
+    ("output", "results", "approvals", "words"),
+    [
+        (
+            [call(), call(id="fc_2")],
+            [],
+            [],
+            "the call 'call_1' was made twice: a result cannot name one of the two",
+        ),
+        (
+            [call("call_9"), SHELL],
+            [],
+            [],
+            "the call 'call_9' was made twice: a result cannot name one of the two",
+        ),
+        ([call(), call("call_2")], [ToolResult("call_1", "a")], [], "the call 'call_2' has no result"),
+        ([call()], [ToolResult("call_7", "a")], [], "a result for 'call_7': no call has that id"),
+        ([call()], [ToolResult("call_1", "a")] * 2, [], "the call 'call_1' has two results"),
+        ([call()], [], [Approval("x", True)], "nothing asked for the approval 'x'"),
+        ([call()], [], [Approval("call_1", False)] * 2, "there are two approvals 'call_1'"),
+        ([{**ASKED, "id": "one"}], [], [], "the approval request 'one' has no approval"),
+        (
+            [{**ASKED, "id": "one"}],
+            [ToolResult("one", "a")],
+            [],
+            "a result for 'one': no call has that id",
+        ),
+        (
+            [SHELL],
+            [ToolResult("sh_1", "a")],
+            [],
+            "a result for 'sh_1': no call has that id",
+        ),
+        (
+            [{**SHELL, "status": "in_progress"}, SHELL, SHELL],
+            [],
+            [],
+            "the call 'call_9' was made twice: a result cannot name one of the two",
+        ),
+        (
+            [{**SHELL, "status": "in_progress"}],
+            [ToolResult("call_9", "a")],
+            [],
+            "a result for 'call_9': that call has its output, or has not come whole",
+        ),
+        (
+            [{**SHELL, "type": "web_search_call"}],
+            [ToolResult("call_9", "a")],
+            [],
+            "a result for 'call_9': no call has that id",
+        ),
+        (
+            [call("call_0"), call(arguments="{")],
+            [ToolResult("call_1", "a")],
+            [],
+            "a result for 'call_1': that call had not come whole",
+        ),
+        (
+            [call()],
+            [ToolResult("call_1", {})],
+            [],
+            "the result of 'call_1' has to be a text or a list of parts",
+        ),
+        (
+            [call()],
+            [ToolResult("call_1", 5)],
+            [],
+            "the result of 'call_1' has to be a text or a list of parts",
+        ),
+        (
+            [call()],
+            [ToolResult("call_1", ["a", 5])],
+            [],
+            "results (call_1).output[1]: an object is expected, not int",
+        ),
+    ],
+)
+def test_each_fault_in_the_answers_has_words_of_its_own(
+    output: list[Any], results: list[Any], approvals: list[Any], words: str
+) -> None:
+    """They name the call or the approval."""
+    with pytest.raises(UsageError, match=f"^{re.escape(words)}$"):
+        next_turn(responses(*output), "responses", results, approvals)
+
+
+PARTS = [
+    {"type": "input_text", "text": ""},
+    {"type": "input_text", "text": "a"},
+    "",
+    "b",
+    {"type": "hologram", "x": 1},
+    {"type": "text", "text": "c"},
+    {"type": "text", "text": "d", "z": 1},
+    {"text": "e"},
+]
+"""Parts as a caller may give them: empty, known, and known to nobody."""
+
+
+@pytest.mark.parametrize(
+    ("dialect", "told"),
+    [
+        (
+            "responses",
+            [
+                *({"type": "input_text", "text": text} for text in "ab"),
+                PARTS[4],
+                {"type": "input_text", "text": "c"},
+                *PARTS[6:],
+            ],
+        ),
+        ("chat", [*({"type": "text", "text": text} for text in "ab"), *PARTS[4:]]),
+        ("anthropic", [*({"type": "text", "text": text} for text in "ab"), *PARTS[4:]]),
+        ("gemini", {"response": {"output": "abce"}, "parts": [PARTS[4], PARTS[6]]}),
+    ],
+)
+def test_results_in_parts_of_every_kind(dialect: str, told: Any) -> None:
+    """Empty texts are left out; a part that only its API can know goes as it was given, and is copied."""
+    given: Any = copy.deepcopy(PARTS)
+    answer = next_turn(responses(call()), dialect, [ToolResult("call_1", given)]).items[-1]
+    if dialect == "gemini":
+        [part] = answer["parts"]
+        assert part["functionResponse"].items() >= told.items()
+    else:
+        sent = answer["content"][0] if dialect == "anthropic" else answer
+        assert sent["output" if dialect == "responses" else "content"] == told
+    assert given == PARTS
+
+
+@pytest.mark.parametrize("output", [[], ()])
+def test_a_list_of_no_parts_is_no_empty_text(output: Any) -> None:
+    """Where the API tells the two apart."""
+    for dialect, name in (("responses", "output"), ("anthropic", "content")):
+        answer = next_turn(responses(call()), dialect, [ToolResult("call_1", output)]).items[-1]
+        assert (answer if dialect == "responses" else answer["content"][0])[name] == []
+
+
+@pytest.mark.parametrize("dialect", DIALECTS[1:])
+def test_why_each_thing_that_the_model_said_does_not_go_back(dialect: str) -> None:
+    """Reasoning goes to its own API alone, and what no other API knows to none."""
+    odd = {"type": "message", "role": "assistant", "content": [{"type": "hologram", "x": 1}]}
+    search = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
+    turn = next_turn(responses(THOUGHT, search, odd), dialect)
+    assert turn.items == ()
+    why = "reasoning goes back only to the API that it came from"
+    assert [(loss.code, loss.path, loss.message) for loss in turn.losses] == [
+        ("reasoning_not_supported", "output[0]", f"output[0]: {why}"),
+        (
+            "content_not_supported",
+            "output[1]",
+            f"output[1]: the {SERVICES[dialect]} takes no web_search_call there",
+        ),
+        (
+            "content_not_supported",
+            "output[2]",
+            f"output[2]: the {SERVICES[dialect]} takes no hologram there",
+        ),
+    ]
+
+
+@every_dialect
+def test_signatures_that_are_made_up_change_no_other_api(dialect: str) -> None:
+    """Only Gemini wants them."""
+    results = [ToolResult("call_1", "ok")]
+    plain = next_turn(responses(call()), dialect, results)
+    asked = next_turn(responses(call()), dialect, results, placeholder_signatures=True)
+    assert (asked == plain) is (dialect != "gemini")
+
+
+def test_a_part_of_gemini_whose_text_is_none() -> None:
+    """It goes as it was given, as any part that nobody knows."""
+    given: Any = [{"text": 5}, {"text": "a", "x": 1}]
+    [part] = next_turn(responses(call()), "gemini", [ToolResult("call_1", given)]).items[-1]["parts"]
+    assert part["functionResponse"]["parts"] == given
+
+
+def test_a_request_that_was_refused_answers_no_call() -> None:
+    """Not even one that has its id."""
+    response = responses({**ASKED, "id": "call_1"}, call())
+    with pytest.raises(UsageError, match=r"^the call 'call_1' has no result$"):
+        next_turn(response, "responses", approvals=[Approval("call_1", False)])

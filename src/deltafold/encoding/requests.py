@@ -63,7 +63,10 @@ def convert_request(
         if model is not None:
             made["model"] = model
         if max_tokens is not None and target == "gemini":
-            made["generationConfig"] = {**made.get("generationConfig", {}), MODEL_LIMIT[target]: max_tokens}
+            made["generationConfig"] = {
+                **(made.get("generationConfig") or {}),
+                MODEL_LIMIT[target]: max_tokens,
+            }
         elif max_tokens is not None:
             made[MODEL_LIMIT[target]] = max_tokens
         return Converted(made)
@@ -86,14 +89,14 @@ def estimated_usage(request: JSON, dialect: str, count: Callable[[str], int]) ->
     Raises `UsageError` as `convert_request()` does.
     """
     read = request_part(dialect).read_request(json_copy(object_at(request, "")))
-    texts = []
+    texts: list[str | None] = []
     for message in read.messages:
         for block in message.blocks:
             texts += [part.text for part in (block, *block.content) if part.kind != "reasoning"]
             if block.kind == "call":
-                texts.append(block.name or "")
+                texts.append(block.name)
     for tool in read.tools:
-        texts += [tool.name, tool.description or ""]
+        texts += [tool.name, tool.description]
         texts += [json_text(sent) for sent in (tool.schema, tool.format) if sent]
     return EstimatedUsage(sum(count(text) for text in texts if text), 0, 0)
 
@@ -169,7 +172,7 @@ def chatgpt_request(request: JSON, access_token: str, account_id: str) -> ChatGP
     if not body.get("tools"):
         for key in ("tools", "tool_choice", "parallel_tool_calls"):
             body.pop(key, None)
-    if body.get("reasoning", {}).get("effort") not in (None, "none"):
+    if (body.get("reasoning") or {}).get("effort") not in (None, "none"):
         body["reasoning"].setdefault("summary", "auto")
     return ChatGPTRequest(URL, headers, body, tuple(losses.found))
 
@@ -206,5 +209,5 @@ def text_of(content: Any) -> str:
     """The text of a content that is nothing but text, else ""."""
     if isinstance(content, str):
         return content
-    parts = [string(part, "text") for part in content or ()]
-    return "".join(text or "" for text in parts) if None not in parts else ""
+    texts = [string(part, "text") for part in content or ()]
+    return "" if None in texts else "".join(filter(None, texts))

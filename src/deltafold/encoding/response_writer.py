@@ -95,8 +95,8 @@ class ResponseWriter:
 
     # ------------------------------------------------------------------------------------------ the events
 
-    def _send(self, *events: e.Event) -> bytes:
-        return b"".join([self._encoder.encode(event) for event in events])
+    def _send(self, event: e.Event) -> bytes:
+        return self._encoder.encode(event)
 
     def begin(self) -> bytes:
         """The response begins; so it does by itself with whatever comes first."""

@@ -91,7 +91,7 @@ def next_turn(
 
 def hosted_calls(items: list[tuple[int, Item]]) -> list[tuple[int, OtherItem]]:
     """The hosted calls that the caller has to run: those whose output is not there."""
-    sent = {(item.type, string(item.data, "call_id")) for _, item in items if item.type in HOSTED.values()}
+    sent = {(item.type, string(item.data, "call_id")) for _, item in items}
     return [
         (index, item)
         for index, item in items
@@ -194,12 +194,12 @@ class Answers:
             own = dialect == self.response.dialect
             if own and dialect == "gemini" and part_of(dialect, "document").is_made_id(call.call_id, index):
                 block.id = ""
-            if own and dialect == "chat" and call.call_id in sent - {None}:
+            if dialect == "chat" and call.call_id in sent - {None}:
                 legacy.append(writer.result_of_legacy_call(block, losses))
             else:
                 blocks.append(block)
         message = InputMessage("tool", blocks, "results")
-        made: list[JSON] = [*legacy, *(writer.write_turn([message], losses) if blocks else ())]
+        made: list[JSON] = [*legacy, *writer.write_turn([message], losses)]
         for _, item in self.hosted:
             result = self.results.get(hosted_id(item))
             if result is not None:
@@ -262,7 +262,7 @@ def result_block(result: ToolResult, index: int, call: Call, dialect: str) -> Bl
         id=call.call_id or "",
         name=call.name,
         custom=isinstance(call, CustomToolCall),
-        content=[block for block in content if block.kind != "text" or block.text],
+        content=content,
         is_error=result.is_error,
         is_empty_list=output == [] or output == (),
     )
@@ -271,7 +271,6 @@ def result_block(result: ToolResult, index: int, call: Call, dialect: str) -> Bl
 def said_of(items: list[tuple[int, Item]], runnable: set[int]) -> list[InputMessage]:
     """What the model said, in the neutral form."""
     blocks: list[Block] = []
-    more: JSON = {}
     for index, item in items:
         path = f"output[{index}]"
         if isinstance(item, Message):
@@ -291,4 +290,4 @@ def said_of(items: list[tuple[int, Item]], runnable: set[int]) -> list[InputMess
         else:
             kind = "reasoning" if isinstance(item, Reasoning) else "other"
             blocks.append(Block(kind, path, type=item.type))
-    return results_behind_calls([InputMessage("assistant", blocks, "output", more)]) if blocks else []
+    return results_behind_calls([InputMessage("assistant", blocks, "output")])
