@@ -2740,3 +2740,95 @@ def test_what_came_in_place_of_a_chunk(name: str, payload: JSON, said: str) -> N
     found = run_bytes(frames(says("A")) + event + frames(payload))
     assert found.response.error.code == "wrong_dialect"
     assert found.response.error.message.startswith(f"{said} came where Chat Completions were expected")
+
+
+# -------------------------------------------------------------------------------- what proves the reasoning
+
+
+@pytest.mark.parametrize("kind", ["thinking", "redacted_thinking", "reasoning.encrypted", "reasoning"])
+def test_the_data_of_a_part_of_reasoning(kind: str) -> None:
+    """It is what proves the reasoning where there is no text; beside a text it is not."""
+    with_text = run(says([{"type": kind, "text": "Hm", "data": "x"}]), ends(), "[DONE]")
+    assert (with_text.response.reasoning_text, with_text.output()[0].get("encrypted_content")) == ("Hm", None)
+    signed = run(says([{"type": kind, "text": "Hm", "data": "x", "signature": "s"}]), ends(), "[DONE]")
+    assert signed.output()[0]["encrypted_content"] == "s"
+    alone = run(says([{"type": kind, "data": "x"}]), ends(), "[DONE]")
+    assert alone.output()[0]["encrypted_content"] == "x"
+    neither = run(says([{"type": kind, "odd": "x"}]), ends(), "[DONE]")
+    assert neither.output()[0]["content"][-1] == {"type": kind, "odd": "x"}
+
+
+@pytest.mark.parametrize(
+    ("part", "kinds"),
+    [
+        ({"type": "text", "text": "A"}, ["output_text"]),
+        ({"text": {"value": "A"}}, ["output_text"]),
+        ({"type": "refusal", "refusal": "No"}, ["refusal"]),
+        ({"type": "refusal", "refusal": 5}, ["refusal"]),
+        ({"type": "odd", "x": 1}, ["odd"]),
+        ({}, []),
+        (None, []),
+        ({"type": "odd", "thinking": "Hm"}, ["reasoning"]),
+        ({"type": 5, "text": "A", "thinking": "Hm"}, ["output_text"]),
+    ],
+)
+def test_what_a_part_of_the_content_is(part: Any, kinds: list[str]) -> None:
+    """By its type, and by the text that it has."""
+    found = run(says([part]), ends(), "[DONE]")
+    said = []
+    for item in found.output():
+        told_parts = [part for part in item["content"] if part.get("text") != ""]  # it may begin with none
+        said += ["reasoning"] if item["type"] == "reasoning" else [part["type"] for part in told_parts]
+    assert said == kinds
+    assert C.CONTENT_NOT_TEXT not in found.codes
+
+
+# ------------------------------------------------------------------------------------------- spoken output
+
+
+def sounds(*sent: JSON, **options: Any) -> Run:
+    """A response of which this is said of its spoken output."""
+    return run(*(thinks(audio=audio) for audio in sent), ends(), "[DONE]", **options)
+
+
+def said_of_sound(found: Run) -> list[Any]:
+    """What was handed out of it beside its pieces."""
+    return [event.data["audio"] for event in found.all(e.StatusChanged) if "audio" in event.data]
+
+
+def test_what_is_said_of_spoken_output() -> None:
+    """Each member is told when it is new, with those known; what is empty or known says nothing."""
+    found = sounds(
+        {"id": "a"}, {"id": "a"}, {"id": None, "x": ""}, {"expires_at": 5}, {"id": "b"}, {"id": "b"}
+    )
+    assert said_of_sound(found) == [{"id": "a"}, {"id": "a", "expires_at": 5}, {"id": "b", "expires_at": 5}]
+    pieces = sounds({"data": "QQ=="}, {"data": ""}, {"data": 5}, {"transcript": "H"}, {"transcript": ""})
+    assert said_of_sound(pieces) == []
+    assert [event.data for event in pieces.all(e.AudioDelta)] == ["QQ=="]
+    assert pieces.texts(e.TranscriptDelta) == ["H"]
+
+
+@pytest.mark.parametrize(("count", "told"), [(63, 2), (64, 1), (65, 1)])
+def test_how_much_is_said_of_spoken_output_at_once(count: int, told: int) -> None:
+    """Of more than 64 members nothing, before the end tells all of them."""
+    many = {f"m{number}": number for number in range(count)}
+    found = sounds(many, {"late": "x"})
+    assert len(said_of_sound(found)) == told + (count == 64)
+    assert said_of_sound(found)[-1] == {**many, "late": "x"}
+
+
+def test_what_waits_of_spoken_output_is_counted() -> None:
+    """It may not grow beyond what a text may; what comes again adds nothing."""
+
+    def heard(*sent: JSON, limits: Limits) -> None:
+        run(*(thinks(audio=audio) for audio in sent), end="none", limits=limits)
+
+    many = {f"m{number}": number for number in range(66)}
+    big = "x" * 1000
+    heard(many, {"big": big}, {"big": big}, {"big": "y" * 1000}, limits=Limits(text_size=1300))
+    for sent in ([{"big": big}], [{"big": "x"}, {"big": big}]):
+        with pytest.raises(LimitExceeded):
+            heard(many, *sent, limits=Limits(text_size=950))
+    with pytest.raises(LimitExceeded):
+        heard(many, {"big": big}, {"big": big * 2}, limits=Limits(text_size=1500))
+    heard({"a": 1}, {"big": big}, limits=Limits(text_size=1500))  # handed out at once, it is held once

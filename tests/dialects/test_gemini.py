@@ -1367,3 +1367,170 @@ def test_arguments_that_are_no_object(odd: Any, more: bool) -> None:
     found = run(g.chunk(g.call("f", args=odd, **({"willContinue": True} if more else {}))), END)
     assert C.INVALID_FIELD in found.codes
     assert calls(found)[0][2] == ("" if more else odd if isinstance(odd, str) else json.dumps(odd))
+
+
+# ------------------------------------------------------------------------------------ which call goes on
+
+
+def opened(path: str | None = None, **fields: Any) -> dict[str, Any]:
+    """A call begins that goes on, with a string that goes on at a path."""
+    pieces = {} if path is None else {"partialArgs": [g.piece(path, "x", more=True)]}
+    return g.chunk(g.call("f", willContinue=True, **pieces, **fields))
+
+
+@pytest.mark.parametrize(
+    ("start", "again", "one"),
+    [
+        (opened(), g.call("f", partialArgs=[g.piece("$.a", "y")]), True),
+        (opened("$.a"), g.call("f", partialArgs=[g.piece("$.a", "y")]), True),
+        (opened("$.a"), g.call("f", partialArgs=[g.piece("$.b", "y")]), False),
+        (opened("$.a"), g.call("g", partialArgs=[g.piece("$.a", "y")]), False),
+        (opened("$.a"), g.call("f", id="i", partialArgs=[g.piece("$.a", "y")]), False),
+        (opened("$.a"), g.call("f", args={"b": 1}), False),
+        (opened("$.a"), g.call("f", partialArgs=[{"stringValue": "y"}]), False),
+        (opened("$.a"), g.call("f", partialArgs=[]), False),
+        (g.chunk(g.call("f", args={"a": "x"})), g.call("f", partialArgs=[g.piece("$.a", "y")]), False),
+    ],
+)
+def test_a_piece_with_the_name_of_the_open_call(start: Any, again: Any, one: bool) -> None:
+    """It goes on with it where nothing came yet, or where it goes on with the string that is open."""
+    found = run(start, g.chunk(again), END)
+    assert len(calls(found)) == (1 if one else 2)
+    if one:
+        assert calls(found)[0][2:] == ('{"a":"xy"}' if "partialArgs" in str(start) else '{"a":"y"}', True)
+
+
+def test_a_piece_with_the_name_of_a_call_that_is_a_value_by_now() -> None:
+    """No string of it is open, so that another call begins."""
+    again = [g.piece("$.a", "x"), g.piece("$.b", "y"), g.piece("$.a", "z", more=True)]
+    found = run(
+        opened(),
+        g.chunk(g.call(None, partialArgs=again, willContinue=True)),
+        g.chunk(g.call("f", partialArgs=[g.piece("$.a", "w")])),
+        END,
+    )
+    assert [text for _, _, text, _ in calls(found)][1:] == ['{"a":"w"}']
+
+
+def test_an_id_that_comes_with_a_later_piece() -> None:
+    """From then on pieces find their call by it, also while another one with an id is open."""
+    found = run(
+        opened("$.a"),
+        g.chunk(g.call(None, id="one", willContinue=True)),
+        opened("$.b", id="two"),
+        g.chunk(g.call(None, id="one", partialArgs=[g.piece("$.a", "y")])),
+        g.chunk(g.call(None, id="two", partialArgs=[g.piece("$.b", "z")])),
+        END,
+    )
+    assert calls(found) == [("one", "f", '{"a":"xy"}', True), ("two", "f", '{"b":"xz"}', True)]
+    assert found.codes == []
+
+
+def test_what_becomes_known_of_a_call() -> None:
+    """An id, a name and a signature are told once; another id or name is a fault of the server."""
+    found = run(
+        opened(id="one"),
+        g.chunk(g.call(None, id="one", signature="s", willContinue=True)),
+        g.chunk(g.call(None, id="one", signature="s", willContinue=True)),
+        g.chunk(g.call("g", id="one", willContinue=True)),
+        g.chunk(g.call("g", id="one", args={"a": 1})),
+        END,
+    )
+    (item,) = found.output()
+    assert (item["call_id"], item["name"], item["thoughtSignature"]) == ("one", "g", "s")
+    assert item["arguments"] == '{"a":1}'
+    assert len(found.all(e.ItemUpdated)) == 2
+    assert [(told.code, told.message) for told in found.anomalies] == [(C.NAME_CHANGED, "'f' became 'g'")]
+
+
+def test_how_arguments_begin_without_a_leaf() -> None:
+    """A string that is announced without a piece of it makes the arguments begin."""
+    bare = {"jsonPath": "$.a", "willContinue": True}
+    first = g.chunk(g.call("f", partialArgs=[bare], willContinue=True))
+    found = run(first, end="none")
+    assert found.texts(e.ArgumentsDelta) == ["{"]
+    found = run(first, g.chunk(g.call(None, partialArgs=[g.piece("$.a", "x")])), END)
+    assert found.texts(e.ArgumentsDelta) == ["{", '"a":"x"', "}"]
+    assert calls(found)[0][2:] == ('{"a":"x"}', True)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "lost", "codes"),
+    [
+        (g.piece("$.a", 1), [], [("invalid_field", "partialArgs is")]),
+        ([g.piece("$.a", 1)], [], []),
+        ([g.piece("$.a", 1), 5], [5], [("partial_argument_lost", "a piece of")]),
+        ([g.piece("$.a", 1), None], [None], [("partial_argument_lost", "a piece of")]),
+        ([g.piece("$.a", 1), "x", "y"], ["x", "y"], [("partial_argument_lost", "a piece of")]),
+    ],
+)
+def test_what_pieces_of_arguments_come_in(pieces: Any, lost: list[Any], codes: list[tuple[str, str]]) -> None:
+    """One that stands in no array is read all the same; what is no piece is told once, and comes as it is."""
+    found = run(g.chunk(g.call("f", partialArgs=pieces)), END)
+    assert calls(found) == [("call_0_synthesized", "f", '{"a":1}', not lost)]
+    assert [event.payload for event in found.all(e.UnknownEvent)] == lost
+    assert [event.type for event in found.all(e.UnknownEvent)] == ["partialArgs"] * len(lost)
+    assert [
+        (told.code.value, " ".join(told.message.split()[: 2 + (told.code.value != "invalid_field")]))
+        for told in found.anomalies
+    ] == codes
+
+
+# ------------------------------------------------------------------------------------ names of other wires
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("type", "id", "status", "role", "content", "summary", "call_id", "name", "arguments", "input"),
+        *("annotations", "logprobs", "refusal", "encrypted_content", "part"),
+    ],
+)
+def test_members_of_parts_that_items_have_of_their_own(name: str) -> None:
+    """They stand under `part` there, and come back under their names."""
+    for beside in ({}, {"also": 1}):
+        for part in ({"hologram": {"a": 1}}, {"text": "Hi"}, {"text": "Hm", "thought": True}):
+            sent = {**part, name: {"b": 2}, **beside}
+            found = run(g.chunk(sent), END)
+            assert parts(found) == [sent]
+    item = run(g.chunk({"hologram": {"a": 1}, name: 7, "also": 2}), END).output()[0]
+    assert item["part"] == {name: 7}
+    assert item["also"] == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "summary", "texts"),
+    [
+        (["a", "b"], ["s"], ["a", "b"]),
+        ([], ["s", "t"], ["s", "t"]),
+        (["a"], [], ["a"]),
+        (["", "a"], ["s"], ["a"]),
+        ([""], ["", "s"], ["s"]),
+    ],
+)
+def test_reasoning_of_another_api_in_parts(content: list[str], summary: list[str], texts: list[str]) -> None:
+    """Its own text is that of its thoughts; the summary stands for it where there is none."""
+    item = {
+        "type": "reasoning",
+        "id": "r",
+        "summary": [{"type": "summary_text", "text": text} for text in summary],
+        "content": [{"type": "reasoning_text", "text": text} for text in content],
+    }
+    body = {"object": "response", "id": "r", "status": "completed", "output": [item]}
+    sent = parse(json.dumps(body).encode()).to_gemini_response()
+    assert sent["candidates"][0]["content"]["parts"] == [{"text": text, "thought": True} for text in texts]
+
+
+@pytest.mark.parametrize(("odd", "whole"), [([], True), ([5], False)])
+def test_a_whole_call_that_is_sent_again_and_damaged(odd: list[Any], whole: bool) -> None:
+    """It is whole no longer where a piece of it could not be read."""
+    again = g.call(None, id="one", partialArgs=[g.piece("$.a", 1), *odd])
+    found = run(g.chunk(g.call("f", id="one", args={"a": 1})), g.chunk(again), END)
+    assert calls(found) == [("one", "f", '{"a":1}', whole)]
+    assert len(found.response.tool_calls) == whole
+
+
+def test_an_id_of_a_call_that_is_empty() -> None:
+    """It is none: one is made."""
+    found = run(g.chunk(g.call("f", id="", args={"a": 1})), g.chunk(g.call("f", id="", args={"b": 1})), END)
+    assert [ident for ident, _, _, _ in calls(found)] == ["call_0_synthesized", "call_1_synthesized"]

@@ -2886,3 +2886,181 @@ def test_arguments_that_a_later_snapshot_leaves_out(empty: Any) -> None:
     found = run(created(), filled, *told_first, then, completed(type="response.incomplete"))
     (item,) = found.output()
     assert (item["n"], item["arguments"]) == (31, PARIS)
+
+
+# ------------------------------------------------------------------------------------ citations, told again
+
+
+def cites(number: int, at: int | None = None, index: int = 0, part: int = 0) -> JSON:
+    """A citation is added to a part."""
+    more = {} if at is None else {"annotation_index": at}
+    note = {"type": "url_citation", "n": number}
+    return value("output_text.annotation.added", index, content_index=part, annotation=note, **more)
+
+
+def cited(found: Run) -> list[tuple[int, int, int, int]]:
+    """Where each citation was added, and which it is."""
+    return [
+        (event.output_index, event.content_index, event.annotation_index, event.annotation["n"])
+        for event in found.all(e.AnnotationAdded)
+    ]
+
+
+def with_citations(*numbers: int, again: list[int] | None = None) -> list[JSON]:
+    """Two messages, with two parts each that were sent with these citations."""
+    part = output_text("A", annotations=[{"type": "url_citation", "n": number} for number in numbers])
+    return [
+        created(),
+        *(added(index, {**OPEN, "id": f"msg_{index}"}) for index in (0, 1)),
+        *(part_added(index, part, at) for index in (0, 1) for at in (0, 1)),
+    ]
+
+
+def test_citations_with_which_their_part_was_sent() -> None:
+    """They are not added again, be they written in another order; others are."""
+    swapped = cites(2)
+    swapped["annotation"] = dict(reversed(swapped["annotation"].items()))
+    found = run(
+        *with_citations(1, 2), cites(1, 0), swapped, cites(2, 1), cites(3, 2), cites(3, 2), completed()
+    )
+    assert cited(found) == [(0, 0, 2, 3)]
+
+
+def test_citations_of_one_part_are_none_of_another() -> None:
+    """Each part has its own, whatever was asked before."""
+    begun = [
+        *with_citations(1),
+        part_added(0, output_text("B", annotations=[{"type": "url_citation", "n": 2}]), 2),
+    ]
+    found = run(*begun, cites(1), cites(2, part=2), cites(1, part=2), cites(2), cites(1, index=1, part=1))
+    assert cited(found) == [(0, 2, 1, 1), (0, 0, 1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("sent", "places"),
+    [
+        ([cites(1), cites(2), cites(3)], [0, 1, 2]),
+        ([cites(1, 4), cites(2)], [4, 5]),
+        ([cites(1, 4), cites(2, 1), cites(3)], [4, 1, 2]),
+        ([cites(1, 1), cites(2, 0), cites(3)], [1, 0, 2]),
+        ([cites(1, 0), cites(1, 0), cites(2, 0)], [0, 0]),
+        ([cites(1), cites(1)], [0, 1]),
+    ],
+)
+def test_where_citations_stand(sent: list[JSON], places: list[int]) -> None:
+    """Where the server says, else behind the one before, or behind all where one stands there."""
+    found = run(created(), added(0, OPEN), part_added(0, output_text("A")), *sent, completed())
+    assert [at for _, _, at, _ in cited(found)] == places
+    known = run(*with_citations(7, 8), cites(1), cites(2))
+    assert [at for _, _, at, _ in cited(known)] == [2, 3]
+
+
+def test_a_citation_before_its_part() -> None:
+    """The part begins with it, and later ones stand behind."""
+    for begun in ([added(0, OPEN)], []):
+        found = run(created(), *begun, cites(1), cites(2), text(0, "A"), completed())
+        assert cited(found) == [(0, 0, 0, 1), (0, 0, 1, 2)]
+        assert [event.part_index for event in found.all(e.PartStarted)] == [0]
+        assert found.response.output_text == "A"
+
+
+@pytest.mark.parametrize("odd", [None, "x", [1]])
+def test_a_citation_that_is_none(odd: Any) -> None:
+    """It is told once."""
+    found = run(*with_citations(), *[value("output_text.annotation.added", 0, annotation=odd)] * 2)
+    assert [(told.code, told.message) for told in found.anomalies if told.code is C.INVALID_FIELD] == [
+        (C.INVALID_FIELD, "annotation is no object")
+    ]
+    assert cited(found) == []
+
+
+# ----------------------------------------------------------------------------------- which item, which end
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_halves_of_pairs_in_the_output_of_a_command(stream: str) -> None:
+    """They meet in each stream."""
+    deltas = [
+        value("shell_call_output_content.delta", 0, command_index=0, delta={stream: piece})
+        for piece in ("a\ud83d", "\ude00b")
+    ]
+    body = frames(created(), added(0, {"id": "so", "type": "shell_call_output", "output": []}), *deltas)
+    found = play(body + frames(completed()))
+    assert "".join(event.text for event in found.all(e.CommandOutputDelta)) == "a\U0001f600b"
+    assert {event.stream for event in found.all(e.CommandOutputDelta)} == {stream}
+    assert C.LONE_SURROGATE not in found.codes
+
+
+def test_a_second_failure_ends_the_response_at_once() -> None:
+    """The first waits for its cause; nothing else can come behind the second."""
+    failure = {"type": "response.failed", "response": response(status="failed", error=None)}
+    cause = {"code": "server_error", "message": "boom"}
+    told_cause = {"type": "response.failed", "response": response(status="failed", error=cause)}
+    assert run(created(), failure, end="none").names()[-1] != "ResponseFinished"
+    for second in (failure, told_cause):
+        found = run(created(), failure, second, end="none")
+        assert found.names().count("ResponseFinished") == 1
+        assert found.names()[-1] == "ResponseFinished"
+    assert found.response.data["error"] == cause
+    error = {"type": "error", "code": "server_error", "message": "boom"}
+    after = run(created(), error, failure, end="none")
+    assert after.names()[-1] == "ResponseFinished"
+    assert after.response.data["error"] == {"code": "server_error", "message": "boom"}
+
+
+@pytest.mark.parametrize(
+    ("payload", "whole"),
+    [
+        ({"status": "completed", "output": [message("A")]}, True),
+        ({"status": "completed", "output": []}, False),
+        ({"status": "completed"}, False),
+        ({"status": "", "output": [message("A")]}, False),
+        ({"output": [message("A")]}, False),
+        ({"object": "response", "output": [message("A")]}, True),
+        ({"object": "response"}, True),
+        ({"object": "other", "status": "completed"}, False),
+    ],
+)
+def test_what_a_payload_without_a_type_is(payload: JSON, whole: bool) -> None:
+    """A whole response, where it says so or has an output and a status; else nobody knows."""
+    found = run(payload)
+    assert (found.response.outcome is Outcome.COMPLETED) is whole
+    assert (C.TYPE_MISSING in found.codes) is not whole
+    assert [event.payload for event in found.all(e.UnknownEvent)] == ([] if whole else [payload])
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_item_that_ends_under_its_index_and_id(known: bool) -> None:
+    """They find it, also where its call id was that of another call."""
+    second = call("g", id="fc_2", call_id="call_1" if known else "call_2", status="in_progress")
+    begun = [created(), added(0, OPEN_CALL), added(1, second)]
+    found = run(*begun, done(1, {**second, "arguments": "{}", "status": "completed"}), end="none")
+    assert [event.output_index for event in found.all(e.ItemFinished)] == [1]
+    assert C.INDEX_CHANGED not in found.codes
+
+
+def test_citations_that_become_known_with_the_end_of_their_part() -> None:
+    """What a part is sent with later counts as well."""
+    notes = [{"type": "url_citation", "n": number} for number in (1, 2)]
+    begun = [created(), added(0, OPEN), part_added(0, output_text("A", annotations=notes[:1]))]
+    found = run(*begun, cites(1), part_done(0, output_text("A", annotations=notes)), cites(2), cites(3))
+    assert cited(found)[-1] == (0, 0, 2, 3)
+    assert (0, 0, 2, 2) not in cited(found)
+
+
+def test_citations_that_do_not_say_of_which_part() -> None:
+    """They are of the last one, also where it has ended."""
+    note = {"type": "url_citation", "n": 1}
+    bare = {"type": "response.output_text.annotation.added", "output_index": 0, "annotation": note}
+    parts = [part_added(0, output_text("A"), 0), part_added(0, output_text("B"), 1)]
+    ends = [part_done(0, output_text("A"), 0), part_done(0, output_text("B"), 1)]
+    for begun in (parts, [*parts, *ends], [parts[0], ends[0], parts[1]]):
+        assert cited(run(created(), added(0, OPEN), *begun, bare)) == [(0, 1, 0, 1)]
+
+
+def test_a_citation_that_nobody_counts_beyond_the_limit() -> None:
+    """An index that is counted may be no greater than one that is sent."""
+    run(*with_citations(7, 8), cites(1), limits=Limits(index=2))
+    with pytest.raises(LimitExceeded) as fault:
+        run(*with_citations(7, 8), cites(1), limits=Limits(index=1))
+    assert fault.value.limit == "index"

@@ -1948,3 +1948,110 @@ def test_a_custom_call_in_the_response_that_ends(whole_call: bool) -> None:
     (sent,) = told.payloads[-1]["response"]["output"]
     assert (sent["status"] == "completed") is whole_call
     assert sent["input"] == "ls"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("message_start", "content_block_start", "content_block_delta", "content_block_stop"),
+        *("message_delta", "message_stop", "message", "error"),
+    ],
+)
+def test_events_of_a_message_come_from_the_encoder_alone(kind: str) -> None:
+    """One that came as nobody knows it would be another beginning, or end, of the message that is written."""
+    told = Spoken("anthropic", df.UnknownEvent(kind, {"type": kind, "index": 0}), source="anthropic")
+    assert told.losses == [LossCode.EVENT_UNWRITABLE]
+    assert kind not in [payload["type"] for payload in told.payloads[1:]]
+    others = Spoken("anthropic", df.UnknownEvent(f"{kind}_2", {"type": f"{kind}_2"}), source="anthropic")
+    assert (others.losses, others.payloads[-1]) == ([], {"type": f"{kind}_2"})
+
+
+def test_a_block_that_waits_whole_is_closed_before_an_error() -> None:
+    """What waits behind a call is written, each block with its end, when the response fails."""
+    sealed = made.reasoning((), (), encrypted="secret")
+    for thoughts in (1, 2):
+        told = Spoken("anthropic", call(0), df.ArgumentsDelta(0, '{"a":'), source="anthropic")
+        for index in range(1, 1 + thoughts):
+            told.say(*events_of_item(index, sealed))
+        assert "secret" not in told.text
+        told.end(Outcome.FAILED, None, strict=False)
+        kinds = [payload["type"] for payload in told.payloads]
+        block = ["content_block_start", "content_block_stop"]
+        assert kinds[-1 - 2 * thoughts :] == [*block * thoughts, "error"]
+        data = [p["content_block"].get("data") for p in told.payloads if p["type"] == block[0]]
+        assert data == [None, *["secret"] * thoughts]
+
+
+@pytest.mark.parametrize(("choice", "written"), [(0, True), (128, True), (129, False)])
+def test_how_many_choices_begin_at_once(choice: int, written: bool) -> None:
+    """One event begins no more than 128 before its own, be it an item or what is said of a choice."""
+    told = Spoken("chat", *spoken(0, "Hi", choice=choice), source="chat")
+    assert (told.losses == []) is written
+    assert [loss.message for loss in told.encoder.losses] == (
+        [] if written else ["choice 129 begins before all others"]
+    )
+    assert ("Hi" in told.text) is written
+    told = Spoken("chat", df.ChoiceUpdated(choice, None, {"note": "x"}), source="chat")
+    assert told.losses == ([] if written else [LossCode.CHOICE_DATA])
+    assert ('"note": "x"' in told.text) is written
+    begun = {one["index"] for payload in told.payloads for one in payload["choices"]}
+    assert begun == (set(range(choice + 1)) if written else set())
+
+
+@pytest.mark.parametrize(
+    ("data", "delta", "beside"),
+    [
+        ({"index": 0, "finish_reason": "stop", "delta": {"a": 1}}, None, None),
+        ({"message": {"note": 1}}, {"note": 1}, {}),
+        ({"note": 1}, {}, {"note": 1}),
+        ({"note": 1, "message": {"x": 2}, "index": 0}, {"x": 2}, {"note": 1}),
+        ({"note": 1, "message": 5}, {}, {"note": 1}),
+        (
+            {"message": {"thinking_blocks": [{"type": "thinking"}]}},
+            {"reasoning": "", "thinking_blocks": [{"type": "thinking"}]},
+            {},
+        ),
+        ({"error": {"code": 1}}, None, None),
+        ({"error_message": "x", "note": 1}, {}, {"note": 1}),
+        ({"error_code": 1}, None, None),
+    ],
+)
+def test_what_is_said_of_a_choice_of_chat(data: JSON, delta: JSON | None, beside: JSON | None) -> None:
+    """Members of its message go into a delta, others beside it; errors come with the end alone."""
+    told = Spoken("chat", df.ChoiceUpdated(0, None, data), source="chat")
+    sent = [one for payload in told.payloads for one in payload["choices"]]
+    expected = (
+        [] if delta is None else [{"index": 0, "delta": delta, **(beside or {}), "finish_reason": None}]
+    )
+    assert sent[1:] == expected
+    assert told.losses == []
+
+
+def test_texts_that_a_piece_cuts_anywhere_are_scanned_alike() -> None:
+    """Where an object ends does not depend on how its text comes."""
+    texts = [
+        '{"a":"\\\\","b":"\\"}","c":[{"d":{}}]} rest',
+        '{"\\u007d":"\\\\\\"{"}tail',
+        ' \n{"a":["}"],"b":"\\\\"}',
+        '{"a":[1,2],"b":{"c":"\\n"}}{}',
+        '[{"a":1}]',
+        '"{}"',
+        "   ",
+        '{"a":"x',
+        '{"a":["x"]',
+        "{}",
+    ]
+    for text in texts:
+        one = ObjectScan()
+        rest = one.feed(text)
+        state = [getattr(one, name) for name in ObjectScan.SNAPSHOT_FIELDS]
+        assert one.whole is (text.lstrip()[:1] == "{" and text not in ('{"a":"x', '{"a":["x"]'))
+        assert one.other is (text.strip()[:1] not in ("", "{"))
+        if one.whole:
+            json.loads(text[: len(text) - len(rest)])
+        for first in range(len(text) + 1):
+            for second in range(first, len(text) + 1):
+                scan, behind = ObjectScan(), ""
+                for piece in (text[:first], text[first:second], text[second:]):
+                    behind += scan.feed(piece)
+                assert (behind, [getattr(scan, name) for name in ObjectScan.SNAPSHOT_FIELDS]) == (rest, state)

@@ -30,7 +30,7 @@ def read_reasoning(emitter: Emitter, choice: OpenChoice, sent: JSON) -> list[str
         value = sent.get(key)
         if value is None or value == "":
             continue
-        text = value if isinstance(value, str) else reasoning_text(value, 0)
+        text = reasoning_text(value, 0)
         if text:
             if text not in texts:
                 # vLLM was renaming the field and sent both.
