@@ -118,3 +118,16 @@ def test_a_body_over_many_lines_is_none_of_json_lines() -> None:
     run = play(body.encode())
     assert C.VALUE_BEFORE_EVENTS not in run.codes
     same(run, play(one_by_one(body.encode())))
+
+
+@pytest.mark.parametrize("end", ["", 'data: {"type":"response.in_prog', "data: {}\n"])
+def test_a_stream_that_is_cut_off_has_no_payload_to_show_for_it(end: str) -> None:
+    """What is reported of the end is about no payload: neither the last one, nor what was left of one."""
+    body = f"data: {json.dumps(CREATED)}\n\n{end}".encode()
+    parser = ResponseParser()
+    parser.feed(body)
+    parser.close()
+    list(parser.events())
+    assert (parser.anomalies[-1].code, parser.anomalies[-1].excerpt) == (C.MISSING_TERMINAL, "")
+    same(play(body), play(one_by_one(body)))
+    assert parser.anomalies == play(body).anomalies

@@ -403,6 +403,7 @@ class Reader(ReaderState):
             if self.pending or self.values or self.rest or self.replay is not None:
                 return True
             self.cursor = self.dialect.last_sequence_number
+            report.current_payload = ""
         self.stage = ReadingStage.ENDED
         if self.replay is not None:
             end_replay(self, self.replay)

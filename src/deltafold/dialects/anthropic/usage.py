@@ -60,5 +60,5 @@ class UsageTotals:
     def _report(self, emitter: Emitter, *, whole: bool) -> None:
         """Hands out all that is known of the usage; of very many members the known ones, until the end."""
         known = self.known
-        sent = dict(known) if whole else {key: known[key] for key in COUNTS if key in known}
+        sent: JSON = dict(known) if whole else {key: known[key] for key in COUNTS if key in known}
         emitter.out.append(make.usage_reported(usage_from(sent)))
