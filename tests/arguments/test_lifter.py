@@ -160,6 +160,69 @@ def test_what_was_held_is_never_lost(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "fault", "kept"),
+    [
+        ('{"a":1,', " x", ", x"),
+        ('{"a":1, "thin', "\x00", ', "thin\x00'),
+        ('{"a":1, "thinking"', "]", ', "thinking"]'),
+        ('{"thinking":"x",', "}", ",}"),
+        ('{"', "\\x", '"\\x'),
+    ],
+)
+def test_what_was_held_comes_with_the_fault(before: str, fault: str, kept: str) -> None:
+    """At once: nothing is held back once the arguments are no JSON."""
+    lifter = Lifter([THINKING])
+    assert not lifter.feed(before)[0].endswith((",", '"'))
+    assert lifter.feed("") == ("", [])
+    assert lifter.feed(fault) == (kept, [])
+    assert lifter.feed('"thinking":"y"') == ('"thinking":"y"', [])
+    assert lifter.close() == ("", [])
+
+
+def test_a_key_that_stays_comes_with_its_last_character() -> None:
+    """It is held back as long as its member may be removed, and no longer."""
+    lifter = Lifter([THINKING])
+    steps = [
+        ('{"think', "{"), ("ing", ""), ("s", ""), ('"', '"thinkings"'), (":", ":"), ('"x"', '"x"'),
+        (" ", " "), (",", ""), (" ", ""), ('"thinking"', ""), (":", ""), ("5", ', "thinking":5'), ("}", "}"),
+    ]  # fmt: skip
+    for fragment, kept in steps:
+        assert lifter.feed(fragment) == (kept, [])
+    assert lifter.refused == [THINKING]
+
+
+def test_the_state_of_a_lifter_in_words() -> None:
+    """All that it knows in the midst of a key, of a string that is removed, and behind a refused value."""
+    lifter = Lifter([THINKING, MESSAGE])
+    lifter.feed('{"message":5, "thin')
+    state = lifter.getstate()
+    assert state.pop("reader")
+    assert state == {
+        "lifted": [],
+        "open": None,
+        "removing": False,
+        "between": True,
+        "stays": [True],
+        "held": '", \\"thin"',
+        "decided": 12,
+        "refused": [1],
+    }
+    lifter.feed('king":"x')
+    state = lifter.getstate()
+    assert state.pop("reader")
+    assert state == {
+        "lifted": [["thinking"]],
+        "open": ["thinking"],
+        "removing": True,
+        "between": False,
+        "stays": [True],
+        "held": '""',
+        "decided": 27,
+        "refused": [1],
+    }
+
+
+@pytest.mark.parametrize(
     ("text", "kept", "lifted"),
     [
         ('{"a":1,"thinking":"xy', '{"a":1', "xy"),

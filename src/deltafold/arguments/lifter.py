@@ -143,7 +143,7 @@ class Lifter:
             return fragment, lifted
         held = self._held
         # What is held grows without being joined, until there is something to decide.
-        if held and fragment and not events and reader.error is None and not self._member_stays():
+        if held and not events and reader.error is None and not self._member_stays():
             held.append(fragment)
             return "", lifted
         held.append(fragment)
