@@ -88,6 +88,9 @@ def test_how_a_response_begins() -> None:
     failing.apply(e.ResponseStarted("r", None, {"id": "r", "a": 1}))
     failing.apply(e.ResponseStarted("s", None, {"id": "s", "b": 2}))
     assert failing.data == {"id": "s", "a": 1, "b": 2}
+    response = fold.response()
+    assert (response.id, response.model, response.status) == ("r", "m", "x")
+    assert response.to_dict() == {**Fold(Limits()).response().to_dict(), **fold.data}
     assert failing.state is ResponseState.FAILING
 
 
@@ -240,6 +243,9 @@ def test_whether_a_whole_call_was_handed_out(event: Any) -> None:
     fold.apply(event)
     assert fold.had_whole_call
     fold.apply(e.ItemUpdated(0, item_from({**CALL, "arguments": "{"})))
+    assert fold.response().had_whole_call
+    fold.apply(started({"type": "message"}, 1))
+    fold.apply(finished({"type": "message"}, 1))
     assert fold.response().had_whole_call
 
 
@@ -425,8 +431,8 @@ def test_what_is_sent_beside_values_is_bounded(kind: str) -> None:
         return e.ItemUpdated(0, item_from({"type": "brand", **members}))
 
     fold = folded(started({"type": "brand"}), limit=5000)
-    for _ in range(5 if kind == "choice" else 50):
-        fold.apply(more("a", "x" * 500))
+    for number in range(5 if kind == "choice" else 50):
+        fold.apply(more("a", f"{number:0500}"))
     fold.apply(more("b", "x" * 2000))
     with pytest.raises(LimitExceeded, match="text_size"):
         fold.apply(more("c", "x" * 4000))

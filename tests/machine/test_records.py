@@ -17,6 +17,8 @@ from deltafold.machine.records import (
     StreamedValue,
     begins,
     empty,
+    key_of,
+    key_of_delta,
     merge_fields,
     part_indexes,
 )
@@ -96,6 +98,37 @@ def test_what_pieces_begin_with(pieces: list[str], text: str, whether: bool) -> 
 def test_which_parts_a_list_is_of(keys: list[int], count: int, indexes: list[int]) -> None:
     """Those of its positions, unless a part that came lies behind all of them."""
     assert part_indexes(keys, count) == indexes
+
+
+PLACES: list[tuple[Any, e.ValueKind, Any]] = [
+    (e.TextDelta(0, 2, "x"), "text", ("content", 2, "text")),
+    (e.RefusalDelta(0, 2, "x"), "refusal", ("content", 2, "refusal")),
+    (e.ReasoningDelta(0, 2, "x", "text"), "reasoning", ("content", 2, "text")),
+    (e.ReasoningDelta(0, 2, "x", "summary"), "summary", ("summary", 2, "text")),
+    (e.ArgumentsDelta(0, "x"), "arguments", ("arguments",)),
+    (e.CodeDelta(0, "x"), "code", ("code",)),
+    (e.DiffDelta(0, "x"), "diff", ("operation", "diff")),
+    (e.CommandDelta(0, 2, "x"), "command", ("action", "commands", 2)),
+    (e.CommandOutputDelta(0, 2, "stdout", "x"), "stdout", ("output", 2, "stdout")),
+    (e.CommandOutputDelta(0, 2, "stderr", "x"), "stderr", ("output", 2, "stderr")),
+    (e.OutputDelta(0, "x"), "output", ("output",)),
+]
+"""A fragment of each kind of value, and where it goes."""
+
+
+@pytest.mark.parametrize(("delta", "kind", "place"), PLACES)
+def test_where_values_stand(delta: Any, kind: e.ValueKind, place: Any) -> None:
+    """An event about a whole value means the same as its fragments do, by whichever index it has."""
+    record = record_of({"type": "message"})
+    assert key_of_delta(delta, record) == place
+    for event in (e.ValueFinished, e.ValueReplaced):
+        assert key_of(record, event(0, kind, "x", content_index=2)) == place
+        assert key_of(record, event(0, kind, "x", part_index=2)) == place
+        assert key_of(record, event(0, kind, "x", content_index=2, part_index=5)) == place
+    custom = record_of({"type": "custom_tool_call"})
+    told = ("input",) if kind == "arguments" else place
+    assert key_of_delta(delta, custom) == told
+    assert key_of(custom, e.ValueFinished(0, kind, "x", content_index=2)) == told
 
 
 # ------------------------------------------------------------------------------------------------- one value

@@ -155,11 +155,10 @@ def reconcile_item(
         # What an announcement says of these is provisional: the ciphertext of an announced reasoning item is
         # not the one to send back, and `in_progress` is over.
         for key in ("encrypted_content", "status"):
-            if key in before and empty(sent.get(key)):
-                if key in sent:
-                    merged[key] = sent[key]
-                else:
-                    merged.pop(key, None)
+            if key in before and key in sent:
+                merged[key] = sent[key]
+            elif key in before:
+                merged.pop(key, None)
     if record.type and not isinstance(sent.get("type"), str):
         merged["type"] = record.type
     events: list[e.Event] = []
