@@ -409,6 +409,7 @@ def test_parts_that_are_counted_from_one() -> None:
             {"text": "", "refusal": ""},
             [("text", "a"), ("refusal", "b")],
         ),
+        ("message", "content", {"type": "refusal", "text": "a"}, {"text": ""}, [("text", "a")]),
         ("message", "content", {"type": "output_text", "text": ""}, {}, [("text", "")]),
         ("message", "content", {"type": "output_text", "text": 5}, {}, []),
         ("message", "content", {"type": "x", "refusal": None}, {}, []),
@@ -424,9 +425,9 @@ def test_a_part_that_nothing_announced(
     kind: str, group: Any, entry: Any, begun: JSON | None, values: list[Any], whole: bool
 ) -> None:
     """It begins blank, and all that streams in such a part comes after that."""
-    record = record_of({"type": kind})
-    merged, events = reconcile_part(record, group, 2, entry, Heard(), whole=whole)
-    assert merged == entry
+    record, heard = record_of({"type": kind}), Heard()
+    merged, events = reconcile_part(record, group, 2, entry, heard, whole=whole)
+    assert (merged, heard.found) == (entry, [])
     started = [event for event in events if isinstance(event, e.PartStarted)]
     if begun is None:
         assert events == []
