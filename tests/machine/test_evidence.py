@@ -619,6 +619,15 @@ def test_an_item_that_ends_with_its_response(
     assert made == events
 
 
+@pytest.mark.parametrize(("status", "arguments"), [("completed", ["{}"]), ("incomplete", [])])
+def test_a_call_that_told_no_status(status: str, arguments: list[str]) -> None:
+    """It had no arguments where its response is complete, and may have lost them where that is not."""
+    record = record_of({"type": "function_call", "name": "f"})
+    made: list[Any] = close_item(Fold(Limits()), record, status, {}, {}, Heard())
+    assert [event.text for event in made[:-1]] == arguments
+    assert made[-1].item.to_dict().get("arguments") == (arguments[0] if arguments else None)
+
+
 @pytest.mark.parametrize("status", ["completed", "incomplete", None])
 def test_all_values_of_an_item_end_with_it(status: str | None) -> None:
     """Those that are open, an empty one of arguments excepted; and its status is that of the end."""

@@ -69,6 +69,11 @@ def test_what_a_response_that_says_nothing_has() -> None:
     assert response.to_dict() == blank
     assert (response.id, response.model, response.status, response.outcome) == (None, None, None, None)
     assert (response.usage, response.error, response.finish_reason) == (None, None, None)
+    assert (response.had_whole_call, response.had_fragments, response.ended_by_server) == (
+        False,
+        False,
+        False,
+    )
     assert (response.output, response.choices, response.lifted, response.anomalies) == ((), (), (), ())
 
 

@@ -384,6 +384,8 @@ def test_an_item_that_was_sent_whole() -> None:
     assert found == [("ab", True, 2), ("", True, 0)]
     assert record.data == {"type": "message", "content": [], "status": "completed"}
     assert record.state is ItemState.OPEN
+    record.set_complete(item_from({"type": "message", "x": 1}))
+    assert record.data == {"type": "message", "x": 1}
 
 
 @pytest.mark.parametrize(
