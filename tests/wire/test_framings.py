@@ -671,3 +671,208 @@ def test_values_that_stand_in_no_array() -> None:
     list(parser.events())
     found = [anomaly.message for anomaly in parser.anomalies if anomaly.code is C.ARRAY_MALFORMED]
     assert found == ["the body does not begin with a bracket", "something stands after the end of the array"]
+
+
+# ------------------------------------------------------------------------- what all decoders have in common
+
+
+@pytest.mark.parametrize("kind", [JSONArrayDecoder, NDJSONDecoder])
+@pytest.mark.parametrize("size", [1, 3])
+def test_nothing_but_a_byte_order_mark(kind: type[Any], size: int) -> None:
+    """It is read as soon as it is whole: nothing waits for anything, and nothing is missing at the end."""
+    decoder = kind()
+    for piece in cut(BOM, [size]):
+        decoder.feed(piece)
+        assert decoder.advance() is Step.NOTHING
+    found = (decoder.pending, decoder.bytes_pending, decoder.bytes_fed, decoder.offset, decoder.clean)
+    assert found == (b"", 0, 3, 3, True)
+    decoder.close()
+    assert decoder.advance() is Step.NOTHING
+    assert decoder.unfinished() is None
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_half_a_byte_order_mark_at_the_end(size: int) -> None:
+    """It is what was left unfinished."""
+    decoder = NDJSONDecoder()
+    decoder.feed(BOM[:size])
+    assert decoder.next_frame() is None
+    decoder.close()
+    assert decoder.next_frame() is None
+    assert decoder.pending == BOM[:size]
+    assert decoder.unfinished() == (C.UNFINISHED_FINAL_EVENT, "the stream ended inside a line")
+    array_decoder = JSONArrayDecoder()
+    array_decoder.feed(BOM[:size])
+    array_decoder.close()
+    assert array_decoder.advance() is Step.FLAW
+    assert array_decoder.next_frame() == "\ufffd"
+
+
+def test_counts_of_a_decoder() -> None:
+    """What was fed, what is left of it, and what frames came of it."""
+    decoder = NDJSONDecoder()
+    seen = []
+    for piece in (b"", b"1", b"\n", b"\n2\n3\n", b"4"):
+        decoder.feed(piece)
+        told = (decoder.bytes_fed, decoder.bytes_pending, decoder.offset, decoder.event_count, decoder.clean)
+        frames = list(decoder.frames())
+        after = (decoder.bytes_fed, decoder.bytes_pending, decoder.offset, decoder.event_count, decoder.clean)
+        seen.append((told, frames, after))
+    assert seen == [
+        ((0, 0, 0, 0, True), [], (0, 0, 0, 0, True)),
+        ((1, 1, 0, 0, False), [], (1, 1, 0, 0, False)),
+        ((2, 2, 0, 0, False), ["1"], (2, 0, 2, 1, True)),
+        ((7, 5, 2, 1, False), ["2", "3"], (7, 0, 7, 3, True)),
+        ((8, 1, 7, 3, False), [], (8, 1, 7, 3, False)),
+    ]
+    for left in (["4"], []):
+        decoder.close()
+        assert decoder.pending == "".join(left).encode()
+        assert list(decoder.frames()) == left
+        assert decoder.bytes_fed == 8
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "long"),
+    [
+        (NDJSONDecoder, b"1\n", b'"%s"\n' % (b"x" * 40)),
+        (JSONArrayDecoder, b"[1,", b'"%s",' % (b"x" * 40)),
+        (AWSEventStreamDecoder, aws_message(b"", b"1"), aws_message(b"", b"x" * 40)),
+    ],
+)
+def test_what_is_beyond_a_limit_is_let_go(kind: type[Any], good: bytes, long: bytes) -> None:
+    """The fault stays, with its place; what is fed afterwards is counted, and not kept."""
+    decoder = kind(limits=Limits(event_bytes=20))
+    decoder.feed(good + long + good)
+    assert decoder.next_frame() is not None
+    faults = []
+    for _ in range(2):
+        with pytest.raises(LimitExceeded) as caught:
+            decoder.next_frame()
+        faults.append(caught.value)
+        assert decoder.bytes_pending == 0
+        assert decoder.pending == b""
+        decoder.feed(good)
+    assert decoder.bytes_fed == len(good) * 4 + len(long)
+    begin = len(good)
+    for fault in faults:
+        assert (fault.limit, fault.offset, fault.event_index) == ("event_bytes", begin, 1)
+    assert decoder.event_offset == begin
+
+
+@pytest.mark.parametrize(("size", "too_long"), [(20, False), (21, True)])
+@pytest.mark.parametrize("limit", ["line_bytes", "event_bytes"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r", b""])
+def test_the_size_of_a_line(size: int, too_long: bool, limit: str, end: bytes) -> None:
+    """Its end does not count, even where half of that has come."""
+    limits = Limits(line_bytes=20) if limit == "line_bytes" else Limits(event_bytes=20)
+    decoder = NDJSONDecoder(limits=limits)
+    decoder.feed(b"1" * size + end)
+    if too_long:
+        with pytest.raises(LimitExceeded) as caught:
+            decoder.next_frame()
+        assert caught.value.limit == limit
+    else:
+        decoder.next_frame()
+        decoder.close()
+        assert (decoder.next_frame(), decoder.event_count) in ((None, 1), ("1" * size, 1))
+
+
+@pytest.mark.parametrize(
+    ("value", "size"), [('"%s"' % ("x" * 18), 20), ("[%s]" % (" " * 18), 20), ("1" * 20, 20), ("{}", 2)]
+)
+def test_the_size_of_an_element(value: str, size: int) -> None:
+    """All of it counts, and nothing that stands around it, whatever the chunks."""
+    body = b" \n[  " + value.encode() + b"  ]  "
+    for pieces in ([body], [body[at : at + 1] for at in range(len(body))]):
+        assert decode(JSONArrayDecoder, pieces, limits=Limits(event_bytes=size))[0] == [value]
+        found, fault = decode(JSONArrayDecoder, pieces, limits=Limits(event_bytes=size - 1))[:2]
+        assert found == []
+        assert fault is not None
+
+
+@pytest.mark.parametrize("make", [array, lines, messages])
+@pytest.mark.parametrize("taken", range(9))
+def test_a_snapshot_between_two_values_of_one_frame(make: Any, taken: int) -> None:
+    """What is said of the second one has the place of the frame that holds both."""
+    several: Any = [{"type": "y"}, {"type": "z"}]
+    reader = ResponseParser("responses")
+    reader.feed(make([{"type": "x"}, several, {"type": "w"}, several]))
+    events: list[Event] = []
+    whole_reader = ResponseParser.resume(reader.snapshot())
+    while len(events) < taken and (event := reader.next_event()) is not None:
+        events.append(event)
+    reader = ResponseParser.resume(json.loads(json.dumps(reader.snapshot())))
+    events += reader.events()
+    assert events == list(whole_reader.events())
+    assert reader.anomalies == whole_reader.anomalies
+
+
+@pytest.mark.parametrize("framing", ["ndjson", "aws_eventstream"])
+def test_the_place_of_what_is_said_of_a_second_value(framing: str) -> None:
+    """It is that of its frame, also where a snapshot was taken between the values."""
+    first, second = b'{"type":"x"}', b'{"type":"y"} 1 [2]'
+    if framing == "ndjson":
+        body, place = first + b"\n" + second + b"\n", len(first) + 1
+    else:
+        body = aws_message(b"", first) + aws_message(b"", second)
+        place = len(aws_message(b"", first))
+    reader = ResponseParser("responses", framing=framing)
+    reader.feed(body)
+    seen = 0
+    while reader.next_event() is not None:
+        seen += 1
+        reader = ResponseParser.resume(json.loads(json.dumps(reader.snapshot())))
+    assert seen == 4
+    assert [(anomaly.code, anomaly.offset, anomaly.event_index) for anomaly in reader.anomalies] == [
+        (C.SEVERAL_PAYLOADS, place, 1),
+        (C.PAYLOAD_IS_NO_OBJECT, place, 1),
+        (C.PAYLOAD_IS_NO_OBJECT, place, 1),
+    ]
+
+
+@pytest.mark.parametrize("kind", DECODERS)
+def test_a_decoder_goes_on_from_its_state(kind: type[Any]) -> None:
+    """Wherever it stood, and whatever it said so far."""
+    bodies = {
+        JSONArrayDecoder: BOM + b' [ 12, {"a":"\\"]}"}, "x\\\\" 3 ] [4',
+        NDJSONDecoder: BOM + b'1\n\r\n{"a":2}\r\n3',
+        AWSEventStreamDecoder: aws_message(b"", b"1") + aws_message({"a": "b"}, b"2") + b"\0\0",
+    }
+    body = bodies[kind]
+
+    def said(decoder: Any) -> tuple[Any, ...]:
+        told = []
+        while step := decoder.advance():
+            told.append((step, decoder.data, decoder.event_offset, decoder.event_index, decoder.event_count))
+        counts = decoder.bytes_fed, decoder.bytes_pending, decoder.offset, decoder.clean
+        return told, counts, decoder.event_offset, decoder.event_index, decoder.unfinished()
+
+    for at in range(len(body) + 1):
+        one, other = kind(), kind()
+        one.feed(body[:at])
+        said(one)
+        other.setstate(json.loads(json.dumps(one.getstate())))
+        assert said(other) == said(one)
+        for decoder in (one, other):
+            decoder.feed(body[at:])
+        assert said(other) == said(one)
+        for decoder in (one, other):
+            decoder.close()
+        closed = kind()
+        closed.setstate(json.loads(json.dumps(one.getstate())))
+        with pytest.raises(UsageError):
+            closed.feed(b"1")
+        assert said(closed) == said(other) == said(one)
+
+
+def test_what_is_said_of_a_message_shows_it() -> None:
+    """The excerpt of an anomaly is how its payload begins."""
+    payload = b'{"message":"no \xff' + b"x" * 200 + b'"}'
+    failed = aws_message({":message-type": "exception", ":exception-type": "throttlingException"}, payload)
+    end = aws_event({"type": "response.completed", "response": {"id": "r", "output": []}})
+    found = play(end + failed, "responses", framing="aws_eventstream")
+    anomaly = found.parser.anomalies[-1]
+    assert anomaly.code is C.EVENT_AFTER_END
+    assert anomaly.excerpt == payload[:120].decode("utf-8", "replace")
+    assert (anomaly.offset, anomaly.event_index) == (len(end), 1)
