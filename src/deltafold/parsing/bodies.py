@@ -101,8 +101,7 @@ def become(reader: ReaderState, body: Body | None, head: bytes) -> None:
     reader.opening = None
     if body is EVENT_STREAM:
         reader.body_chunks = []
-        if reader.decoder.push(head):
-            reader.decoder.join()  # then a block that is whole is cut out in one step
+        reader.decoder.push(head)
         reader.direct_to_decoder = (
             reader.closed is None and reader.replay is None and not reader.queued_connections
         )

@@ -400,15 +400,12 @@ class Reader(ReaderState):
             self.stage = ReadingStage.READ
             report.at_end = True
             read_rest(self)
-            if self.pending or self.values or self.rest or self.replay is not None:
-                return True
-            self.cursor = self.dialect.last_sequence_number
-            report.current_payload = ""
-        self.stage = ReadingStage.ENDED
-        if self.replay is not None:
-            end_replay(self, self.replay)
-        self.pending.extend(self._end(self.closed))
-        return len(self.pending) > 0
+        else:
+            self.stage = ReadingStage.ENDED
+            if self.replay is not None:
+                end_replay(self, self.replay)
+            self.pending.extend(self._end(self.closed))
+        return True
 
     def _end(self, outcome: Outcome) -> list[Emitted]:
         """The events of the end, where nothing sent it."""
