@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -34,6 +34,12 @@ class Outcome:
     document: Any
     everything: Any
     error: str = ""
+
+    places: dict[str, str] = attrs.field(init=False)
+
+    @places.default
+    def _(self) -> dict[str, str]:
+        return flat(self.document)
 
     @property
     def digest(self) -> str:
@@ -72,9 +78,9 @@ def changed(value: Any, path: Path, new: Any) -> Any:
     return value
 
 
-def name_of(path: Path) -> str:
-    """A place in words; entries of a list are all one."""
-    return "".join("[]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
+def name_of(path: Path, entry: str = "[{}]") -> str:
+    """A place in words. `entry`: how an entry of a list is told; as "[]", all are one."""
+    return "".join(entry.format(key) if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
 
 
 class Words:
@@ -135,7 +141,7 @@ def told(before: Outcome, after: Outcome) -> str:
         return f"refused: {after.error}"
     had, has = Counter(before.codes), Counter(after.codes)
     words = [*(f"-{code}" for code in sorted(had - has)), *(f"+{code}" for code in sorted(has - had))]
-    old, new = flat(before.document), flat(after.document)
+    old, new = before.places, after.places
     places = [place for place in {**old, **new} if old.get(place) != new.get(place)]
     differing = [f"{place} = {new.get(place, 'nothing')[:60]}" for place in places]
     shown = [*few(words, " "), *few(differing, "; ")]
@@ -146,11 +152,6 @@ def few(words: list[str], between: str) -> list[str]:
     """The first of some words as one text, and how many more there are; nothing where there are none."""
     more = [f"{len(words) - SHOWN} more"] * (len(words) > SHOWN)
     return [between.join(words[:SHOWN] + more)] * bool(words)
-
-
-def spelled(path: Path) -> str:
-    """A place in words, with the numbers of entries."""
-    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
 
 
 @attrs.define
@@ -170,3 +171,13 @@ class Report:
         for place, outcomes in self.found.items():
             lines += [place, *(f"  {', '.join(names)}: {said}" for said, names in outcomes.items())]
         return "\n".join(lines)
+
+
+def report(document: Any, run: Callable[[Any], Outcome]) -> str:
+    """What comes of every change of a document. `run`: what comes of a document."""
+    before, words, found = run(document), Words([document]), Report()
+    for path in paths_in(document):
+        value = at(document, path)
+        for change, new in changes_of(value, words.others(path, value)).items():
+            found.add(name_of(path), change, before, run(changed(document, path, new)))
+    return str(found)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import permutations
 from typing import Any
 from zlib import crc32
@@ -35,12 +35,11 @@ from deltafold.encoding.encoder import SHAPES
 from encoding.test_hostile_turns import WHOLE as RESPONSES
 from encoding.test_whole_requests import WHOLE as REQUESTS
 from fixtures import Fixture
-from one_change import Outcome, Report, Words, at, changed, changes_of, name_of, paths_in, spelled
-from runs import JSON, check_laws, play
+from one_change import Outcome, Path, Report, Words, at, changed, changes_of, name_of, paths_in, report
+from runs import JSON, check_laws, frames, play
 
 # ------------------------------------------------------------------------------------------------ streams
 
-Payloads = list[tuple[str, JSON]]
 STREAMED = [one for one in fixtures.ALL if not one.is_stored and fixtures.payloads_of(one)]
 
 
@@ -50,6 +49,11 @@ def kind_of(payload: JSON) -> str:
     return kind if isinstance(kind, str) else ""
 
 
+def place_of(path: Path) -> str:
+    """A place in a payload; entries of a list are all one."""
+    return name_of(path, "[]")
+
+
 @cache
 def home_of_places(dialect: str) -> dict[tuple[str, str], str]:
     """The shortest fixture that has a member, by the kind of its payload and its place."""
@@ -57,7 +61,7 @@ def home_of_places(dialect: str) -> dict[tuple[str, str], str]:
     for fixture in sorted(STREAMED, key=lambda one: (len(one.body), one.name)):
         if fixture.dialect == dialect:
             for _, payload in fixtures.payloads_of(fixture):
-                for place in ["", *map(name_of, paths_in(payload))]:
+                for place in ["", *map(place_of, paths_in(payload))]:
                     home.setdefault((kind_of(payload), place), fixture.name)
     return home
 
@@ -84,8 +88,8 @@ def changed_streams(fixture: Fixture) -> Iterator[tuple[str, str, list[JSON]]]:
             yield kind, "told first", [payload, *before, *behind]
             yield kind, "the last one", [*before, payload]
         for path in paths_in(payload):
-            place = f"{kind} {name_of(path)}"
-            if home[kind, name_of(path)] != fixture.name or place in seen:
+            place = f"{kind} {place_of(path)}"
+            if home[kind, place_of(path)] != fixture.name or place in seen:
                 continue
             seen.add(place)
             value = at(payload, path)
@@ -97,13 +101,18 @@ def changed_streams(fixture: Fixture) -> Iterator[tuple[str, str, list[JSON]]]:
                 )
 
 
-def read_and_written(dialect: str, payloads: Sequence[JSON], place: str) -> Outcome:
-    """What is read of payloads, and what of that is written on its own wire and on another, all in turn."""
-    run = play(b"".join(b"data: %b\n\n" % json.dumps(payload).encode() for payload in payloads), dialect)
+def other_wire(place: str) -> str:
+    """The wire on which a change at a place is written beside its own: all of them in turn."""
+    return DIALECTS[crc32(place.encode()) % len(DIALECTS)]
+
+
+def read_and_written(dialect: str, payloads: Sequence[JSON], other: str) -> Outcome:
+    """What is read of payloads, and what of that is written on its own wire and on another."""
+    run = play(frames(*payloads), dialect)
     check_laws(run)
     codes: list[str] = [found.code for found in run.anomalies]
     written: list[Any] = []
-    for target in sorted({dialect, DIALECTS[crc32(place.encode()) % len(DIALECTS)]}):
+    for target in sorted({dialect, other}):
         encoder = StreamEncoder(target)
         written.append([encoder.encode(event) for event in run.events])
         codes += [f"{loss.code} on {target}" for loss in encoder.losses]
@@ -119,11 +128,11 @@ HOMES = [one for one in STREAMED if one.name in home_of_places(one.dialect).valu
 def test_of_a_stream(fixture: Fixture, snapshot: SnapshotAssertion) -> None:
     """It keeps the laws, and says what it always said."""
     payloads = [payload for _, payload in fixtures.payloads_of(fixture)]
-    found, before = Report(), ("", Outcome([], {}, ()))
+    found = Report()
+    before = {other: read_and_written(fixture.dialect, payloads, other) for other in DIALECTS}
     for place, change, made in changed_streams(fixture):
-        if place != before[0]:
-            before = place, read_and_written(fixture.dialect, payloads, place)
-        found.add(place, change, before[1], read_and_written(fixture.dialect, made, place))
+        other = other_wire(place)
+        found.add(place, change, before[other], read_and_written(fixture.dialect, made, other))
     assert str(found) == snapshot
 
 
@@ -151,20 +160,13 @@ def stored(dialect: str, body: JSON) -> Outcome:
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_of_a_stored_response(dialect: str, snapshot: SnapshotAssertion) -> None:
     """All that was stored stays, or is reported; the other forms and the next turn follow from that."""
-    body, found = RESPONSES[dialect], Report()
-    before = stored(dialect, body)
-    words = Words([body])
-    for path in paths_in(body):
-        value = at(body, path)
-        for change, new in changes_of(value, words.others(path, value)).items():
-            found.add(spelled(path), change, before, stored(dialect, changed(body, path, new)))
-    assert str(found) == snapshot
+    assert report(RESPONSES[dialect], partial(stored, dialect)) == snapshot
 
 
 # ------------------------------------------------------------------------------------------------ requests
 
 
-def converted(source: str, request: JSON, target: str) -> Outcome:
+def converted(source: str, target: str, request: JSON) -> Outcome:
     """A request in the words of another API, or why it is none."""
     try:
         made = convert_request(request, source, target)
@@ -176,17 +178,10 @@ def converted(source: str, request: JSON, target: str) -> Outcome:
 @pytest.mark.parametrize(("source", "target"), list(permutations(DIALECTS, 2)))
 def test_of_a_request(source: str, target: str, snapshot: SnapshotAssertion) -> None:
     """A member is carried, or lost by its name, or is an error that names it."""
-    request, found = REQUESTS[source], Report()
-    before = converted(source, request, target)
-    words = Words([request])
-    for path in paths_in(request):
-        value = at(request, path)
-        for change, new in changes_of(value, words.others(path, value)).items():
-            found.add(spelled(path), change, before, converted(source, changed(request, path, new), target))
-    assert str(found) == snapshot
+    assert report(REQUESTS[source], partial(converted, source, target)) == snapshot
 
 
-def prepared(request: JSON, dialect: str) -> Outcome:
+def prepared(dialect: str, request: JSON) -> Outcome:
     """A request as the ChatGPT backend takes it, and about how many tokens it has, or why it is none."""
     try:
         made = chatgpt_request(request, "token", "account")
@@ -199,11 +194,4 @@ def prepared(request: JSON, dialect: str) -> Outcome:
 @pytest.mark.parametrize("dialect", ["responses", "chat"])
 def test_of_a_request_to_the_chatgpt_backend(dialect: str, snapshot: SnapshotAssertion) -> None:
     """What the backend does not take is lost by its name, and what it wants is there."""
-    request, found = REQUESTS[dialect], Report()
-    before = prepared(request, dialect)
-    words = Words([request])
-    for path in paths_in(request):
-        value = at(request, path)
-        for change, new in changes_of(value, words.others(path, value)).items():
-            found.add(spelled(path), change, before, prepared(changed(request, path, new), dialect))
-    assert str(found) == snapshot
+    assert report(REQUESTS[dialect], partial(prepared, dialect)) == snapshot

@@ -6,11 +6,11 @@ import copy
 import json
 import random
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from fuzz.targets import DIALECTS
+from one_change import at, paths_in
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 LONGEST = {"sse": 96, "payload": 128, "parser": 1536, "framing": 256, "writing": 1536, "templates": 512}
@@ -111,7 +111,7 @@ def mutated_block(block: bytes, dice: random.Random) -> bytes:
     head, prefix, data = block.partition(b"data: ")
     try:
         value = json.loads(data)
-        places = list(paths(value))
+        places = [(), *paths_in(value)]
     except (ValueError, RecursionError):
         return block
     path, other = dice.choice(places), dice.choice(places)
@@ -132,23 +132,6 @@ def mutated_block(block: bytes, dice: random.Random) -> bytes:
             cut = dice.randint(0, len(old))
             holder[key] = dice.choice((old[:cut], old[cut:], old + old, old + "x"))
     return head + prefix + json.dumps(value, separators=(",", ":")).encode()
-
-
-def paths(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The places inside a JSON value, itself included."""
-    yield here
-    members = (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    )
-    for key, member in members:
-        yield from paths(member, (*here, key))
-
-
-def at(value: Any, path: tuple[Any, ...]) -> Any:
-    """What stands at a place of a JSON value."""
-    for step in path:
-        value = value[step]
-    return value
 
 
 def mutated_bytes(data: bytes, others: list[bytes], words: list[bytes], dice: random.Random) -> bytes:
