@@ -16,14 +16,14 @@ from deltafold.machine.evidence import (
     reconcile_value,
 )
 from deltafold.machine.fold import Fold
-from deltafold.machine.lifecycle import ItemState
 from deltafold.machine.records import ItemRecord, PartRecord, StreamedValue
 from deltafold.machine.values import ValuePath
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode as C
 from deltafold.model.limits import Limits
+from machine.records import record_of
+from runs import JSON, output_text
 
-JSON = dict[str, Any]
 TEXT: ValuePath = ("content", 0, "text")
 ARGUMENTS: ValuePath = ("arguments",)
 SOME = '{"a":1}'
@@ -52,16 +52,6 @@ def value_of(kind: e.ValueKind, pieces: str, ended: int | None = None) -> Stream
     for piece in pieces[ended:]:
         value.add(piece)
     return value
-
-
-def record_of(item: JSON, *, done: bool = False, kind: str = "") -> ItemRecord:
-    """The record of an item as it was announced, or as it was sent whole."""
-    record = ItemRecord(0, kind, None)
-    record.merge(item)
-    if done:
-        record.set_complete(item_from(item, whole=True))
-        record.state = ItemState.DONE
-    return record
 
 
 # ------------------------------------------------------------------------------------------------ one value
@@ -353,11 +343,6 @@ def message_of(*texts: str) -> ItemRecord:
     for index, text in enumerate(texts):
         record.values["content", index, "text"] = value_of("text", text)
     return record
-
-
-def output_text(text: Any) -> JSON:
-    """A part of text."""
-    return {"type": "output_text", "annotations": [], "text": text}
 
 
 def test_parts_that_the_item_does_not_have_when_it_is_sent() -> None:

@@ -14,7 +14,7 @@ from deltafold.machine.build import item_from, part_from
 from deltafold.machine.evidence import close_item, reconcile_item, reconcile_value
 from deltafold.machine.fold import Fold
 from deltafold.machine.lifecycle import IllegalEvent, ItemState, ResponseState
-from deltafold.machine.records import ItemRecord, PartRecord, key_of, merge_fields
+from deltafold.machine.records import PartRecord, key_of, merge_fields
 from deltafold.machine.values import delta_of
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode as C
@@ -23,6 +23,7 @@ from deltafold.model.items import OtherPart, OutputText, ReasoningText, Refusal,
 from deltafold.model.limits import Limits
 from deltafold.parsing.parser import ResponseParser
 from deltafold.wire.blocks import BlockScanner, Signal
+from machine.records import record_of
 from runs import (
     JSON,
     Run,
@@ -47,13 +48,6 @@ from runs import (
 def unheard(code: C, words: str) -> None:
     """A report where nothing is out of order."""
     pytest.fail(f"{code}: {words}")
-
-
-def record_of(item: JSON) -> ItemRecord:
-    """The record of an item as it was announced."""
-    record = ItemRecord(0, "", None)
-    record.merge(item)
-    return record
 
 
 # ---------------------------------------------------------------------------------------- parts and items

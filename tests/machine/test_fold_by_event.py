@@ -15,8 +15,8 @@ from deltafold.model.errors import ErrorKind, LimitExceeded, ResponseError
 from deltafold.model.items import Message
 from deltafold.model.limits import Limits
 from deltafold.model.response import Outcome, Usage
+from runs import JSON
 
-JSON = dict[str, Any]
 ERROR = ResponseError(ErrorKind.SERVER_ERROR, "no luck", None)
 
 

@@ -12,7 +12,6 @@ from deltafold.machine.lifecycle import ItemState, PartState
 from deltafold.machine.records import (
     MOST_LOOSE,
     ChoiceRecord,
-    ItemRecord,
     PartRecord,
     StreamedValue,
     begins,
@@ -23,16 +22,10 @@ from deltafold.machine.records import (
     part_indexes,
 )
 from deltafold.model import events as e
+from machine.records import record_of
+from runs import JSON
 
-JSON = dict[str, Any]
 TEXT = ("content", 0, "text")
-
-
-def record_of(item: JSON) -> ItemRecord:
-    """The record of an item as it was announced."""
-    record = ItemRecord(0, "", None)
-    record.merge(item)
-    return record
 
 
 # ------------------------------------------------------------------------------------------------ the words

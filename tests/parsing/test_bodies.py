@@ -9,13 +9,13 @@ import pytest
 
 from deltafold import Outcome, ResponseParser, parse
 from deltafold.model.anomalies import AnomalyCode as C
-from runs import JSON, count_calls, play, same
+from runs import completed, count_calls, created, frames, in_progress, play, response, same
 
 MANY = 1024
 """Chunks after which those that are held become one."""
-ENDED: JSON = {"id": "resp_1", "object": "response", "status": "completed", "model": "m", "output": []}
-EVENT = {"type": "response.completed", "sequence_number": 1, "response": ENDED}
-CREATED = {"type": "response.created", "sequence_number": 0, "response": {**ENDED, "status": "in_progress"}}
+ENDED = response("completed")
+CREATED = {**created(), "sequence_number": 0}
+EVENT = {**completed(), "sequence_number": 1}
 
 
 def one_by_one(body: bytes) -> list[bytes]:
@@ -103,11 +103,9 @@ def test_words_behind_payloads_are_why_it_failed_if_they_came_last(more: int) ->
 
 def test_json_that_an_event_breaks_off() -> None:
     """A value printed over lines ends where an event comes between; what follows is no part of it."""
-    created = f"data: {json.dumps(CREATED)}\n\n"
-    lines = '{\n"error": {\n'
-    body = f"{created}{lines}data: {json.dumps({'type': 'response.in_progress', 'sequence_number': 1})}\n\n"
-    body += '"message": "late"}}\n\n'
-    run = play(body.encode())
+    going_on = frames({**in_progress(), "sequence_number": 1})
+    body = frames(CREATED) + b'{\n"error": {\n' + going_on + b'"message": "late"}}\n\n'
+    run = play(body)
     assert run.response.error is not None
     assert run.response.error.message == '"message": "late"}}'
 
@@ -123,7 +121,7 @@ def test_a_body_over_many_lines_is_none_of_json_lines() -> None:
 @pytest.mark.parametrize("end", ["", 'data: {"type":"response.in_prog', "data: {}\n"])
 def test_a_stream_that_is_cut_off_has_no_payload_to_show_for_it(end: str) -> None:
     """What is reported of the end is about no payload: neither the last one, nor what was left of one."""
-    body = f"data: {json.dumps(CREATED)}\n\n{end}".encode()
+    body = frames(CREATED) + end.encode()
     parser = ResponseParser()
     parser.feed(body)
     parser.close()
