@@ -129,3 +129,14 @@ def test_a_stream_that_is_cut_off_has_no_payload_to_show_for_it(end: str) -> Non
     assert (parser.anomalies[-1].code, parser.anomalies[-1].excerpt) == (C.MISSING_TERMINAL, "")
     same(play(body), play(one_by_one(body)))
     assert parser.anomalies == play(body).anomalies
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("value", [json.dumps(CREATED), '{"choices":[{"delta":{"content":"x"}}]}'])
+@pytest.mark.parametrize("behind", ["retry: 1 x\n\n\nevent: response.completed", "data: {}\n\n"])
+def test_places_behind_a_byte_order_mark(mark: str, value: str, behind: str) -> None:
+    """What is reported of a value before the events has its place, whatever the chunks."""
+    body = f"{mark}{value}{behind}".encode()
+    run = play(body)
+    assert C.VALUE_BEFORE_EVENTS in run.codes
+    same(run, play(one_by_one(body)))

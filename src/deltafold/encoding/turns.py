@@ -185,16 +185,16 @@ class Answers:
         """All of it in the words of an API."""
         blocks = []
         legacy: list[JSON] = []
-        sent = {choice.legacy_call_id for choice in self.response.choices}
+        own = self.response.dialect
+        legacy_ids = {choice.legacy_call_id for choice in self.response.choices} - {None}
         for index, call in self.calls:
             result = self.results.get(call.call_id or "")
             if result is None:
                 continue
             block = result_block(result, index, call, dialect)
-            own = dialect == self.response.dialect
-            if own and dialect == "gemini" and part_of(dialect, "document").is_made_id(call.call_id, index):
+            if dialect == own == "gemini" and part_of(dialect, "document").is_made_id(call.call_id, index):
                 block.id = ""
-            if dialect == "chat" and call.call_id in sent - {None}:
+            if dialect == "chat" and call.call_id in legacy_ids:
                 legacy.append(writer.result_of_legacy_call(block, losses))
             else:
                 blocks.append(block)

@@ -107,10 +107,12 @@ def keeps(kind: e.ValueKind, value: StreamedValue | None, sent: str) -> bool:
     if kind == "arguments":
         if sent.strip() not in EMPTY_ARGUMENTS:
             return False
-        return not (value.size() <= len(sent) and sent.startswith(value.text)) and value.says_something()
-    if not value.is_complete or value.ended_size != len(sent):
-        return False
-    return len(sent) < value.size() and begins(value.fragments, sent)
+        if value.size() <= len(sent) and sent.startswith(value.text):
+            return False
+        return value.says_something()
+    return (
+        value.is_complete and value.ended_size == len(sent) < value.size() and begins(value.fragments, sent)
+    )
 
 
 def excerpt(text: str) -> str:
@@ -155,10 +157,11 @@ def reconcile_item(
         # What an announcement says of these is provisional: the ciphertext of an announced reasoning item is
         # not the one to send back, and `in_progress` is over.
         for key in ("encrypted_content", "status"):
-            if key in before and key in sent:
-                merged[key] = sent[key]
-            elif key in before:
-                merged.pop(key, None)
+            if key in before:
+                if key in sent:
+                    merged[key] = sent[key]
+                else:
+                    merged.pop(key, None)
     if record.type and not isinstance(sent.get("type"), str):
         merged["type"] = record.type
     events: list[e.Event] = []

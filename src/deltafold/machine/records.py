@@ -331,15 +331,13 @@ class ItemRecord:
 
     def set_complete(self, item: Item) -> None:
         """The item was sent whole."""
-        kinds, longer = NO_KINDS, NO_SIZES
-        for key, value in self.values.items():
-            if key[0] not in GROUPS:
-                kinds = {} if kinds is NO_KINDS else kinds
-                kinds[key] = value.kind
-            if value.is_complete and value.ended_size < value.size():
-                longer = {} if longer is NO_SIZES else longer
-                longer[key] = value.ended_size
-        self._streamed_kinds, self._longer = kinds, longer
+        values = self.values
+        self._streamed_kinds = {key: value.kind for key, value in values.items() if key[0] not in GROUPS}
+        self._longer = {
+            key: value.ended_size
+            for key, value in values.items()
+            if value.is_complete and value.ended_size < value.size()
+        }
         self.type = item.type
         self.finished = item
         # What is known is in its JSON now, and would be read from it again.

@@ -147,7 +147,7 @@ class DeltaTemplate:
         self.before_number, self.pattern = shape.pattern()
         self.tallies = tallies
         """What the numbers are that are tallied; None where there are none."""
-        self.has_sequence_number = COUNT in dict(shape.fields)
+        self.has_sequence_number = COUNT in [field for field, _ in shape.fields]
         self.index = event.output_index
         self.part: int | None = None
         self.reasoning: Literal["summary", "text"] | None = None
@@ -340,7 +340,7 @@ def shape_of(
         at = position_of(line, "obfuscation", colon + '"')
         fields.append((at, scanstring(line, at)[1] - 1 if at else 0, PADDING))
     fields.sort()
-    order = sorted([(number_field(line, name, colon), name) for name in tallies]) if tallies else []
+    order = sorted([(number_field(line, name, colon), name) for name in tallies])
     if fields[0][0] <= 0 or (order and order[0][0][0] < fields[-1][0]):
         return None
     own = len(fields)

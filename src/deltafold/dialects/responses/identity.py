@@ -171,12 +171,7 @@ class ItemIdentity(Dialect):
 
 def ids_of(sent: JSON) -> list[str]:
     """The ids by which an item is called."""
-    found: list[str] = []
-    for name in ID_NAMES:
-        ident = sent.get(name)
-        if isinstance(ident, str) and ident:
-            found.append(ident)
-    return found
+    return [ident for name in ID_NAMES if (ident := string(sent, name))]
 
 
 def tool_of(record: ItemRecord) -> str:
