@@ -6,8 +6,6 @@ are ignored. The last line may lack its end, and counts when it is whole.
 
 from __future__ import annotations
 
-from typing import Any
-
 from deltafold.model.anomalies import AnomalyCode
 from deltafold.wire.frame_decoder import SPACE, FrameDecoder, Step
 from deltafold.wire.json_text import DONE, is_strict_json
@@ -23,12 +21,7 @@ class NDJSONDecoder(FrameDecoder[str]):
     `close()` a last line without an end is handed out if it is one whole JSON value.
     """
 
-    SNAPSHOT_FIELDS = (*FrameDecoder.SNAPSHOT_FIELDS, "_judged")
-    __slots__ = ("_judged",)
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._judged = False
+    __slots__ = ()
 
     def next_frame(self) -> str | None:
         """The JSON text of the next line, or None where no further one is complete."""
@@ -47,8 +40,7 @@ class NDJSONDecoder(FrameDecoder[str]):
         self._position = len(buffer)
         # The CR at the end may be half of a line end.
         self._check(len(buffer) - buffer.endswith(b"\r"))
-        if self._closed and not self._judged:
-            self._judged = True
+        if self._closed:
             text = buffer.decode("utf-8", "replace").strip()
             if (text == DONE or is_strict_json(text)) and self._line(len(buffer), len(buffer)):
                 return Step.FRAME
