@@ -58,7 +58,6 @@ def next_connection(reader: ReaderState) -> None:
     elif pieces:
         reader.payloads = deque(pieces)
         reader.report.payload_count = 0
-    reader.hot.invalidate()
     if not reader.dialect_unknown and not reader.dialect.ended:
         expect_replay(reader)
 
