@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import json
 from collections import deque
 from enum import StrEnum
@@ -451,3 +452,15 @@ def test_what_is_being_read_is_kept() -> None:
         ("the payload is int, no object", "5 6"),
         ("the payload is int, no object", "5 6"),
     ]
+
+
+def test_what_is_kept_of_a_parser_that_is_copied() -> None:
+    """Its snapshot, and what its owner has put into it: nothing of its own beside these."""
+    parser = ResponseParser("chat")
+    assert copy.copy(parser).__reduce__()[2] is None
+    made, (snapshot,), more = parser.__reduce__()
+    assert repr(made(snapshot)) == repr(parser)
+    assert more is None
+    parser.note = "mine"  # type: ignore[attr-defined]
+    parser.partial_arguments(0)
+    assert parser.__reduce__()[2] == {"note": "mine"}

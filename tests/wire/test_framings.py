@@ -834,7 +834,7 @@ def test_the_place_of_what_is_said_of_a_second_value(framing: str) -> None:
 @pytest.mark.parametrize("kind", DECODERS)
 def test_a_decoder_goes_on_from_its_state(kind: type[Any]) -> None:
     """Wherever it stood, and whatever it said so far."""
-    bodies = {
+    bodies: dict[type[Any], bytes] = {
         JSONArrayDecoder: BOM + b' [ 12, {"a":"\\"]}"}, "x\\\\" 3 ] [4',
         NDJSONDecoder: BOM + b'1\n\r\n{"a":2}\r\n3',
         AWSEventStreamDecoder: aws_message(b"", b"1") + aws_message({"a": "b"}, b"2") + b"\0\0",

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from deltafold.model.errors import LimitExceeded, UsageError
 from deltafold.model.limits import Limits
 from deltafold.testing.strategies import chunkings
-from deltafold.wire.blocks import LONGEST_WAIT, MAX_RETRY, PIECE, Signal
+from deltafold.wire.blocks import LONGEST_WAIT, MAX_RETRY, PIECE, BlockScanner, Signal
 from deltafold.wire.sse import Frame, SSEDecoder, encode_frame
 from oracle import BOM, Oracle
 from runs import THOROUGH, count_calls
@@ -1028,3 +1028,26 @@ def test_an_event_that_is_not_ended_has_the_name_of_all() -> None:
     decoder.feed(b"data: x\n")
     assert decoder.pending is not None
     assert decoder.pending.event == "message"
+
+
+@pytest.mark.parametrize("cut_at", [None, 24])
+def test_json_in_no_field_ends_where_an_event_does(cut_at: int | None) -> None:
+    """What stands behind the event is no part of it; a blank line that ends no event is no end."""
+    first, opened = b"data: 1\n\n", b'{"error":\n'
+    pieces = {
+        first + opened + b'data: 2\n\n"late"}\n': None,
+        first + opened + b'"soon"}\n': '{"error":\n"soon"}',
+        first + opened + b'\n"soon"}\n': '{"error":\n"soon"}',
+        first + opened + b'event: x\n\n"soon"}\n': '{"error":\n"soon"}',
+    }
+    for body, expected in pieces.items():
+        scanner = BlockScanner()
+        found = []
+        for piece in [body] if cut_at is None else [body[:cut_at], body[cut_at:]]:
+            scanner.push(piece)
+            while signal := scanner.advance():
+                if signal is Signal.STRAY:
+                    found.append(scanner.text)
+        assert (expected in found) is (expected is not None)
+        assert not any("late" in line and "error" in line for line in found)
+        assert scanner.unfinished_line() == ""
