@@ -297,3 +297,21 @@ def test_a_document_in_front_of_another_connection(size: int, fed: str) -> None:
         assert any(isinstance(event, e.ErrorReported) for event in events) is failed
         assert (C.BODY_IS_JSON in Run(events, parser).codes) is failed
         assert parser.bytes_fed == len(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "values"),
+    [
+        (b'{"a":1}', [{"a": 1}]),
+        (b'{"a":1} {"b":2}', [{"a": 1}, {"b": 2}]),
+        (b'{"a":1} {"b":2} 3', [{"a": 1}, {"b": 2}, 3]),
+        (b'{"a":\n1}\n{"b":2}\n', [{"a": 1}, {"b": 2}]),
+        (b'{"a":1}' * 40, [{"a": 1}] * 40),
+        (b'{"a":1}\nwords\n', [{"a": 1}, "words\n"]),
+    ],
+)
+def test_the_values_of_a_document(body: bytes, values: list[Any]) -> None:
+    """All that stand in a row are read, one after another; what is no JSON is handed out as text."""
+    found = play(body, "responses")
+    assert found.codes[0] is C.BODY_IS_JSON
+    assert [value for _, value in unknown(found)] == values
