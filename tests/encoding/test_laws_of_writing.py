@@ -13,20 +13,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import deltafold as df
-from deltafold import ANOMALIES, Event, LossCode, Outcome, ResponseParser, StreamEncoder, UsageError
+from deltafold import Event, LossCode, Outcome, ResponseParser, StreamEncoder, UsageError
 from deltafold.dialects import made_items as made
 from deltafold.encoding.encoder import SHAPES, events_of_item
 from deltafold.registry import DIALECTS
 from deltafold.testing import strategies as drawn
 from deltafold.testing.builder import Stream, StreamBuilder
 from runs import read
+from written import GOOD, calls_of, check_written, is_json, texts_of, thoughts_of
 
-GOOD = (Outcome.COMPLETED, Outcome.INCOMPLETE)
 WHOLE = st.sampled_from(DIALECTS).flatmap(drawn.streams)
 """Streams of any wire that end as their server says."""
-CORRECTED = (df.ValueReplaced,)
-WORDS = frozenset(code for code, rule in ANOMALIES.items() if not rule.strict)
-"""Anomalies that a strict parser lets pass: words that are kept as they came."""
 targets = st.sampled_from(DIALECTS)
 
 
@@ -34,40 +31,6 @@ def write(target: str, events: Iterable[Event], **options: Any) -> tuple[list[by
     """The bytes of each event, and the encoder that wrote them."""
     encoder = StreamEncoder(target, **options)
     return [encoder.encode(event) for event in events], encoder
-
-
-def texts_of(response: df.Response, target: str) -> tuple[str, str]:
-    """The text and the refusals that a wire has room for, in any order of the choices."""
-    first = target in ("responses", "anthropic")
-    said = [
-        item for item in response.output if isinstance(item, df.Message) and not (first and item.choice_index)
-    ]
-    said.sort(key=lambda item: item.choice_index or 0)
-    parts = [part for item in said for part in item.content]
-    return (
-        "".join(part.text for part in parts if isinstance(part, df.OutputText)),
-        "".join(part.refusal for part in parts if isinstance(part, df.Refusal)),
-    )
-
-
-def thoughts_of(response: df.Response, target: str) -> str:
-    """The summaries and reasoning that a wire has room for, without the lines that part them."""
-    first = target in ("responses", "anthropic")
-    items = [item for item in response.output if isinstance(item, df.Reasoning)]
-    kept = [item for item in items if not (first and item.choice_index)]
-    kept.sort(key=lambda item: item.choice_index or 0)
-    parts = [part for item in kept for part in (*item.summary, *item.content)]
-    return "".join(getattr(part, "text", "") for part in parts).replace("\n\n", "")
-
-
-def calls_of(response: df.Response, target: str) -> list[tuple[str | None, str, Any]]:
-    """The whole calls of functions that a wire has room for."""
-    first = target in ("responses", "anthropic")
-    return [
-        (item.call_id, item.name, json.loads(item.arguments))
-        for item in response.output
-        if isinstance(item, df.FunctionCall) and item.complete and not (first and item.choice_index)
-    ]
 
 
 # ------------------------------------------------------------------------------------- 1: the same wire
@@ -165,18 +128,7 @@ def test_3_whatever_came_in_goes_out_in_order(body: drawn.Body, target: str) -> 
     """A strict parser raises nothing and finds no anomaly, but for words that are kept as they came."""
     events, parser = read(body.dialect, [body.data])
     pieces, encoder = write(target, events)
-    corrected = any(isinstance(event, CORRECTED) for event in events)
-    refusals = {event.output_index for event in events if isinstance(event, df.RefusalDelta)}
-    mixed = any(isinstance(event, df.TextDelta) and event.output_index in refusals for event in events)
-    again, strict = read(target, pieces, strict=not corrected and not mixed)
-    if not corrected and not mixed:
-        assert {anomaly.code for anomaly in strict.anomalies} <= WORDS
-    assert sum(isinstance(event, df.ResponseFinished) for event in again) == 1
-    assert strict.response.outcome is not Outcome.TRUNCATED
-    if parser.response.outcome not in GOOD:
-        assert strict.response.outcome is Outcome.FAILED
-    if corrected and encoder.losses:
-        assert LossCode.VALUE_REPLACED in {loss.code for loss in encoder.losses}
+    check_written(events, parser.response, target, pieces, encoder.losses)
 
 
 # -------------------------------------------------------------------------------------- 4: prompt
@@ -262,15 +214,6 @@ def test_5_a_call_that_was_cut_off_is_not_whole(stream: Stream, target: str, dat
     for call in read(target, write(target, events)[0])[1].response.tool_calls:
         if isinstance(call, df.FunctionCall) and set(json.loads(call.arguments)) != {"input"}:
             assert json.loads(call.arguments) in [json.loads(text) for text in came if is_json(text)]
-
-
-def is_json(text: str) -> bool:
-    """Whether a text is whole JSON."""
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
 
 
 # ----------------------------------------------------------------------------------- 6: no forged frame

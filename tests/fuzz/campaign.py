@@ -26,7 +26,7 @@ from fuzz.mutations import (
     seeds,
     words_of_the_wire,
 )
-from fuzz.targets import PARSER_HEADER, TARGETS
+from fuzz.targets import HEADERS, TARGETS
 
 SIZE = 10_000
 """Executions of a batch."""
@@ -38,22 +38,23 @@ class Source:
     def __init__(self, target: str) -> None:
         self.target = target
         self.longest = LONGEST[target]
+        self.header = HEADERS.get(target, 0)
         self.seeds = [data for _, data in sorted(seeds(target).items())]
         self.words = [word.encode("utf-8", "surrogatepass") for word in words_of_the_wire()]
         self.blocks = sorted(
-            {block for data in self.seeds for block in data[PARSER_HEADER:].split(b"\n\n") if block}
+            {block for data in self.seeds for block in data[self.header :].split(b"\n\n") if block}
         )
 
     def draw(self, dice: random.Random) -> bytes:
         """One input."""
         data = dice.choice(self.seeds)
         if self.target in ("parser", "writing") and dice.random() < 0.6:
-            head, blocks = data[:PARSER_HEADER], data[PARSER_HEADER:].split(b"\n\n")
+            head, blocks = data[: self.header], data[self.header :].split(b"\n\n")
             for _ in range(dice.choice((1, 1, 2, 4))):
                 if blocks:
                     blocks = mutated_stream(blocks, self.blocks, dice)
             if dice.random() < 0.5:
-                head = head[:1] + dice.randbytes(PARSER_HEADER - 1)
+                head = head[:1] + dice.randbytes(self.header - 1)
             return (head + b"\n\n".join(blocks))[: self.longest]
         return mutated_bytes(data, self.seeds, self.words, dice)[: self.longest]
 

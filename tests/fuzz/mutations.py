@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from fuzz.targets import DIALECTS
+from fuzz.targets import DIALECTS, WIRES
 from one_change import at, paths_in
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -27,6 +27,11 @@ def seeds(target: str) -> dict[str, bytes]:
         if target == "parser":
             head = bytes([DIALECTS.index(path.parent.name) if path.parent.name in DIALECTS else 2])
             made[name] = (head + bytes([0, 1, 7, 64, 200]) + body)[: LONGEST[target]]
+        elif target == "writing":
+            if path.parent.name in WIRES:
+                for number in range(len(WIRES)):
+                    head = bytes([WIRES.index(path.parent.name) | number << 2, 3, 7])
+                    made[f"{name}-{number}"] = (head + body)[: LONGEST[target]]
         elif target == "framing":
             for number in range(3):
                 made[f"{name}-{number}"] = (bytes([number + 64, 0, 1, 7, 50]) + body)[: LONGEST[target]]

@@ -31,26 +31,26 @@ with atheris.instrument_imports(include=["deltafold"]):
     import deltafold.parsing.parser  # noqa: F401
 
 from fuzz.mutations import LONGEST, dictionary, mutated_stream, seeds  # noqa: E402
-from fuzz.targets import PARSER_HEADER, TARGETS  # noqa: E402
+from fuzz.targets import HEADERS, TARGETS  # noqa: E402
 
 TELL_EVERY = 100_000
 MOST_FOUND = 100
 
 
-def stream_mutator(others: list[bytes]) -> Callable[[bytes, int, int], bytes]:
+def stream_mutator(others: list[bytes], header: int) -> Callable[[bytes, int, int], bytes]:
     """Changes bytes half of the time, and events the other half."""
 
     def mutate(data: bytes, most: int, seed: int) -> bytes:
-        blocks = data[PARSER_HEADER:].split(b"\n\n")
+        blocks = data[header:].split(b"\n\n")
         if seed & 1 or len(blocks) < 2:
             return bytes(atheris.Mutate(data, most))
         dice = random.Random(seed)
         for _ in range(dice.choice((1, 1, 2, 4))):
             if blocks:
                 blocks = mutated_stream(blocks, others, dice)
-        head = data[:PARSER_HEADER]
+        head = data[:header]
         if seed & 6 == 0:
-            head = dice.randbytes(PARSER_HEADER)
+            head = dice.randbytes(header)
         return (head + b"\n\n".join(blocks))[:most]
 
     return mutate
@@ -109,9 +109,10 @@ def fuzz(target: str, runs: int, corpus: Path, found: Path, seconds: int) -> Non
     options = [f"-runs={runs}", f"-max_len={LONGEST[target]}", f"-dict={words}", "-timeout=20"]
     options += ["-rss_limit_mb=3000", "-print_final_stats=1", f"-max_total_time={seconds}", "-verbosity=0"]
     more: dict[str, Any] = {}
-    if target == "parser":
-        blocks = {block for data in seeds(target).values() for block in data[PARSER_HEADER:].split(b"\n\n")}
-        more["custom_mutator"] = stream_mutator(sorted(blocks))
+    if target in ("parser", "writing"):
+        header = HEADERS[target]
+        blocks = {block for data in seeds(target).values() for block in data[header:].split(b"\n\n")}
+        more["custom_mutator"] = stream_mutator(sorted(blocks), header)
     atheris.Setup([sys.argv[0], *options, str(folder), str(first)], Watch(target, found), **more)
     atheris.Fuzz()
 
