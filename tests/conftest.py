@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from hypothesis import HealthCheck, settings
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
@@ -12,3 +14,9 @@ settings.register_profile(
 )
 settings.register_profile("thorough", max_examples=5000, deadline=None, suppress_health_check=SLOW)
 settings.load_profile("fast")
+
+
+def pytest_collection_finish() -> None:
+    """The tests stay until the end: the garbage collector need not look at them again and again."""
+    gc.collect()
+    gc.freeze()

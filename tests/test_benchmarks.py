@@ -279,6 +279,7 @@ def test_the_recorded_counts_are_of_what_there_is() -> None:
     ]
 
 
+@pytest.mark.long
 def test_an_open_stream_holds_little_more_than_its_text() -> None:
     """In every dialect an idle parser holds at most 4 KB, one that has begun 10 KB, and a delta of four
     characters adds at most 20 bytes. (Objects are as large as the version of Python makes them.)"""
@@ -295,6 +296,7 @@ def test_an_open_stream_holds_little_more_than_its_text() -> None:
 # --------------------------------------------------------------------------------------------------- the run
 
 
+@pytest.mark.long
 def test_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command prints a table with a row for each scenario, growth and memory, and keeps its figures."""
     kept = tmp_path / "results.json"
@@ -558,6 +560,7 @@ def test_the_tables_of_node(tmp_path: Path) -> None:
 # -------------------------------------------------------------------------------------------- many streams
 
 
+@pytest.mark.long
 def test_many_streams_in_turn(capsys: pytest.CaptureFixture[str]) -> None:
     """Each stream is read right, in turn and one after another; the table has a row for each dialect."""
     found = live.main(["--streams", "3", "--deltas", "8", "--repetitions", "1"])
@@ -607,6 +610,7 @@ def test_hostile_shapes_cost_linear_work(scenario: Scenario, size: int) -> None:
     assert work(2 * count) <= 2.1 * work(count)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scenario", HOSTILE, ids=lambda scenario: scenario.name)
 def test_hostile_shapes_hold_linear_memory(scenario: Scenario) -> None:
     """Twice as much of a hostile shape is held in at most twice the memory."""
@@ -631,6 +635,7 @@ def test_hostile_shapes_hold_linear_memory(scenario: Scenario) -> None:
 # ------------------------------------------------------------------------------------------------- gateways
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", gateway.NAMES)
 def test_a_gateway_writes_what_came_in(name: str) -> None:
     """Each stream goes to each wire, and what is read there is what was said."""

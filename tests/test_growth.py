@@ -511,6 +511,7 @@ def play(dialect: str, chunks: list[Any]) -> None:
         pass
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("dialect", "what"), ALL)
 def test_law_7_linear(dialect: str, what: str, way: str) -> None:

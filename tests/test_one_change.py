@@ -38,6 +38,8 @@ from fixtures import Fixture
 from one_change import Outcome, Path, Report, Words, at, changed, changes_of, name_of, paths_in, report
 from runs import JSON, check_laws, frames, play
 
+pytestmark = pytest.mark.long
+
 # ------------------------------------------------------------------------------------------------ streams
 
 STREAMED = [one for one in fixtures.ALL if not one.is_stored and fixtures.payloads_of(one)]

@@ -70,6 +70,8 @@ PATIENCE = 3
 """Seconds that a test may take beyond ten times what it takes without a mutant."""
 PYTEST = [
     "-q",
+    "-m",
+    "",
     "-p",
     "no:cacheprovider",
     "--hypothesis-profile=mutants",
