@@ -31,6 +31,7 @@ from runs import (
     summary_text,
     value,
 )
+from written import check_written
 
 JSON = dict[str, Any]
 every_target = pytest.mark.parametrize("target", DIALECTS)
@@ -105,6 +106,19 @@ def began(index: int, *, thought: bool = False, choice: int | None = None) -> li
     item = made.reasoning((), (), choice=choice) if thought else made.message((), whole=False, choice=choice)
     part = made.thought_part() if thought else made.text_part()
     return [df.ItemStarted(index, item), df.PartStarted(index, 0, "content", part)]
+
+
+def written_again(
+    source: str, *payloads: JSON, target: str | None = None
+) -> tuple[list[JSON], list[LossCode]]:
+    """What is written of a stream, and what of it is lost, where the laws of writing hold."""
+    found = run(*payloads, dialect=source)
+    encoder = StreamEncoder(target or source)
+    pieces = [encoder.encode(event) for event in found.events]
+    check_written(found.events, found.response, target or source, pieces, encoder.losses)
+    frames = b"".join(pieces).decode().split("\n\n")
+    sent = [frame.rpartition("data: ")[2] for frame in frames if "data: {" in frame]
+    return [json.loads(payload) for payload in sent], [loss.code for loss in encoder.losses]
 
 
 def hosted(index: int, kind: str, **data: Any) -> list[Event]:
@@ -357,6 +371,30 @@ def test_further_choices(target: str) -> None:
     )
     assert ("far" in told.text) is (target == "gemini")
     assert LossCode.CHOICE_DATA in told.losses or target == "responses"
+
+
+@every_target
+def test_further_choices_without_an_item(target: str) -> None:
+    """They are told by their reason, or are lost; once, where an item of theirs was lost before."""
+    ends = [{"index": 0, "finish_reason": "stop"}, {"index": 1, "finish_reason": "length"}]
+    _, losses = written_again("chat", {"choices": ends}, target=target)
+    assert (LossCode.FURTHER_CHOICE in losses) is (target in ("responses", "anthropic"))
+    choices = (df.Choice(0, "stop", {}), df.Choice(1, "stop", {}))
+    told = Spoken(target, *spoken(0, "a", 0), *spoken(1, "b", 1), source="chat")
+    told.end(choices=choices)
+    assert told.losses == ([LossCode.FURTHER_CHOICE] if target in ("responses", "anthropic") else [])
+
+
+def test_candidates_without_a_part_are_choices() -> None:
+    """A client that asked for two answers sees why the second one is none."""
+    candidates = [
+        {"index": 0, "content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"},
+        {"index": 1, "finishReason": "SAFETY"},
+    ]
+    payloads, losses = written_again("gemini", {"candidates": candidates}, target="chat")
+    words = [(one["index"], one["finish_reason"]) for sent in payloads for one in sent["choices"]]
+    assert words[-1] == (1, "content_filter")
+    assert losses == []
 
 
 @every_target
@@ -634,6 +672,36 @@ def test_parts_with_members_of_their_own() -> None:
     assert '"a"' in told.text
 
 
+def test_a_thought_that_is_neither_true_nor_false() -> None:
+    """A part goes on without what its wire does not take there."""
+    part = {"text": "odd", "thought": "yes", "partMetadata": {"id": "a"}}
+    payloads, losses = written_again("gemini", {"candidates": [{"content": {"parts": [part]}}]})
+    parts = [
+        part for sent in payloads for one in sent.get("candidates", ()) for part in one["content"]["parts"]
+    ]
+    assert parts == [{"text": "odd", "partMetadata": {"id": "a"}}]
+    assert losses == [LossCode.VALUE_CHANGED]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"choices": [{"index": 0, "delta": {"role": "assistant"}, "finish_reason": None}]},
+        {"type": "message_start"},
+        {"code": 500, "message": "internal"},
+        {"response": {"id": "r"}},
+        {"promptFeedback": {"x": 1}},
+    ],
+)
+def test_members_that_alone_would_be_something_else(members: JSON) -> None:
+    """What stood beside candidates makes no payload of another wire, and no failure."""
+    candidate = {"content": {"parts": [{"text": "Hi"}], "role": "model"}, "finishReason": "STOP"}
+    payloads, losses = written_again("gemini", {"candidates": [candidate], **members})
+    (sent,) = [sent for sent in payloads if members.items() <= sent.items()]
+    assert ("candidates" in sent) is ("promptFeedback" not in members)
+    assert losses == []
+
+
 def test_calls_go_out_before_what_follows() -> None:
     """A call whose arguments are whole is told when another item begins, and not again."""
     told = Spoken("gemini", call(0), df.ArgumentsDelta(0, '{"a":1}'), call(1), df.ArgumentsDelta(1, '{"b":'))
@@ -741,6 +809,51 @@ def test_items_without_an_id() -> None:
     assert own.end(output=(item,)).output == (item,)
     response = told.end(output=(item,))
     assert response.output[0].to_dict() == {"type": "hologram", "cells": [1]}
+
+
+def test_parts_of_items_of_an_unknown_type() -> None:
+    """They stand in their item alone: in an event they would be those of a message."""
+    part = {"type": "output_text", "text": "Hi"}
+    for kind in ("hologram", "web_search_call"):
+        item = {"id": "x_1", "type": kind, "role": "assistant", "content": [part], "summary": [part]}
+        whole = {"type": "response.output_item.done", "output_index": 0, "item": item}
+        payloads, losses = written_again("responses", created(), whole)
+        assert [sent["item"]["content"] for sent in payloads if "item" in sent] == [[], [part]]
+        assert not any(sent["type"].startswith("response.content_part") for sent in payloads)
+        assert losses == []
+
+
+def test_reasoning_in_items_of_an_unknown_type() -> None:
+    """It is told with the text that it came with."""
+    part = {"type": "reasoning_text", "text": "Hm"}
+    whole = {"id": "x_1", "type": "hologram", "content": [part]}
+    payloads, _ = written_again(
+        "responses", created(), {"type": "response.output_item.done", "output_index": 0, "item": whole}
+    )
+    assert [sent["part"] for sent in payloads if "part" in sent] == [part, part]
+
+
+def test_items_without_a_type() -> None:
+    """None is made up, and their parts are told once they have one."""
+    part = {"type": "foo", "text": "ab"}
+    begun = added(0, {"id": "x_1", "content": [part]})
+    payloads, _ = written_again("responses", created(), begun)
+    assert all("type" not in sent["item"] for sent in payloads if "item" in sent)
+    assert not any("part" in sent for sent in payloads)
+    whole = {"type": "response.output_item.done", "output_index": 0, "item": {"id": "x_1", "content": [part]}}
+    payloads, _ = written_again("responses", created(), begun, whole)
+    assert [sent["item"] for sent in payloads if "item" in sent][-1] == {"id": "x_1", "content": [part]}
+    text = {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "ab"}
+    payloads, _ = written_again("responses", created(), begun, text)
+    kinds = [sent["type"] for sent in payloads]
+    assert kinds.index("response.content_part.added") < kinds.index("response.output_text.delta")
+
+
+def test_an_item_without_a_type_under_a_taken_index() -> None:
+    """Its members tell its type, as they do elsewhere."""
+    one, two = {"id": "a", "role": "assistant"}, {"id": "b", "content": [], "role": "assistant"}
+    payloads, _ = written_again("responses", created(), added(0, one), added(0, two))
+    assert [sent["item"].get("type") for sent in payloads if "item" in sent] == [None, "message"]
 
 
 def test_what_comes_behind_the_end_of_an_item() -> None:
@@ -1240,7 +1353,7 @@ def test_a_limit_in_a_choice_that_is_not_written() -> None:
     told = Spoken("chat", *spoken(0), source="chat")
     choices = (df.Choice(0, "stop", {}), df.Choice(7, "length", {}))
     assert told.end(Outcome.INCOMPLETE, "stop", choices=choices).outcome is Outcome.INCOMPLETE
-    assert told.losses == [LossCode.FINISH_REASON]
+    assert told.losses == [LossCode.FURTHER_CHOICE, LossCode.FINISH_REASON]
 
 
 def test_a_word_of_anthropics_that_says_nothing() -> None:

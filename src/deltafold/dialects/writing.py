@@ -255,6 +255,13 @@ class Writer:
             return text
         return text if is_strict_json(text or "{}") else None
 
+    def lose_choices(self, response: Response, count: int) -> None:
+        """Choices that are not written, where `count` are: of those without an item nothing said so yet."""
+        told = {item.choice for item in self.items.values()}
+        for known in response.choices:
+            if known.index >= count and known.index not in told:
+                self.lose(LossCode.FURTHER_CHOICE, None, f"choice {known.index} is left out")
+
     def lose_part(self, item: WrittenItem, part: Any) -> None:
         """A part of a type that the wire does not have is left out."""
         self.lose(LossCode.PART_UNSUPPORTED, item.index, f"a part of type {part.type[:40]} is left out")

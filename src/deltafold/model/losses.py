@@ -68,7 +68,8 @@ LOSSES: dict[LossCode, LossRule] = {
     _C.ITEM_UNSUPPORTED: LossRule("The wire has no item of this type.", "The item is left out."),
     _C.PART_UNSUPPORTED: LossRule("The wire has no part of this type.", "The part is left out."),
     _C.FURTHER_CHOICE: LossRule(
-        "An item belongs to another choice than the first, and the wire has but one.", "It is left out."
+        "An item belongs to another choice than the first, or that has no item, and the wire has but one.",
+        "It is left out.",
     ),
     _C.CHOICE_DATA: LossRule("A choice has fields that the wire does not have.", "They are left out."),
     _C.ANNOTATION_UNSUPPORTED: LossRule(

@@ -551,6 +551,7 @@ class AnthropicWriter(Writer):
                 self.lose(LossCode.CALL_NOT_WHOLE, index)
 
     def ended(self, response: Response, outcome: Outcome) -> None:
+        self.lose_choices(response, 1)
         delta = {"stop_reason": self.stop_reason(response, outcome), "stop_sequence": None}
         if self.own():
             delta |= {**self.late, "stop_reason": delta["stop_reason"]}

@@ -384,9 +384,10 @@ class ChatWriter(Writer):
 
     def ended(self, response: Response, outcome: Outcome) -> None:
         indexes = [known.index for known in response.choices]
-        count = 1 + max(indexes) if self.own() and indexes else 0
+        count = 1 + max(indexes) if indexes else 0
         if 0 < count <= len(indexes):
             self.role(count - 1)
+        self.lose_choices(response, self.choices)
         sent = {known.index: known.finish_reason for known in response.choices}
         words = [self.word(choice, sent.get(choice), response, outcome) for choice in range(self.choices)]
         stops = [stop_of(word) for word in words]

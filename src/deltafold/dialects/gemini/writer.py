@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar, Final, TypeAlias
 
+from deltafold.diagnosis.error_payloads import is_error_payload
 from deltafold.dialects.base import ends_complete
+from deltafold.dialects.claims import dialect_of
 from deltafold.dialects.gemini.table import FINISH_WORDS, members_of, stop_of, usage_metadata
 from deltafold.dialects.writing import Options, Writer
 from deltafold.dialects.written_errors import error_of
@@ -104,6 +106,8 @@ class GeminiWriter(Writer):
         for name in ("candidates", "modelVersion", "responseId", "usageMetadata", "error"):
             sent.pop(name, None)
         if sent:
+            if "response" in sent or dialect_of(sent, "") not in (None, "gemini") or is_error_payload(sent):
+                sent = {"candidates": [], **sent}  # alone they would be something else
             self.out.append(f"data: {{{dumps(sent)[1:-1]}{self.tail}")
 
     def part(self, choice: int, part: str) -> None:
@@ -196,6 +200,9 @@ class GeminiWriter(Writer):
             return
         if self.own():
             part.data = members_of(event.part.data, ("text",))
+            if "thought" in part.data:  # kept where it is neither true nor false
+                thought = part.data.pop("thought")
+                self.lose(LossCode.VALUE_CHANGED, item.index, f"thought is {thought!r:.40}, and is left out")
             if part.data:
                 self.unsaid.append((item.index, event.group, event.part_index))
 

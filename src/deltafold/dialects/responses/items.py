@@ -289,7 +289,7 @@ class ItemReader(ItemIdentity):
                 self.implicit_items.pop(here, None)
         else:
             self.report(AnomalyCode.INDEX_REUSED, f"output_index {place} announces another item")
-            self._begin(place, item)
+            self._begin(place, self._typed(item))
 
     def _waits(self, index: int, sent: Any, whole: Callable[[], Any]) -> bool:
         """Whether what is sent again of an item, or of the output, is to be weighed with what comes later.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.dialects.event_writing import begin_text, take
+from deltafold.dialects.responses.table import KNOWN_TYPES, item_type_of_part
 from deltafold.dialects.writing import Options, Writer
 from deltafold.dialects.written_errors import error_of
 from deltafold.dialects.written_items import WrittenItem, WrittenPart, is_misleading
@@ -22,9 +23,11 @@ from deltafold.model.errors import ResponseError
 from deltafold.model.items import (
     CustomToolCall,
     FunctionCall,
+    Item,
     Message,
     OtherItem,
     OutputText,
+    Part,
     Reasoning,
     ReasoningText,
     Refusal,
@@ -198,8 +201,20 @@ class ResponsesWriter(Writer):
 
     def item_updated(self, item: WrittenItem) -> None:
         sent = item.item
-        if not item.begun and isinstance(sent, (FunctionCall, CustomToolCall)) and sent.name and sent.call_id:
+        if isinstance(sent, (Message, Reasoning)):
+            if self.own() and not item.over:
+                self.announce_parts(item, sent)
+        elif (
+            not item.begun and isinstance(sent, (FunctionCall, CustomToolCall)) and sent.name and sent.call_id
+        ):
             self.add(item)
+
+    def announce_parts(self, item: WrittenItem, sent: Message | Reasoning) -> None:
+        """Parts that came before the type of their item was known."""
+        for at, known in enumerate(sent.content):
+            part = item.parts.get(("content", at))
+            if part is not None and not part.kind:
+                self.part_started(item, part, e.PartStarted(item.index, at, "content", known))
 
     def add(self, item: WrittenItem) -> None:
         """An item is announced, with what of it was held back."""
@@ -238,7 +253,8 @@ class ResponsesWriter(Writer):
         """An item as it is announced."""
         sent = item.item
         data: JSON = copied(sent.data) if self.kept(item) else {}
-        data["type"] = sent.type
+        if sent.type:  # else it goes on as it came
+            data["type"] = sent.type
         if item.ident is not None:
             data["id"] = item.ident
         if isinstance(sent, Message):
@@ -265,8 +281,15 @@ class ResponsesWriter(Writer):
         sent = event.part
         group = event.group
         data: JSON
+        if self.own() and not holds_part(item.item, group, sent):
+            return  # its item tells it
         if group == "summary":
             part.kind, data = "summary", {"type": "summary_text", "text": ""}
+        elif self.own() and isinstance(item.item, OtherItem):
+            part.kind, data = (
+                ("other" if getattr(sent, "text", "") else "reasoning"),
+                {},
+            )  # text that came with it is whole
         elif isinstance(sent, ReasoningText):
             part.kind, data = "reasoning", {"type": "reasoning_text", "text": ""}
         elif isinstance(sent, Refusal):
@@ -535,7 +558,8 @@ class ResponsesWriter(Writer):
         """An item as it is sent at its end, with what was written of it. `status` stands in for its own."""
         sent = item.item
         data: JSON = copied(sent.data) if self.kept(item) else {}
-        data["type"] = sent.type
+        if sent.type:  # else it goes on as it came
+            data["type"] = sent.type
         if item.ident is not None:
             data["id"] = item.ident
         own_status = getattr(sent, "status", None)
@@ -656,6 +680,7 @@ class ResponsesWriter(Writer):
         self.finish_items(outcome)
 
     def ended(self, response: Response, outcome: Outcome) -> None:
+        self.lose_choices(response, 1)
         more: JSON = {"status": str(outcome), "error": None, "incomplete_details": None}
         reason = response.finish_reason
         if outcome is COMPLETED:
@@ -702,6 +727,18 @@ FOREIGN: Final = ("chat", "anthropic", "gemini")
 def identity(item: Any) -> tuple[str, str | None, str | None]:
     """What an item is told apart by."""
     return item.type, item.id, getattr(item, "call_id", None)
+
+
+def holds_part(item: Item, group: e.Group, part: Part) -> bool:
+    """Whether clients take a part for one of this item, where an event tells of it.
+
+    In an item of a type that nobody knows they look for reasoning alone, and an event of a part makes a
+    message of one without a type.
+    """
+    if not isinstance(item, OtherItem):
+        return True
+    known = not item.type or item.type in KNOWN_TYPES
+    return not known and item_type_of_part(group, {"type": part.type}) == "reasoning"
 
 
 def flat(annotation: JSON) -> JSON | None:
