@@ -568,6 +568,8 @@ ARGUMENTS: dict[str, tuple[list[Any], str, list[AnomalyCode]]] = {
     "a list again": (["[1,", "2]", "[1,2]"], "[1,2]", [C.ARGUMENTS_REPEATED]),
     "braces first": (["{}", '{"city":', '"Paris"}'], PARIS, [C.ARGUMENTS_REPEATED]),
     "braces twice": (["{}", "{}"], "{}", [C.ARGUMENTS_REPEATED]),
+    "braces twice, then the arguments": (["{}", "{}", '{"city":', '"Paris"}'], PARIS, [C.ARGUMENTS_REPEATED]),
+    "braces three times": (["{}", " {}", "{}", PARIS], PARIS, [C.ARGUMENTS_REPEATED]),
     "braces alone": (["{}"], "{}", []),
     "braces and space": ([" {} "], " {} ", []),
     "braces, then space": (["{}", " \n"], "{} \n", []),

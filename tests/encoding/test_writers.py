@@ -216,6 +216,47 @@ def test_white_space_behind_the_arguments(target: str) -> None:
     assert told.losses == []
 
 
+AGAIN: dict[str, list[str]] = {
+    "all so far": ['{"a": "b', '{"a": "b'],
+    "all so far, in two": ['{"a"', ': "b', '{"a": "b'],
+    "all so far and more": ['{"a":', '{"a":1}'],
+    "one brace": ["{", '{"a":1}'],
+    "the brace alone": ["{", "{"],
+    "braces": ["{", "{{{{{{{{{x"],
+    "behind each other": ["{", '{"a', '{{"a', '{{"a{{"a'],
+    "what overlaps": ["{u{", "{u{u{{u{u"],
+    "brackets": ["[", "[[1]]]]"],
+    "not all so far": ['{"a":"', '{"a', '{"b"'],
+}
+"""Fragments that begin with all that came before them, or nearly so, and that make no JSON."""
+
+
+@every_target
+@pytest.mark.parametrize("case", AGAIN)
+@pytest.mark.parametrize("resumed", [False, True], ids=["at once", "resumed"])
+def test_fragments_that_repeat_the_arguments_so_far(target: str, case: str, resumed: bool) -> None:
+    """No reader takes them for told again: a call that is not whole would look as if it were."""
+    pieces = AGAIN[case]
+    told = Spoken(target, call(0))
+    for piece in pieces:
+        if resumed:
+            told.encoder = StreamEncoder.resume(told.encoder.snapshot())
+        told.say(df.ArgumentsDelta(0, piece))
+    told.say(called(0, "".join(pieces), whole=False))
+    response = told.end(Outcome.INCOMPLETE, "length")
+    assert all(not item.complete for item in response.output if isinstance(item, df.FunctionCall))
+    if target in ("chat", "responses"):
+        (found,) = response.output
+        assert isinstance(found, df.FunctionCall)
+        assert found.arguments == "".join(pieces)
+
+
+def test_fragments_that_repeat_the_arguments_are_cut_seldom() -> None:
+    """What is written doubles each time: no fragment becomes many."""
+    told = Spoken("chat", call(0), df.ArgumentsDelta(0, "{"), df.ArgumentsDelta(0, "{" * 4096))
+    assert len(told.payloads) < 32
+
+
 @every_target
 def test_arguments_that_come_too_late(target: str) -> None:
     """What follows a whole call is left out, and is a loss unless it is white space."""
@@ -1281,7 +1322,6 @@ def test_what_comes_last_in_a_choice() -> None:
 @pytest.mark.parametrize(
     "pieces",
     [
-        ["[", "1", "[1]"],
         ['{"a":1}', "{"],
         ['{"a":1}', '{"a":1}', "x"],
         ['{"a":1}', "{}"],

@@ -9,12 +9,15 @@ from typing import Final
 
 from deltafold.model import events as e
 
-__all__ = ["ARGUMENTS", "HOT", "REASONING", "TEXT", "HotDelta"]
+__all__ = ["ARGUMENTS", "HOT", "OPENING", "REASONING", "TEXT", "HotDelta"]
 
 TEXT: Final = e.TextDelta
 ARGUMENTS: Final = e.ArgumentsDelta
 REASONING: Final = e.ReasoningDelta
 HOT: Final = frozenset((TEXT, ARGUMENTS, REASONING))
+OPENING: Final = "{["
+"""What arguments begin with: a fragment that begins so may be taken for all of them again, and is written in
+full."""
 
 
 class HotDelta:

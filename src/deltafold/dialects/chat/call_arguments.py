@@ -126,7 +126,9 @@ def read_arguments(emitter: Emitter, call: OpenCall, sent: JSON, function: JSON)
     if not text:
         return
     if not call.custom:
-        if not has_arguments(emitter, call) and text.strip() == "{}":
+        if text.strip() == "{}" and (call.held or not has_arguments(emitter, call)):
+            if call.held:
+                report_repetition(emitter, call, "the arguments came again")
             call.held = text
             return
         if call.held:

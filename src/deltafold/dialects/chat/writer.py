@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 from deltafold.diagnosis.error_payloads import is_error_payload
 from deltafold.dialects.base import ends_complete
 from deltafold.dialects.chat.table import IMAGE, OF_DOCUMENT, more_of_call, stop_of, usage_of_chat
+from deltafold.dialects.hot_delta import OPENING
 from deltafold.dialects.writing import Options, Writer
 from deltafold.dialects.written_errors import chat_error
 from deltafold.dialects.written_items import WrittenItem, WrittenPart
@@ -247,7 +248,12 @@ class ChatWriter(Writer):
         return isinstance(item.item, CustomToolCall) and self.options.custom_tools == "function"
 
     def arguments(self, item: WrittenItem, text: str) -> None:
-        if item.begun and not self.as_function(item):
+        if not item.begun or self.as_function(item):
+            return
+        if text[:1] in OPENING and isinstance(item.item, FunctionCall):
+            for piece in apart(item.pieces if item.written is None else item.written):
+                self.fragment(item, piece)
+        else:
             self.fragment(item, text)
 
     def fragment(self, item: WrittenItem, text: str) -> None:
@@ -335,7 +341,7 @@ class ChatWriter(Writer):
 
     def readable(self, item: WrittenItem) -> str | None:
         text = super().readable(item)
-        if text is None and comes_again(item.pieces if item.written is None else item.written):
+        if text is None and comes_again(item.written_text()):
             return item.written_text()
         return text
 
@@ -428,15 +434,32 @@ class ChatWriter(Writer):
         self.out.append(DONE)
 
 
-def comes_again(pieces: list[str]) -> bool:
-    """Whether a reader may take fragments for arguments that came again, as some servers send them."""
-    size = len(pieces[0]) if pieces else 0
-    for at, piece in enumerate(pieces[1:], 1):
-        # No two that are so long come at one length: this is linear.
-        if len(piece) >= size and piece.startswith("".join(pieces[:at])):
-            return True
-        size += len(piece)
-    text = "".join(pieces).strip()
+def apart(pieces: list[str]) -> list[str]:
+    """The last fragment, so cut that no reader takes it for all the arguments so far and more.
+
+    Some servers send them so. A part that is shorter than what came before is none of these.
+    """
+    text = pieces[-1]
+    size = 0
+    for at in range(len(pieces) - 1):
+        # Ends with what the fragment has in common with what came: it costs no more than the fragment.
+        if not text.startswith(pieces[at], size):
+            return [text]
+        size += len(pieces[at])
+    known, parts = text[:size], []
+    while size and len(text) > 1 and text.startswith(known):
+        part = text[: max(1, size - 1)]
+        parts.append(part)
+        text = text[len(part) :]
+        known += part
+        size += len(part)
+    return [*parts, text]
+
+
+def comes_again(text: str) -> bool:
+    """Whether a reader may take what a text goes on with for arguments that came again, as some servers send
+    them."""
+    text = text.strip()
     first = object_in(text)
     rest = text[len(first) :].lstrip()
     if not rest or not is_strict_json(first):
