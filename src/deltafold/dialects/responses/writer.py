@@ -286,10 +286,8 @@ class ResponsesWriter(Writer):
         if group == "summary":
             part.kind, data = "summary", {"type": "summary_text", "text": ""}
         elif self.own() and isinstance(item.item, OtherItem):
-            part.kind, data = (
-                ("other" if getattr(sent, "text", "") else "reasoning"),
-                {},
-            )  # text that came with it is whole
+            data = {}
+            part.kind = "other" if getattr(sent, "text", "") else "reasoning"  # what came with it is whole
         elif isinstance(sent, ReasoningText):
             part.kind, data = "reasoning", {"type": "reasoning_text", "text": ""}
         elif isinstance(sent, Refusal):
