@@ -23,6 +23,7 @@ from deltafold import (
     LiftedText,
     Limits,
     Outcome,
+    OutputDelta,
     ResponseParser,
     UsageError,
     ValueReplaced,
@@ -467,6 +468,36 @@ def test_mcp_calls(text: str, lifts: tuple[Lift, ...], data: st.DataObject) -> N
         lifts=lifts,
     )
     check_call(run, text, lifts)
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize("told", ["streamed", "begun", "at the end"])
+def test_only_arguments_are_lifted_from(told: str, streamed: bool) -> None:
+    """What an MCP call brought back is no argument, though it is JSON with members of the same names."""
+    text = '{"message":"hello","thinking":"deep","n":1}'
+    item = {"id": "mcp_1", "type": "mcp_call", "server_label": "s", "name": "tick"}
+    pieces = {"streamed": ['{"mess', 'age":"hi"}'], "begun": ['{"mess'], "at the end": []}[told]
+    arguments = [runs.value("mcp_call_arguments.delta", 0, delta=piece, item_id="mcp_1") for piece in pieces]
+    whole = runs.value("mcp_call_arguments.done", 0, arguments='{"message":"hi"}', item_id="mcp_1")
+    output = [
+        runs.value("mcp_call_output.delta", 0, delta=piece, item_id="mcp_1")
+        for piece in (text[:14], text[14:])
+    ]
+    run = runs.run(
+        runs.created(),
+        runs.added(0, {**item, "arguments": "", "status": "in_progress"}),
+        *arguments,
+        *([whole] if told == "streamed" else ()),
+        *(output if streamed else ()),
+        runs.value("mcp_call_output.done", 0, output=text, item_id="mcp_1"),
+        runs.done(0, {**item, "arguments": '{"message":"hi"}', "output": text, "status": "completed"}),
+        runs.completed(),
+        lifts=[MESSAGE, THOUGHT],
+    )
+    assert "".join(event.text for event in run.all(LiftedDelta)) == "hi"
+    assert "".join(run.texts(OutputDelta)) == text
+    assert (run.output()[0]["output"], run.output()[0]["arguments"]) == (text, '{"message":"hi"}')
+    assert run.codes == [AnomalyCode.OUTPUT_EMPTY_AT_END]
 
 
 # --------------------------------------------------------------------------------------- Chat Completions

@@ -1534,3 +1534,69 @@ def test_an_id_of_a_call_that_is_empty() -> None:
     """It is none: one is made."""
     found = run(g.chunk(g.call("f", id="", args={"a": 1})), g.chunk(g.call("f", id="", args={"b": 1})), END)
     assert [ident for ident, _, _, _ in calls(found)] == ["call_0_synthesized", "call_1_synthesized"]
+
+
+BEGINNINGS: dict[str, Any] = {
+    "candidates": [g.candidate(g.text("a"))],
+    "usageMetadata": {"promptTokenCount": 3},
+    "promptFeedback": {"blockReason": "SAFETY"},
+    "responseId": "r1",
+    "modelVersion": "m1",
+}
+
+
+@pytest.mark.parametrize("name", BEGINNINGS)
+def test_each_member_alone_begins_a_response(name: str) -> None:
+    """A payload with any member of a response is one, and says what it says."""
+    found = run({name: BEGINNINGS[name]})
+    (started,) = found.all(e.ResponseStarted)
+    assert not found.all(e.UnknownEvent)
+    assert found.response.to_gemini_response().get(name) is not None
+    assert started.response_id == ("r1" if name == "responseId" else None)
+    assert started.model == ("m1" if name == "modelVersion" else None)
+
+
+@pytest.mark.parametrize("name", ["createTime", "modelStatus", "content", "status", "candidate"])
+def test_other_members_alone_begin_none(name: str) -> None:
+    """They may be of anything."""
+    found = run({name: "x"})
+    assert [event.payload for event in found.all(e.UnknownEvent)] == [{name: "x"}]
+    assert not found.all(e.ResponseStarted)
+
+
+def test_a_response_of_which_hardly_anything_is_known_as_gemini_s() -> None:
+    """What another server did not say stands in no member."""
+    chunk: dict[str, Any] = {"object": "chat.completion.chunk"}
+    choice = {"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"}
+    document = run_any({**chunk, "choices": [choice]}, dialect="chat").response.to_gemini_response()
+    said = {"role": "model", "parts": [{"text": "a"}]}
+    assert document == {"candidates": [{"content": said, "finishReason": "STOP", "index": 0}]}
+    named = {**chunk, "id": "c1", "model": "m1", "choices": [choice]}
+    document = run_any(named, dialect="chat").response.to_gemini_response()
+    assert {**document, "candidates": []} == {"candidates": [], "modelVersion": "m1", "responseId": "c1"}
+
+
+@pytest.mark.parametrize(
+    ("words", "ends"),
+    [
+        (["stop", None], ["STOP", "STOP"]),
+        (["length", None], ["MAX_TOKENS", "MAX_TOKENS"]),
+        (["stop", "length"], ["STOP", "MAX_TOKENS"]),
+        (["length", "stop"], ["MAX_TOKENS", "STOP"]),
+        (["stop", "made_up"], ["STOP", "STOP"]),
+        (["made_up", "stop"], ["STOP", "STOP"]),
+        (["content_filter", "stop"], ["SAFETY", "STOP"]),
+        (["error", "stop"], [None, None]),
+    ],
+)
+def test_how_the_choices_of_another_server_end(words: list[str | None], ends: list[str | None]) -> None:
+    """Each by its own word; one without a word as the response does; none where the response failed."""
+    choices = [
+        {"index": at, "delta": {"content": "a"}, "finish_reason": word} for at, word in enumerate(words)
+    ]
+    found = run_any(
+        {"object": "chat.completion.chunk", "choices": choices}, "[DONE]", dialect="chat"
+    ).response
+    document = found.to_gemini_response()
+    assert [candidate.get("finishReason") for candidate in document["candidates"]] == ends
+    assert [candidate["index"] for candidate in document["candidates"]] == [0, 1]

@@ -2026,6 +2026,50 @@ def test_events_about_a_part_that_has_not_begun(target: str, event: Any) -> None
         told.say(event)
 
 
+@every_target
+@pytest.mark.parametrize("group", ["content", "summary"])
+def test_a_part_begins_and_ends_once(target: str, group: Any) -> None:
+    """Parts are told apart by their group and their place in it."""
+    made_part = made.thought_part(summary=group == "summary")
+    starts = [df.PartStarted(0, at, group, made_part) for at in range(2)]
+    ends = [df.PartFinished(0, at, group, made_part) for at in range(2)]
+    other = df.PartStarted(0, 0, "summary" if group == "content" else "content", made_part)
+    told = Spoken(target, df.ItemStarted(0, made.reasoning((), ())), starts[0], other)
+    with pytest.raises(UsageError, match=r"^PartStarted cannot come while part 0 of item 0 is open$"):
+        told.say(starts[0])
+    told = Spoken(target, df.ItemStarted(0, made.reasoning((), ())), *starts, ends[1])
+    with pytest.raises(UsageError, match=r"^PartFinished cannot come while part 1 of item 0 is done$"):
+        told.say(ends[1])
+    with pytest.raises(UsageError, match=r"^PartStarted cannot come while part 1 of item 0 is done$"):
+        Spoken(target, df.ItemStarted(0, made.reasoning((), ())), *starts, ends[1], starts[1])
+    Spoken(target, df.ItemStarted(0, made.reasoning((), ())), *starts, ends[1], ends[0])
+
+
+@every_target
+@pytest.mark.parametrize("size", [1, 64, 1023, 1024, 1025, 1026, 5000])
+def test_how_long_the_names_of_a_response_may_be(target: str, size: int) -> None:
+    """They stand in every frame: of 1024 characters they may be, a longer id is a digest, a model is cut."""
+    encoder = StreamEncoder(target, response_id="r" * size, model="m" * size)
+    payloads = [
+        p for event in (df.ResponseStarted("x", "y", {}, None), *spoken(0)) for p in encoder.payloads(event)
+    ]
+    told = json.dumps(payloads)
+    ident, model = "r" * size, "m" * min(size, 1024)
+    assert f'"{model}"' in told
+    assert (f'"{ident}"' in told) == (size <= 1024)
+    assert "r" * 1025 not in told
+
+
+@pytest.mark.parametrize("source", ["responses", "chat", None])
+@pytest.mark.parametrize("size", [63, 64, 65, 1023, 1024, 1025])
+def test_how_long_the_id_of_an_item_may_be(source: str | None, size: int) -> None:
+    """It stands in each of its frames: the wire's own may be of 1024 characters, another of 64."""
+    ident = "i" * size
+    told = Spoken("responses", *events_of_item(0, made.message((), whole=True, ident=ident)), source=source)
+    (written,) = [p["item"]["id"] for p in told.payloads if p["type"] == "response.output_item.added"]
+    assert written == (ident if size <= (1024 if source == "responses" else 64) else "msg_0")
+
+
 @pytest.mark.parametrize("target", ["responses", "anthropic"])
 @pytest.mark.parametrize("source", DIALECTS)
 def test_what_comes_before_its_response(target: str, source: str) -> None:

@@ -283,6 +283,57 @@ def test_which_pieces_take_it(blocks: list[bytes], long: int, frames_read: list[
 
 
 @pytest.mark.parametrize(
+    ("call", "part", "short"),
+    [
+        ({}, {}, True),
+        ({"id": "i"}, {}, False),
+        ({"name": "f"}, {}, False),
+        ({"args": {}}, {}, False),
+        ({"args": {"z": 1}}, {}, False),
+        ({"new": 1}, {}, False),
+        ({"new": None}, {}, False),
+        ({"willContinue": False}, {}, False),
+        ({"willContinue": 1}, {}, False),
+        ({"willContinue": "true"}, {}, False),
+        ({"willContinue": None}, {}, False),
+        ({}, {"thoughtSignature": "s"}, False),
+        ({}, {"thought": True}, False),
+        ({}, {"text": ""}, False),
+        ({}, {"new": None}, False),
+    ],
+)
+def test_what_stands_beside_a_piece(call: JSON, part: JSON, short: bool, frames_read: list[bool]) -> None:
+    """A piece takes the short way where its call says nothing but that it goes on, and its part no more."""
+    blocks = []
+    for number in range(4):
+        pieces = [{"jsonPath": f"$.k{number}", "numberValue": number}]
+        sent = {"functionCall": {"partialArgs": pieces, "willContinue": True, **call}, **part}
+        blocks.append(event({"candidates": [{"content": {"parts": [sent]}, "index": 0}], "responseId": "r1"}))
+    assert long_blocks(frames_read, [BEGUN, *blocks], "gemini") == (2 if short else 5)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        [leaf("$.a", stringValue="b", willContinue=True), leaf("$.a", stringValue="c", willContinue=True)],
+        [leaf("$.b", numberValue=1), leaf("$.c", numberValue=2)],
+        [leaf("$.a", stringValue=""), leaf("$.b", stringValue="c")],
+        [leaf("$.a", stringValue="\ude00", willContinue=True), leaf("$.b", stringValue="c")],
+    ],
+)
+@pytest.mark.parametrize("half", ["\ud83d", "x\ud83d"])
+def test_half_a_character_at_the_end_of_a_piece(half: str, later: list[bytes]) -> None:
+    """It waits for its other half: whatever comes next goes the long way, in which it is told what it is."""
+    opened = [leaf("$.a", stringValue="y", willContinue=True)] * 2
+    waiting = leaf("$.a", stringValue=half, willContinue=True)
+    blocks = [BEGUN, FIRST, *opened, waiting, *later, ENDED]
+    check_same(blocks, "gemini")
+    check_same([b"".join(blocks)], "gemini")
+    other = of_text(half, 1)
+    check_same([BEGUN, FIRST, *opened, other, *later, ENDED], "gemini")
+
+
+@pytest.mark.parametrize(
     ("paths", "arguments"),
     [
         (["$.ab", "$.a.c"], '{"ab":0,"a":{"c":1}}'),

@@ -16,9 +16,8 @@ FITTING_IDS: Final[dict[str, tuple[str, re.Pattern[str]]]] = {
     "responses": ("call", re.compile(r"[\s\S]{1,64}")),
     "chat": ("call", re.compile(r"[\s\S]{1,64}")),
     "anthropic": ("toolu", re.compile(r"[a-zA-Z0-9_-]{1,64}")),
-    "gemini": ("call", re.compile(r"[\s\S]+")),
 }
-"""What the id of a call may be on a wire, and what one begins with that had to be made."""
+"""What the id of a call may be on a wire, and what one begins with that had to be made. Gemini takes any."""
 
 
 def fitting_call_id(dialect: str, ident: str) -> str:
@@ -26,10 +25,10 @@ def fitting_call_id(dialect: str, ident: str) -> str:
 
     The digest is the same wherever the id is sent: in a call, and in its result.
     """
-    prefix, fitting = FITTING_IDS[dialect]
-    if fitting.fullmatch(ident):
+    found = FITTING_IDS.get(dialect)
+    if found is None or found[1].fullmatch(ident):
         return ident
-    return digest(prefix, ident)
+    return digest(found[0], ident)
 
 
 def digest(prefix: str, ident: str) -> str:

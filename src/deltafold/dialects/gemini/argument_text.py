@@ -188,8 +188,8 @@ class ArgumentText:
         return "{"
 
     def goes_on(self, steps: Path) -> bool:
-        """Whether a path is that of the string that is open."""
-        return self.leaf is not None and steps[-1] == self.leaf and self.is_at(steps[:-1])
+        """Whether a path, which is not empty, is that of the string that is open."""
+        return steps[-1] == self.leaf and self.is_at(steps[:-1])
 
     def is_at(self, steps: Path) -> bool:
         """Whether a path is that of the innermost container."""

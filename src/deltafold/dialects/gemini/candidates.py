@@ -115,7 +115,7 @@ def new_pieces(candidate: OpenCandidate, key: str, sent: JSON) -> JSON:
             for entry in value:
                 cited = name + json.dumps(entry, sort_keys=True)
                 if cited not in candidate.cited:
-                    candidate.cited[cited] = True
+                    candidate.cited[cited] = None
                     entries.append(copied(entry))
             if entries or place not in candidate.known:
                 candidate.known[place] = None

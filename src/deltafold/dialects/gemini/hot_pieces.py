@@ -75,7 +75,7 @@ class GeminiPieces(HotPieces):
     def place(self, found: re.Match[str]) -> tuple[int, str]:
         """The index of the call, and the text of a piece in it; "" where the piece has to go the long way."""
         emitter, call = self._emitter, self._candidate.call
-        if call is None or not call.open or emitter.pending_surrogates:
+        if call is None or not call.open:
             return REFUSED
         arguments = call.text
         if arguments is not None and arguments.tree is not None:

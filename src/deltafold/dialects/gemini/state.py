@@ -87,7 +87,7 @@ class OpenCandidate:
         """The finish reason that was sent last."""
         self.known: JSON = {}
         """What was handed on of its other members."""
-        self.cited: dict[str, bool] = {}
+        self.cited: dict[str, None] = {}
         """The citations that were handed on."""
         self.announced = False
         """Whether anything that was handed on says that it exists."""

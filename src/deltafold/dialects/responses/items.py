@@ -226,7 +226,7 @@ class ItemReader(ItemIdentity):
         self.implicit_items[index] = True
         return self.record(index)
 
-    def _set_missing_type(self, index: int, wanted: str) -> ItemRecord:
+    def _set_missing_type(self, index: int, wanted: str | None) -> ItemRecord:
         """An item that was announced without a type gets that of what comes for it."""
         record = self.record(index)
         if wanted and not record.type:
@@ -418,7 +418,7 @@ class ItemReader(ItemIdentity):
             return
         if not record.type:
             sent = self._typed(sent)
-            self._set_missing_type(index, string(sent, "type") or "")
+            self._set_missing_type(index, string(sent, "type"))
         if index in self.resent:
             resent = self.resent.pop(index)
             if not ended:
@@ -542,7 +542,7 @@ class ItemReader(ItemIdentity):
                 elif record.state is ITEM_OPEN:
                     item = overlay(self.resent.pop(index, {}), item)
                     item = self._lifted_item(record, item, whole=False)
-                    self._set_missing_type(index, string(item, "type") or "")
+                    self._set_missing_type(index, string(item, "type"))
                     merged, events = reconcile_item(record, item, self.report, whole=False)
                     self.out += events
                     if merged != record.to_dict():
