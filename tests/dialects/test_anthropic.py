@@ -1600,3 +1600,49 @@ def test_a_limit_behind_a_call_without_arguments(behind: int) -> None:
     assert [whole_call for _, _, _, whole_call in calls(found)] == [bool(behind)]
     assert len(of(found, e.ItemUpdated)) == 1 - behind
     assert [done for _, _, _, done in calls(whole(call("{}"), stop="max_tokens"))] == [True]
+
+
+# -------------------------------------------------------------------------------- what only looks like a call
+
+
+def test_arguments_of_a_block_that_is_no_call() -> None:
+    """They are a member like others: no input goes there, and none is made of them."""
+    sent = {"type": "note", "arguments": "x"}
+    found = whole(a.block(sent, a.fragment('{"a":1}')))
+    assert blocks(found) == [sent]
+    assert found.codes == [C.DELTA_MISFITS]
+    assert of(found, e.ArgumentsDelta) == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind"),
+    [
+        ({"text": "A"}, "message"),
+        ({"thinking": "A"}, "reasoning"),
+        ({"id": "i", "name": "n", "input": {}}, "function_call"),
+        ({"name": "n", "input": {}}, ""),
+        ({"id": "i", "input": {}}, ""),
+        ({"id": "i", "name": "n"}, ""),
+        ({"odd": 1}, ""),
+    ],
+)
+def test_what_a_block_without_a_type_is(sent: Any, kind: str) -> None:
+    """Its members tell, where all of them are there."""
+    found = whole(a.block(sent))
+    assert [item["type"] for item in found.output()] == [kind]
+    assert C.INVALID_FIELD in found.codes
+
+
+def test_what_a_compaction_holds_is_counted() -> None:
+    """It may not grow beyond what a text may; what takes the place of another value is counted alone."""
+
+    def compacted(*contents: Any, limit: int) -> None:
+        pieces = [a.delta("compaction_delta", content=content) for content in contents]
+        begun = a.begin({"type": "compaction", "content": None})
+        run(START, begun, *pieces, end="none", limits=Limits(text_size=limit))
+
+    compacted("x" * 1000, limit=1500)
+    compacted("x" * 1000, "y" * 1000, limit=1500)
+    for contents in (["x" * 2000], ["x" * 1000, "x" * 2000]):
+        with pytest.raises(LimitExceeded):
+            compacted(*contents, limit=1500)

@@ -2834,3 +2834,134 @@ def test_what_waits_of_spoken_output_is_counted() -> None:
     with pytest.raises(LimitExceeded):
         heard(many, {"big": big}, {"big": big * 2}, limits=Limits(text_size=1500))
     heard({"a": 1}, {"big": big}, limits=Limits(text_size=1500))  # handed out at once, it is held once
+
+
+# ---------------------------------------------------------------- what a message or a fragment leaves open
+
+
+@pytest.mark.parametrize("lifts", [[], [Lift(("a",), "text", tool="tick")]], ids=["plain", "lifts"])
+def test_arguments_go_on_behind_a_message_that_told_others_than_braces(lifts: list[Lift]) -> None:
+    """Braces that were held back are none of the arguments, and those that a message tells are not ended."""
+    braces = calls(part("{}", "tick", id="a"))
+    told_whole = whole({"tool_calls": [part('{"b":', id="a")]}, None)
+    found = run(braces, told_whole, calls(part("1}")), ends("tool_calls"), "[DONE]", lifts=lifts)
+    assert told(found) == [("tick", "a", '{"b":1}')]
+    assert found.texts(e.ArgumentsDelta) == ['{"b":', "1}"]
+    assert [event.text for event in found.all(e.ValueFinished)] == ['{"b":1}']
+    assert found.codes == [C.ARGUMENTS_REPEATED]
+
+
+@pytest.mark.parametrize(("grown", "repeated"), [(30, False), (31, True)])
+def test_how_long_arguments_are_looked_at_again(grown: int, repeated: bool) -> None:
+    """After many looks in vain the next one is due when they have become twice as long, and not before."""
+    looks = ["[}"] * MOST_CHECKS  # each finds 33 characters at the most that may be whole, and are not
+    pieces = ['["}', *looks, "x" * (grown - 2) + '"]']
+    arguments = "".join(pieces)
+    found = run(
+        calls(part("", "tick", id="a")),
+        *(calls(part(piece)) for piece in pieces),
+        calls(part(f"[ {arguments[1:]}")),
+        ends("tool_calls"),
+        "[DONE]",
+    )
+    assert len(arguments) == 35 + grown
+    assert (C.ARGUMENTS_REPEATED in found.codes) is repeated
+    assert told(found)[0][2] == arguments + ("" if repeated else f"[ {arguments[1:]}")
+
+
+@pytest.mark.parametrize(
+    ("function", "custom", "expected"),
+    [
+        ({"name": "f", "arguments": "{}"}, None, FunctionCall),
+        ({"name": "f", "arguments": "{}"}, {}, FunctionCall),
+        ({"name": "f", "arguments": "{}"}, {"name": "", "input": ""}, FunctionCall),
+        ({"name": "f", "arguments": "{}"}, {"name": "c", "input": "x"}, FunctionCall),
+        ({"name": "f", "arguments": "{}"}, "odd", FunctionCall),
+        (None, {"name": "c", "input": "x"}, CustomToolCall),
+        ({}, {"name": "c", "input": "x"}, CustomToolCall),
+        ({"name": "", "arguments": None}, {"name": "c", "input": "x"}, CustomToolCall),
+        ("odd", {"name": "c", "input": "x"}, CustomToolCall),
+    ],
+)
+def test_a_call_with_a_function_and_a_custom_tool(function: Any, custom: Any, expected: type) -> None:
+    """The one that says something is the call, and of two that do the function: its name, text and kind."""
+    found = run(calls({"index": 0, "id": "a", "function": function, "custom": custom}), ends("tool_calls"))
+    assert [type(call) for call in calls_of(found.response)] == [expected]
+    assert told(found) == [("f", "a", "{}") if expected is FunctionCall else ("c", "a", "x")]
+
+
+def test_an_id_under_a_new_index_begins_a_call() -> None:
+    """Mere arguments under an index where none began go on the open call, but not with an id of their own."""
+    begun = calls(part('{"n":', "tick", id="a"))
+    other = run(
+        begun, calls(part('{"m":2}', id="b", index=1)), calls(part(None, "tock", index=1)), ends("tool_calls")
+    )
+    assert [name_and_id[:2] for name_and_id in told(other)] == [("tick", "a"), ("tock", "b")]
+    assert told(other)[1][2] == '{"m":2}'
+    assert other.codes == []
+    same_call = run(begun, calls(part("1}", index=1)), ends("tool_calls"))
+    assert told(same_call) == [("tick", "a", '{"n":1}')]
+    assert same_call.codes == [C.CALL_INDEX_CHANGED]
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("content_filter: PROHIBITED_CONTENT", "content_filter"),
+        ("function_call_filter: MALFORMED_FUNCTION_CALL", "function_call_filter: MALFORMED_FUNCTION_CALL"),
+        ("max:tokens", "length"),
+        ("STOP:", "stop"),
+        ("tide: turned", "tide: turned"),
+        (": stop", "stop"),
+    ],
+)
+def test_words_with_a_colon(word: str, reason: str) -> None:
+    """All of it may be a word, else what stands before the colon is."""
+    found = run(says("A"), ends(word), "[DONE]")
+    assert found.response.finish_reason == reason
+    assert (C.FINISH_REASON_UNKNOWN in found.codes) is (word == "tide: turned")
+
+
+@pytest.mark.parametrize("value", [None, "", [], {}, [""], {"text": ""}, {"text": None}])
+def test_reasoning_that_says_nothing(value: Any) -> None:
+    """It is no item and no anomaly, and does not hide what another member says."""
+    nothing = run(says("A"), thinks(reasoning_content=value), ends(), "[DONE]")
+    assert nothing.texts(e.ReasoningDelta) == []
+    beside = run(thinks(reasoning_content=value, reasoning="Hm"), ends(), "[DONE]")
+    assert beside.texts(e.ReasoningDelta) == ["Hm"]
+    assert (
+        nothing.codes == beside.codes == [C.INVALID_FIELD] * (value in ([""], {"text": ""}, {"text": None}))
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"text": None, "content": "A"}, "A"),
+        ({"text": "", "content": "A"}, "A"),
+        ({"text": 5, "thinking": "A", "summary": "B"}, "A"),
+        ([{"summary": "A"}, "B", {"reasoning": ["C"]}], "ABC"),
+    ],
+)
+def test_where_the_text_of_reasoning_stands(value: Any, text: str) -> None:
+    """In the first member of an object that says something, and in all entries of a list."""
+    found = run(thinks(reasoning=value), ends(), "[DONE]")
+    assert found.response.reasoning_text == text
+    assert found.codes == []
+
+
+@pytest.mark.parametrize(
+    ("member", "values", "kept"),
+    [
+        ("id", ["", "a", "b"], "a"),
+        ("model", [None, "a", "b"], "a"),
+        ("created", [0, 7, 5], 7),
+        ("provider", ["", "a", "b"], "b"),
+    ],
+)
+def test_which_value_of_a_member_counts(member: str, values: list[Any], kept: Any) -> None:
+    """Of what each chunk should say the first value that says something, of other members the last."""
+    bare = {"object": "chat.completion.chunk", "choices": [choice({"content": "A"})]}
+    found = run(*({**bare, member: value} for value in values), {**bare, "choices": [choice({}, "stop")]})
+    assert completion(found)[member] == kept
+    assert found.response.to_dict()["created_at" if member == "created" else member] == kept

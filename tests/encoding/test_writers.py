@@ -2252,3 +2252,23 @@ def test_texts_that_a_piece_cuts_anywhere_are_scanned_alike() -> None:
                 for piece in (text[:first], text[first:second], text[second:]):
                     behind += scan.feed(piece)
                 assert (behind, [getattr(scan, name) for name in ObjectScan.SNAPSHOT_FIELDS]) == (rest, state)
+
+
+def test_a_choice_that_only_ends_is_written() -> None:
+    """Its finish reason is all that its server says of it; one that nobody spoke of is not made up."""
+
+    def written(*ends: tuple[int, str]) -> list[tuple[int, str | None]]:
+        payloads = [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}]
+        payloads += [{"index": index, "delta": {}, "finish_reason": reason} for index, reason in ends]
+        parser = df.ResponseParser("chat")
+        for payload in payloads:
+            parser.feed_payload({"object": "chat.completion.chunk", "choices": [payload]})
+        parser.feed_payload("[DONE]")
+        encoder = StreamEncoder("chat")
+        body = b"".join(encoder.encode(event) for event in parser.events())
+        return [(known.index, known.finish_reason) for known in df.parse(body, "chat").choices]
+
+    assert written((0, "stop")) == [(0, "stop")]
+    assert written((0, "stop"), (1, "length")) == [(0, "stop"), (1, "length")]
+    assert written((2, "stop"), (1, "length"), (0, "stop")) == [(0, "stop"), (1, "length"), (2, "stop")]
+    assert written((0, "stop"), (2, "stop")) == [(0, "stop")]

@@ -163,10 +163,9 @@ def checked_item(writer: Writer, event: Any, kind: type) -> WrittenItem | None:
     state = ITEM_ABSENT if item is None else item.state
     if kind not in ITEM_TRANSITIONS[state]:
         raise UsageError(f"{kind.__name__} cannot come while item {index} is {state}")
-    if item is None:
-        return None
     key = part_key(event)
     if key is not None:
+        assert item is not None  # a part begins in an item
         part = item.parts.get(key)
         part_state = PART_ABSENT if part is None else part.state
         if kind not in PART_TRANSITIONS[part_state]:

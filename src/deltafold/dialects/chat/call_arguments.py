@@ -176,12 +176,7 @@ def new_text(emitter: Emitter, call: OpenCall, text: str) -> str:
 def may_repeat(emitter: Emitter, call: OpenCall, text: str) -> bool:
     """Whether a fragment that opens something may hold what has come before: cheap tests before the dear
     ones."""
-    return (
-        call.held != ""
-        or call.cumulative
-        or ends_as_json(emitter, call)
-        or first_piece_begins(emitter, call, text)
-    )
+    return call.cumulative or ends_as_json(emitter, call) or first_piece_begins(emitter, call, text)
 
 
 def report_repetition(emitter: Emitter, call: OpenCall, message: str) -> None:

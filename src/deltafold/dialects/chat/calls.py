@@ -350,8 +350,7 @@ def function_of(sent: JSON) -> JSON:
 
 def is_custom(sent: JSON) -> bool:
     """Whether a call is one of a custom tool."""
-    custom = sent.get("custom")
-    return sent.get("type") == "custom" or (isinstance(custom, dict) and any(custom.values()))
+    return sent.get("type") == "custom" or function_of(sent) is sent.get("custom")
 
 
 def call_id(sent: JSON) -> str | None:

@@ -52,8 +52,7 @@ def read_part(emitter: Emitter, choice: OpenChoice, part: JSON, pieces: Pieces) 
     thought = part.get("thinking")
     if (isinstance(kind, str) and kind in REASONING_PARTS) or (text is None and thought is not None):
         found = reasoning_text(part, 0)
-        if found:
-            pieces.append(("reasoning", found))
+        pieces.append(("reasoning", found))
         signature = first(part, *SIGNATURES) if found else first(part, *SIGNATURES, "data")
         read_signature(emitter, choice, signature)
         if not found and signature is None:

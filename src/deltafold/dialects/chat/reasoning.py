@@ -27,9 +27,9 @@ def read_reasoning(emitter: Emitter, choice: OpenChoice, sent: JSON) -> list[str
     if OF_REASONING.isdisjoint(sent):
         return texts
     for key in REASONING:
-        value = sent.get(key)
-        if value is None or value == "":
+        if key not in sent:
             continue
+        value = sent[key]
         text = reasoning_text(value, 0)
         if text:
             if text not in texts:
@@ -99,8 +99,7 @@ def reasoning_text(value: Any, depth: int) -> str:
         return "".join([reasoning_text(entry, depth + 1) for entry in value])
     if isinstance(value, dict):
         for name in TEXTS:
-            found = value.get(name)
-            text = "" if found is None else reasoning_text(found, depth + 1)
+            text = reasoning_text(value.get(name), depth + 1)
             if text:
                 return text
     return ""

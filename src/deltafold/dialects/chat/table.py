@@ -334,7 +334,7 @@ def stop_of(word: str) -> Stop | None:
     if text in NO_WORDS and (text or not word.strip()):
         return None
     known = STOPS.get(text)
-    if known is None and ":" in word:
+    if known is None:
         # Google's compatible endpoint says which filter: "content_filter: PROHIBITED_CONTENT".
         known = STOPS.get(normalized(word.partition(":")[0]))
     return OTHER if known is None else known
