@@ -743,6 +743,15 @@ def test_other_items_are_not_forgotten(frames_read: list[bool]) -> None:
     assert long_blocks(frames_read, [PRELUDE, text, call, text, call, end, text, text], "responses") == 7 + 3
 
 
+def test_deltas_that_are_known_are_learned_once(frames_read: list[bool]) -> None:
+    """However often a text goes the long way that looks like others, those of another item stay known."""
+    other, plain = (event(runs.text(0, "x", item_id="msg_0")), event(runs.arguments(1, "1", item_id="fc_1")))
+    odd = plain.replace(b'"delta":"1"', b'"delta":"\\ud83d\\ude00"')
+    assert odd != plain
+    blocks = [PRELUDE, other, *[odd, plain] * 100, other]
+    assert long_blocks(frames_read, blocks, "responses") == 7 + 1 + 100
+
+
 # ------------------------------------------------------------------------------------------------- limits
 
 

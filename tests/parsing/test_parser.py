@@ -640,6 +640,30 @@ def test_what_can_be_had_does_not_depend_on_how_many_chunks_brought_it(chunks: i
 
 
 @pytest.mark.parametrize(
+    ("framing", "rest"),
+    [("sse", b"data: " + b"x" * 3000), ("ndjson", b"{" + b"x" * 3000 + b"\n")],
+)
+def test_what_passes_a_limit_behind_the_end_is_the_last_that_is_kept(framing: Any, rest: bytes) -> None:
+    """The response is over: neither is that an error, nor is anything held that is fed later."""
+    payloads = [created(), *streamed_message(0, "Hi"), completed(message("Hi", id="msg_1"))]
+    lines = b"".join(json.dumps(payload).encode() + b"\n" for payload in payloads)
+    body = lines if framing == "ndjson" else frames(*payloads)
+    parser = ResponseParser(framing=framing, limits=Limits(line_bytes=2000, event_bytes=2000))
+    parser.feed(body)
+    assert isinstance([*parser.events()][-1], e.ResponseFinished)
+    parser.feed(rest)
+    assert [*parser.events()] == []
+    held, kept = (parser.bytes_fed, parser.bytes_pending), parser.snapshot()
+    for more in (b"x" * 1500, b"\n\n", body):
+        parser.feed(more)
+        assert [*parser.events()] == []
+        assert not parser.needs_input
+    assert (parser.bytes_fed, parser.bytes_pending) == held
+    assert parser.snapshot() == kept
+    assert parser.response.output_text == "Hi"
+
+
+@pytest.mark.parametrize(
     ("payload", "size"),
     [
         ({}, 2),

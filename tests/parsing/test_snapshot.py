@@ -120,6 +120,36 @@ def test_freeze_of_each_kind(value: Any) -> None:
     assert same(from_json(json.loads(json.dumps(to_json(value)))), value)
 
 
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ({"a": [1, None]}, {"a": [1, None]}),
+        ((1, "a"), {"$": "tuple", "items": [1, "a"]}),
+        ({1}, {"$": "set", "items": [1]}),
+        (frozenset({"b", "a"}), {"$": "frozenset", "items": ["a", "b"]}),
+        (deque([(1,)]), {"$": "deque", "items": [{"$": "tuple", "items": [1]}]}),
+        ({1: 2}, {"$": "dict", "items": [[1, 2]]}),
+        ({"$": 1}, {"$": "dict", "items": [["$", 1]]}),
+        ({"a": 1, 2: 3}, {"$": "dict", "items": [["a", 1], [2, 3]]}),
+        (Outcome.COMPLETED, {"$": "Outcome", "value": "completed"}),
+        (
+            Lift(("a", 0), "text", "tool", remove=True),
+            {
+                "$": "Lift",
+                "path": {"$": "tuple", "items": ["a", 0]},
+                "into": "text",
+                "tool": "tool",
+                "remove": True,
+            },
+        ),
+    ],
+)
+def test_how_values_are_written(value: Any, written: Any) -> None:
+    """Snapshots are stored, and read by other builds of one version: their format is not to change in it."""
+    assert to_json(value) == written
+    assert same(from_json(written), value)
+
+
 def test_sets_freeze_in_one_order() -> None:
     """A set's order does not depend on how it was filled."""
     assert to_json({3, 1, 2}) == to_json({2, 3, 1})

@@ -431,6 +431,29 @@ def test_exceptions(dialect: str, name: str, payload: bytes, kind: str, message:
     assert error is not None
     assert (str(error.kind), error.message) == (kind, message)
     assert error.type == name
+    told = json.loads(payload) if payload.startswith(b"{") else {}
+    assert error.raw == {"type": "error", "error": {**told, "type": name, "message": message}}
+
+
+@pytest.mark.parametrize(
+    ("headers", "payload", "message"),
+    [
+        ({":error-message": "a"}, b'{"message": "b", "Message": "c"}', "a"),
+        ({":error-message": ""}, b'{"message": "b", "Message": "c"}', "b"),
+        ({":error-message": ""}, b'{"message": "", "Message": "c"}', "c"),
+        ({}, b'{"message": null, "Message": "c"}', "c"),
+        ({}, b'{"reason": "c"}', '{"reason": "c"}'),
+        ({}, b"[1]", "[1]"),
+        ({}, b"\xff", "\ufffd"),
+    ],
+)
+def test_what_is_said_of_an_exception(headers: dict[str, Any], payload: bytes, message: str) -> None:
+    """A header counts first, then either spelling of a member, then the payload as it is."""
+    faulty: dict[str, Any] = {":message-type": "exception", ":exception-type": "x", **headers}
+    error = lawful(aws_message(faulty, payload), "chat").parser.response.error
+    assert error is not None
+    assert isinstance(error.raw, dict)
+    assert error.raw["error"]["message"] == message
 
 
 def test_bytes_that_are_no_base64() -> None:
@@ -569,6 +592,7 @@ def test_the_end_of_a_value(text: str, size: int) -> None:
     body = json.dumps({"a": text}).encode() + b' {"'
     end, at = ValueEnd(), 0
     for piece in cut(body, [size]):
+        assert end.find(b"", 0) == end.find(b"x", 1) == -1  # nothing came
         found = end.find(piece, 0)
         if found >= 0:
             assert at + found == len(body) - 3
