@@ -432,6 +432,34 @@ RULES: dict[str, tuple[list[JSON], list[tuple[Any, ...]], list[AnomalyCode]]] = 
         ONE,
         [],
     ),
+    "its id again behind whole arguments": (
+        [calls(part(PARIS, "tick", id="a")), calls(part("", id="a")), calls(part("", id="a", index=None))],
+        ONE,
+        [],
+    ),
+    "its id and name again behind whole arguments": (
+        [calls(part(PARIS, "tick", id="a")), calls(part("", "tick", id="a"))],
+        ONE,
+        [],
+    ),
+    "its id and longer name behind whole arguments": (
+        [calls(part(PARIS, "ti", id="a")), calls(part("", "tick", id="a"))],
+        ONE,
+        [],
+    ),
+    "its id and first name behind whole arguments": (
+        [calls(part(PARIS, id="a")), calls(part("", "tick", id="a"))],
+        ONE,
+        [],
+    ),
+    "a fragment that says nothing begins a call": (
+        [
+            calls(part('{"n":', "tick", id="a"), part("", index=1)),
+            calls(part("1}"), part('{"n":2}', "tock", id="b", index=1)),
+        ],
+        TWO,
+        [],
+    ),
     "whole with the finish reason": ([calls(part(PARIS, "tick", id="a"), finish="tool_calls")], ONE, []),
     "after the finish reason": (
         [calls(part('{"city"', "tick", id="a"), finish="tool_calls"), calls(part(':"Paris"}'))],

@@ -2272,3 +2272,13 @@ def test_a_choice_that_only_ends_is_written() -> None:
     assert written((0, "stop"), (1, "length")) == [(0, "stop"), (1, "length")]
     assert written((2, "stop"), (1, "length"), (0, "stop")) == [(0, "stop"), (1, "length"), (2, "stop")]
     assert written((0, "stop"), (2, "stop")) == [(0, "stop")]
+
+
+def test_members_of_the_response_are_written_once() -> None:
+    """What is known of it when it begins comes before all choices, and not with each of them."""
+    told = Spoken("chat", *spoken(0), *spoken(1, choice=2), source="chat", data={"system_fingerprint": "fp"})
+    told.end()
+    assert [payload for payload in told.payloads if "system_fingerprint" in payload] == told.payloads[:1]
+    assert told.payloads[0]["choices"] == []
+    heads = {(payload["id"], payload["created"], payload["model"]) for payload in told.payloads}
+    assert len(heads) == 1
