@@ -2282,3 +2282,14 @@ def test_members_of_the_response_are_written_once() -> None:
     assert told.payloads[0]["choices"] == []
     heads = {(payload["id"], payload["created"], payload["model"]) for payload in told.payloads}
     assert len(heads) == 1
+
+
+def test_blanks_before_the_arguments_are_written_with_them() -> None:
+    """Nobody knows before whether an object follows; and what is empty is no delta of a block."""
+    pieces = [df.ArgumentsDelta(0, text) for text in (" ", "\n", '{"a":', "1}")]
+    told = Spoken("anthropic", call(0), *pieces, called(0, ' \n{"a":1}'), source="chat")
+    deltas = [payload["delta"] for payload in told.payloads if payload["type"] == "content_block_delta"]
+    assert [delta["partial_json"] for delta in deltas] == [' \n{"a":', "1}"]
+    empty = Spoken("anthropic", *spoken(0, ""), source="anthropic")
+    kinds = [payload["type"] for payload in empty.payloads]
+    assert kinds == ["message_start", "content_block_start", "content_block_stop"]
