@@ -406,6 +406,11 @@ RULES: dict[str, tuple[list[JSON], list[tuple[Any, ...]], list[AnomalyCode]]] = 
         ONE,
         [C.NAME_CHANGED],
     ),
+    "another name behind braces alone": (
+        [calls(part("{}", "tick", id="a")), calls(part(PARIS, "tock"))],
+        [("tick", "a", "{}"), ("tock", "call_1_synthesized", PARIS)],
+        [C.CALL_INDEX_REUSED, C.CALL_ID_MISSING],
+    ),
     "name beside the function": (
         [calls({"index": 0, "id": "a", "function_name": "tick", "arguments": PARIS})],
         ONE,

@@ -500,7 +500,7 @@ class AnthropicWriter(Writer):
     def call_changed(self, item: WrittenItem) -> None:
         if item.index in self.waiting:
             self.leave_open(item)
-        elif item.index != self.current and item.place >= 0:
+        elif item.index != self.current and item.place >= 0 and self.is_misread(item):
             self.untrue.add(item.index)
 
     def readable(self, item: WrittenItem) -> str | None:
