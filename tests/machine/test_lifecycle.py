@@ -257,7 +257,10 @@ def variants(kind: str) -> dict[str, dict[str, Any]]:
     }
 
 
-VARIANTS = list(variants(""))
+VARIANTS = [
+    pytest.param(name, marks=() if name in ("fitting", "bare", "of nulls") else pytest.mark.long)
+    for name in variants("")
+]
 
 
 def body(payloads: list[dict[str, Any]]) -> bytes:

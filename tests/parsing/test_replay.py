@@ -227,6 +227,7 @@ def test_by_content(stream: Stream, data: st.DataObject) -> None:
     assert run.parser.anomalies == ()
 
 
+@pytest.mark.long
 @few
 @given(streams() | streams().map(unnumbered) | chat_streams(), st.data())
 def test_many_connections(stream: Stream, data: st.DataObject) -> None:
