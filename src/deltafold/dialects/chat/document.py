@@ -65,7 +65,7 @@ def chat_completion(response: Response) -> JSON:
         elif key == "created_at" and isinstance(value, str) and is_own(response):
             completion[key] = value  # a field of its own beside `created`
     outcome = response.outcome
-    if outcome in NOT_ENDED:
+    if outcome is not None and outcome in NOT_ENDED:
         # A choice without a finish reason alone would be taken for a whole answer.
         completion["error"] = chat_error(outcome, response.error, own=is_own(response))
     return completion
