@@ -74,7 +74,7 @@ def check_written(
 ) -> None:
     """What is written of any whole run: a strict parser finds nothing out of order, and no false success.
 
-    No call looks whole that was not, and where nothing is called lost, nothing is.
+    Where nothing is called lost, no text and no reasoning is.
     """
     replaced, mixed = corrected(events), mixes_refusals(events)
     again, strict = read(target, pieces, strict=not replaced and not mixed)

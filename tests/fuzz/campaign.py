@@ -26,7 +26,7 @@ from fuzz.mutations import (
     seeds,
     words_of_the_wire,
 )
-from fuzz.targets import HEADERS, TARGETS
+from fuzz.targets import BY_EVENT, HEADERS, TARGETS
 
 SIZE = 10_000
 """Executions of a batch."""
@@ -48,7 +48,7 @@ class Source:
     def draw(self, dice: random.Random) -> bytes:
         """One input."""
         data = dice.choice(self.seeds)
-        if self.target in ("parser", "writing") and dice.random() < 0.6:
+        if self.target in BY_EVENT and dice.random() < 0.6:
             head, blocks = data[: self.header], data[self.header :].split(b"\n\n")
             for _ in range(dice.choice((1, 1, 2, 4))):
                 if blocks:

@@ -9,7 +9,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from fuzz.targets import DIALECTS, WIRES
+from deltafold.registry import DIALECTS as WIRES
+from fuzz.targets import DIALECTS
 from one_change import at, paths_in
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

@@ -31,7 +31,7 @@ with atheris.instrument_imports(include=["deltafold"]):
     import deltafold.parsing.parser  # noqa: F401
 
 from fuzz.mutations import LONGEST, dictionary, mutated_stream, seeds  # noqa: E402
-from fuzz.targets import HEADERS, TARGETS  # noqa: E402
+from fuzz.targets import BY_EVENT, HEADERS, TARGETS  # noqa: E402
 
 TELL_EVERY = 100_000
 MOST_FOUND = 100
@@ -109,7 +109,7 @@ def fuzz(target: str, runs: int, corpus: Path, found: Path, seconds: int) -> Non
     options = [f"-runs={runs}", f"-max_len={LONGEST[target]}", f"-dict={words}", "-timeout=20"]
     options += ["-rss_limit_mb=3000", "-print_final_stats=1", f"-max_total_time={seconds}", "-verbosity=0"]
     more: dict[str, Any] = {}
-    if target in ("parser", "writing"):
+    if target in BY_EVENT:
         header = HEADERS[target]
         blocks = {block for data in seeds(target).values() for block in data[header:].split(b"\n\n")}
         more["custom_mutator"] = stream_mutator(sorted(blocks), header)

@@ -39,7 +39,7 @@ from deltafold.parsing.templates import (
     match_block,
     match_block_in_python,
 )
-from deltafold.registry import DIALECTS as NAMES
+from deltafold.registry import DIALECTS as WIRES
 from deltafold.registry import part_of
 from deltafold.wire.blocks import COMMENT, ERROR_FIELD, EVENT, STRAY_LINE, BlockScanner, text_of
 from deltafold.wire.json_text import (
@@ -168,7 +168,7 @@ def told(signal: Any, decoder: BlockScanner) -> tuple[Any, ...]:
 
 DEPTH = 8
 FRAGMENTS: frozenset[tuple[str, ...]] = frozenset().union(
-    *(part_of(name, "reader").DIALECT.fragments for name in NAMES)
+    *(part_of(name, "reader").DIALECT.fragments for name in WIRES)
 )
 EDGES = "".join(map(chr, range(0xD800, 0xE000)))
 
@@ -305,7 +305,7 @@ def fragment(text: str) -> str:
 Feed = Callable[[ResponseParser, bytes], None]
 Stop = Callable[[ResponseParser], None]
 PARSER_HEADER = 6
-DIALECTS = ("responses", "chat", "anthropic", "gemini", "auto")
+DIALECTS = (*WIRES, "auto")
 LIFTS = (
     Lift(("a",), "text"),
     Lift(("message",), "text", remove=True),
@@ -474,7 +474,6 @@ def steps_of(decoder: Any) -> Iterator[Any]:
 # ------------------------------------------------------------------------------------------------- encoders
 
 WRITING_HEADER = 3
-WIRES = ("responses", "chat", "anthropic", "gemini")
 
 
 def writing(data: bytes) -> object:
@@ -539,3 +538,5 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
 
 HEADERS = {"sse": SSE_HEADER, "parser": PARSER_HEADER, "framing": FRAMING_HEADER, "writing": WRITING_HEADER}
 """Bytes before the body in an input; none for the other targets."""
+BY_EVENT = ("parser", "writing")
+"""Those whose inputs are changed event by event as well, and not only byte by byte."""

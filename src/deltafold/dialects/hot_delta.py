@@ -9,21 +9,18 @@ from typing import Final
 
 from deltafold.model import events as e
 
-__all__ = ["ARGUMENTS", "HOT", "OPENING", "REASONING", "TEXT", "HotDelta"]
+__all__ = ["ARGUMENTS", "HOT", "REASONING", "TEXT", "HotDelta"]
 
 TEXT: Final = e.TextDelta
 ARGUMENTS: Final = e.ArgumentsDelta
 REASONING: Final = e.ReasoningDelta
 HOT: Final = frozenset((TEXT, ARGUMENTS, REASONING))
-OPENING: Final = "{["
-"""What arguments begin with: a fragment that begins so may be taken for all of them again, and is written in
-full."""
 
 
 class HotDelta:
     """What the next delta of an item is written with, if it is like the one before."""
 
-    __slots__ = ("at", "delta", "kind", "pieces", "prefix", "suffix", "unscanned")
+    __slots__ = ("at", "delta", "kind", "pieces", "prefix", "special", "suffix", "unscanned")
 
     def __init__(
         self,
@@ -34,6 +31,7 @@ class HotDelta:
         suffix: str,
         pieces: list[str] | None,
         unscanned: list[str] | None,
+        special: str,
     ) -> None:
         self.delta = delta
         """Its class, …"""
@@ -49,3 +47,5 @@ class HotDelta:
         """Where its text is kept, …"""
         self.unscanned = unscanned
         """… and where it waits to be looked at, if it is."""
+        self.special = special
+        """A text that begins with one of these may have to be written otherwise."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar, Final, TypeAlias
 
-from deltafold.dialects.hot_delta import ARGUMENTS, OPENING, REASONING, TEXT, HotDelta
+from deltafold.dialects.hot_delta import ARGUMENTS, REASONING, TEXT, HotDelta
 from deltafold.dialects.written_items import WrittenItem, WrittenPart
 from deltafold.dialects.written_json import quoted
 from deltafold.dialects.written_names import LONGEST_REPEATED, SAFE_NAME, digest, fitting_call_id
@@ -180,8 +180,8 @@ class Writer:
         elif kind is REASONING and (event.part_index != hot.at or event.kind != hot.kind):
             return None
         text: str = event.text
-        if not text or (kind is ARGUMENTS and text[0] in OPENING):
-            return None  # what begins as arguments do may have to be written otherwise
+        if not text or text[0] in hot.special:
+            return None
         if hot.pieces is not None:
             hot.pieces.append(text)
             if hot.unscanned is not None:
@@ -202,10 +202,13 @@ class Writer:
         suffix: str,
         pieces: list[str] | None = None,
         unscanned: list[str] | None = None,
+        special: str = "",
     ) -> None:
         """The next delta like this one is written by `quick()`. No suffix: they are numbered."""
         kind = event.kind if type(event) is REASONING else ""
-        self.hot[event.output_index] = HotDelta(type(event), at, kind, prefix, suffix, pieces, unscanned)
+        self.hot[event.output_index] = HotDelta(
+            type(event), at, kind, prefix, suffix, pieces, unscanned, special
+        )
 
     # ------------------------------------------------------------------------------------------- what is lost
 

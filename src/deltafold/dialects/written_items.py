@@ -122,9 +122,13 @@ class WrittenItem:
         self.counts: dict[str, int] = {}
         """How many parts of its content and of its summary are written."""
 
+    def written_pieces(self) -> list[str]:
+        """The fragments that were streamed of its arguments, whatever took their place."""
+        return self.pieces if self.written is None else self.written
+
     def written_text(self) -> str:
         """What was streamed of its arguments, whatever took its place."""
-        return "".join(self.pieces if self.written is None else self.written)
+        return "".join(self.written_pieces())
 
     def is_whole_object(self) -> bool:
         """Whether its arguments, as far as they came, are one whole JSON object."""

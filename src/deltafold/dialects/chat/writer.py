@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.diagnosis.error_payloads import is_error_payload
 from deltafold.dialects.base import ends_complete
+from deltafold.dialects.chat.call_arguments import OPENING
 from deltafold.dialects.chat.table import IMAGE, OF_DOCUMENT, more_of_call, stop_of, usage_of_chat
-from deltafold.dialects.hot_delta import OPENING
 from deltafold.dialects.writing import Options, Writer
 from deltafold.dialects.written_errors import chat_error
 from deltafold.dialects.written_items import WrittenItem, WrittenPart
@@ -251,7 +251,7 @@ class ChatWriter(Writer):
         if not item.begun or self.as_function(item):
             return
         if text[:1] in OPENING and isinstance(item.item, FunctionCall):
-            for piece in apart(item.pieces if item.written is None else item.written):
+            for piece in apart(item.written_pieces()):
                 self.fragment(item, piece)
         else:
             self.fragment(item, text)
@@ -262,7 +262,9 @@ class ChatWriter(Writer):
 
     def heat_arguments(self, item: WrittenItem, event: e.ArgumentsDelta) -> None:
         if item.begun and item.written is None and not self.as_function(item):
-            self.heat(event, 0, item.prefix, f'{item.ident},"finish_reason":null}}]}}\n\n', item.pieces)
+            special = OPENING if isinstance(item.item, FunctionCall) else ""
+            suffix = f'{item.ident},"finish_reason":null}}]}}\n\n'
+            self.heat(event, 0, item.prefix, suffix, item.pieces, special=special)
 
     # --------------------------------------------------------------------------------------------- values
 

@@ -249,14 +249,19 @@ class ResponsesWriter(Writer):
         ident = f'"item_id":{quoted(item.ident)},' if item.ident is not None else ""
         return f'event: {kind}\ndata: {{"type":"{kind}",{ident}"output_index":{item.place},{more}"delta":'
 
+    def identified(self, item: WrittenItem) -> JSON:
+        """The fields of an item that do not change, with its type and id."""
+        data: JSON = copied(item.item.data) if self.kept(item) else {}
+        if item.item.type:  # else it goes on as it came
+            data["type"] = item.item.type
+        if item.ident is not None:
+            data["id"] = item.ident
+        return data
+
     def blank(self, item: WrittenItem) -> JSON:
         """An item as it is announced."""
         sent = item.item
-        data: JSON = copied(sent.data) if self.kept(item) else {}
-        if sent.type:  # else it goes on as it came
-            data["type"] = sent.type
-        if item.ident is not None:
-            data["id"] = item.ident
+        data = self.identified(item)
         if isinstance(sent, Message):
             data |= {"role": sent.role or "assistant", "status": "in_progress", "content": []}
         elif isinstance(sent, Reasoning):
@@ -555,11 +560,7 @@ class ResponsesWriter(Writer):
     def whole(self, item: WrittenItem, status: str) -> JSON:
         """An item as it is sent at its end, with what was written of it. `status` stands in for its own."""
         sent = item.item
-        data: JSON = copied(sent.data) if self.kept(item) else {}
-        if sent.type:  # else it goes on as it came
-            data["type"] = sent.type
-        if item.ident is not None:
-            data["id"] = item.ident
+        data = self.identified(item)
         own_status = getattr(sent, "status", None)
         status = status if status != "completed" or own_status in (None, "in_progress") else own_status
         groups: dict[str, list[JSON]] = {"content": [], "summary": []}
