@@ -38,7 +38,7 @@ def damaged(draw: st.DrawFn, dialect: str) -> Any:
 @pytest.mark.parametrize("source", DIALECTS)
 @given(data=st.data(), target=st.sampled_from(DIALECTS))
 def test_an_error_that_names_the_place_or_json(source: str, data: st.DataObject, target: str) -> None:
-    """Whatever is wrong with a request, it is as it was."""
+    """Whatever is wrong with a request, it is as it was; what is made of it is a request of its API."""
     request = data.draw(damaged(source))
     before = copy.deepcopy(request)
     try:
@@ -48,6 +48,7 @@ def test_an_error_that_names_the_place_or_json(source: str, data: st.DataObject,
     else:
         said = f"request: {json.dumps(made.request, allow_nan=False)}"
         assert all(loss.path and loss.message for loss in made.losses)
+        convert_request(made.request, target, source)
     assert said.startswith(("request", *before))
     assert request == before
 

@@ -587,3 +587,97 @@ def test_which_texts_of_a_request_are_counted() -> None:
         ]
     )
     assert (found.input_tokens, found.output_tokens, found.reasoning_tokens) == (len(counted), 0, 0)
+
+
+# ------------------------------------------------------------------------------------ what the target takes
+
+OUTPUT = {"type": "function_call_output", "call_id": "call_9", "output": "sunny"}
+
+
+@pytest.mark.parametrize("stored", ["previous_response_id", "conversation", "prompt", "item_reference"])
+@pytest.mark.parametrize("target", ["chat", "anthropic", "gemini"])
+def test_a_result_of_a_call_that_is_stored_elsewhere_is_lost_with_it(stored: str, target: str) -> None:
+    """No API takes a result without its call; what else was said goes over."""
+    request: dict[str, Any] = {"model": "m", "input": [OUTPUT, USER]}
+    if stored == "item_reference":
+        request["input"] = [{"type": "item_reference", "id": "fc_9"}, *request["input"]]
+    else:
+        request[stored] = "x_1"
+    made = convert_request(request, "responses", target)
+    where = "input[1]" if stored == "item_reference" else "input[0]"
+    assert where in [loss.path for loss in made.losses if loss.code == "conversation_missing"]
+    assert "sunny" not in str(made.request)
+    assert convert_request(made.request, target, target).request == made.request
+    assert convert_request(request, "responses", "responses").request == request
+
+
+def test_a_message_around_a_result_that_is_lost_has_its_members() -> None:
+    """They are lost by their names, as anywhere."""
+    call = {"type": "function_call", "call_id": "call_1", "name": "w", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "rain"}
+    request = {"previous_response_id": "resp_1", "input": [OUTPUT, call, result]}
+    made = convert_request(request, "responses", "chat")
+    assert [message["role"] for message in made.request["messages"]] == ["assistant", "tool"]
+    assert sorted(loss.path for loss in made.losses) == ["input[0]", "previous_response_id"]
+
+
+CALL = {"functionCall": {"name": "wave", "args": {}}}
+ANSWER = {"functionResponse": {"name": "wave", "response": {"output": "ok"}}}
+
+
+@pytest.mark.parametrize("target", ["responses", "chat", "anthropic"])
+def test_calls_of_gemini_in_a_content_without_a_role(target: str) -> None:
+    """Nobody but the model makes calls, and what is answered is a call there too."""
+    turns = [{"parts": [CALL]}, {"parts": [ANSWER]}]
+    made = convert_request({"contents": turns}, "gemini", target)
+    with_role = [{"role": "model", "parts": [CALL]}, {"role": "user", "parts": [ANSWER]}]
+    assert made == convert_request({"contents": with_role}, "gemini", target)
+    assert "wave" in str(made.request)
+
+
+@pytest.mark.parametrize(
+    ("source", "request_", "words"),
+    [
+        (
+            "gemini",
+            {"contents": [{"role": "user", "parts": [CALL]}, {"role": "user", "parts": [ANSWER]}]},
+            "contents[1].parts[0].functionResponse.name: no call is open that has it",
+        ),
+        (
+            "anthropic",
+            {
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [{"type": "tool_use", "id": "t_1", "name": "w", "input": {}}],
+                    },
+                    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t_1"}]},
+                ]
+            },
+            "messages[1].content[0].tool_use_id: no call before it has the id 't_1'",
+        ),
+        ("chat", chat(modalities="text"), "modalities: an array is expected, not str"),
+    ],
+)
+def test_what_no_api_takes_is_told_by_its_place(source: str, request_: dict[str, Any], words: str) -> None:
+    """A result for what the user called himself, which is no call; words that are no list of them."""
+    for target in DIALECTS:
+        with pytest.raises(UsageError, match=re.escape(words)):
+            convert_request(request_, source, target)
+
+
+@pytest.mark.parametrize(
+    ("target", "places"),
+    [
+        ("chat", ("response_format", "json_schema", "schema")),
+        ("responses", ("text", "format", "schema")),
+        ("anthropic", ("output_config", "format", "schema")),
+    ],
+)
+def test_a_schema_that_allows_anything_stays(target: str, places: tuple[str, ...]) -> None:
+    """An empty one is one."""
+    request = {"contents": [], "generationConfig": {"responseSchema": {}}}
+    found: Any = convert_request(request, "gemini", target).request
+    for place in places:
+        found = found[place]
+    assert found == {}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from conversations import DIALECTS, requests
 from deltafold import Loss, convert_request
-from deltafold.dialects.conversion import FILE_NAMES, results_behind_calls
+from deltafold.dialects.conversion import FILE_NAMES, Losses, results_behind_calls
 from deltafold.model.requests import Block, Setting, Tool
 from deltafold.registry import part_of
 from sdk_types import check_request
@@ -95,7 +95,7 @@ def meaning(request: dict[str, Any], dialect: str) -> list[Said]:
     read = part_of(dialect, "request").read_request(copy.deepcopy(request))
     found: list[tuple[str, Any]] = []
     calls: dict[str, int] = {}
-    for message in results_behind_calls(read.messages):
+    for message in results_behind_calls(read.messages, Losses("")):
         role = "system" if message.role == "developer" else message.role
         found += [(f"{message.path}.{key}", [key, value]) for key, value in message.more.items()]
         for block in message.blocks:

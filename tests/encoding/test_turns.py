@@ -181,7 +181,8 @@ def test_hosted_calls_that_the_caller_runs() -> None:
         next_turn(responses(asked), "responses", [ToolResult("call_5", "a text")])
     elsewhere = next_turn(responses(asked), "chat", [ToolResult("call_5", output)])
     assert elsewhere.items == ()
-    assert any("computer_call_output" in loss.message for loss in elsewhere.losses)
+    assert [loss.path for loss in elsewhere.losses] == ["output[0]", "results (call_5)"]
+    assert "computer_call_output" in elsewhere.losses[1].message
 
 
 def test_legacy_function_calls_of_chat() -> None:
@@ -794,8 +795,8 @@ def test_approvals_in_the_words_of_each_api(dialect: str) -> None:
         assert [(loss.code, loss.path, loss.message) for loss in turn.losses] == [
             (
                 "content_not_supported",
-                ident,
-                f"{ident}: the {SERVICES[dialect]} has no MCP approvals",
+                f"approvals ({ident})",
+                f"approvals ({ident}): the {SERVICES[dialect]} has no MCP approvals",
             )
             for ident in ("one", "two")
         ]
@@ -857,8 +858,9 @@ def test_the_outputs_of_hosted_calls(dialect: str) -> None:
         else:
             assert turn.items == ()
             [loss] = turn.losses
-            words = f"call_9: the {SERVICES[dialect]} has no shell_call_output"
-            assert (loss.code, loss.path, loss.message) == ("content_not_supported", "call_9", words)
+            words = f"results (call_9): the {SERVICES[dialect]} has no shell_call_output"
+            assert (loss.path, loss.message) == ("results (call_9)", words)
+            assert loss.code == "content_not_supported"
 
 
 @pytest.mark.parametrize("output", ["text", [], None, {"type": "computer_call_output"}])

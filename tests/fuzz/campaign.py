@@ -22,11 +22,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from fuzz.mutations import (
     LONGEST,
     mutated_bytes,
+    mutated_json,
     mutated_stream,
     seeds,
     words_of_the_wire,
 )
-from fuzz.targets import BY_EVENT, HEADERS, TARGETS
+from fuzz.targets import BY_EVENT, BY_VALUE, HEADERS, TARGETS
 
 SIZE = 10_000
 """Executions of a batch."""
@@ -56,6 +57,11 @@ class Source:
             if dice.random() < 0.5:
                 head = head[:1] + dice.randbytes(self.header - 1)
             return (head + b"\n\n".join(blocks))[: self.longest]
+        if self.target in BY_VALUE and dice.random() < 0.9:
+            head, body = data[: self.header], data[self.header :]
+            for _ in range(dice.choice((1, 1, 2, 4))):
+                body = mutated_json(body, dice) or body
+            return head + body
         return mutated_bytes(data, self.seeds, self.words, dice)[: self.longest]
 
 

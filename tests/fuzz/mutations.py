@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from deltafold.registry import DIALECTS as WIRES
-from fuzz.targets import DIALECTS
+from encoding.test_hostile_turns import WHOLE as RESPONSES
+from encoding.test_whole_requests import WHOLE as REQUESTS
+from fuzz.targets import BY_VALUE, DIALECTS
 from one_change import at, paths_in
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 LONGEST = {"sse": 96, "payload": 128, "parser": 1536, "framing": 256, "writing": 1536, "templates": 512}
+LONGEST |= {"request": 4096, "turn": 4096}
 """Bytes of an input: short ones are fast, and say as much."""
 # ----------------------------------------------------------------------------------------------------- seeds
 
@@ -22,6 +25,12 @@ LONGEST = {"sse": 96, "payload": 128, "parser": 1536, "framing": 256, "writing":
 def seeds(target: str) -> dict[str, bytes]:
     """The first inputs: fixtures, cut to what an input may have."""
     made = {}
+    if target in BY_VALUE:
+        for source, value in (REQUESTS if target == "request" else RESPONSES).items():
+            for number in range(len(WIRES)):
+                head = bytes([WIRES.index(source) | number << 2])
+                made[f"{source}-{number}"] = head + json.dumps(value).encode()
+        return made
     for path in sorted(FIXTURES.rglob("*.*")):
         body = path.read_bytes()
         name = f"{path.parent.name}-{path.name}"
@@ -115,14 +124,20 @@ WRONG += (
 def mutated_block(block: bytes, dice: random.Random) -> bytes:
     """An event with another value somewhere in its payload, or without it."""
     head, prefix, data = block.partition(b"data: ")
+    made = mutated_json(data, dice)
+    return block if made is None else head + prefix + made
+
+
+def mutated_json(data: bytes, dice: random.Random) -> bytes | None:
+    """JSON with another value somewhere, or without it; None where there is none to change."""
     try:
         value = json.loads(data)
         places = [(), *paths_in(value)]
     except (ValueError, RecursionError):
-        return block
+        return None
     path, other = dice.choice(places), dice.choice(places)
     if not path:
-        return block
+        return None
     holder, key = at(value, path[:-1]), path[-1]
     old = holder[key]
     match dice.randrange(4):
@@ -137,7 +152,7 @@ def mutated_block(block: bytes, dice: random.Random) -> bytes:
         case _ if isinstance(old, str):
             cut = dice.randint(0, len(old))
             holder[key] = dice.choice((old[:cut], old[cut:], old + old, old + "x"))
-    return head + prefix + json.dumps(value, separators=(",", ":")).encode()
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def mutated_bytes(data: bytes, others: list[bytes], words: list[bytes], dice: random.Random) -> bytes:

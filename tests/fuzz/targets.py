@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from conversations import answers_to
 from deltafold import (
     AWSEventStreamDecoder,
     Event,
@@ -21,13 +22,20 @@ from deltafold import (
     LimitExceeded,
     Limits,
     NDJSONDecoder,
+    Outcome,
     ResponseFinished,
     ResponseParser,
     SSEDecoder,
     StreamEncoder,
     UsageError,
     WireError,
+    chatgpt_request,
+    convert_request,
     encode_frame,
+    encode_response,
+    estimated_usage,
+    next_turn,
+    parse,
 )
 from deltafold.machine.fold import Fold
 from deltafold.model.anomalies import AnomalyCode
@@ -53,7 +61,7 @@ from deltafold.wire.json_text import (
 )
 from oracle import Oracle
 from runs import Run, check_laws, drain, whole
-from written import check_written
+from written import GOOD, check_written
 
 JSON = dict[str, Any]
 
@@ -499,6 +507,72 @@ def writing(data: bytes) -> object:
     return pieces
 
 
+# ---------------------------------------------------------------------------------------- requests and turns
+
+REQUEST_HEADER = TURN_HEADER = 1
+
+
+def request(data: bytes) -> object:
+    """A request on another wire: an error that names the place, or a request that this wire takes."""
+    source, target, value = said_between(data)
+    before = repr(value)
+    told = [
+        answer(convert_request, value, source, target),
+        answer(estimated_usage, value, source, len),
+        answer(chatgpt_request, value, "token", "account") if source in ("responses", "chat") else None,
+    ]
+    assert repr(value) == before, "a request was changed"
+    made = told[0]
+    if isinstance(made, str):
+        # Gemini takes snake_case too; places are named as JSON has them.
+        keys = [key.replace("_", "").lower() for key in (value if isinstance(value, dict) else ())]
+        assert made.replace("_", "").lower().startswith(("request", *keys)), made
+    else:
+        json.dumps(made.request, allow_nan=False)
+        assert all((loss.path or "" in value) and loss.message for loss in made.losses)
+        again = answer(convert_request, made.request, target, source)
+        assert not isinstance(again, str), f"{target} does not take it: {again}"
+    return told
+
+
+def turn(data: bytes) -> object:
+    """A stored response on another wire, and the turn after it: no false success, and it is as it was."""
+    source, target, value = said_between(data)
+    try:
+        response = parse(json.dumps(value).encode(), source)
+    except LimitExceeded as fault:
+        return str(fault)
+    before = response.to_dict()
+    form = encode_response(response, target)
+    again = parse(json.dumps(form, allow_nan=False).encode(), target)
+    if response.outcome not in GOOD:
+        assert again.outcome is Outcome.FAILED, f"{response.outcome} is told as a success"
+    next_one = answer(next_turn, response, target, *answers_to(response))
+    if not isinstance(next_one, str):
+        json.dumps(next_one.items, allow_nan=False)
+        assert all(loss.path and loss.message for loss in next_one.losses)
+    assert response.to_dict() == before, "a response was changed"
+    return form, next_one
+
+
+def said_between(data: bytes) -> tuple[str, str, Any]:
+    """Two wires, by the first byte, and the JSON behind it; a text where it is none."""
+    head, text = data[:1] or b"\0", data[1:].decode("utf-8", "replace")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = text
+    return WIRES[head[0] & 3], WIRES[head[0] >> 2 & 3], value
+
+
+def answer(call: Callable[..., Any], *given: Any) -> Any:
+    """What is returned, or the text of the error."""
+    try:
+        return call(*given)
+    except UsageError as error:
+        return str(error)
+
+
 # -------------------------------------------------------------------------------------------------- templates
 
 FIELDS = {"\x00": TEXT, "\x01": COUNT, "\x02": PADDING, "\x04": TALLY}
@@ -533,10 +607,21 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "parser": parser,
     "framing": framing,
     "writing": writing,
+    "request": request,
+    "turn": turn,
     "templates": templates,
 }
 
-HEADERS = {"sse": SSE_HEADER, "parser": PARSER_HEADER, "framing": FRAMING_HEADER, "writing": WRITING_HEADER}
+HEADERS = {
+    "sse": SSE_HEADER,
+    "parser": PARSER_HEADER,
+    "framing": FRAMING_HEADER,
+    "writing": WRITING_HEADER,
+    "request": REQUEST_HEADER,
+    "turn": TURN_HEADER,
+}
 """Bytes before the body in an input; none for the other targets."""
 BY_EVENT = ("parser", "writing")
 """Those whose inputs are changed event by event as well, and not only byte by byte."""
+BY_VALUE = ("request", "turn")
+"""Those whose inputs are one JSON value, in which members are changed."""

@@ -711,7 +711,7 @@ def check_calls(request: Request, stored: bool = False) -> None:
     for message in request.messages:
         for block in message.blocks:
             where = block.id_path or block.path
-            if block.kind == "call":
+            if block.kind == "call" and message.role == "assistant":
                 if block.id in made:
                     raise UsageError(f"{where}: another call has the id {block.id!r}")
                 made[block.id] = block.name
@@ -727,10 +727,11 @@ def check_calls(request: Request, stored: bool = False) -> None:
                 block.name = name
 
 
-def results_behind_calls(messages: list[InputMessage]) -> list[InputMessage]:
+def results_behind_calls(messages: list[InputMessage], losses: Losses) -> list[InputMessage]:
     """The messages with the results of each one's calls right behind it, in the order of the calls.
 
     Several messages of the assistant in a row become one: none may stand between calls and their results.
+    Results of calls that are stored at the source are lost with those: no API takes one without its call.
     """
     joined: list[InputMessage] = []
     for message in messages:
@@ -749,9 +750,12 @@ def results_behind_calls(messages: list[InputMessage]) -> list[InputMessage]:
     settled: list[InputMessage] = []
     for message in joined:
         if message.role == "tool":
-            left = [block for block in message.blocks if results.get(block.id) is block]
-            if left or message.more:
-                settled.append(InputMessage("tool", left, message.path, message.more))
+            for block in message.blocks:
+                if results.get(block.id) is block:
+                    why = "its call is in a conversation that is stored elsewhere"
+                    losses.lose(LossCode.CONVERSATION_MISSING, block.path, why)
+            if message.more:
+                settled.append(InputMessage("tool", [], message.path, message.more))
             continue
         settled.append(message)
         if message.role == "assistant":

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from deltafold.dialects.conversion import Losses, object_at, results_behind_calls
+from deltafold.dialects.conversion import Losses, object_at
 from deltafold.encoding.requests import request_part
 from deltafold.model.errors import UsageError
 from deltafold.model.items import (
@@ -209,7 +209,8 @@ class Answers:
             if approval is None:
                 continue
             if dialect != "responses":
-                losses.lose(LossCode.CONTENT_NOT_SUPPORTED, ident, f"the {writer.API} has no MCP approvals")
+                path = f"approvals ({ident})"
+                losses.lose(LossCode.CONTENT_NOT_SUPPORTED, path, f"the {writer.API} has no MCP approvals")
                 continue
             said: JSON = {
                 "type": "mcp_approval_response",
@@ -229,7 +230,7 @@ def hosted_output(item: OtherItem, result: ToolResult, dialect: str, losses: Los
     ident = hosted_id(item)
     kind = HOSTED[item.type]
     if dialect != "responses":
-        losses.lose(LossCode.CONTENT_NOT_SUPPORTED, ident, f"the {losses.api} has no {kind}")
+        losses.lose(LossCode.CONTENT_NOT_SUPPORTED, f"results ({ident})", f"the {losses.api} has no {kind}")
         return []
     output = result.output
     if not isinstance(output, dict) or output.get("type", kind) != kind:
@@ -290,4 +291,4 @@ def said_of(items: list[tuple[int, Item]], runnable: set[int]) -> list[InputMess
         else:
             kind = "reasoning" if isinstance(item, Reasoning) else "other"
             blocks.append(Block(kind, path, type=item.type))
-    return results_behind_calls([InputMessage("assistant", blocks, "output")])
+    return [InputMessage("assistant", blocks, "output")]

@@ -239,7 +239,7 @@ def write_request(request: Request, losses: Losses) -> JSON:
     settings = dict(request.settings)
     made: JSON = {"max_tokens": DEFAULT_MAX_TOKENS}
     move(settings, made, {"model": "model", "max_tokens": "max_tokens"})
-    messages = results_behind_calls(request.messages)
+    messages = results_behind_calls(request.messages, losses)
     system, messages = split_system(messages, losses)
     if system:
         made["system"] = system[0]["text"] if len(system) == 1 else system

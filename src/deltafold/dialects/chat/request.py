@@ -11,6 +11,7 @@ from deltafold.dialects.conversion import (
     OF_BOTH,
     Losses,
     allowed_names,
+    array,
     below,
     check_calls,
     data_url,
@@ -125,6 +126,8 @@ def read_settings(request: JSON) -> dict[str, Setting]:
     options = object_at(request.get("stream_options") or {}, "stream_options")
     for key, value in rest(options, "include_usage").items():
         settings[key] = Setting(value, f"stream_options.{key}")
+    if "modalities" in settings:
+        settings["modalities"].value = array(settings["modalities"].value, "modalities")
     sent = request.get("response_format")
     if sent is not None:
         path = "response_format"
@@ -268,12 +271,12 @@ def write_request(request: Request, losses: Losses) -> JSON:
     settings = dict(request.settings)
     made: JSON = {}
     move(settings, made, {"model": "model"})
-    made["messages"] = write_turn(results_behind_calls(request.messages), losses)
+    made["messages"] = write_turn(results_behind_calls(request.messages, losses), losses)
     write_tools(request, made, losses)
     format = value_of(settings, "format")
     if format is not None:
         if format.get("type") == "json_schema":
-            named = {"name": "response", **rest(format, "type")}
+            named = {"name": "response", **without_nulls(format, "type")}
             format = {"type": "json_schema", "json_schema": named}
         made["response_format"] = format
     effort = effort_of(settings, losses)

@@ -112,10 +112,12 @@ def read_contents(contents: Any, read: Request) -> None:
         contents = [{"parts": [{"text": contents}]}]
     for sent, path in objects_in(contents, "contents"):
         content = camel(sent, path)
-        role = content.get("role") or "user"
-        if role not in ("user", "model", "function"):
+        role = content.get("role") or None
+        if role not in (None, "user", "model", "function"):
             raise UsageError(f"{path}.role: {role!r} is none of user, model")
         blocks = parts_in(content, path, read_part)
+        if role is None and any(block.kind == "call" for block in blocks):
+            role = "model"  # nobody else makes calls
         results = [block for block in blocks if block.kind == "result"]
         others = [block for block in blocks if block.kind != "result"]
         if results:
@@ -123,7 +125,8 @@ def read_contents(contents: Any, read: Request) -> None:
         if others or not results:
             read.messages.append(InputMessage("assistant" if role == "model" else "user", others, path))
         read.messages[-1].more = rest(content, "role", "parts")
-    name_calls([block for message in read.messages for block in message.blocks])
+    said = [(message.role, block) for message in read.messages for block in message.blocks]
+    name_calls([block for role, block in said if role == "assistant" or block.kind == "result"])
 
 
 def name_calls(blocks: list[Block]) -> None:
@@ -326,7 +329,7 @@ def write_request(request: Request, losses: Losses) -> JSON:
         settings.pop(name, None)
     others: list[InputMessage] = []
     instructions: list[JSON] = []
-    for message in results_behind_calls(request.messages):
+    for message in results_behind_calls(request.messages, losses):
         if message.role not in ("system", "developer"):
             others.append(message)
             continue
@@ -345,7 +348,7 @@ def write_request(request: Request, losses: Losses) -> JSON:
     config: JSON = {}
     if "n" in settings and settings["n"].value == 1:
         del settings["n"]
-    if "modalities" in settings and isinstance(settings["modalities"].value, list):
+    if "modalities" in settings:
         settings["modalities"].value = [str(word).upper() for word in settings["modalities"].value]
     move(settings, config, {name: key for key, name in CONFIG.items()})
     format = schema_format(settings, losses, "json_schema", "json_object")
