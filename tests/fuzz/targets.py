@@ -510,6 +510,8 @@ def writing(data: bytes) -> object:
 # ---------------------------------------------------------------------------------------- requests and turns
 
 REQUEST_HEADER = TURN_HEADER = 1
+CONVERSATION = {"responses": "input", "chat": "messages", "anthropic": "messages", "gemini": "contents"}
+"""Where a request has its conversation."""
 
 
 def request(data: bytes) -> object:
@@ -551,6 +553,9 @@ def turn(data: bytes) -> object:
     if not isinstance(next_one, str):
         json.dumps(next_one.items, allow_nan=False)
         assert all(loss.path and loss.message for loss in next_one.losses)
+        if source != target:  # to its own API all goes back as it came
+            follows = answer(convert_request, {CONVERSATION[target]: [*next_one.items]}, target, source)
+            assert not isinstance(follows, str), f"{target} does not take it: {follows}"
     assert response.to_dict() == before, "a response was changed"
     return form, next_one
 
