@@ -299,6 +299,7 @@ class Runner:
         for told in self.results.found.values():
             if told["outcome"] == KILLED:
                 self.remember(told["mutant"].partition(": ")[0], told["killer"])
+        gc.unfreeze()  # or the functions are not among the objects: the tests freeze what was imported
         for function in gc.get_objects():
             if isinstance(function, FunctionType):
                 code = function.__code__
