@@ -14,6 +14,8 @@ from deltafold import Approval, OtherItem, Response, ToolResult
 JSON = dict[str, Any]
 
 DIALECTS = ("responses", "chat", "anthropic", "gemini")
+CONVERSATION = {"responses": "input", "chat": "messages", "anthropic": "messages", "gemini": "contents"}
+"""Where a request has its conversation."""
 PNG = "iVBORw0KGgo="
 URL = "https://e.example/a.png"
 

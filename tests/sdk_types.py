@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from conversations import CONVERSATION
+
 JSON = dict[str, Any]
 
 PARAMETERS = {
@@ -23,7 +25,6 @@ AROUND: dict[str, JSON] = {
     "anthropic": {"model": "m", "max_tokens": 1},
     "gemini": {},
 }
-CONVERSATION = {"responses": "input", "chat": "messages", "anthropic": "messages", "gemini": "contents"}
 
 
 @cache

@@ -1156,6 +1156,16 @@ def test_a_message_names_a_call_whose_name_had_not_come() -> None:
         assert told(run(waiting, whole({"tool_calls": [told_]}, "tool_calls"))) == [("", "a", arguments)]
 
 
+@pytest.mark.parametrize(("arguments", "codes"), [(PARIS, []), ('{"a":1}', [C.VALUE_CONTRADICTED])])
+def test_what_had_waited_for_a_name_is_not_lost_in_silence(arguments: str, codes: list[AnomalyCode]) -> None:
+    """Where the message tells other arguments, nobody heard the ones before: the anomaly alone says so."""
+    waiting = calls(part('{"city"', id="a"))
+    told_ = {"id": "a", "function": {"name": "tick", "arguments": arguments}}
+    found = run(waiting, whole({"tool_calls": [told_]}, "tool_calls"), "[DONE]")
+    assert told(found) == [("tick", "a", arguments)]
+    assert found.codes == codes
+
+
 def test_a_legacy_call_in_a_message() -> None:
     """A message tells `function_call` whole, whether it had been streamed or not."""
     told_ = whole({"function_call": {"name": "tick", "arguments": PARIS}}, "function_call")

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 import docs
+from conversations import CONVERSATION
 from deltafold import ResponseParser, StreamEncoder, UsageError, convert_request
-from sdk_types import AROUND, CONVERSATION
+from sdk_types import AROUND
 
 DIALECTS = ("responses", "chat", "anthropic", "gemini")
 LOOPS = {

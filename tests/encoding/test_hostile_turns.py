@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations import DIALECTS, JUNK, answers_to, containers
+from conversations import CONVERSATION, DIALECTS, JUNK, answers_to, containers
 from deltafold import (
     Response,
     ResponseParser,
     StreamEncoder,
     UsageError,
+    convert_request,
     next_turn,
     parse,
 )
@@ -191,5 +192,7 @@ def test_the_next_turn_after_anything(
     else:
         said = json.dumps(turn.items, allow_nan=False)
         assert all(loss.path and loss.message for loss in turn.losses)
+        if source != target and not answers_only:  # to its own API all goes back as it came
+            convert_request({CONVERSATION[target]: [*turn.items]}, target, source)
     assert said.startswith(("[", "a result for", "the call", "the approval request", "the result of"))
     assert response.to_dict() == before

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from conversations import answers_to
+from conversations import CONVERSATION, answers_to
 from deltafold import (
     AWSEventStreamDecoder,
     Event,
@@ -510,8 +510,6 @@ def writing(data: bytes) -> object:
 # ---------------------------------------------------------------------------------------- requests and turns
 
 REQUEST_HEADER = TURN_HEADER = 1
-CONVERSATION = {"responses": "input", "chat": "messages", "anthropic": "messages", "gemini": "contents"}
-"""Where a request has its conversation."""
 
 
 def request(data: bytes) -> object:
