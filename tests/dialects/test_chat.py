@@ -3008,3 +3008,13 @@ def test_which_value_of_a_member_counts(member: str, values: list[Any], kept: An
     found = run(*({**bare, member: value} for value in values), {**bare, "choices": [choice({}, "stop")]})
     assert completion(found)[member] == kept
     assert found.response.to_dict()["created_at" if member == "created" else member] == kept
+
+
+def test_a_member_of_a_choice_that_is_told_again_is_no_news() -> None:
+    """Another value of it is."""
+    told_ = [chunk(choice({}, stop_reason=value)) for value in (7, 7, 8, 8, None, 8)]
+    assert [event.data for event in run(*told_, ends()).all(e.ChoiceUpdated)] == [
+        {"stop_reason": 7},
+        {"stop_reason": 8},
+        {},
+    ]

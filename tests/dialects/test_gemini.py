@@ -1181,6 +1181,7 @@ def test_a_document_is_what_was_sent(names: list[str]) -> None:
     sent |= dict.fromkeys(names, "odd")
     found = run(sent)
     assert found.response.to_gemini_response() == sent
+    assert "odd" not in found.response.to_dict().values()
     assert (found.response.id, found.response.model) == (sent["responseId"], sent["modelVersion"])
 
 
@@ -1600,3 +1601,16 @@ def test_how_the_choices_of_another_server_end(words: list[str | None], ends: li
     document = found.to_gemini_response()
     assert [candidate.get("finishReason") for candidate in document["candidates"]] == ends
     assert [candidate["index"] for candidate in document["candidates"]] == [0, 1]
+
+
+def test_what_becomes_known_of_a_call_is_told_less_and_less_often() -> None:
+    """The first sixteen times at once, then where the number has doubled: an event holds the whole item."""
+    parser = ResponseParser("gemini")
+    told = []
+    for number in range(70):
+        going_on = {"partialArgs": [{"jsonPath": "$.a", "stringValue": "a", "willContinue": True}]}
+        call = {"willContinue": True, **(going_on if number else {"name": "f"})}
+        parser.feed_payload(g.chunk({"functionCall": call, "x": number}))
+        updates = [event for event in parser.events() if isinstance(event, e.ItemUpdated)]
+        told += [number for update in updates if update.item.to_dict()["x"] == number]
+    assert told == [*range(1, 17), 32, 64]

@@ -1742,6 +1742,16 @@ def test_log_probabilities() -> None:
     assert found.output()[0]["content"][0]["logprobs"] == [one, two]
 
 
+@pytest.mark.parametrize("odd", [None, 5, True, "abc", {"token": "a"}, []])
+def test_log_probabilities_that_are_none(odd: Any) -> None:
+    """What is no list says nothing, and the text counts."""
+    found = run(created(), added(0, OPEN), text(0, "a", logprobs=odd), completed())
+    assert [(d.text, d.logprobs) for d in found.all(e.TextDelta)] == [("a", ())]
+    assert (
+        "logprobs" not in found.output()[0]["content"][0] or not found.output()[0]["content"][0]["logprobs"]
+    )
+
+
 @pytest.mark.parametrize("delta", [None, 5, ["a"], {"text": None}, {"type": "text_delta"}])
 def test_a_delta_that_is_no_text(delta: Any) -> None:
     """A delta of the wrong type is passed over; null is nothing at all."""

@@ -382,7 +382,7 @@ def test_images(target: str) -> None:
             told = Spoken(target, *hosted(0, "image_generation_call", **broken), source="responses")
             assert told.losses == [LossCode.ITEM_UNSUPPORTED]
         odd = {"result": "aW1hZ2U=", "output_format": "a/b"}
-        assert "image/png" in Spoken(target, *hosted(0, "image_generation_call", **odd)).text
+        assert '"image/png"' in Spoken(target, *hosted(0, "image_generation_call", **odd)).text
     first, last = hosted(0, "image_generation_call", **image)
     told = Spoken(target, first, df.PartialImage(0, 0, "aQ==", {"size": "1x1", "partial_image_index": 0}))
     assert ("aQ==" in told.text) is (target == "responses")

@@ -730,3 +730,13 @@ def test_words_under_the_name_of_an_error(dialect: str, name: str) -> None:
     unknown = [event.payload for event in found.events if isinstance(event, e.UnknownEvent)]
     assert errors[:1] == (["Over loaded"] if name == "error" else [])
     assert ("Over loaded" in unknown) is (name != "error")
+
+
+def test_a_dialect_that_is_none_is_told_with_those_that_there_are() -> None:
+    """All of them."""
+    words = "there is no dialect 'morse': use 'responses', 'chat', 'anthropic', 'gemini' or 'auto'"
+    with pytest.raises(UsageError, match=words):
+        ResponseParser("morse")
+    words = "there is no framing 'morse': use one of 'auto', 'sse', 'json_array', 'ndjson', 'aws_eventstream'"
+    with pytest.raises(UsageError, match=words):
+        ResponseParser(framing="morse")

@@ -158,10 +158,10 @@ class FrameDecoder(Generic[FrameType]):
             self._start += count
         self._position = 0
 
-    def _take(self, begin: int, end: int) -> Step:
-        """The frame is what stands between two positions of the buffer."""
-        self.data = bytes(self._buffer[begin:end])
-        self.event_offset = self._start + begin
+    def _take(self, end: int) -> Step:
+        """The frame is what stands before a position of the buffer."""
+        self.data = bytes(self._buffer[:end])
+        self.event_offset = self._start
         self._consume(end)
         self.event_index = self.event_count
         self.event_count += 1

@@ -139,7 +139,7 @@ class JSONArrayDecoder(FrameDecoder[str]):
         if end < 0:
             return Step.NOTHING
         self._place = SEPARATOR if self._inside else AFTER
-        return self._take(0, end)
+        return self._take(end)
 
     @property
     def clean(self) -> bool:

@@ -117,4 +117,4 @@ def take_back(emitter: Emitter, block: Block) -> None:
     record = emitter.record(block.index)
     if record.data.get("status") != "incomplete":
         data = {**record.to_dict(), "status": "incomplete"}
-        emitter.out.append(e.ItemUpdated(block.index, emitter.fold.item(record, data, whole=True)))
+        emitter.out.append(e.ItemUpdated(block.index, emitter.fold.item(record, data)))

@@ -208,7 +208,7 @@ NOTHING: Final = Nothing()
 
 def leaf_of(piece: JSON) -> tuple[bool, Any]:
     """The value of a piece of arguments, and whether it could be read. `NOTHING` where it has none."""
-    for name in VALUES[:3]:
+    for name in VALUES:
         value = piece.get(name)
         if value is None:
             continue
@@ -222,7 +222,7 @@ def leaf_of(piece: JSON) -> tuple[bool, Any]:
     if piece.get("nullValue") is not None:
         return True, None
     # ProtoJSON writes it as null, and an SDK's dump writes null for whatever a piece does not have.
-    return True, None if "nullValue" in piece and not piece.keys() & set(VALUES[:3]) else NOTHING
+    return True, None if "nullValue" in piece and not piece.keys() & set(VALUES) else NOTHING
 
 
 def is_true(emitter: Emitter, name: str, sent: JSON) -> bool:

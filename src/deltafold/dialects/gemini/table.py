@@ -104,8 +104,8 @@ OF_DOCUMENT: Final = frozenset(
 """Members of a Responses API response. What the wire calls so at its top stands under `members`."""
 MADE_ID: Final = "call_{}_synthesized"
 """The id of a call that the server gave none, made from its output index."""
-VALUES: Final = ("stringValue", "numberValue", "boolValue", "nullValue")
-"""The values that a PartialArg may have."""
+VALUES: Final = ("stringValue", "numberValue", "boolValue")
+"""The values that a PartialArg may have beside null."""
 
 # ------------------------------------------------------------------------------------------- finish reasons
 
