@@ -3074,3 +3074,36 @@ def test_a_citation_that_nobody_counts_beyond_the_limit() -> None:
     with pytest.raises(LimitExceeded) as fault:
         run(*with_citations(7, 8), cites(1), limits=Limits(index=1))
     assert fault.value.limit == "index"
+
+
+@pytest.mark.parametrize("summary", ["abc", [{"type": "summary_text", "text": "abc"}]])
+@pytest.mark.parametrize("again", [False, True])
+def test_parts_that_a_late_announcement_brings_begin_by_their_own_events(summary: Any, again: bool) -> None:
+    """Whatever had come of the item before: no fragment comes without its part."""
+    first = added(0, {"id": "rs_1", "type": "reasoning", "summary": []})
+    found = run(
+        created(),
+        *([first] if again else []),
+        value("reasoning_text.delta", 0, delta="We", item_id="rs_1"),
+        added(0, {"id": "rs_1", "type": "reasoning", "summary": summary}),
+        value("reasoning_summary_text.delta", 0, delta="!", item_id="rs_1"),
+        completed(),
+    )
+    assert [name for name in found.names(of=0) if name != "ItemUpdated"][:6] == [
+        *("ItemStarted", "PartStarted", "ReasoningDelta"),
+        *("PartStarted", "ReasoningDelta", "ReasoningDelta"),
+    ]
+    assert [(event.text, event.kind) for event in found.all(e.ReasoningDelta)] == [
+        ("We", "text"),
+        ("abc", "summary"),
+        ("!", "summary"),
+    ]
+
+
+def test_what_is_no_part_stays_with_the_item_of_a_late_announcement() -> None:
+    """Nothing is lost, and what is a part begins."""
+    sent = {"id": "rs_1", "type": "reasoning", "summary": [{"type": "summary_text", "text": "a"}, 5]}
+    delta = value("reasoning_text.delta", 0, delta="We", item_id="rs_1")
+    found = run(created(), delta, added(0, sent), end="none")
+    assert "PartStarted" in found.names(of=0)[3:]
+    assert found.output()[0]["summary"][1] == 5

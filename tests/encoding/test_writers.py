@@ -2293,3 +2293,22 @@ def test_blanks_before_the_arguments_are_written_with_them() -> None:
     empty = Spoken("anthropic", *spoken(0, ""), source="anthropic")
     kinds = [payload["type"] for payload in empty.payloads]
     assert kinds == ["message_start", "content_block_start", "content_block_stop"]
+
+
+@pytest.mark.parametrize("name", ["index", "function", "custom"])
+def test_members_inside_of_a_function_that_its_call_has_as_well(name: str) -> None:
+    """They have no place: an object has no key twice. That is told, and the call is as it was."""
+    function = {"name": "w", "arguments": "{}", name: {"a": 1}}
+    call = {"index": 0, "id": "call_1", "type": "function", "function": function}
+    choice = {"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": "tool_calls"}
+    sent = {"id": "c", "object": "chat.completion.chunk", "choices": [choice]}
+    body = f"data: {json.dumps(sent)}\n\ndata: [DONE]\n\n".encode()
+    run = play(body, "chat")
+    encoder = df.StreamEncoder("chat")
+    written = b"".join(encoder.encode(event) for event in run.events)
+    assert [loss.code for loss in encoder.losses] == [LossCode.EVENT_UNWRITABLE]
+    again = play(written, "chat", strict=True)
+    assert again.fault is None
+    assert [(c.name, c.arguments) for c in again.response.tool_calls] == [("w", "{}")]
+    document = run.response.to_chat_completion()["choices"][0]["message"]["tool_calls"][0]
+    assert document["function"] == {"name": "w", "arguments": "{}"}

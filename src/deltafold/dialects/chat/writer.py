@@ -11,7 +11,14 @@ from typing import Any, ClassVar, Final, TypeAlias
 from deltafold.diagnosis.error_payloads import is_error_payload
 from deltafold.dialects.base import ends_complete
 from deltafold.dialects.chat.call_arguments import OPENING
-from deltafold.dialects.chat.table import IMAGE, OF_DOCUMENT, more_of_call, stop_of, usage_of_chat
+from deltafold.dialects.chat.table import (
+    AROUND_CALL,
+    IMAGE,
+    OF_DOCUMENT,
+    more_of_call,
+    stop_of,
+    usage_of_chat,
+)
 from deltafold.dialects.writing import Options, Writer
 from deltafold.dialects.written_errors import chat_error
 from deltafold.dialects.written_items import WrittenItem, WrittenPart
@@ -235,6 +242,9 @@ class ChatWriter(Writer):
             rest = ""
             if self.own():
                 told_more = more_of_call(sent)
+                if not AROUND_CALL.isdisjoint(sent.data.keys() - {"id"}):
+                    message = "members of a function that its call has as well"
+                    self.lose(LossCode.EVENT_UNWRITABLE, item.index, message)
                 rest = f",{dumps(told_more)[1:-1]}" if told_more else ""
             ident = quoted(call_id)
             body = f'"index":{at},"id":{ident},"type":"{member}","{member}":{{"name":{name},"{inner}":""}}'

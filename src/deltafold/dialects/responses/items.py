@@ -16,10 +16,11 @@ from deltafold.machine.evidence import (
     reconcile_as_streamed,
     reconcile_item,
     reconcile_no_arguments,
+    reconcile_part,
 )
 from deltafold.machine.fold import Fold
 from deltafold.machine.lifecycle import ITEM_DONE, ITEM_OPEN
-from deltafold.machine.records import ItemRecord, arguments_key, empty, merge_fields
+from deltafold.machine.records import ItemRecord, arguments_key, empty, merge_fields, part_indexes
 from deltafold.machine.values import GROUPS, ITEM_VALUES, ValuePath
 from deltafold.model import events as e
 from deltafold.model.anomalies import AnomalyCode
@@ -270,15 +271,18 @@ class ItemReader(ItemIdentity):
             if record.state is ITEM_OPEN:
                 self._learn_ids(here, item)
                 self._check_item_id(here, item, "id")
-                typed, named_type = record.type != "", string(item, "type") or ""
-                if typed or not named_type:
-                    item = self._hold_text(record, item)
+                named_type = string(item, "type") or ""
+                type_is_new = not record.type and named_type != ""
+                if not type_is_new:
+                    item = self._begin_parts(record, self._hold_text(record, item))
                     if self._waits(record.index, item, record.to_dict):
                         overlay(self.held_update(here), item)
                         return
                 item = overlay(self.take_update(here), item)
                 known = self._with_type(record, named_type)
                 sent = self._hold_text(record, item)
+                if type_is_new:
+                    sent = self._begin_parts(record, sent)
                 if adds(record.data, sent):
                     merged = overlay(copied(known), sent)
                     if record.type and not isinstance(item.get("type"), str):
@@ -290,6 +294,21 @@ class ItemReader(ItemIdentity):
         else:
             self.report(AnomalyCode.INDEX_REUSED, f"output_index {place} announces another item")
             self._begin(place, self._typed(item))
+
+    def _begin_parts(self, record: ItemRecord, sent: JSON) -> JSON:
+        """The parts that an announcement brings behind those that are known begin, each with its event. Gives
+        what else was sent, which entries that are no parts belong to."""
+        rest = sent
+        for group in GROUPS:
+            entries, known = sent.get(group), record.parts(group)
+            if isinstance(entries, list) and len(entries) > len(known):
+                indexes = part_indexes(record.keys(group), len(entries))
+                for index, entry in zip(indexes, entries, strict=True):
+                    if index not in known:
+                        self.out += reconcile_part(record, group, index, entry, self.report, whole=False)[1]
+                if all(isinstance(entry, dict) for entry in entries[len(known) :]):
+                    rest = {**rest, group: entries[: len(known)]}
+        return rest
 
     def _waits(self, index: int, sent: Any, whole: Callable[[], Any]) -> bool:
         """Whether what is sent again of an item, or of the output, is to be weighed with what comes later.
