@@ -551,7 +551,8 @@ def turn(data: bytes) -> object:
     if not isinstance(next_one, str):
         json.dumps(next_one.items, allow_nan=False)
         assert all(loss.path and loss.message for loss in next_one.losses)
-        if source != target:  # to its own API all goes back as it came
+        # To its own API all goes back as it came, and of a failed response there are only answers.
+        if source != target and response.outcome is not Outcome.FAILED:
             follows = answer(convert_request, {CONVERSATION[target]: [*next_one.items]}, target, source)
             assert not isinstance(follows, str), f"{target} does not take it: {follows}"
     assert response.to_dict() == before, "a response was changed"
