@@ -1156,14 +1156,18 @@ def test_a_message_names_a_call_whose_name_had_not_come() -> None:
         assert told(run(waiting, whole({"tool_calls": [told_]}, "tool_calls"))) == [("", "a", arguments)]
 
 
+@pytest.mark.parametrize("name", [{"name": "tick"}, {}])
 @pytest.mark.parametrize(("arguments", "codes"), [(PARIS, []), ('{"a":1}', [C.VALUE_CONTRADICTED])])
-def test_what_had_waited_for_a_name_is_not_lost_in_silence(arguments: str, codes: list[AnomalyCode]) -> None:
+def test_what_had_waited_for_a_name_is_not_lost_in_silence(
+    arguments: str, codes: list[AnomalyCode], name: JSON
+) -> None:
     """Where the message tells other arguments, nobody heard the ones before: the anomaly alone says so."""
     waiting = calls(part('{"city"', id="a"))
-    told_ = {"id": "a", "function": {"name": "tick", "arguments": arguments}}
+    told_ = {"id": "a", "function": {**name, "arguments": arguments}}
     found = run(waiting, whole({"tool_calls": [told_]}, "tool_calls"), "[DONE]")
-    assert told(found) == [("tick", "a", arguments)]
-    assert found.codes == codes
+    assert told(found) == [(name.get("name", ""), "a", arguments)]
+    assert found.codes[: len(codes)] == codes
+    assert C.VALUE_CONTRADICTED not in found.codes[len(codes) :]
 
 
 def test_a_legacy_call_in_a_message() -> None:

@@ -1050,6 +1050,14 @@ def test_escapes_at_the_end_of_a_piece() -> None:
     assert scan.feed(" x") == " x"  # which stands behind it
 
 
+@pytest.mark.parametrize("before", ["", " ", "\t", "\r", "\n", "X", "\xa0", "[", '"'])
+def test_where_an_object_begins(before: str) -> None:
+    """Behind the white space of JSON, and nothing else."""
+    scan = ObjectScan()
+    scan.feed(f"{before}{{}}")
+    assert scan.whole is (not before.strip(" \t\r\n"))
+
+
 def test_damaged_snapshots() -> None:
     """A snapshot that lacks something is refused."""
     whole = StreamEncoder("chat").snapshot()
