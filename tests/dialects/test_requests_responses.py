@@ -32,11 +32,14 @@ def test_references_to_items(reference: dict[str, Any]) -> None:
 
 
 def test_a_result_of_a_call_that_is_stored() -> None:
-    """The call may be where this request does not show it."""
+    """The call may be where this request does not show it: the result is lost with it, and that is no error."""
     output = {"type": "function_call_output", "call_id": "call_1", "name": "w", "output": "x"}
     made = of({"input": [output], "previous_response_id": "resp_0"}, "gemini")
-    assert made.request["contents"][0]["parts"][0]["functionResponse"]["name"] == "w"
-    assert [loss.code for loss in made.losses] == ["conversation_missing"]
+    assert made.request["contents"] == []
+    assert [(loss.code, loss.path) for loss in made.losses] == [
+        ("conversation_missing", "input[0]"),
+        ("conversation_missing", "previous_response_id"),
+    ]
     with pytest.raises(UsageError, match=r"input\[0\]\.call_id"):
         of({"input": [output]}, "gemini")
 

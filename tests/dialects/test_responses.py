@@ -3100,6 +3100,20 @@ def test_parts_that_a_late_announcement_brings_begin_by_their_own_events(summary
     ]
 
 
+def test_parts_that_were_known_before_a_late_announcement_do_not_begin_again() -> None:
+    """Only those behind them do."""
+    parts = [{"type": "summary_text", "text": ""}, {"type": "summary_text", "text": ""}]
+    found = run(
+        created(),
+        value("reasoning_summary_text.delta", 0, delta="a", item_id="rs_1", summary_index=0),
+        added(0, {"id": "rs_1", "type": "reasoning", "summary": parts}),
+        value("reasoning_summary_text.delta", 0, delta="b", item_id="rs_1", summary_index=1),
+        completed(),
+    )
+    assert [event.part_index for event in found.all(e.PartStarted)] == [0, 1]
+    assert [(event.part_index, event.text) for event in found.all(e.ReasoningDelta)] == [(0, "a"), (1, "b")]
+
+
 def test_what_is_no_part_stays_with_the_item_of_a_late_announcement() -> None:
     """Nothing is lost, and what is a part begins."""
     sent = {"id": "rs_1", "type": "reasoning", "summary": [{"type": "summary_text", "text": "a"}, 5]}
