@@ -32,7 +32,7 @@ def test_references_to_items(reference: dict[str, Any]) -> None:
 
 
 def test_a_result_of_a_call_that_is_stored() -> None:
-    """The call may be where this request does not show it: the result is lost with it, and that is no error."""
+    """The call may be where this request does not show it: the result is lost with it, which is no error."""
     output = {"type": "function_call_output", "call_id": "call_1", "name": "w", "output": "x"}
     made = of({"input": [output], "previous_response_id": "resp_0"}, "gemini")
     assert made.request["contents"] == []
