@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from deltafold import Approval, OtherItem, Response, ToolResult
+from deltafold import Approval, OtherItem, Outcome, Response, ToolResult, Turn, convert_request
 
 JSON = dict[str, Any]
 
@@ -476,3 +476,10 @@ def answers_to(response: Response) -> tuple[list[ToolResult], list[Approval]]:
                 results.append(ToolResult(ident if isinstance(ident, str) else item.id or "", RAN[item.type]))
     asked = [item.id for item in response.output if item.type == "mcp_approval_request"]
     return results, [Approval(ident, True) for ident in asked if ident is not None]
+
+
+def check_taken(turn: Turn, response: Response, source: str, target: str) -> None:
+    """Raises what an API has against a whole turn: its own gets all back as it came, whatever that was, and
+    of a failed response there are only answers."""
+    if source != target and response.outcome is not Outcome.FAILED:
+        convert_request({CONVERSATION[target]: [*turn.items]}, target, source)

@@ -44,8 +44,12 @@ class Outcome:
     @property
     def digest(self) -> str:
         """Another one for any other outcome."""
-        text = repr((self.codes, self.document, self.everything, self.error))
-        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+        return digest_of((self.codes, self.document, self.everything, self.error))
+
+
+def digest_of(value: Any) -> str:
+    """A number for all that a value says of itself."""
+    return hashlib.blake2b(repr(value).encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
 
 
 def paths_in(value: Any, here: Path = ()) -> Iterator[Path]:

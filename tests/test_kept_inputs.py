@@ -17,6 +17,7 @@ from syrupy.assertion import SnapshotAssertion
 from deltafold import Converted, Turn
 from fuzz.keep import kept
 from fuzz.targets import TARGETS
+from one_change import digest_of
 
 INPUTS = {
     f"{target}-{hashlib.sha256(data).hexdigest()[:8]}": (target, data)
@@ -50,8 +51,7 @@ def in_words(target: str, came: Any) -> str:
             pass
         case _:
             said = "a limit"
-    digest = hashlib.blake2b(repr(came).encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
-    return f"{said} ({digest})"
+    return f"{said} ({digest_of(came)})"
 
 
 @pytest.mark.parametrize("name", INPUTS)

@@ -10,14 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations import CONVERSATION, DIALECTS, JUNK, answers_to, containers
+from conversations import DIALECTS, JUNK, answers_to, check_taken, containers
 from deltafold import (
-    Outcome,
     Response,
     ResponseParser,
     StreamEncoder,
     UsageError,
-    convert_request,
     next_turn,
     parse,
 )
@@ -193,8 +191,7 @@ def test_the_next_turn_after_anything(
     else:
         said = json.dumps(turn.items, allow_nan=False)
         assert all(loss.path and loss.message for loss in turn.losses)
-        # To its own API all goes back as it came, and of a failed response there are only answers.
-        if source != target and not answers_only and response.outcome is not Outcome.FAILED:
-            convert_request({CONVERSATION[target]: [*turn.items]}, target, source)
+        if not answers_only:
+            check_taken(turn, response, source, target)
     assert said.startswith(("[", "a result for", "the call", "the approval request", "the result of"))
     assert response.to_dict() == before

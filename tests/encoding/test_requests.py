@@ -611,8 +611,8 @@ def test_a_result_of_a_call_that_is_stored_elsewhere_is_lost_with_it(stored: str
     assert convert_request(request, "responses", "responses").request == request
 
 
-def test_a_message_around_a_result_that_is_lost_has_its_members() -> None:
-    """They are lost by their names, as anywhere."""
+def test_a_result_whose_call_is_here_stays_beside_one_that_is_lost() -> None:
+    """And is right behind its call."""
     call = {"type": "function_call", "call_id": "call_1", "name": "w", "arguments": "{}"}
     result = {"type": "function_call_output", "call_id": "call_1", "output": "rain"}
     request = {"previous_response_id": "resp_1", "input": [OUTPUT, call, result]}

@@ -16,8 +16,16 @@ from fuzz.targets import BY_VALUE, DIALECTS
 from one_change import at, paths_in
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-LONGEST = {"sse": 96, "payload": 128, "parser": 1536, "framing": 256, "writing": 1536, "templates": 512}
-LONGEST |= {"request": 4096, "turn": 4096}
+LONGEST = {
+    "sse": 96,
+    "payload": 128,
+    "parser": 1536,
+    "framing": 256,
+    "writing": 1536,
+    "request": 4096,
+    "turn": 4096,
+    "templates": 512,
+}
 """Bytes of an input: short ones are fast, and say as much."""
 # ----------------------------------------------------------------------------------------------------- seeds
 

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from conversations import CONVERSATION, answers_to
+from conversations import answers_to, check_taken
 from deltafold import (
     AWSEventStreamDecoder,
     Event,
@@ -551,10 +551,7 @@ def turn(data: bytes) -> object:
     if not isinstance(next_one, str):
         json.dumps(next_one.items, allow_nan=False)
         assert all(loss.path and loss.message for loss in next_one.losses)
-        # To its own API all goes back as it came, and of a failed response there are only answers.
-        if source != target and response.outcome is not Outcome.FAILED:
-            follows = answer(convert_request, {CONVERSATION[target]: [*next_one.items]}, target, source)
-            assert not isinstance(follows, str), f"{target} does not take it: {follows}"
+        check_taken(next_one, response, source, target)
     assert response.to_dict() == before, "a response was changed"
     return form, next_one
 

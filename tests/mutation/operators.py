@@ -175,7 +175,8 @@ class Walk:
                 yield from self.body(node, path)
             case ast.Return() if node.value is not None:
                 # No type checker takes None where a bool is returned.
-                if not (isinstance(node.value, ast.Constant) and node.value.value in (None, False)):
+                value = node.value.value if isinstance(node.value, ast.Constant) else ...
+                if value is not None and value is not False:  # 0 equals False, and is another value
                     new = ast.Return(ast.Constant(None))
                     yield self.made(node, path, new)
                 yield from self.expression(node.value, (*path, ("value", None)))

@@ -93,8 +93,9 @@ RENAMED: Final = {
 OF_FUNCTION: Final = frozenset({"name", "arguments", "input", "parameters"})
 OF_CALL_ITEM: Final = frozenset({"type", "status", "call_id", "name", "arguments", "input"})
 """Members that the item of a call has from its own message, whatever stands under that name elsewhere."""
-AROUND_CALL: Final = frozenset({"id", "index", "function", "custom"})
+AROUND_CALL: Final = frozenset({"index", "function", "custom"})
 """Members that the entry of a call has of its own: what stood under these names inside of it has no place."""
+NOT_MORE: Final = OF_CALL_ITEM | AROUND_CALL | {"id"}
 
 
 def usage_of_chat(usage: Usage, dialect: str | None = None) -> dict[str, Any]:
@@ -105,8 +106,7 @@ def usage_of_chat(usage: Usage, dialect: str | None = None) -> dict[str, Any]:
 
 def more_of_call(item: FunctionCall | CustomToolCall) -> dict[str, Any]:
     """The members of a call that its item does not model, and that its entry has room for."""
-    taken = OF_CALL_ITEM | AROUND_CALL
-    return {key: value for key, value in item.to_dict().items() if key not in taken}
+    return {key: value for key, value in item.to_dict().items() if key not in NOT_MORE}
 
 
 class Stop:

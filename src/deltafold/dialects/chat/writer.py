@@ -242,7 +242,7 @@ class ChatWriter(Writer):
             rest = ""
             if self.own():
                 told_more = more_of_call(sent)
-                if not AROUND_CALL.isdisjoint(sent.data.keys() - {"id"}):
+                if not AROUND_CALL.isdisjoint(sent.data):
                     message = "members of a function that its call has as well"
                     self.lose(LossCode.EVENT_UNWRITABLE, item.index, message)
                 rest = f",{dumps(told_more)[1:-1]}" if told_more else ""

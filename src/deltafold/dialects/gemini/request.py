@@ -125,8 +125,14 @@ def read_contents(contents: Any, read: Request) -> None:
         if others or not results:
             read.messages.append(InputMessage("assistant" if role == "model" else "user", others, path))
         read.messages[-1].more = rest(content, "role", "parts")
-    said = [(message.role, block) for message in read.messages for block in message.blocks]
-    name_calls([block for role, block in said if role == "assistant" or block.kind == "result"])
+    name_calls(
+        [
+            block
+            for message in read.messages
+            for block in message.blocks
+            if message.role == "assistant" or block.kind == "result"
+        ]
+    )
 
 
 def name_calls(blocks: list[Block]) -> None:
