@@ -19,7 +19,9 @@ from deltafold.registry import DIALECTS, part_of
 from runs import (
     DELTAS,
     added,
+    completed,
     created,
+    done,
     message,
     output_text,
     part_added,
@@ -2320,3 +2322,77 @@ def test_members_inside_of_a_function_that_its_call_has_as_well(name: str) -> No
     assert [(c.name, c.arguments) for c in again.response.tool_calls] == [("w", "{}")]
     document = run.response.to_chat_completion()["choices"][0]["message"]["tool_calls"][0]
     assert document["function"] == {"name": "w", "arguments": "{}"}
+
+
+@every_target
+@pytest.mark.parametrize("group", ["content", "summary"])
+@pytest.mark.parametrize("kind", ["message", "reasoning", "function_call", "custom_tool_call", "hologram"])
+def test_parts_of_all_kinds_in_items_of_all_kinds(kind: str, group: str, target: str) -> None:
+    """Whatever parts a server puts into an item: no reader takes them for another item."""
+    parts: list[JSON] = [reasoning_text("a"), summary_text("b"), {"type": "odd", "text": "c"}]
+    parts += [output_text("d"), refusal("e")]
+    known: JSON = {"id": "i", "type": kind}
+    known |= {
+        "message": {"role": "assistant", "status": "in_progress", "content": []},
+        "reasoning": {"summary": []},
+        "function_call": {"call_id": "c", "name": "f", "arguments": "{}"},
+        "custom_tool_call": {"call_id": "c", "name": "f", "input": "x"},
+    }.get(kind, {})
+    found = run(
+        created(), added(0, known), done(0, {**known, "status": "completed", group: parts}), completed()
+    )
+    encoder = StreamEncoder(target)
+    pieces = [encoder.encode(event) for event in found.events]
+    check_written(found.events, found.response, target, pieces, encoder.losses)
+    again = play(b"".join(pieces), target)
+    assert len(again.response.output) == len(found.response.output) or encoder.losses or target != "responses"
+    if target == "responses":
+        (sent,) = again.output()
+        told = [part for part in sent[group] if part["type"] == "odd"]
+        assert told == [parts[2]] or kind == "message"
+
+
+def test_text_in_what_is_called_reasoning() -> None:
+    """In a message it is text: clients would take the part for another item."""
+    told = Spoken("responses", df.ItemStarted(0, made.message((), whole=False)), source="responses")
+    odd = attrs.evolve(made.text_part(), data={"type": "reasoning_text"})
+    told.say(df.PartStarted(0, 0, "content", odd), df.TextDelta(0, 0, "Hi"))
+    whole = attrs.evolve(made.text_part("Hi"), data={"type": "reasoning_text", "text": "Hi"})
+    final = made.message((whole,), whole=True)
+    told.say(df.PartFinished(0, 0, "content", whole), df.ItemFinished(0, final))
+    assert told.end(output=(final,)).output_text == "Hi"
+    assert "reasoning" not in told.text
+
+
+@every_target
+def test_parts_that_no_item_of_their_kind_has(target: str) -> None:
+    """It has no place there, and neither has any part in a call. That is told."""
+    for begin in (began(0), [call(0)]):
+        summary = df.PartStarted(0, 0, "summary", made.thought_part(summary=True))
+        told = Spoken(target, *begin, summary, df.ReasoningDelta(0, 0, "Hm", "summary"))
+        assert told.losses == [LossCode.PART_UNSUPPORTED]
+        told.end()
+        assert "Hm" not in told.text
+    no = df.PartStarted(0, 0, "content", made.refusal_part())
+    told = Spoken(target, call(0), no, df.RefusalDelta(0, 0, "No"))
+    assert told.losses == [LossCode.PART_UNSUPPORTED]
+    assert "No" not in told.text
+
+
+@pytest.mark.parametrize("of_message", [True, False])
+def test_parts_out_of_their_order_in_a_response_that_is_cut(of_message: bool) -> None:
+    """The end tells them in the places that they were given, and the item as incomplete."""
+    item = message(content=[]) if of_message else {"id": "rs", "type": "reasoning", "status": "in_progress"}
+    kind, part = ("output_text", output_text) if of_message else ("reasoning_text", reasoning_text)
+    found = run(
+        created(),
+        added(0, {**item, "status": "in_progress"}),
+        *(part_added(0, part(""), 1), value(f"{kind}.delta", 0, delta="b", content_index=1)),
+        *(part_added(0, part(""), 0), value(f"{kind}.delta", 0, delta="a", content_index=0)),
+    )
+    encoder = StreamEncoder("responses")
+    pieces = [encoder.encode(event) for event in found.events]
+    check_written(found.events, found.response, "responses", pieces, encoder.losses)
+    (sent,) = json.loads(pieces[-1].split(b"data: ")[1])["response"]["output"]
+    assert [part["text"] for part in sent["content"]] == ["b", "a"]
+    assert sent["status"] == "incomplete"

@@ -12,7 +12,7 @@ from typing import Any, Final
 from deltafold.dialects.hot_delta import HOT
 from deltafold.dialects.made_items import message, reasoning, text_part, thought_part
 from deltafold.dialects.writing import Writer
-from deltafold.dialects.written_items import WrittenItem, WrittenPart, part_key
+from deltafold.dialects.written_items import MISPLACED, WrittenItem, WrittenPart, can_have, part_key
 from deltafold.machine.build import NO_ARGUMENTS
 from deltafold.machine.lifecycle import (
     COMPLETED,
@@ -286,14 +286,15 @@ def arguments(writer: Writer, item: WrittenItem, event: e.ArgumentsDelta) -> Non
 
 
 def thought(writer: Writer, item: WrittenItem, event: e.ReasoningDelta) -> None:
-    group = "summary" if event.kind == "summary" else "content"
-    if not item.skipped:
-        writer.reasoning(item, item.parts[group, event.part_index], event)
+    part = item.parts["summary" if event.kind == "summary" else "content", event.part_index]
+    if not item.skipped and part.kind != MISPLACED:
+        writer.reasoning(item, part, event)
 
 
 def refusal(writer: Writer, item: WrittenItem, event: e.RefusalDelta) -> None:
-    if not item.skipped:
-        writer.refusal(item, item.parts["content", event.content_index], event)
+    part = item.parts["content", event.content_index]
+    if not item.skipped and part.kind != MISPLACED:
+        writer.refusal(item, part, event)
 
 
 def update_item(writer: Writer, item: WrittenItem, event: e.ItemUpdated) -> None:
@@ -315,8 +316,14 @@ def update_item(writer: Writer, item: WrittenItem, event: e.ItemUpdated) -> None
 def start_part(writer: Writer, item: WrittenItem, event: e.PartStarted) -> None:
     part = item.parts[event.group, event.part_index] = WrittenPart(-1, "")
     part.state = PartState.OPEN
-    if not item.skipped:
+    if item.skipped:
+        return
+    if can_have(item.item, event.group):
         writer.part_started(item, part, event)
+        return
+    part.kind = MISPLACED
+    if not writer.own():  # its own wire has it as a member of the item
+        writer.lose_part(item, event.part)
 
 
 def finish_part(writer: Writer, item: WrittenItem, event: e.PartFinished) -> None:

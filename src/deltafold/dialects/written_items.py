@@ -9,10 +9,10 @@ from deltafold.dialects.written_json import ObjectScan
 from deltafold.machine.lifecycle import ITEM_OPEN, PART_ABSENT, ItemState, PartState
 from deltafold.machine.values import KINDS
 from deltafold.model import events as e
-from deltafold.model.items import CustomToolCall, FunctionCall, Item
+from deltafold.model.items import CustomToolCall, FunctionCall, Item, Message
 from deltafold.wire.json_text import is_strict_json
 
-__all__ = ["WrittenItem", "WrittenPart", "is_misleading", "part_key"]
+__all__ = ["MISPLACED", "WrittenItem", "WrittenPart", "can_have", "is_misleading", "part_key"]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -39,7 +39,8 @@ class WrittenPart:
         """Its index on the wire; -1 where it is not written."""
         self.state: PartState = PART_ABSENT
         self.kind = kind
-        """What streams in it: `text`, `refusal`, `reasoning`, `summary`; "" where it is left out."""
+        """What streams in it: `text`, `refusal`, `reasoning`, `summary`; "" where it is left out, and `misplaced`
+        where its item can have no such part."""
         self.prefix = ""
         """All of a delta's frame before its text."""
         self.pieces: list[str] = []
@@ -137,6 +138,16 @@ class WrittenItem:
             for piece in pieces:
                 self.scan.feed(piece)
         return self.scan.whole
+
+
+MISPLACED: Final = "misplaced"
+
+
+def can_have(item: Item, group: e.Group) -> bool:
+    """Whether items of this type have parts in a group: calls have none, and messages no summary."""
+    if isinstance(item, Message):
+        return group == "content"
+    return not isinstance(item, (FunctionCall, CustomToolCall))
 
 
 def is_misleading(item: Item) -> bool:

@@ -314,9 +314,8 @@ class ResponsesWriter(Writer):
                 data[WHOLE[part.kind]] = ""
             if part.kind == "text":
                 data |= {"annotations": [], "logprobs": []}
-        if part.kind == "text" and data["type"] == "refusal":
-            data["type"] = "output_text"  # some servers stream text in what they announce as a refusal
-            data.pop("refusal", None)
+        if part.kind == "text":
+            call_text(data)
         part.data = data
         place = part.place = item.counts.get(group, 0)
         item.counts[group] = place + 1
@@ -449,9 +448,7 @@ class ResponsesWriter(Writer):
         if part.kind == "refusal":
             data.pop("text", None)
         if part.kind == "text":
-            if data.get("type") == "refusal":
-                data["type"] = "output_text"
-                data.pop("refusal", None)
+            call_text(data)
             data["annotations"] = list(part.notes) or data.get("annotations") or []
             if part.logprobs:
                 data["logprobs"] = list(part.logprobs)
@@ -591,7 +588,7 @@ class ResponsesWriter(Writer):
                 status = "incomplete"
             if own_status is not None or status != "completed":
                 data["status"] = status
-        elif status != "completed" and "status" in data:
+        if status != "completed" and "status" in data:
             data["status"] = status
         return data
 
@@ -627,10 +624,9 @@ class ResponsesWriter(Writer):
             if match is None:
                 continue
             taken.add(match.index)
-            if match.final is not None and any(
-                part.place >= 0 and part.place != at for (_, at), part in match.parts.items()
-            ):
-                output.append(match.final)  # its parts have other places here
+            if any(part.place >= 0 and part.place != at for (_, at), part in match.parts.items()):
+                # Its parts have other places here.
+                output.append(self.whole(match, "incomplete") if match.final is None else match.final)
                 continue
             data = sent.to_dict()
             if match.ident is not None:
@@ -644,9 +640,8 @@ class ResponsesWriter(Writer):
                 data["arguments"] = sent.arguments
             parts = data.get("content")
             for part in parts if isinstance(sent, Message) and isinstance(parts, list) else ():
-                if isinstance(part, dict) and part.get("type") == "refusal" and "text" in part:
-                    part["type"] = "output_text"
-                    part.pop("refusal", None)
+                if isinstance(part, dict) and "text" in part:
+                    call_text(part)
             if match.final is None and cut and "status" in data:
                 data["status"] = "incomplete"
             output.append(data)
@@ -738,6 +733,14 @@ def holds_part(item: Item, group: e.Group, part: Part) -> bool:
         return True
     known = not item.type or item.type in KNOWN_TYPES
     return not known and item_type_of_part(group, {"type": part.type}) == "reasoning"
+
+
+def call_text(part: JSON) -> None:
+    """A part of a message in which text came gets the type of text where it has one that clients take for
+    something else: some servers stream text in what they announce as a refusal."""
+    if part.get("type") in ("refusal", "reasoning_text"):
+        part["type"] = "output_text"
+        part.pop("refusal", None)
 
 
 def flat(annotation: JSON) -> JSON | None:
