@@ -27,8 +27,8 @@ def mixes_refusals(events: Sequence[Event]) -> bool:
 
 
 def texts_of(response: df.Response, target: str) -> tuple[str, str]:
-    """The text and the refusals that a wire has room for, in any order of the choices, whatever their parts are
-    called."""
+    """The text and the refusals that a wire has room for, in any order of the choices, whatever the types of
+    their parts."""
     first = target in ("responses", "anthropic")
     items = [item for item in response.output if isinstance(item, (df.Message, df.Reasoning))]
     said = [item for item in items if not (first and item.choice_index)]

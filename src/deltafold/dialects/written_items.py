@@ -39,7 +39,7 @@ class WrittenPart:
         """Its index on the wire; -1 where it is not written."""
         self.state: PartState = PART_ABSENT
         self.kind = kind
-        """What streams in it: `text`, `refusal`, `reasoning`, `summary`; "" where it is left out, and `misplaced`
+        """What streams in it: `text`, `refusal`, `reasoning`, `summary`; "" where it is left out, `misplaced`
         where its item can have no such part."""
         self.prefix = ""
         """All of a delta's frame before its text."""
