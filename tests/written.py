@@ -75,15 +75,18 @@ def check_written(
     """What is written of any whole run: a strict parser finds nothing out of order, and no false success.
 
     Where nothing is called lost, no text and no reasoning is. Chat Completions has no word for a call that is
-    not whole: where that is told, its arguments may look as if they came again.
+    not whole: its arguments may look as if they came again, which is called lost where the response is good.
     """
     replaced, mixed = corrected(events), mixes_refusals(events)
     told = {loss.code for loss in losses}
-    repeated = target == "chat" and LossCode.CALL_NOT_WHOLE in told
-    again, strict = read(target, pieces, strict=not (replaced or mixed or repeated))
+    broken = any(isinstance(item, df.FunctionCall) and not item.complete for item in response.output)
+    may_repeat = target == "chat" and broken
+    again, strict = read(target, pieces, strict=not (replaced or mixed or may_repeat))
+    found = {anomaly.code for anomaly in strict.anomalies}
     if not replaced and not mixed:
-        may_be = KEPT_WORDS | {AnomalyCode.ARGUMENTS_REPEATED} if repeated else KEPT_WORDS
-        assert {anomaly.code for anomaly in strict.anomalies} <= may_be
+        assert found <= (KEPT_WORDS | {AnomalyCode.ARGUMENTS_REPEATED} if may_repeat else KEPT_WORDS)
+        if AnomalyCode.ARGUMENTS_REPEATED in found:
+            assert LossCode.CALL_NOT_WHOLE in told or strict.response.outcome is Outcome.FAILED
     assert sum(isinstance(event, df.ResponseFinished) for event in again) == 1
     assert strict.response.outcome is not Outcome.TRUNCATED
     if response.outcome not in GOOD:

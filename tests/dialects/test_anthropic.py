@@ -1646,3 +1646,14 @@ def test_what_a_compaction_holds_is_counted() -> None:
     for contents in (["x" * 2000], ["x" * 1000, "x" * 2000]):
         with pytest.raises(LimitExceeded):
             compacted(*contents, limit=1500)
+
+
+def test_what_waits_of_a_block_that_has_ended_is_counted() -> None:
+    """A few signatures behind its end are handed out at once, and one that waits is text that is held."""
+    few = [a.signature(f"{number}") for number in range(16)]
+    begun = [START, *a.block(a.thinking(), a.thought("Hm"))]
+    limits = Limits(text_size=1500)
+    run(*begun, *few, a.signature("x" * 1000), end="none", limits=limits)
+    with pytest.raises(LimitExceeded) as fault:
+        run(*begun, *few, a.signature("x" * 2000), end="none", limits=limits)
+    assert fault.value.limit == "text_size"

@@ -3022,3 +3022,16 @@ def test_a_member_of_a_choice_that_is_told_again_is_no_news() -> None:
         {"stop_reason": 8},
         {},
     ]
+
+
+def test_a_message_that_its_own_payload_tells_again() -> None:
+    """What came before and in it is one text, however often it is told whole."""
+    told = {"index": 0, "message": {"role": "assistant", "content": "abc"}}
+    begun, more = ({"index": 0, "delta": {"content": text}} for text in ("a", "b"))
+    sent = [
+        {"object": "chat.completion.chunk", "choices": choices} for choices in ([begun], [more, *[told] * 3])
+    ]
+    found = run(*sent)
+    assert [event.text for event in found.all(e.TextDelta)] == ["a", "b", "c"]
+    assert not found.all(e.ValueReplaced)
+    assert C.VALUE_CONTRADICTED not in found.codes

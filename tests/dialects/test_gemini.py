@@ -31,7 +31,7 @@ from deltafold.model.errors import ErrorKind, ResponseError
 from deltafold.testing import StreamBuilder
 from deltafold.testing import gemini as g
 from deltafold.testing.strategies import streams
-from runs import Run, play, read, resumed
+from runs import Run, calls_of, play, read, resumed
 from runs import frames as framed
 from runs import run as run_any
 
@@ -1614,3 +1614,20 @@ def test_what_becomes_known_of_a_call_is_told_less_and_less_often() -> None:
         updates = [event for event in parser.events() if isinstance(event, e.ItemUpdated)]
         told += [number for update in updates if update.item.to_dict()["x"] == number]
     assert told == [*range(1, 17), 32, 64]
+
+
+@pytest.mark.parametrize("odd", [None, 5, "x", "xy", {"a": 1}, [], [5]])
+def test_pieces_that_are_none_in_a_call_that_goes_on(odd: Any) -> None:
+    """They are told, and the call goes on, but is not whole."""
+    goes_on = [
+        g.chunk(g.call(None, partialArgs=[g.piece("$.a", one, more=True)], willContinue=True))
+        for one in "xyz"
+    ]
+    odd_one = g.chunk({"functionCall": {"partialArgs": odd, "willContinue": True}})
+    first = g.chunk(g.call("f", willContinue=True, partialArgs=[g.piece("$.a", "w", more=True)]))
+    found = run(
+        first, goes_on[0], odd_one, *goes_on[1:], g.chunk(g.call(None, partialArgs=[g.piece("$.a", "")])), END
+    )
+    (call,) = calls_of(found.response)
+    assert json.loads(call.arguments) == {"a": "wxyz"}
+    assert call.complete is (not found.codes) is (odd in (None, []))

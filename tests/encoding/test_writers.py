@@ -2396,3 +2396,50 @@ def test_parts_out_of_their_order_in_a_response_that_is_cut(of_message: bool) ->
     (sent,) = json.loads(pieces[-1].split(b"data: ")[1])["response"]["output"]
     assert [part["text"] for part in sent["content"]] == ["b", "a"]
     assert sent["status"] == "incomplete"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("object", "status", "error", "incomplete_details", "usage", "id", "model", "members", "created_at"),
+        *("output", "audio", "background"),
+    ],
+)
+def test_members_of_a_response_that_chunks_of_gemini_have_none_of(name: str) -> None:
+    """They are of the form that all responses have here; what a server sends beside them goes out."""
+    told = Spoken("gemini", *spoken(0), source="gemini", data={name: "x", "promptFeedback": {}})
+    assert not any(name in payload for payload in told.payloads)
+    assert sum("promptFeedback" in payload for payload in told.payloads) == 1
+
+
+def test_a_call_that_was_left_out_beside_one_of_its_id() -> None:
+    """The end tells the one that was written, as it was written."""
+    left_out = {"id": "fc_1", "type": "function_call", "arguments": '{"a":1}'}
+    called = {"id": "fc_1", "type": "function_call", "call_id": "c", "name": "f", "status": "completed"}
+    found = run(
+        created(),
+        added(0, {**left_out, "arguments": ""}),
+        added(1, {**called, "arguments": "", "status": "in_progress"}),
+        done(1, {**called, "arguments": "{}"}),
+        done(0, left_out),
+        completed(left_out, {**called, "arguments": "{}"}),
+    )
+    encoder = StreamEncoder("responses")
+    pieces = [encoder.encode(event) for event in found.events]
+    assert [loss.code for loss in encoder.losses] == [LossCode.CALL_NAME_MISSING]
+    check_written(found.events, found.response, "responses", pieces, encoder.losses)
+    (sent,) = play(b"".join(pieces), "responses").output()
+    assert (sent["name"], sent["arguments"]) == ("f", "{}")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_arguments_that_came_twice(fails: bool) -> None:
+    """No call on Chat Completions looks whole that was not: that is lost where the response is good."""
+    twice = '{"a":1}{"a":1}'
+    told = Spoken("chat", call(0), *[df.ArgumentsDelta(0, text) for text in (twice[:7], twice[7:])])
+    told.say(called(0, twice, whole=False))
+    outcome = Outcome.FAILED if fails else Outcome.COMPLETED
+    response = told.end(outcome, None if fails else "tool_calls", strict=False)
+    assert response.tool_calls == ()
+    assert (response.outcome is Outcome.FAILED) is fails
+    assert (LossCode.CALL_NOT_WHOLE in told.losses) is not fails

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -140,3 +141,19 @@ def test_places_behind_a_byte_order_mark(mark: str, value: str, behind: str) -> 
     run = play(body)
     assert C.VALUE_BEFORE_EVENTS in run.codes
     same(run, play(one_by_one(body)))
+
+
+def test_what_small_chunks_hold_until_the_kind_of_a_body_is_clear() -> None:
+    """About as much as their bytes, and not what so many objects take."""
+    count = 20_000
+    parser = ResponseParser("responses")
+    tracemalloc.start()
+    try:
+        parser.feed(b'{"a":"')
+        for number in range(count):
+            parser.feed(b"%02d" % (number % 100))
+            assert parser.next_event() is None
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 2 * 2 * count + 100_000

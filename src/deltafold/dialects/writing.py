@@ -236,9 +236,9 @@ class Writer:
         self.lose(code, item.index, message)
 
     def call_changed(self, item: WrittenItem) -> None:
-        """A call became another one, or is not whole after all, when it had been written."""
-        if self.is_misread(item):
-            self.untrue.add(item.index)
+        """A call became another one, or is not whole after all, when it had been written. Whether readers take
+        it for what it is not is asked at the end: it may change again."""
+        self.untrue.add(item.index)
 
     def is_misread(self, item: WrittenItem) -> bool:
         """Whether a reader takes what is written of a call for a whole one that it is not."""

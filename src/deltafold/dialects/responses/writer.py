@@ -606,24 +606,12 @@ class ResponsesWriter(Writer):
                     final = self.whole(item, "completed")
                 found.append(self.whole(item, "incomplete") if final is None else final)
             return found
-        places: dict[tuple[str, str | None, str | None], list[WrittenItem]] = {}
-        types: dict[str, list[WrittenItem]] = {}
-        for index in reversed(self.order):
-            item = self.items[index]
-            places.setdefault(identity(item.item), []).append(item)
-            types.setdefault(item.item.type, []).append(item)
-        taken: set[int] = set()
-        output = []
-        for sent in response.output:
-            match: WrittenItem | None = None
-            for alike in (places.get(identity(sent)), types.get(sent.type)):
-                while alike and match is None:
-                    match = alike.pop()
-                    if match.index in taken:
-                        match = None
+        matches = self.matches(response)
+        output: list[JSON] = []
+        for at, sent in enumerate(response.output):
+            match = matches.get(at)
             if match is None:
                 continue
-            taken.add(match.index)
             if any(part.place >= 0 and part.place != at for (_, at), part in match.parts.items()):
                 # Its parts have other places here.
                 output.append(self.whole(match, "incomplete") if match.final is None else match.final)
@@ -645,11 +633,33 @@ class ResponsesWriter(Writer):
             if match.final is None and cut and "status" in data:
                 data["status"] = "incomplete"
             output.append(data)
+        taken = {match.index for match in matches.values()}
         for index in self.order:
             item = self.items[index]
             if index not in taken:
                 output.append(self.whole(item, "incomplete") if item.final is None else item.final)
         return output
+
+    def matches(self, response: Response) -> dict[int, WrittenItem]:
+        """The items that were written, by their places in the response: those of the same ids first, then
+        those of the same type, in their order."""
+        places: dict[Any, list[WrittenItem]] = {}
+        types: dict[Any, list[WrittenItem]] = {}
+        for index in reversed(self.order):
+            item = self.items[index]
+            places.setdefault(identity(item.item), []).append(item)
+            types.setdefault(item.item.type, []).append(item)
+        found: dict[int, WrittenItem] = {}
+        taken: set[int] = set()
+        for by_type, written in ((False, places), (True, types)):
+            for at, sent in enumerate(response.output):
+                alike = written.get(sent.type if by_type else identity(sent))
+                while alike and at not in found:
+                    item = alike.pop()
+                    if item.index not in taken:
+                        found[at] = item
+                        taken.add(item.index)
+        return found
 
     def terminal(self, kind: str, response: Response, more: JSON, *, cut: bool) -> None:
         usage = self.counted(response)
