@@ -236,8 +236,10 @@ class Writer:
         self.lose(code, item.index, message)
 
     def call_changed(self, item: WrittenItem) -> None:
-        """A call became another one, or is not whole after all, when it had been written. Whether readers take
-        it for what it is not is asked at the end: it may change again."""
+        """A call became another one, or is not whole after all, when it had been written.
+
+        Whether readers take it for what it is not is asked at the end: it may change again.
+        """
         self.untrue.add(item.index)
 
     def is_misread(self, item: WrittenItem) -> bool:
