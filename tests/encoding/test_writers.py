@@ -2432,6 +2432,39 @@ def test_a_call_that_was_left_out_beside_one_of_its_id() -> None:
     assert (sent["name"], sent["arguments"]) == ("f", "{}")
 
 
+@every_target
+def test_what_would_be_read_as_something_else_is_not_passed_on(target: str) -> None:
+    """A payload that only its own wire knows, with members of another wire or around a payload of any."""
+    chunk = {"object": "chat.completion.chunk", "choices": []}
+    message = {"type": "message_start", "message": {}}
+    odd = {"type": "hologram", "n": 1}
+    foreign = message if target == "chat" else {**odd, "object": "chat.completion.chunk"}
+    around = {**odd, "code": 0, "data": chunk}
+    for sent, passed_on in ((odd, True), (foreign, False), (around, False)):
+        told = Spoken(target, df.UnknownEvent("hologram", sent), source=target)
+        assert told.losses == ([] if passed_on else [LossCode.EVENT_UNWRITABLE])
+        assert any(sent.items() <= payload.items() for payload in told.payloads) is passed_on
+
+
+@pytest.mark.parametrize("member", ["error", "x_error", "base_resp"])
+@pytest.mark.parametrize("target", ["anthropic", "gemini"])
+def test_an_error_among_members_is_told_once(target: str, member: str) -> None:
+    """Readers would take it for the error of the response, and that at the end for one behind it."""
+    sent = {"code": 5, "message": "No"}
+    error = {member: {"status_code": 5} if member == "base_resp" else sent, "k": 1}
+    data = {"members" if target == "gemini" else "message": error}
+    told = Spoken(target, *spoken(0), source=target, data=data)
+    if target == "gemini":
+        told.say(df.ChoiceUpdated(0, None, {**error, "j": 2}))
+        assert sum(payload.get("candidates", [{}])[0].get("j") == 2 for payload in told.payloads) == 1
+    assert told.losses == [LossCode.EVENT_UNWRITABLE]
+    assert member not in told.text
+    assert '"k": 1' in told.text
+    told.say(df.ErrorReported(df.ResponseError(df.ErrorKind.UNKNOWN, "No", 5)))
+    response = told.end(Outcome.FAILED, None)
+    assert response.outcome is Outcome.FAILED
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_arguments_that_came_twice(fails: bool) -> None:
     """No call on Chat Completions looks whole that was not: that is lost where the response is good."""

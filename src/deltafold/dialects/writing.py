@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar, Final, TypeAlias
 
+from deltafold.diagnosis.error_payloads import error_in
+from deltafold.dialects.claims import dialect_of, unwrapped
 from deltafold.dialects.hot_delta import ARGUMENTS, REASONING, TEXT, HotDelta
 from deltafold.dialects.written_items import WrittenItem, WrittenPart
 from deltafold.dialects.written_json import quoted
@@ -271,6 +273,13 @@ class Writer:
         """A part of a type that the wire does not have is left out."""
         self.lose(LossCode.PART_UNSUPPORTED, item.index, f"a part of type {part.type[:40]} is left out")
 
+    def without_error(self, sent: JSON) -> JSON:
+        """Members of a response or choice without the error in them, which is told at the end, once."""
+        if error_in(sent) is None:
+            return sent
+        self.lose(LossCode.EVENT_UNWRITABLE, None, "an error beside other members is told at the end")
+        return {key: value for key, value in sent.items() if error_in({key: value}) is None}
+
     # --------------------------------------------------------------------------------------- what is known
 
     def own(self) -> bool:
@@ -403,11 +412,15 @@ class Writer:
         payload = event.payload
         if type(payload) is dict:
             kind = payload.get("type") or getattr(event, "type", None)
-            if type(kind) is str and SAFE_NAME.fullmatch(kind):
+            if type(kind) is str and SAFE_NAME.fullmatch(kind) and not self.is_foreign(payload, kind):
                 sent = {"type": kind, **{key: value for key, value in payload.items() if key != "type"}}
                 return sent, kind
         self.lose(LossCode.EVENT_UNWRITABLE)
         return None
+
+    def is_foreign(self, payload: JSON, kind: str = "") -> bool:
+        """Whether readers take a payload for one of another wire, or for one around it."""
+        return dialect_of(payload, kind) not in (None, self.name) or unwrapped(payload) is not payload
 
     # ----------------------------------------------------------------------------- what each wire has its own
 

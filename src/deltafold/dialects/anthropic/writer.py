@@ -144,7 +144,7 @@ class AnthropicWriter(Writer):
             "stop_sequence": None,
         }
         if self.own():
-            for key, value in members_of(self.data).items():
+            for key, value in self.without_error(members_of(self.data)).items():
                 if key not in ("stop_reason", "stop_sequence"):
                     message[key] = value
                 elif value is not None:

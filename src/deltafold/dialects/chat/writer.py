@@ -166,7 +166,7 @@ class ChatWriter(Writer):
 
     def as_sent(self, event: Any) -> None:
         payload = event.payload
-        if type(payload) is not dict or not payload:
+        if type(payload) is not dict or not payload or self.is_foreign(payload):
             self.lose(LossCode.EVENT_UNWRITABLE)
             return
         self.out.append(f"data: {dumps(payload)}\n\n")

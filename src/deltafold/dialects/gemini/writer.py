@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from deltafold.diagnosis.error_payloads import is_error_payload
 from deltafold.dialects.base import ends_complete
-from deltafold.dialects.claims import dialect_of
 from deltafold.dialects.gemini.table import FINISH_WORDS, members_of, stop_of, usage_metadata
 from deltafold.dialects.writing import Options, Writer
 from deltafold.dialects.written_errors import error_of
@@ -103,10 +102,11 @@ class GeminiWriter(Writer):
         clashing = data.get("members")
         if isinstance(clashing, dict):
             sent |= clashing
-        for name in ("candidates", "modelVersion", "responseId", "usageMetadata", "error"):
+        for name in ("candidates", "modelVersion", "responseId", "usageMetadata"):
             sent.pop(name, None)
+        sent = self.without_error(sent)
         if sent:
-            if "response" in sent or dialect_of(sent, "") not in (None, "gemini") or is_error_payload(sent):
+            if "response" in sent or self.is_foreign(sent) or is_error_payload(sent):
                 sent = {"candidates": [], **sent}  # alone they would be something else
             self.out.append(f"data: {{{dumps(sent)[1:-1]}{self.tail}")
 
@@ -142,7 +142,8 @@ class GeminiWriter(Writer):
 
     def as_sent(self, event: Any) -> None:
         payload = event.payload
-        if type(payload) is not dict or not payload or event.type in ("functionCall", "part", "partialArgs"):
+        known = event.type in ("functionCall", "part", "partialArgs")
+        if type(payload) is not dict or not payload or known or self.is_foreign(payload):
             self.lose(LossCode.EVENT_UNWRITABLE)
             return
         self.out.append(f"data: {dumps(payload)}\n\n")
@@ -155,7 +156,9 @@ class GeminiWriter(Writer):
             super().choice_updated(event)
             return
         self.flush()
-        sent = {key: value for key, value in event.data.items() if key not in ("index", "finishReason")}
+        sent = self.without_error(
+            {key: value for key, value in event.data.items() if key not in ("index", "finishReason")}
+        )
         beside = sent.get("content")
         if isinstance(beside, dict):
             sent["content"] = {"parts": [], "role": "model", **beside}
