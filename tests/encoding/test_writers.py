@@ -2447,14 +2447,16 @@ def test_what_would_be_read_as_something_else_is_not_passed_on(target: str) -> N
 
 
 @pytest.mark.parametrize("member", ["error", "x_error", "base_resp"])
-@pytest.mark.parametrize("target", ["anthropic", "gemini"])
+@pytest.mark.parametrize("target", ["chat", "anthropic", "gemini"])
 def test_an_error_among_members_is_told_once(target: str, member: str) -> None:
     """Readers would take it for the error of the response, and that at the end for one behind it."""
     sent = {"code": 5, "message": "No"}
     error = {member: {"status_code": 5} if member == "base_resp" else sent, "k": 1}
-    data = {"members" if target == "gemini" else "message": error}
+    data = {} if target == "chat" else {"members" if target == "gemini" else "message": error}
     told = Spoken(target, *spoken(0), source=target, data=data)
-    if target == "gemini":
+    if target == "chat":
+        told.say(df.ChoiceUpdated(0, None, {"message": error}), df.ChoiceUpdated(0, None, error))
+    elif target == "gemini":
         told.say(df.ChoiceUpdated(0, None, {**error, "j": 2}))
         assert sum(payload.get("candidates", [{}])[0].get("j") == 2 for payload in told.payloads) == 1
     assert told.losses == [LossCode.EVENT_UNWRITABLE]

@@ -184,8 +184,9 @@ class ChatWriter(Writer):
         errors = {key: sent.pop(key) for key in [*sent] if key in ERRORS}
         if errors:  # sent with the end, once
             self.faults[event.choice_index] = errors
+        sent = self.without_error(sent)
         message = data.get("message")
-        delta = message if type(message) is dict else {}
+        delta = self.without_error(message) if type(message) is dict else {}
         if "thinking_blocks" in delta:
             delta = {"reasoning": "", **delta}  # their text was sent
         if event.choice_index > self.choices + MOST_NEW_CHOICES:
