@@ -2478,3 +2478,13 @@ def test_arguments_that_came_twice(fails: bool) -> None:
     assert response.tool_calls == ()
     assert (response.outcome is Outcome.FAILED) is fails
     assert (LossCode.CALL_NOT_WHOLE in told.losses) is not fails
+
+
+def test_a_call_that_got_another_id_before_the_response_broke_off() -> None:
+    """The end tells it as it was written, and that is a loss."""
+    called = {"id": "fc_1", "type": "function_call", "name": "f", "arguments": "", "status": "in_progress"}
+    found = run(created(), *[added(0, {**called, "call_id": ident}) for ident in ("a", "b")], end="close")
+    encoder = StreamEncoder("responses")
+    pieces = [encoder.encode(event) for event in found.events]
+    assert [loss.code for loss in encoder.losses] == [LossCode.VALUE_REPLACED]
+    check_written(found.events, found.response, "responses", pieces, encoder.losses)

@@ -66,7 +66,9 @@ LOSSES: dict[LossCode, LossRule] = {
         "It stands in the end of the response, where the wire has a place for it.",
     ),
     _C.ITEM_UNSUPPORTED: LossRule("The wire has no item of this type.", "The item is left out."),
-    _C.PART_UNSUPPORTED: LossRule("The wire has no part of this type.", "The part is left out."),
+    _C.PART_UNSUPPORTED: LossRule(
+        "The wire has no part of this type, or not in an item of that type.", "The part is left out."
+    ),
     _C.FURTHER_CHOICE: LossRule(
         "An item belongs to another choice than the first, or that has no item, and the wire has but one.",
         "It is left out.",
@@ -109,7 +111,8 @@ LOSSES: dict[LossCode, LossRule] = {
         "Text was lifted out of the arguments of a call.", "It is written only with `lifted=True`."
     ),
     _C.EVENT_UNWRITABLE: LossRule(
-        "An event that is not known has no form that could be written safely.", "It is left out."
+        "An event that is not known, or a member, could not be written without being read as something else.",
+        "It is left out.",
     ),
     _C.FIELD_NOT_SUPPORTED: LossRule("The API has no such field.", "The field is left out."),
     _C.VALUE_CHANGED: LossRule(

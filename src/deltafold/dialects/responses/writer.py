@@ -619,9 +619,8 @@ class ResponsesWriter(Writer):
             data = sent.to_dict()
             if match.ident is not None:
                 data["id"] = match.ident
-            if isinstance(sent, (FunctionCall, CustomToolCall)) and match.final is not None:
-                data["call_id"] = match.final.get("call_id")
-                data["name"] = match.final.get("name")
+            if isinstance(sent, (FunctionCall, CustomToolCall)):
+                data["call_id"], data["name"] = self.called(match)
             if is_misleading(sent):
                 data["status"] = "incomplete"
             if isinstance(sent, FunctionCall) and type(data.get("arguments")) is not str:
