@@ -76,15 +76,18 @@ def check_written(
 
     Where nothing is called lost, no text and no reasoning is. Chat Completions has no word for a call that is
     not whole: its arguments may look as if they came again, which is called lost where the response is good.
+    What came without a type goes out so.
     """
     replaced, mixed = corrected(events), mixes_refusals(events)
     told = {loss.code for loss in losses}
     broken = any(isinstance(item, df.FunctionCall) and not item.complete for item in response.output)
-    may_repeat = target == "chat" and broken
-    again, strict = read(target, pieces, strict=not (replaced or mixed or may_repeat))
+    may_be = {AnomalyCode.ARGUMENTS_REPEATED} if target == "chat" and broken else set()
+    if target == "responses" and not all(item.type for item in response.output):
+        may_be |= {AnomalyCode.INVALID_FIELD}
+    again, strict = read(target, pieces, strict=not (replaced or mixed or may_be))
     found = {anomaly.code for anomaly in strict.anomalies}
     if not replaced and not mixed:
-        assert found <= (KEPT_WORDS | {AnomalyCode.ARGUMENTS_REPEATED} if may_repeat else KEPT_WORDS)
+        assert found <= KEPT_WORDS | may_be
         if AnomalyCode.ARGUMENTS_REPEATED in found:
             assert LossCode.CALL_NOT_WHOLE in told or strict.response.outcome is Outcome.FAILED
     assert sum(isinstance(event, df.ResponseFinished) for event in again) == 1

@@ -2488,3 +2488,28 @@ def test_a_call_that_got_another_id_before_the_response_broke_off() -> None:
     pieces = [encoder.encode(event) for event in found.events]
     assert [loss.code for loss in encoder.losses] == [LossCode.VALUE_REPLACED]
     check_written(found.events, found.response, "responses", pieces, encoder.losses)
+
+
+def test_half_a_pair_in_arguments_that_become_an_object() -> None:
+    """In the text of arguments it may stand; on Gemini it becomes U+FFFD, which is told. A pair stays one."""
+    for text, args, losses in (
+        ('{"a":"\\ud83c"}', {"a": "\ufffd"}, [LossCode.VALUE_CHANGED]),
+        ('{"a":"\\ud83c\\udf0a"}', {"a": "\U0001f30a"}, []),
+    ):
+        told = Spoken("gemini", call(0), df.ArgumentsDelta(0, text), called(0, text))
+        assert told.losses == losses
+        (sent,) = told.end(reason="tool_calls").tool_calls
+        assert json.loads(sent.arguments) == args
+
+
+def test_items_of_one_id_that_began_out_of_their_order() -> None:
+    """The end tells each as it was written."""
+    first, second = ({**message(content=[]), "id": "m", "status": "in_progress"} for _ in range(2))
+    found = run(
+        created(),
+        *(added(1, first), part_added(1, output_text(""), 0), value("output_text.delta", 1, delta="b")),
+        *(added(0, second), part_added(0, output_text(""), 0), value("output_text.delta", 0, delta="a")),
+    )
+    encoder = StreamEncoder("responses")
+    pieces = [encoder.encode(event) for event in found.events]
+    check_written(found.events, found.response, "responses", pieces, encoder.losses)

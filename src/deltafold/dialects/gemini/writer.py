@@ -23,6 +23,7 @@ from deltafold.model.errors import ErrorKind, ResponseError
 from deltafold.model.items import CustomToolCall, FunctionCall, OtherItem, OtherPart, Reasoning, is_whole
 from deltafold.model.losses import LossCode
 from deltafold.model.response import Outcome, Response
+from deltafold.wire.json_text import has_surrogates, replace_lone_surrogates
 
 __all__ = ["WRITER", "GeminiWriter"]
 
@@ -342,6 +343,12 @@ class GeminiWriter(Writer):
         if item.state is ITEM_DONE and not is_whole(sent):
             self.cut_call(item, LossCode.CALL_NOT_WHOLE, "a call that is not whole is left out")
             return
+        if has_surrogates(text):
+            # In the text of arguments half a pair may be escaped; no string of a chunk may hold one.
+            whole: JSON = replace_lone_surrogates(args, lambda code, message: None, frozenset())
+            if whole != args:
+                args = whole
+                self.lose(LossCode.VALUE_CHANGED, item.index, "half a surrogate pair in arguments is U+FFFD")
         item.begun = True
         item.written = None
         members: JSON = {}

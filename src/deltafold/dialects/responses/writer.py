@@ -641,10 +641,10 @@ class ResponsesWriter(Writer):
 
     def matches(self, response: Response) -> dict[int, WrittenItem]:
         """The items that were written, by their places in the response: those of the same ids first, then
-        those of the same type, in their order."""
+        those of the same type, by their indexes."""
         places: dict[Any, list[WrittenItem]] = {}
         types: dict[Any, list[WrittenItem]] = {}
-        for index in reversed(self.order):
+        for index in sorted(self.order, reverse=True):
             item = self.items[index]
             places.setdefault(identity(item.item), []).append(item)
             types.setdefault(item.item.type, []).append(item)
