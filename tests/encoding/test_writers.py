@@ -2373,10 +2373,13 @@ def test_parts_that_no_item_of_their_kind_has(target: str) -> None:
         assert told.losses == [LossCode.PART_UNSUPPORTED]
         told.end()
         assert "Hm" not in told.text
-    no = df.PartStarted(0, 0, "content", made.refusal_part())
-    told = Spoken(target, call(0), no, df.RefusalDelta(0, 0, "No"))
-    assert told.losses == [LossCode.PART_UNSUPPORTED]
-    assert "No" not in told.text
+    for part, delta in (
+        (made.refusal_part(), df.RefusalDelta(0, 0, "No")),
+        (made.text_part(), df.TextDelta(0, 0, "No")),
+    ):
+        told = Spoken(target, call(0), df.PartStarted(0, 0, "content", part), delta)
+        assert told.losses == [LossCode.PART_UNSUPPORTED]
+        assert "No" not in told.text
 
 
 @pytest.mark.parametrize("of_message", [True, False])

@@ -272,8 +272,9 @@ def start_item(writer: Writer, event: e.ItemStarted) -> None:
 
 
 def text(writer: Writer, item: WrittenItem, event: e.TextDelta) -> None:
-    if not item.skipped:
-        writer.text(item, item.parts["content", event.content_index], event)
+    part = item.parts["content", event.content_index]
+    if not item.skipped and part.kind != MISPLACED:
+        writer.text(item, part, event)
 
 
 def arguments(writer: Writer, item: WrittenItem, event: e.ArgumentsDelta) -> None:
