@@ -592,9 +592,6 @@ class ResponsesWriter(Writer):
             data["status"] = status
         return data
 
-    def call_changed(self, item: WrittenItem) -> None:
-        self.untrue.add(item.index)  # the end of the response says what it became
-
     def output(self, response: Response, *, cut: bool) -> list[JSON]:
         """The items as the end of the response tells them."""
         if not self.own():
@@ -642,22 +639,17 @@ class ResponsesWriter(Writer):
     def matches(self, response: Response) -> dict[int, WrittenItem]:
         """The items that were written, by their places in the response: those of the same ids first, then
         those of the same type, by their indexes."""
-        places: dict[Any, list[WrittenItem]] = {}
-        types: dict[Any, list[WrittenItem]] = {}
-        for index in sorted(self.order, reverse=True):
-            item = self.items[index]
-            places.setdefault(identity(item.item), []).append(item)
-            types.setdefault(item.item.type, []).append(item)
         found: dict[int, WrittenItem] = {}
-        taken: set[int] = set()
-        for by_type, written in ((False, places), (True, types)):
+        left = [self.items[index] for index in sorted(self.order, reverse=True)]
+        for key_of in (identity, type_of):
+            alike: dict[Any, list[WrittenItem]] = {}
+            for item in left:
+                alike.setdefault(key_of(item.item), []).append(item)
             for at, sent in enumerate(response.output):
-                alike = written.get(sent.type if by_type else identity(sent))
-                while alike and at not in found:
-                    item = alike.pop()
-                    if item.index not in taken:
-                        found[at] = item
-                        taken.add(item.index)
+                if at not in found and (same := alike.get(key_of(sent))):
+                    found[at] = same.pop()
+            taken = {item.index for item in found.values()}
+            left = [item for item in left if item.index not in taken]
         return found
 
     def terminal(self, kind: str, response: Response, more: JSON, *, cut: bool) -> None:
@@ -730,6 +722,11 @@ FOREIGN: Final = ("chat", "anthropic", "gemini")
 def identity(item: Any) -> tuple[str, str | None, str | None]:
     """What an item is told apart by."""
     return item.type, item.id, getattr(item, "call_id", None)
+
+
+def type_of(item: Any) -> str:
+    """The type of an item."""
+    return str(item.type)
 
 
 def holds_part(item: Item, group: e.Group, part: Part) -> bool:
